@@ -1,0 +1,1 @@
+"""The tests of nobg; tests/run runs them all."""

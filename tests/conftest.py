@@ -1,0 +1,85 @@
+"""What the tests share: a home of their own, pictures, the command as a person runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from watcher.dispatch import Worker
+
+ROOT = Path(__file__).parent.parent
+SAMPLES = ROOT / "assets" / "samples"
+
+Nobg = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A NOBG_HOME of the test's own."""
+    folder = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("NOBG_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture
+def nobg(tmp_path: Path) -> Nobg:
+    """Runs `nobg ARGUMENTS…` in tmp_path, as a program of its own; `before` stands before it on the command line."""
+
+    def run(*arguments: str | Path, before: tuple[str, ...] = (), timeout: float = 300) -> Any:
+        command = [*before, sys.executable, "-m", "watcher", *map(str, arguments)]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=timeout, check=False)
+
+    return run
+
+
+@pytest.fixture
+def jobs(nobg: Nobg) -> Callable[..., tuple[int, dict[str, dict[str, Any]]]]:
+    """Runs `nobg remove --json ARGUMENTS…`: the exit code, and the jobs by their source's name."""
+
+    def run(*arguments: str | Path, **options: Any) -> tuple[int, dict[str, dict[str, Any]]]:
+        done = nobg("remove", "--json", *arguments, **options)
+        assert done.stdout, done.stderr
+        return done.returncode, {Path(job["source"]).name: job for job in json.loads(done.stdout)["jobs"]}
+
+    return run
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """A photo with a clear subject, 256 x 256."""
+    return make_photo(tmp_path / "photo.jpg")
+
+
+def make_photo(path: Path, *, quarter_turns: int = 0, **saved_with: Any) -> Path:
+    """The astronaut at 256 x 256, saved in the format that the path's ending names."""
+    with Image.open(SAMPLES / "astronaut.jpg") as image:
+        small = image.resize((256, 256))
+    for _ in range(quarter_turns):
+        small = small.transpose(Image.Transpose.ROTATE_90)
+    small.save(path, **saved_with)
+    return path
+
+
+@pytest.fixture(scope="session")
+def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    """A real, jailed worker, shared by the tests that only send it pictures."""
+    os.environ["NOBG_HOME"] = str(tmp_path_factory.mktemp("worker-home"))
+    with Worker() as process:
+        process.wait_until_ready()
+        yield process
+
+
+def powerless() -> tuple[str, ...]:
+    """Put before a command, makes permission bits count even for root."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        return ()
+    bits = "-dac_override,-dac_read_search"
+    return ("setpriv", f"--bounding-set={bits}", f"--inh-caps={bits}")

@@ -1,0 +1,38 @@
+"""naming.py"""
+
+import os
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from watcher.naming import is_output_name, output_names, output_paths
+
+
+def test_photo_jpg_becomes_photo_nobg_png_and_then_numbers_follow() -> None:
+    assert list(islice(output_names(Path("a/photo.jpg")), 3)) == [
+        "photo_nobg.png",
+        "photo_nobg-2.png",
+        "photo_nobg-3.png",
+    ]
+
+
+def test_output_is_beside_the_source_unless_a_folder_is_named() -> None:
+    assert next(output_paths(Path("/a/b.c.jpg"))) == Path("/a/b.c_nobg.png")
+    assert next(output_paths(Path("/a/b.jpg"), Path("/out"))) == Path("/out/b_nobg.png")
+
+
+def test_a_name_at_the_limit_is_shortened_to_fit() -> None:
+    name = next(output_names(Path("ü" * 125 + ".jpg")))
+    assert name.endswith("_nobg.png")
+    assert 250 < len(os.fsencode(name)) <= 255
+
+
+@pytest.mark.parametrize("name", ["photo_nobg.png", "photo_nobg-2.png", "a_nobg.webp", "new\nline_nobg-13.png"])
+def test_outputs_are_recognised(name: str) -> None:
+    assert is_output_name(name)
+
+
+@pytest.mark.parametrize("name", ["photo.png", "nobg.png", "photo_nobg", "photo_nobg-x.png", "photo_nobg2.png"])
+def test_other_names_are_not(name: str) -> None:
+    assert not is_output_name(name)

@@ -1,0 +1,60 @@
+"""What can go wrong, in words a person can act on; each kind of error has its exit code."""
+
+from __future__ import annotations
+
+REASONS = {
+    "unreadable": "the file is damaged or empty. Open it in another program; if that works, save it as JPEG or PNG.",
+    "truncated": "the end of the file is missing. Copy or download it again.",
+    "too_large": "the picture is too large (more than 250 megapixels or 1 GiB). Make it smaller first.",
+    "unsupported": "this is not a kind of picture nobg can open. Save it as JPEG or PNG.",
+    "vanished": "the file is not there (any more). Check the name.",
+    "no_permission": "access was refused. Check the permissions of the file and of its folder.",
+    "worker_died": "working on this picture ended unexpectedly, again and again. Please report it.",
+    "timeout": "working on this picture took too long. Make it smaller, or try again when the computer is less busy.",
+    "no_clear_subject": "no clear subject was found, so nothing was written. Use --force to write it anyway.",
+    "already_done": "this picture was done before and has not changed. Use --force to do it again.",
+}
+"""Reason of a skipped or failed job -> what it means and what to do next."""
+
+
+class NobgError(Exception):
+    """Anything nobg tells a person instead of a traceback. The message says what, where and what next."""
+
+    exit_code = 1
+
+
+class UsageError(NobgError):
+    """The command or the configuration does not make sense: correct it."""
+
+    exit_code = 2
+
+
+class ModelError(NobgError):
+    """There is no model to work with, or it is damaged: install nobg again."""
+
+    exit_code = 3
+
+
+class WorkerError(NobgError):
+    """The worker process cannot be started: `nobg doctor` says more."""
+
+    exit_code = 3
+
+
+class PlaceError(NobgError):
+    """The place to write to is full or refuses: make room, or choose another folder."""
+
+    exit_code = 4
+
+
+class PictureError(NobgError):
+    """One picture cannot be done; the others can.
+
+    `reason` is one of the job reasons (a key of REASONS); `detail` adds what is particular to this file.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{REASONS[reason]}{f' ({detail})' if detail else ''}")
+        self.reason = reason
+        self.detail = detail
+        self.exit_code = 4 if reason == "no_permission" else 1

@@ -1,0 +1,25 @@
+"""The kinds of pictures nobg takes: the one list that file filter, decoder and tests share. Standard library only."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+SUFFIXES = {
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "PNG": (".png",),
+    "WEBP": (".webp",),
+    "BMP": (".bmp", ".dib"),
+    "TIFF": (".tif", ".tiff"),
+    "GIF": (".gif",),
+}
+"""Pillow's name of the format -> the endings its files have."""
+
+MAX_PIXELS = 250_000_000
+MAX_BYTES = 1 << 30
+
+_ALL_SUFFIXES = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
+
+
+def is_picture_name(path: PurePath) -> bool:
+    """Does the name end like a picture's?"""
+    return path.suffix.lower() in _ALL_SUFFIXES

@@ -1,0 +1,39 @@
+"""Pure: which output name for which source."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path, PurePath
+
+MARK = "_nobg"
+LONGEST_NAME = 255  # bytes; the limit of almost every file system
+
+_OURS = re.compile(rf".*{MARK}(-\d+)?\.[^.]+", re.DOTALL)
+
+
+def is_output_name(name: str) -> bool:
+    """Is it `*_nobg.*` or `*_nobg-N.*`? A folder never offers such a file as a source."""
+    return _OURS.fullmatch(name) is not None
+
+
+def output_names(source: PurePath, suffix: str = ".png") -> Iterator[str]:
+    """`photo_nobg.png`, `photo_nobg-2.png`, `photo_nobg-3.png`, … for `photo.jpg`.
+
+    A name that would be longer than 255 bytes loses characters at the end of the source's part.
+    """
+    number = 1
+    while True:
+        ending = f"{MARK}{f'-{number}' if number > 1 else ''}{suffix}"
+        stem = source.stem
+        while len(os.fsencode(stem + ending)) > LONGEST_NAME:
+            stem = stem[:-1]
+        yield stem + ending
+        number += 1
+
+
+def output_paths(source: Path, folder: Path | None = None) -> Iterator[Path]:
+    """The paths to try for `source`, in `folder` or beside it."""
+    for name in output_names(source):
+        yield (folder or source.parent) / name
