@@ -1,0 +1,223 @@
+"""codecs.py"""
+
+import io
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from watcher import codecs, png
+from watcher.errors import PictureError
+
+
+def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def read(data: bytes) -> codecs.Picture:
+    return codecs.decode(codecs.open_header(data))
+
+
+def noise(width: int = 40, height: int = 30, channels: int = 3) -> Image.Image:
+    values = np.random.default_rng(1).integers(0, 256, (height, width, channels), np.uint8)
+    return Image.fromarray(values)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("PNG", {}), ("WEBP", {"lossless": True}), ("BMP", {}), ("TIFF", {}), ("TIFF", {"compression": "tiff_lzw"})],
+)
+def test_lossless_formats_come_back_bit_for_bit(kind: str, options: dict[str, Any]) -> None:
+    image = noise()
+    picture = read(saved(image, kind, **options))
+    assert picture.rgb.tobytes() == image.tobytes()
+    assert (picture.alpha, picture.icc, picture.notes) == (None, None, ())
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}])
+def test_a_jpeg_comes_back_as_pillow_decodes_it(options: dict[str, Any]) -> None:
+    data = saved(noise(), "JPEG", **options)
+    assert read(data).rgb.tobytes() == Image.open(io.BytesIO(data)).tobytes()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+def test_the_picture_is_turned_as_its_exif_says(orientation: int, kind: str) -> None:
+    # EXIF 2.3, table 6: where row 0 and column 0 of the stored pixels are on the upright picture.
+    upright = np.zeros((16, 32, 3), np.uint8)
+    upright[:8, :16] = 255  # the top left quarter is white
+    stored = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.transpose(1, 0, 2),
+        6: np.rot90(upright),
+        7: upright[::-1, ::-1].transpose(1, 0, 2),
+        8: np.rot90(upright, -1),
+    }[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"exif": exif, "lossless": True} if kind == "WEBP" else {"exif": exif}
+    picture = read(saved(Image.fromarray(np.ascontiguousarray(stored)), kind, **options))
+    assert picture.rgb.size == (32, 16)
+    assert np.abs(np.asarray(picture.rgb).astype(int) - upright).max() < 20
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_sixteen_bit_grey_is_scaled_not_clipped(kind: str) -> None:
+    values = np.linspace(0, 65535, 600).reshape(20, 30).astype(np.uint16)
+    picture = read(saved(Image.fromarray(values), kind))
+    assert np.abs(np.asarray(picture.rgb)[..., 1] - values / 257.0).max() <= 0.51
+
+
+def test_sixteen_bit_colour_is_scaled_not_clipped() -> None:
+    values = np.linspace(0, 65535, 300).astype(">u2").reshape(10, 10, 3)
+    rows = b"".join(b"\0" + row.tobytes() for row in values)
+    data = png_header(10, 10, depth=16, colour=2) + png_chunk(b"IDAT", zlib.compress(rows)) + png_chunk(b"IEND", b"")
+    assert np.abs(np.asarray(read(data).rgb) - values / 257.0).max() <= 1.0
+
+
+def png_chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def png_header(width: int, height: int, depth: int, colour: int) -> bytes:
+    body = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", body)
+
+
+def test_the_alpha_of_the_input_is_read_from_wherever_it_is() -> None:
+    rgba = noise(channels=4)
+    expected = np.asarray(rgba)[..., 3]
+    assert np.array_equal(np.asarray(read(saved(rgba, "PNG")).alpha), expected)
+    assert np.array_equal(np.asarray(read(saved(rgba.convert("LA"), "PNG")).alpha), expected)
+    assert np.array_equal(np.asarray(read(saved(rgba, "WEBP", lossless=True, exact=True)).alpha), expected)
+    palette = noise().convert("P")
+    alpha = read(saved(palette, "PNG", transparency=palette.getpixel((3, 2)))).alpha
+    assert alpha is not None
+    assert alpha.getpixel((3, 2)) == 0
+    assert alpha.getextrema() == (0, 255)
+    colour_key = saved(Image.new("RGB", (9, 9), (1, 2, 3)), "PNG", transparency=(1, 2, 3))
+    assert read(colour_key).alpha is not None
+
+
+def test_an_alpha_that_is_opaque_everywhere_is_none() -> None:
+    assert read(saved(Image.new("RGBA", (9, 9), (1, 2, 3, 255)), "PNG")).alpha is None
+
+
+def test_the_first_frame_is_taken_and_said() -> None:
+    frames = [Image.new("RGB", (20, 20), colour) for colour in ("red", "blue")]
+    for kind in ("GIF", "TIFF", "WEBP"):
+        picture = read(saved(frames[0], kind, save_all=True, append_images=frames[1:]))
+        assert picture.notes == ("first_frame",)
+        red, green, blue = np.asarray(picture.rgb)[10, 10]
+        assert red > 230
+        assert green < 30
+        assert blue < 30
+
+
+def test_cmyk_becomes_rgb_and_loses_its_profile() -> None:
+    cmyk = Image.new("CMYK", (20, 20), (0, 255, 255, 0))
+    fake = b"\0" * 16 + b"CMYK" + b"\0" * 200
+    picture = read(saved(cmyk, "JPEG", icc_profile=fake))
+    assert picture.icc is None
+    assert np.asarray(picture.rgb)[10, 10].tolist() == pytest.approx([255, 0, 0], abs=4)
+
+
+def test_a_grey_picture_with_a_grey_profile_loses_it() -> None:
+    picture = read(saved(Image.new("L", (9, 9), 77), "PNG", icc_profile=b"\0" * 16 + b"GRAY" + b"\0" * 200))
+    assert picture.icc is None
+    assert np.asarray(picture.rgb)[4, 4].tolist() == [77, 77, 77]
+
+
+def srgb() -> bytes:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def test_the_output_keeps_the_colour_profile_and_nothing_else() -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "SecretCamera"
+    exif.get_ifd(0x8825)[2] = (48.0, 8.0, 0.0)
+    data = saved(noise(), "JPEG", exif=exif, icc_profile=srgb(), comment=b"SecretComment", dpi=(300, 300))
+    assert b"SecretCamera" in data
+    picture = read(data)
+    alpha = np.full((30, 40), 255, np.uint8)
+    data = png.encode(codecs.cut_out(picture, alpha), picture.icc)
+    assert b"Secret" not in data
+    with Image.open(io.BytesIO(data)) as image:
+        image.load()
+        assert set(image.info) == {"icc_profile"}
+        assert image.info["icc_profile"] == srgb()
+        assert not image.getexif()
+
+
+def test_the_cut_out_has_the_colours_of_the_picture_the_alpha_and_no_hidden_colour() -> None:
+    picture = read(saved(noise(50, 600), "PNG"))
+    alpha = np.random.default_rng(2).integers(0, 256, (600, 50), np.uint8)
+    alpha[::3] = 0
+    result = codecs.cut_out(picture, alpha)
+    assert np.array_equal(result[..., 3], alpha)
+    assert np.array_equal(result[alpha > 0][:, :3], np.asarray(picture.rgb)[alpha > 0])
+    assert not result[alpha == 0].any()
+
+
+def test_the_alpha_of_the_input_multiplies() -> None:
+    own = np.random.default_rng(4).integers(0, 256, (300, 40), np.uint8)
+    rgba = np.dstack([np.full((300, 40, 3), 9, np.uint8), own])
+    picture = read(saved(Image.fromarray(rgba), "PNG"))
+    alpha = np.random.default_rng(5).integers(0, 256, (300, 40), np.uint8)
+    result = codecs.cut_out(picture, alpha)[..., 3]
+    assert np.abs(result - own.astype(float) * alpha / 255.0).max() <= 0.5
+
+
+def bomb() -> bytes:
+    """900 megapixels of one bit each, in a few kilobytes."""
+    rows = zlib.compress(b"\0" * (30000 // 8 + 1) * 100)
+    return png_header(30000, 30000, depth=1, colour=0) + png_chunk(b"IDAT", rows) + png_chunk(b"IEND", b"")
+
+
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "unreadable"),
+        (b"x" * 5000, "unsupported"),
+        (EPS, "unsupported"),
+        (b"\xff\xd8\xff\xe0", "unsupported"),
+        (saved(Image.new("RGB", (9, 9)), "PPM"), "unsupported"),
+        (saved(Image.new("F", (9, 9)), "TIFF"), "unsupported"),
+        (bomb(), "too_large"),
+        (saved(noise(200, 200), "JPEG")[:9000], "truncated"),
+        (saved(noise(200, 200), "PNG")[:9000], "truncated"),
+    ],
+    ids=["empty", "random", "eps", "jpeg-start", "ppm", "float-tiff", "bomb", "cut-jpeg", "cut-png"],
+)
+def test_what_cannot_be_done_fails_with_its_reason(data: bytes, reason: str) -> None:
+    with pytest.raises(PictureError) as caught:
+        read(data)
+    assert caught.value.reason == reason
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow remarks on what it repairs
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF"])
+def test_cut_off_or_garbled_files_never_raise_anything_else(kind: str) -> None:
+    whole = saved(noise(64, 64), kind)
+    random = np.random.default_rng(6)
+    failed = 0
+    for _ in range(150):
+        data = bytearray(whole[: random.integers(1, len(whole) + 1)])
+        for _ in range(random.integers(0, 8)):
+            data[random.integers(0, len(data))] = random.integers(0, 256)
+        try:
+            read(bytes(data))
+        except PictureError:
+            failed += 1
+    assert failed > 50

@@ -1,0 +1,56 @@
+"""RGBA pixels -> PNG, fast.
+
+Pillow tries five filters on every row, which takes longer than the network does; one filter and ISA-L's deflate take
+a fifth of the time for a smaller file (benchmarks/png.py). So this much is written here, from the PNG specification
+(W3C, third edition): signature, IHDR, iCCP, IDAT, IEND.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+from isal import isal_zlib
+from numpy.typing import NDArray
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_UP = 2  # filter type: each byte less the one above it, modulo 256
+_LEVEL = 2  # of 0..3
+_BAND = 256  # rows filtered at a time
+_EIGHT_BIT, _RGBA = 8, 6
+
+
+def encode(pixels: NDArray[np.uint8], icc: bytes | None) -> bytes:
+    """A PNG of `pixels` (H, W, 4) uint8, straight RGBA, with the colour profile `icc` if there is one."""
+    height, width, _ = pixels.shape
+    parts = [_SIGNATURE, *_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, _EIGHT_BIT, _RGBA, 0, 0, 0))]
+    if icc:
+        parts += _chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc))
+    for piece in _compressed_rows(pixels.reshape(height, width * 4)):
+        parts += _chunk(b"IDAT", piece)
+    parts += _chunk(b"IEND", b"")
+    return b"".join(parts)
+
+
+def _chunk(kind: bytes, body: bytes) -> list[bytes]:
+    checksum = isal_zlib.crc32(body, isal_zlib.crc32(kind))
+    return [struct.pack(">I", len(body)), kind, body, struct.pack(">I", checksum)]
+
+
+def _compressed_rows(rows: NDArray[np.uint8]) -> Iterator[bytes]:
+    """The zlib stream of the filtered rows (H, 4 W), in pieces."""
+    deflate = isal_zlib.compressobj(_LEVEL)
+    above = np.zeros_like(rows[0])
+    for top in range(0, len(rows), _BAND):
+        band = rows[top : top + _BAND]
+        filtered = np.empty((len(band), 1 + rows.shape[1]), np.uint8)
+        filtered[:, 0] = _UP
+        np.subtract(band[0], above, out=filtered[0, 1:])
+        np.subtract(band[1:], band[:-1], out=filtered[1:, 1:])
+        above = band[-1]
+        piece = deflate.compress(filtered)
+        if piece:
+            yield piece
+    yield deflate.flush()
