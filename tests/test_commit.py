@@ -1,0 +1,175 @@
+"""commit.py"""
+
+import errno
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from watcher import commit
+from watcher.errors import PictureError, PlaceError
+
+
+def no_anonymous_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on FAT, NFS or anything but Linux."""
+    really_open = os.open
+
+    def opening(path: Any, flags: int, *arguments: Any, **named: Any) -> int:
+        if flags & os.O_TMPFILE == os.O_TMPFILE:
+            raise OSError(errno.EOPNOTSUPP, "not here")
+        return really_open(path, flags, *arguments, **named)
+
+    monkeypatch.setattr(os, "open", opening)
+
+
+def no_hard_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on FAT."""
+    no_anonymous_files(monkeypatch)
+
+    def linking(*_arguments: Any, **_named: Any) -> None:
+        raise OSError(errno.EPERM, "not here")
+
+    monkeypatch.setattr(os, "link", linking)
+
+
+def no_exclusive_rename(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on an old network file system."""
+    no_hard_links(monkeypatch)
+    monkeypatch.setattr(commit, "_rename_no_replace", lambda _path, _target: False)
+
+
+def nothing_missing(_monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on an ordinary Linux disk."""
+
+
+@pytest.fixture(params=[nothing_missing, no_anonymous_files, no_hard_links, no_exclusive_rename])
+def disk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The four kinds of file systems."""
+    lacking: Callable[[pytest.MonkeyPatch], None] = request.param
+    lacking(monkeypatch)
+
+
+@pytest.mark.usefixtures("disk")
+def test_a_published_file_is_there_with_all_its_bytes_and_nothing_else_is(tmp_path: Path) -> None:
+    commit.publish(tmp_path / "a.png", b"x" * 100_000)
+    assert (tmp_path / "a.png").read_bytes() == b"x" * 100_000
+    assert os.listdir(tmp_path) == ["a.png"]
+
+
+@pytest.mark.usefixtures("disk")
+@pytest.mark.parametrize("make", [lambda p: p.write_bytes(b"mine"), lambda p: p.symlink_to("nowhere"), Path.mkdir])
+def test_nothing_that_has_the_name_already_is_touched(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    target = tmp_path / "a.png"
+    make(target)
+    before = target.lstat()
+    with pytest.raises(FileExistsError):
+        commit.publish(target, b"new")
+    assert target.lstat() == before
+    assert os.listdir(tmp_path) == ["a.png"]
+
+
+@pytest.mark.usefixtures("disk")
+def test_replacing_leaves_the_new_file_alone(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"old")
+    commit.replace(tmp_path / "a.png", b"new")
+    assert (tmp_path / "a.png").read_bytes() == b"new"
+    assert os.listdir(tmp_path) == ["a.png"]
+
+
+@pytest.mark.usefixtures("disk")
+def test_a_private_photo_gets_a_private_cut_out(tmp_path: Path) -> None:
+    commit.publish(tmp_path / "a.png", b"x", 0o4700)
+    assert (tmp_path / "a.png").stat().st_mode & 0o7777 == 0o600
+
+
+def test_a_full_disk_is_told_by_its_name_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(PlaceError, match=r"no room in .* for a\.png"):
+        commit.publish(tmp_path / "a.png", b"x")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_that_is_gone_fails_the_picture(tmp_path: Path) -> None:
+    with pytest.raises(PictureError) as caught:
+        commit.publish(tmp_path / "gone" / "a.png", b"x")
+    assert caught.value.reason == "vanished"
+
+
+def test_only_our_own_old_temporary_files_are_cleared_away(tmp_path: Path) -> None:
+    old, fresh, foreign = (tmp_path / name for name in (".nobg-aa.tmp", ".nobg-bb.tmp", ".other-aa.tmp"))
+    for path in (old, fresh, foreign):
+        path.write_bytes(b"x")
+    for path in (old, foreign):
+        os.utime(path, (1000, 1000))
+    commit.remove_stale(tmp_path, time.time())
+    assert sorted(os.listdir(tmp_path)) == [".nobg-bb.tmp", ".other-aa.tmp"]
+
+
+def test_a_source_is_read_with_its_hash_and_mode_and_not_changed(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(b"abc")
+    path.chmod(0o640)
+    before = path.stat()
+    source = commit.read_source(path)
+    assert (source.data, source.mode) == (b"abc", 0o640)
+    assert source.sha256 == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert path.stat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_what_is_no_ordinary_file_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo.jpg")
+    (tmp_path / "folder.jpg").mkdir()
+    (tmp_path / "loop.jpg").symlink_to("loop.jpg")
+    reasons = {}
+    for name in ("fifo.jpg", "folder.jpg", "loop.jpg", "missing.jpg"):
+        with pytest.raises(PictureError) as caught:
+            commit.read_source(tmp_path / name)
+        reasons[name] = caught.value.reason
+    assert reasons == {
+        "fifo.jpg": "unsupported",
+        "folder.jpg": "unsupported",
+        "loop.jpg": "unreadable",
+        "missing.jpg": "vanished",
+    }
+
+
+WRITER = """
+import sys
+from itertools import count
+from pathlib import Path
+from watcher import commit
+folder = Path(sys.argv[1])
+for number in count():
+    data = bytes([number % 256]) * 300_000
+    commit.publish(folder / f"{number}.png", data)
+    commit.replace(folder / "same.png", data)
+"""
+
+
+def test_kill_9_at_any_moment_leaves_complete_files_only(tmp_path: Path) -> None:
+    random.seed(7)
+    written = 0
+    for attempt in range(50):
+        folder = tmp_path / str(attempt)
+        folder.mkdir()
+        with subprocess.Popen([sys.executable, "-c", WRITER, str(folder)]) as process:
+            while not (folder / "0.png").exists():
+                time.sleep(0.002)
+            time.sleep(random.random() * 0.05)
+            process.send_signal(signal.SIGKILL)
+        for path in folder.glob("*.png"):
+            data = path.read_bytes()
+            assert len(data) == 300_000
+            assert data == data[:1] * 300_000
+            written += 1
+    assert written > 100

@@ -1,0 +1,234 @@
+"""Files in, files out: originals are only read; an output is complete or absent, and replaces nothing foreign."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import hashlib
+import os
+import secrets
+import stat
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from watcher.errors import PictureError, PlaceError
+from watcher.formats import MAX_BYTES
+
+_TEMP_PREFIX, _TEMP_SUFFIX = ".nobg-", ".tmp"
+_STALE = 3600.0  # seconds; a temporary file lives for as long as one write takes
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.ENOENT, errno.EINVAL}
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+@dataclass(frozen=True)
+class Source:
+    """An original as it was when it was read: its bytes, their SHA-256, its permission bits."""
+
+    data: bytes
+    sha256: str
+    mode: int
+
+
+def read_source(path: Path) -> Source:
+    """Read an original, opened for reading only. Raises PictureError with the reason why not.
+
+    Never waits: a FIFO or a device is refused, not read.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with os.fdopen(descriptor, "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise PictureError("unsupported", _kind(status.st_mode))
+            if status.st_size > MAX_BYTES:
+                raise PictureError("too_large")
+            data = file.read()
+    except FileNotFoundError as error:
+        raise PictureError("vanished") from error
+    except PermissionError as error:
+        if path.is_dir():  # Windows says so
+            raise PictureError("unsupported", "it is a folder") from error
+        raise PictureError("no_permission") from error
+    except IsADirectoryError as error:
+        raise PictureError("unsupported", "it is a folder") from error
+    except OSError as error:
+        detail = "a link that leads back to itself" if error.errno == errno.ELOOP else str(error.strerror)
+        raise PictureError("unreadable", detail) from error
+    return Source(data, hashlib.sha256(data).hexdigest(), stat.S_IMODE(status.st_mode))
+
+
+def _kind(mode: int) -> str:
+    return "it is a folder" if stat.S_ISDIR(mode) else "it is not an ordinary file"
+
+
+def sha256_of(path: Path) -> str | None:
+    """The SHA-256 of an ordinary file, or None where there is none that can be read."""
+    with contextlib.suppress(PictureError):
+        return read_source(path).sha256
+    return None
+
+
+def publish(target: Path, data: bytes, mode: int = 0o666) -> None:
+    """Write `data` to `target`, which must not exist: raises FileExistsError, and leaves what is there alone.
+
+    `mode`: the new file's permission bits, less the umask. Raises PlaceError (full), PictureError (`no_permission`).
+    """
+    with _place_errors(target), _temporary(target.parent, data, mode) as temporary:
+        temporary.publish(target)
+        _sync_folder(target.parent)
+
+
+def replace(target: Path, data: bytes, mode: int = 0o666) -> None:
+    """Put `data` in the place of `target`, in one step. The caller knows that `target` is ours to replace."""
+    with _place_errors(target), _temporary(target.parent, data, mode) as temporary:
+        temporary.replace(target)
+        _sync_folder(target.parent)
+
+
+@contextlib.contextmanager
+def _place_errors(target: Path) -> Iterator[None]:
+    """Give the system's refusals their names."""
+    try:
+        yield
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise PlaceError(
+                f"There is no room in {target.parent} for {target.name}. Make room and try again."
+            ) from error
+        if error.errno in _REFUSED:
+            raise PictureError("no_permission", f"cannot write to {target.parent}") from error
+        if isinstance(error, FileNotFoundError):
+            raise PictureError("vanished", f"the folder {target.parent} is gone") from error
+        raise PlaceError(f"{target} cannot be written: {error.strerror}. Choose another folder with -o.") from error
+
+
+class _Temporary:
+    """A complete, synced file that no directory shows yet, or that only we know by its name."""
+
+    def __init__(self, folder: Path, descriptor: int, path: Path | None) -> None:
+        self._folder = folder
+        self._descriptor = descriptor
+        self.path = path
+
+    def publish(self, target: Path) -> None:
+        """Give it the name `target`. Raises FileExistsError where that is taken."""
+        if self.path is None:
+            _link_descriptor(self._descriptor, target)
+            return
+        try:
+            os.link(self.path, target)
+        except FileExistsError:
+            raise
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            rename_if_free(self.path, target)
+            self.path = None
+
+    def replace(self, target: Path) -> None:
+        """Take the place of `target`."""
+        if self.path is None:
+            named = _temporary_path(self._folder)
+            _link_descriptor(self._descriptor, named)
+            self.path = named
+        os.replace(self.path, target)
+        self.path = None
+
+
+@contextlib.contextmanager
+def _temporary(folder: Path, data: bytes, mode: int) -> Iterator[_Temporary]:
+    """`data` on the disk in `folder`, under no name where the system can (so that no crash leaves it behind)."""
+    descriptor, path = _create(folder, mode & 0o666)
+    temporary = _Temporary(folder, descriptor, path)
+    try:
+        with os.fdopen(os.dup(descriptor), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+        if sys.platform == "win32":
+            os.close(descriptor)  # Windows renames no open file
+            descriptor = -1
+        yield temporary
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+        if temporary.path is not None:
+            temporary.path.unlink(missing_ok=True)
+
+
+def _create(folder: Path, mode: int) -> tuple[int, Path | None]:
+    if sys.platform == "linux":
+        try:
+            return os.open(folder, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, mode), None
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOSYS, errno.EINVAL):
+                raise
+    path = _temporary_path(folder)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode), path
+
+
+def _temporary_path(folder: Path) -> Path:
+    """A new name of ours in `folder`, from which what a crash left behind is removed first."""
+    remove_stale(folder, time.time())
+    return folder / f"{_TEMP_PREFIX}{secrets.token_hex(8)}{_TEMP_SUFFIX}"
+
+
+def _link_descriptor(descriptor: int, target: Path) -> None:
+    """linkat(2) with AT_SYMLINK_FOLLOW, as open(2) shows for O_TMPFILE; Python passes the flag if a folder is given."""
+    folder = os.open(target.parent, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+    try:
+        os.link(f"/proc/self/fd/{descriptor}", target.name, dst_dir_fd=folder, follow_symlinks=True)
+    finally:
+        os.close(folder)
+
+
+def rename_if_free(path: Path, target: Path) -> None:
+    """Rename on file systems without hard links (FAT, some network ones). Raises FileExistsError."""
+    if sys.platform == "win32":
+        os.rename(path, target)  # refuses an existing target there
+        return
+    if sys.platform == "linux" and _rename_no_replace(path, target):
+        return
+    # The last resort claims the name with an empty file, so that nothing foreign can be hit. Only a crash between the
+    # two steps can leave that empty file.
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+    os.replace(path, target)
+
+
+def _rename_no_replace(path: Path, target: Path) -> bool:
+    """renameat2(2) with RENAME_NOREPLACE: True when done, False where the file system cannot."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    at_fdcwd, no_replace = -100, 1
+    if libc.renameat2(at_fdcwd, os.fsencode(path), at_fdcwd, os.fsencode(target), no_replace) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+        return False
+    raise OSError(code, os.strerror(code), str(target))
+
+
+def remove_stale(folder: Path, now: float) -> None:
+    """Remove what an earlier crash of ours left in `folder`: our temporary files that are over an hour old."""
+    for path in folder.glob(f"{_TEMP_PREFIX}*{_TEMP_SUFFIX}"):
+        with contextlib.suppress(OSError):
+            if now - path.lstat().st_mtime > _STALE:
+                path.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name survive a power cut. Some network file systems refuse; the file is there all the same."""
+    if sys.platform == "win32":
+        return
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
