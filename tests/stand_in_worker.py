@@ -1,0 +1,27 @@
+"""A worker that does what the picture's bytes tell it to: `ok`, `die`, `hang`, `empty`. No model, no jail."""
+
+import os
+import sys
+import time
+
+from watcher import frames
+
+frames.write(sys.stdout.buffer, {"ready": True, "jail": [], "telemetry_off": True, "seconds": 0.0})
+with open(sys.argv[1], "ab", buffering=0) as log:
+    log.write(b"started\n")
+    while (frame := frames.read(sys.stdin.buffer)) is not None:
+        header, data = frame
+        log.write(data + b"\n")
+        if data.startswith(b"die"):
+            os._exit(11)
+        if data.startswith(b"hang"):
+            time.sleep(1000)
+        answer = {
+            "id": header["id"],
+            "state": "done",
+            "reason": None,
+            "verdict": "subject",
+            "seconds": 0.1,
+            "notes": [],
+        }
+        frames.write(sys.stdout.buffer, answer, b"PNG of " + data)

@@ -1,0 +1,230 @@
+"""dispatch.py, with a worker that dies and hangs on demand."""
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from watcher import commit, dispatch
+from watcher.errors import ModelError, PlaceError, WorkerError
+from watcher.jobs import Journal
+
+Run = Callable[..., list[dispatch.Result]]
+
+
+@pytest.fixture
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What the stand-in worker got, a line each; `started` each time one starts."""
+    path = tmp_path / "worker.log"
+    stand_in = Path(__file__).parent / "stand_in_worker.py"
+    monkeypatch.setattr(dispatch, "worker_command", lambda _model: [sys.executable, str(stand_in), str(path)])
+    return path
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    return Journal(tmp_path / "jobs.db")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "pictures"
+    path.mkdir()
+    return path
+
+
+def write(folder: Path, *contents: str) -> list[Path]:
+    """Files 0.jpg, 1.jpg, … with the given contents."""
+    paths = [folder / f"{number}.jpg" for number in range(len(contents))]
+    for path, content in zip(paths, contents, strict=True):
+        path.write_text(content)
+    return paths
+
+
+def states(results: list[dispatch.Result]) -> dict[str, str]:
+    return {result.source.stem: result.reason or result.state for result in results}
+
+
+@pytest.mark.usefixtures("log")
+def test_each_source_gets_its_own_output(folder: Path, journal: Journal) -> None:
+    sources = write(folder, *(f"ok {number}" for number in range(10)))
+    results = list(dispatch.run(sources, journal))
+    assert [result.source for result in results] == sources
+    for number, result in enumerate(results):
+        assert result.output == folder / f"{number}_nobg.png"
+        assert result.output.read_text() == f"PNG of ok {number}"
+
+
+def test_one_worker_serves_all_and_none_starts_without_work(log: Path, folder: Path, journal: Journal) -> None:
+    sources = write(folder, "ok 0", "ok 1", "ok 2")
+    assert states(list(dispatch.run([folder / "missing.jpg"], journal))) == {"missing": "vanished"}
+    assert not log.exists()
+    list(dispatch.run(sources, journal))
+    assert log.read_text().split("\n").count("started") == 1
+
+
+def test_a_picture_that_kills_the_worker_fails_alone_after_three_deaths(
+    log: Path, folder: Path, journal: Journal
+) -> None:
+    sources = write(folder, "ok 0", "ok 1", "die", "ok 3", "ok 4", "ok 5")
+    results = list(dispatch.run(sources, journal))
+    assert states(results) == {"0": "done", "1": "done", "2": "worker_died", "3": "done", "4": "done", "5": "done"}
+    got = log.read_text().split("\n")
+    assert got.count("die") == 3
+    assert got.count("started") == 4
+    failed = journal.find(sources[2], commit.read_source(sources[2]).sha256, "{}")
+    assert failed is not None
+    assert failed.reason == "worker_died"
+
+
+def test_a_picture_that_hangs_fails_as_timeout_and_the_others_are_done(
+    log: Path, folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatch, "PICTURE_TIME", 1.0)
+    results = list(dispatch.run(write(folder, "ok 0", "hang", "ok 2"), journal))
+    assert states(results) == {"0": "done", "1": "timeout", "2": "done"}
+    assert log.read_text().split("\n").count("hang") == 2  # once with company, once alone
+
+
+@pytest.mark.usefixtures("log")
+def test_what_was_done_is_not_done_again(folder: Path, journal: Journal) -> None:
+    sources = write(folder, "ok")
+    first = list(dispatch.run(sources, journal))[0]
+    second = list(dispatch.run(sources, journal))[0]
+    assert (second.state, second.reason, second.output, second.id) == (
+        "skipped",
+        "already_done",
+        first.output,
+        first.id,
+    )
+    assert first.output is not None
+    first.output.unlink()
+    assert states(list(dispatch.run(sources, journal))) == {"0": "done"}
+
+
+@pytest.mark.usefixtures("log")
+def test_force_does_it_again_in_the_same_place(folder: Path, journal: Journal) -> None:
+    sources = write(folder, "ok")
+    first = list(dispatch.run(sources, journal))[0]
+    again = list(dispatch.run(sources, journal, force=True))[0]
+    assert (again.state, again.output) == ("done", first.output)
+    assert sorted(os.listdir(folder)) == ["0.jpg", "0_nobg.png"]
+
+
+@pytest.mark.usefixtures("log")
+def test_a_changed_source_replaces_its_own_old_output(folder: Path, journal: Journal) -> None:
+    sources = write(folder, "ok old")
+    list(dispatch.run(sources, journal))
+    write(folder, "ok new")
+    result = list(dispatch.run(sources, journal))[0]
+    assert result.output == folder / "0_nobg.png"
+    assert result.output.read_text() == "PNG of ok new"
+
+
+@pytest.mark.usefixtures("log")
+def test_an_output_that_somebody_edited_is_left_alone(folder: Path, journal: Journal) -> None:
+    sources = write(folder, "ok old")
+    list(dispatch.run(sources, journal))
+    (folder / "0_nobg.png").write_text("edited by hand")
+    write(folder, "ok new")
+    result = list(dispatch.run(sources, journal))[0]
+    assert result.output == folder / "0_nobg-2.png"
+    assert (folder / "0_nobg.png").read_text() == "edited by hand"
+
+
+@pytest.mark.usefixtures("log")
+def test_two_sources_of_one_stem_do_not_share_an_output(folder: Path, journal: Journal) -> None:
+    (folder / "a.jpg").write_text("ok jpg")
+    (folder / "a.png").write_text("ok png")
+    results = list(dispatch.run([folder / "a.jpg", folder / "a.png"], journal))
+    assert [result.output for result in results] == [folder / "a_nobg.png", folder / "a_nobg-2.png"]
+    (folder / "a.png").write_text("ok png changed")
+    assert list(dispatch.run([folder / "a.png"], journal))[0].output == folder / "a_nobg-2.png"
+    assert (folder / "a_nobg.png").read_text() == "PNG of ok jpg"
+
+
+@pytest.mark.usefixtures("log")
+def test_a_link_or_a_folder_that_has_the_name_is_left_alone(folder: Path, journal: Journal) -> None:
+    sources = write(folder, "ok")
+    (folder / "0_nobg.png").symlink_to("nowhere")
+    (folder / "0_nobg-2.png").mkdir()
+    assert list(dispatch.run(sources, journal))[0].output == folder / "0_nobg-3.png"
+    assert not (folder / "nowhere").exists()
+
+
+@pytest.mark.usefixtures("log")
+def test_another_folder_is_another_way_of_doing_it(folder: Path, journal: Journal, tmp_path: Path) -> None:
+    sources = write(folder, "ok")
+    elsewhere = tmp_path / "out"
+    elsewhere.mkdir()
+    list(dispatch.run(sources, journal))
+    result = list(dispatch.run(sources, journal, folder=elsewhere))[0]
+    assert (result.state, result.output) == ("done", elsewhere / "0_nobg.png")
+    assert states(list(dispatch.run(sources, journal, folder=elsewhere))) == {"0": "already_done"}
+    assert states(list(dispatch.run(sources, journal))) == {"0": "already_done"}
+
+
+@pytest.mark.usefixtures("log")
+@pytest.mark.parametrize("published", [True, False])
+def test_after_a_crash_between_journal_and_file_it_is_done_once(
+    folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch, published: bool
+) -> None:
+    class PowerCutError(BaseException):
+        pass
+
+    really = commit.publish
+
+    def cut(*arguments: object) -> None:
+        if published:
+            really(*arguments)  # type: ignore[arg-type]
+        raise PowerCutError
+
+    sources = write(folder, "ok")
+    monkeypatch.setattr(commit, "publish", cut)
+    with pytest.raises(PowerCutError):
+        list(dispatch.run(sources, journal))
+    monkeypatch.setattr(commit, "publish", really)
+    result = list(dispatch.run(sources, journal))[0]
+    assert result.reason == ("already_done" if published else None)
+    assert result.output == folder / "0_nobg.png"
+    assert sorted(os.listdir(folder)) == ["0.jpg", "0_nobg.png"]
+    assert states(list(dispatch.run(sources, journal))) == {"0": "already_done"}
+
+
+@pytest.mark.usefixtures("log")
+def test_a_full_disk_stops_the_run_and_fails_no_picture(
+    folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    sources = write(folder, "ok 0", "ok 1")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(PlaceError):
+            list(dispatch.run(sources, journal))
+    job = journal.find(sources[0], commit.read_source(sources[0]).sha256, "{}")
+    assert job is not None
+    assert job.state == "queued"
+    assert states(list(dispatch.run(sources, journal))) == {"0": "done", "1": "done"}
+
+
+def test_a_worker_that_does_not_start_is_said_in_words(
+    folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatch, "worker_command", lambda _model: [sys.executable, "-c", "import no_such_module"])
+    with pytest.raises(WorkerError, match="does not start"):
+        list(dispatch.run(write(folder, "ok"), journal))
+
+
+def test_a_worker_without_its_model_is_said_in_words(
+    folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        dispatch, "worker_command", lambda _model: [sys.executable, "-m", "watcher.worker", "no-such-model"]
+    )
+    with pytest.raises(ModelError, match="no model called no-such-model"):
+        list(dispatch.run(write(folder, "ok"), journal))
