@@ -1,0 +1,14 @@
+"""`nobg` with the worker of unjailed_worker.py: the positive control of the privacy test."""
+
+import sys
+from pathlib import Path
+
+from watcher import cli, dispatch
+
+UNJAILED = Path(__file__).parent / "unjailed_worker.py"
+environment = dispatch.worker_environment()
+del environment["ORT_DISABLE_TELEMETRY"]
+environment["HOME"] = sys.argv.pop(1)
+dispatch.worker_environment = lambda: environment
+dispatch.worker_command = lambda model: [sys.executable, str(UNJAILED), model.name]
+sys.exit(cli.main())

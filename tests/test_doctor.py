@@ -1,0 +1,44 @@
+"""`nobg doctor`."""
+
+import json
+import sys
+
+import pytest
+
+from watcher import doctor, models
+from watcher.dispatch import Worker
+
+from .conftest import Nobg
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the other jails are not verified")
+def test_on_this_machine_everything_is_well_and_the_sample_was_cut_out(nobg: Nobg) -> None:
+    done = nobg("doctor", "--json")
+    checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+    assert done.returncode == 0
+    assert {name for name, check in checks.items() if check["state"] != "good"} == set()
+    assert models.DEFAULT.sha256 in checks["Model"]["detail"]
+    assert "cut out in" in checks["Sample picture"]["detail"]
+    assert {"Jail, network", "Jail, files", "Jail, memory", "Telemetry of onnxruntime"} <= set(checks)
+
+
+def test_the_words_are_one_line_each_with_a_mark(nobg: Nobg) -> None:
+    lines = nobg("doctor").stdout.splitlines()
+    assert len(lines) >= 10
+    assert all(line.startswith("[") for line in lines)
+
+
+def test_a_missing_layer_is_a_warning_and_a_missing_model_is_bad(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ready(_worker: Worker) -> dict[str, object]:
+        return {"telemetry_off": False, "jail": [{"name": "files", "active": False, "detail": "this kernel has none"}]}
+
+    monkeypatch.setattr(Worker, "wait_until_ready", ready)
+    monkeypatch.setattr(models, "path_of", lambda model: __import__("pathlib").Path("/nowhere") / model.file)
+    monkeypatch.setattr(
+        Worker, "receive", lambda _worker, _timeout: ({"refused": {}, "state": "failed", "reason": "x"}, b"")
+    )
+    checks = {check.name: check for check in doctor.examine()}
+    assert (checks["Jail, files"].state, checks["Jail, files"].exit_code) == ("warning", 0)
+    assert (checks["Model"].state, checks["Model"].exit_code) == ("bad", 3)
+    assert (checks["Telemetry of onnxruntime"].state, checks["Telemetry of onnxruntime"].exit_code) == ("bad", 3)
+    assert checks["Sample picture"].state == "bad"

@@ -1,0 +1,197 @@
+"""The `nobg` command: reads its arguments, calls the module that does it, prints, and answers with an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from watcher import __version__
+from watcher.errors import REASONS, NobgError, PictureError, PlaceError, UsageError
+
+if TYPE_CHECKING:
+    from watcher.dispatch import Result
+    from watcher.jobs import Journal
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code (0 done, 1 some pictures failed, 2 usage, 3 no model, 4 no room, 130)."""
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.act(options)
+    except NobgError as error:
+        _say(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        _say("Stopped. What was finished is complete; run the same command again for the rest.")
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has gone: nothing more to say
+        return 1
+    return code
+
+
+def _say(text: str) -> None:
+    """To the person, not into the output."""
+    print(f"nobg: {_printable(text)}", file=sys.stderr)
+
+
+def _printable(text: str) -> str:
+    """File names need not be text, nor a single line; what we print is."""
+    return text.encode(errors="surrogateescape").decode(errors="replace").replace("\n", "\\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="nobg", description="Remove the background of pictures, on this machine: nothing is uploaded."
+    )
+    parser.add_argument("--version", action="version", version=f"nobg {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    remove = commands.add_parser("remove", help="cut the subject out of pictures: photo.jpg gives photo_nobg.png")
+    remove.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a picture, or a folder for those in it")
+    remove.add_argument(
+        "-o", "--output", type=Path, metavar="DIR", help="write into this folder, not beside the picture"
+    )
+    remove.add_argument("--recursive", action="store_true", help="take the folders in a folder, too")
+    remove.add_argument(
+        "--force", action="store_true", help="do again what was done, and write even if no clear subject is found"
+    )
+    _add_json(remove)
+    remove.set_defaults(act=_remove)
+
+    models = commands.add_parser("models", help="the model that finds the subject")
+    actions = models.add_subparsers(metavar="ACTION", required=True)
+    actions.add_parser("list", help="which there are").set_defaults(act=_models_list)
+    actions.add_parser("verify", help="is its file undamaged?").set_defaults(act=_models_verify)
+
+    doctor = commands.add_parser("doctor", help="check that everything works, and that nothing can leave the machine")
+    _add_json(doctor)
+    doctor.set_defaults(act=_doctor)
+    return parser
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object, for scripts")
+
+
+def _remove(options: argparse.Namespace) -> int:
+    from watcher import dispatch, selection
+
+    sources = selection.pictures(options.paths, recursive=options.recursive)
+    folder = None if options.output is None else _output_folder(options.output)
+    results: list[Result] = []
+    error: PlaceError | None = None
+    with _journal() as journal, _progress(len(sources), shown=not options.json and sys.stderr.isatty()) as step:
+        try:
+            for result in dispatch.run(sources, journal, folder=folder, force=options.force):
+                results.append(result)
+                if not options.json:
+                    _report(result)
+                step()
+        except PlaceError as place_error:
+            error = place_error
+    if options.json:
+        finished = {result.source for result in results}
+        results += [dispatch.Result(None, path, "queued") for path in sources if path not in finished]
+        print(json.dumps({"jobs": [result.as_dict() for result in results]}, indent=1))
+    if error is not None:
+        raise error
+    return max((_exit_code(result) for result in results), default=0)
+
+
+def _exit_code(result: Result) -> int:
+    return PictureError(result.reason or "").exit_code if result.state == "failed" else 0
+
+
+def _report(result: Result) -> None:
+    """The output's path to stdout; anything a person should know to stderr."""
+    from tqdm import tqdm
+
+    if result.reason is not None:
+        detail = f" ({result.detail})" if result.detail else ""
+        tqdm.write(f"nobg: {_printable(str(result.source))}: {REASONS[result.reason]}{_printable(detail)}", sys.stderr)
+    for note in result.notes:
+        tqdm.write(f"nobg: {_printable(str(result.source))}: {NOTES[note]}", sys.stderr)
+    if result.output is not None:
+        tqdm.write(_printable(str(result.output)))
+        sys.stdout.flush()
+
+
+NOTES = {"first_frame": "it has several frames or pages; only the first one was done."}
+
+
+@contextlib.contextmanager
+def _progress(total: int, *, shown: bool) -> Iterator[Callable[[], object]]:
+    """A bar with how many are done and how long the rest takes; yields what counts one more."""
+    from tqdm import tqdm
+
+    layout = "{bar} {n_fmt} of {total_fmt}, {remaining} left"
+    with tqdm(total=total, disable=not shown, leave=False, bar_format=layout) as bar:
+        yield bar.update
+
+
+@contextlib.contextmanager
+def _journal() -> Iterator[Journal]:
+    import sqlite3
+
+    from watcher import jobs, paths
+
+    try:
+        journal, damaged = jobs.open_journal(paths.state_dir())
+    except (OSError, sqlite3.OperationalError) as error:
+        raise PlaceError(
+            f"nobg keeps its records in its state folder and cannot write there ({error}). "
+            "Make room or correct its permissions; NOBG_HOME=DIR names another place."
+        ) from error
+    if damaged is not None:
+        _say(f"The record of earlier jobs was damaged; it is now {damaged}, and a new one was begun.")
+    with contextlib.closing(journal):
+        yield journal
+
+
+def _output_folder(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UsageError(f"{folder} is not a folder. Name one with -o.") from error
+    except OSError as error:
+        raise PlaceError(
+            f"The folder {folder} cannot be made ({error.strerror}). Choose another one with -o."
+        ) from error
+    return folder.absolute()
+
+
+def _models_list(_options: argparse.Namespace) -> int:
+    from watcher import models
+
+    for model in models.CATALOGUE:
+        print(f"{model.name}  {model.size / 1e6:.0f} MB  {model.licence}  {models.path_of(model)}")
+    return 0
+
+
+def _models_verify(_options: argparse.Namespace) -> int:
+    from watcher import models
+
+    for model in models.CATALOGUE:
+        models.read(model)
+        print(f"{model.name} is undamaged: SHA-256 {model.sha256}")
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from watcher import doctor
+
+    checks = doctor.examine()
+    if options.json:
+        print(json.dumps({"checks": [check.as_dict() for check in checks]}, indent=1))
+    else:
+        for check in checks:
+            print(f"{doctor.MARKS[check.state]} {check.name}: {_printable(check.detail)}")
+    return max(check.exit_code for check in checks)
