@@ -33,5 +33,6 @@ def test_exit_codes_are_those_of_the_contract() -> None:
     assert (UsageError.exit_code, ModelError.exit_code, PlaceError.exit_code) == (2, 3, 4)
 
 
-def test_the_detail_is_told() -> None:
-    assert "(the file is empty)" in str(PictureError("unreadable", "the file is empty"))
+def test_a_detail_that_is_a_sentence_is_told_and_a_technical_one_is_not() -> None:
+    assert str(PictureError("unreadable", "the file is empty. Copy it again.")) == "the file is empty. Copy it again."
+    assert str(PictureError("unreadable", "broken chunk b'IDAT'")) == REASONS["unreadable"]

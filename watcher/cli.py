@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from watcher import __version__
-from watcher.errors import REASONS, NobgError, PictureError, PlaceError, UsageError
+from watcher.errors import NobgError, PictureError, PlaceError, UsageError, words
 
 if TYPE_CHECKING:
     from watcher.dispatch import Result
@@ -101,9 +101,19 @@ def _remove(options: argparse.Namespace) -> int:
         finished = {result.source for result in results}
         results += [dispatch.Result(None, path, "queued") for path in sources if path not in finished]
         print(json.dumps({"jobs": [result.as_dict() for result in results]}, indent=1))
+    else:
+        _say_done_before(sum(result.reason == "already_done" for result in results))
     if error is not None:
         raise error
     return max((_exit_code(result) for result in results), default=0)
+
+
+def _say_done_before(count: int) -> None:
+    """One line, however many: a folder may be named again and again."""
+    if count == 1:
+        _say("1 picture was done before and has not changed. --force does it again.")
+    elif count:
+        _say(f"{count} pictures were done before and have not changed. --force does them again.")
 
 
 def _exit_code(result: Result) -> int:
@@ -114,9 +124,9 @@ def _report(result: Result) -> None:
     """The output's path to stdout; anything a person should know to stderr."""
     from tqdm import tqdm
 
-    if result.reason is not None:
-        detail = f" ({result.detail})" if result.detail else ""
-        tqdm.write(f"nobg: {_printable(str(result.source))}: {REASONS[result.reason]}{_printable(detail)}", sys.stderr)
+    if result.reason is not None and result.reason != "already_done":
+        text = words(result.reason, result.detail)
+        tqdm.write(f"nobg: {_printable(str(result.source))}: {_printable(text)}", sys.stderr)
     for note in result.notes:
         tqdm.write(f"nobg: {_printable(str(result.source))}: {NOTES[note]}", sys.stderr)
     if result.output is not None:

@@ -46,7 +46,7 @@ def open_header(data: bytes) -> Image.Image:
     Raises PictureError: `unreadable` (empty), `unsupported` (none of our formats), `too_large`.
     """
     if not data:
-        raise PictureError("unreadable", "the file is empty")
+        raise PictureError("unreadable", "the file is empty. Copy or download it again.")
     try:
         image = Image.open(io.BytesIO(data), formats=tuple(SUFFIXES))
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:

@@ -52,18 +52,23 @@ def read_source(path: Path) -> Source:
         raise PictureError("vanished") from error
     except PermissionError as error:
         if path.is_dir():  # Windows says so
-            raise PictureError("unsupported", "it is a folder") from error
+            raise PictureError("unsupported", _FOLDER) from error
         raise PictureError("no_permission") from error
     except IsADirectoryError as error:
-        raise PictureError("unsupported", "it is a folder") from error
+        raise PictureError("unsupported", _FOLDER) from error
     except OSError as error:
-        detail = "a link that leads back to itself" if error.errno == errno.ELOOP else str(error.strerror)
+        detail = (
+            "it is a link that leads back to itself. Remove it." if error.errno == errno.ELOOP else str(error.strerror)
+        )
         raise PictureError("unreadable", detail) from error
     return Source(data, hashlib.sha256(data).hexdigest(), stat.S_IMODE(status.st_mode))
 
 
+_FOLDER = "it is a folder, and no picture was found in it; --recursive looks deeper."
+
+
 def _kind(mode: int) -> str:
-    return "it is a folder" if stat.S_ISDIR(mode) else "it is not an ordinary file"
+    return _FOLDER if stat.S_ISDIR(mode) else "it is not an ordinary file. Copy the picture into one."
 
 
 def sha256_of(path: Path) -> str | None:
@@ -103,9 +108,11 @@ def _place_errors(target: Path) -> Iterator[None]:
                 f"There is no room in {target.parent} for {target.name}. Make room and try again."
             ) from error
         if error.errno in _REFUSED:
-            raise PictureError("no_permission", f"cannot write to {target.parent}") from error
+            raise PictureError(
+                "no_permission", f"nothing may be written into {target.parent}. Choose another folder with -o."
+            ) from error
         if isinstance(error, FileNotFoundError):
-            raise PictureError("vanished", f"the folder {target.parent} is gone") from error
+            raise PictureError("vanished", f"the folder {target.parent} is gone. Is the drive still there?") from error
         raise PlaceError(f"{target} cannot be written: {error.strerror}. Choose another folder with -o.") from error
 
 

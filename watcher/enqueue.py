@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from watcher import selection
-from watcher.errors import REASONS
+from watcher.errors import words
 from watcher.formats import is_picture_name
 
 
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if reason is None:
             taken.append(path)
         else:
-            print(f"nobg: {path}: {REASONS[reason]}", file=sys.stderr)
+            print(f"nobg: {path}: {words(reason)}", file=sys.stderr)
     if taken:
         subprocess.Popen(
             [sys.executable, "-P", "-m", "watcher", "remove", "--", *map(str, taken)],

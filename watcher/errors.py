@@ -47,14 +47,20 @@ class PlaceError(NobgError):
     exit_code = 4
 
 
+def words(reason: str, detail: str = "") -> str:
+    """What to tell a person: `detail` where it is a sentence, else what the reason means in general."""
+    return detail if detail.endswith(".") else REASONS[reason]
+
+
 class PictureError(NobgError):
     """One picture cannot be done; the others can.
 
-    `reason` is one of the job reasons (a key of REASONS); `detail` adds what is particular to this file.
+    `reason` is one of the job reasons (a key of REASONS). `detail` is what is particular to this file: a sentence for
+    people, which ends with a period, or a technical remark for the journal.
     """
 
     def __init__(self, reason: str, detail: str = "") -> None:
-        super().__init__(f"{REASONS[reason]}{f' ({detail})' if detail else ''}")
+        super().__init__(words(reason, detail))
         self.reason = reason
         self.detail = detail
         self.exit_code = 4 if reason == "no_permission" else 1
