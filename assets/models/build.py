@@ -198,19 +198,21 @@ class PercentileOverPhotos(MinMaxCalibrater):  # type: ignore[misc]  # onnxrunti
     """
 
     def compute_data(self) -> TensorsData:
-        """Tensor name -> its range, from what each photo reached."""
-        names = [output.name for output in self.infer_session.get_outputs()][self.num_model_outputs :]
-        per_photo = np.array(
-            [[float(value[0]) for value in photo[self.num_model_outputs :]] for photo in self.intermediate_outputs]
-        )
-        ranges = {}
-        for i in range(0, len(names), 2):
-            low = np.percentile(per_photo[:, i], 100 - CLIP)
-            high = np.percentile(per_photo[:, i + 1], CLIP)
-            ranges[names[i].removesuffix("_ReduceMin")] = TensorData(
-                lowest=np.array([low], np.float32), highest=np.array([high], np.float32)
+        """Tensor name -> its range, from what each photo reached. The library asks twice."""
+        if self.intermediate_outputs:
+            names = [output.name for output in self.infer_session.get_outputs()][self.num_model_outputs :]
+            per_photo = np.array(
+                [[float(value[0]) for value in photo[self.num_model_outputs :]] for photo in self.intermediate_outputs]
             )
-        return TensorsData(CalibrationMethod.MinMax, dict(sorted(ranges.items())))
+            ranges = {}
+            for i in range(0, len(names), 2):
+                low = np.percentile(per_photo[:, i], 100 - CLIP)
+                high = np.percentile(per_photo[:, i + 1], CLIP)
+                ranges[names[i].removesuffix("_ReduceMin")] = TensorData(
+                    lowest=np.array([low], np.float32), highest=np.array([high], np.float32)
+                )
+            self.calibrate_tensors_range = TensorsData(CalibrationMethod.MinMax, dict(sorted(ranges.items())))
+        return self.calibrate_tensors_range
 
 
 def calibrate(model: Path, photos: list[Path], work: Path) -> TensorsData:
