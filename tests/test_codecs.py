@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, PngImagePlugin
 
 from watcher import codecs, png
 from watcher.errors import PictureError
@@ -105,6 +105,41 @@ def test_the_alpha_of_the_input_is_read_from_wherever_it_is() -> None:
     assert alpha.getextrema() == (0, 255)
     colour_key = saved(Image.new("RGB", (9, 9), (1, 2, 3)), "PNG", transparency=(1, 2, 3))
     assert read(colour_key).alpha is not None
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8, 16])
+def test_a_transparent_grey_is_found_at_every_depth(depth: int) -> None:
+    key = 1 if depth < 16 else 0x1234
+    rows = {1: "40", 2: "10", 4: "0100", 8: "00010000", 16: "1235 1234 3400 0000"}
+    row = bytes.fromhex(rows[depth])
+    alpha = read(png_of(4, depth, 0, row, struct.pack(">H", key))).alpha
+    assert alpha is not None
+    assert np.asarray(alpha).tolist() == [[255, 0, 255, 255]]
+
+
+def test_a_transparent_sixteen_bit_colour_is_found_and_no_other() -> None:
+    row = struct.pack(">6H", 0x1234, 0x5678, 0x9ABC, 0x3400, 0x7800, 0xBC00)
+    alpha = read(png_of(2, 16, 2, row, struct.pack(">3H", 0x1234, 0x5678, 0x9ABC))).alpha
+    assert alpha is not None
+    assert np.asarray(alpha).tolist() == [[0, 255]]
+
+
+def png_of(width: int, depth: int, colour: int, row: bytes, key: bytes) -> bytes:
+    """One row of pixels with a transparent colour."""
+    chunks = png_chunk(b"tRNS", key) + png_chunk(b"IDAT", zlib.compress(b"\0" + row)) + png_chunk(b"IEND", b"")
+    return png_header(width, 1, depth, colour) + chunks
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow remarks on the damage
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "JPEG"])
+def test_a_damaged_exif_block_costs_no_picture(kind: str) -> None:
+    assert read(saved(noise(), kind, exif=b"Exif\0\0II*\0garbage" * 9)).rgb.size == (40, 30)
+
+
+def test_much_text_costs_no_picture() -> None:
+    text = PngImagePlugin.PngInfo()
+    text.add_text("history", "x" * 3_000_000, zip=True)
+    assert read(saved(noise(), "PNG", pnginfo=text)).rgb.size == (40, 30)
 
 
 def test_an_alpha_that_is_opaque_everywhere_is_none() -> None:

@@ -1,6 +1,7 @@
 """commit.py"""
 
 import errno
+import hashlib
 import os
 import random
 import signal
@@ -78,7 +79,7 @@ def test_nothing_that_has_the_name_already_is_touched(tmp_path: Path, make: Call
 @pytest.mark.usefixtures("disk")
 def test_replacing_leaves_the_new_file_alone(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"old")
-    commit.replace(tmp_path / "a.png", b"new")
+    commit.replace(tmp_path / "a.png", b"new", 0o666, hashlib.sha256(b"old").hexdigest())
     assert (tmp_path / "a.png").read_bytes() == b"new"
     assert os.listdir(tmp_path) == ["a.png"]
 
@@ -87,6 +88,38 @@ def test_replacing_leaves_the_new_file_alone(tmp_path: Path) -> None:
 def test_a_private_photo_gets_a_private_cut_out(tmp_path: Path) -> None:
     commit.publish(tmp_path / "a.png", b"x", 0o4700)
     assert (tmp_path / "a.png").stat().st_mode & 0o7777 == 0o600
+
+
+@pytest.mark.usefixtures("disk")
+def test_what_somebody_saved_in_the_meantime_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"saved just now")
+    (tmp_path / "link.png").symlink_to("a.png")
+    for name, known in (("a.png", b"as we wrote it"), ("link.png", b"saved just now")):
+        with pytest.raises(FileExistsError):
+            commit.replace(tmp_path / name, b"new", 0o666, hashlib.sha256(known).hexdigest())
+    assert (tmp_path / "a.png").read_bytes() == b"saved just now"
+    assert sorted(os.listdir(tmp_path)) == ["a.png", "link.png"]
+
+
+@pytest.mark.parametrize("code", [errno.EILSEQ, errno.ENAMETOOLONG])
+def test_a_name_the_disk_cannot_hold_fails_that_picture_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def linking(*_arguments: Any, **_named: Any) -> None:
+        raise OSError(code, "not here")
+
+    monkeypatch.setattr(os, "link", linking)
+    with pytest.raises(PictureError, match="cannot hold a file of the name"):
+        commit.publish(tmp_path / "12:30.png", b"x")
+    assert os.listdir(tmp_path) == []
+
+
+def test_reading_leaves_the_time_of_last_access(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(b"abc")
+    os.utime(path, ns=(1_000_000_000, 2_000_000_000_000_000_000))  # older than its change: relatime would update it
+    commit.read_source(path)
+    assert path.stat().st_atime_ns == 1_000_000_000
 
 
 def test_a_full_disk_is_told_by_its_name_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,13 +139,15 @@ def test_a_folder_that_is_gone_fails_the_picture(tmp_path: Path) -> None:
 
 
 def test_only_our_own_old_temporary_files_are_cleared_away(tmp_path: Path) -> None:
-    old, fresh, foreign = (tmp_path / name for name in (".nobg-aa.tmp", ".nobg-bb.tmp", ".other-aa.tmp"))
+    old, fresh, foreign = (
+        tmp_path / name for name in (f".nobg-{'a' * 16}.tmp", f".nobg-{'b' * 16}.tmp", ".nobg-my-notes.tmp")
+    )
     for path in (old, fresh, foreign):
         path.write_bytes(b"x")
     for path in (old, foreign):
         os.utime(path, (1000, 1000))
     commit.remove_stale(tmp_path, time.time())
-    assert sorted(os.listdir(tmp_path)) == [".nobg-bb.tmp", ".other-aa.tmp"]
+    assert sorted(os.listdir(tmp_path)) == [fresh.name, foreign.name]
 
 
 def test_a_source_is_read_with_its_hash_and_mode_and_not_changed(tmp_path: Path) -> None:
@@ -152,7 +187,10 @@ folder = Path(sys.argv[1])
 for number in count():
     data = bytes([number % 256]) * 300_000
     commit.publish(folder / f"{number}.png", data)
-    commit.replace(folder / "same.png", data)
+    same = folder / "same.png"
+    if not same.exists():
+        commit.publish(same, data)
+    commit.replace(same, data, 0o666, commit.sha256_of(same))
 """
 
 

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -122,6 +123,70 @@ def test_a_changed_source_replaces_its_own_old_output(folder: Path, journal: Jou
     result = list(dispatch.run(sources, journal))[0]
     assert result.output == folder / "0_nobg.png"
     assert result.output.read_text() == "PNG of ok new"
+
+
+@pytest.mark.usefixtures("log")
+def test_a_source_that_is_changed_back_gets_its_first_cut_out_back(folder: Path, journal: Journal) -> None:
+    sources = write(folder, "ok old")
+    for content in ("ok old", "ok new", "ok old"):
+        write(folder, content)
+        result = list(dispatch.run(sources, journal))[0]
+        assert (result.state, result.output) == ("done", folder / "0_nobg.png")
+        assert (folder / "0_nobg.png").read_text() == f"PNG of {content}"
+    assert sorted(os.listdir(folder)) == ["0.jpg", "0_nobg.png"]
+
+
+@pytest.mark.usefixtures("log")
+def test_a_failure_in_between_does_not_make_our_own_output_foreign(
+    folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = write(folder, "ok")
+    list(dispatch.run(sources, journal))
+    with monkeypatch.context() as patch:
+        patch.setattr(dispatch, "worker_command", lambda _model: [sys.executable, "-c", STARTS_AND_DIES])
+        assert states(list(dispatch.run(sources, journal, force=True))) == {"0": "worker_died"}
+    assert list(dispatch.run(sources, journal, force=True))[0].output == folder / "0_nobg.png"
+
+
+STARTS_AND_DIES = "import sys; from watcher import frames; frames.write(sys.stdout.buffer, {'ready': True, 'jail': []})"
+
+
+@pytest.mark.usefixtures("log")
+def test_two_runs_on_one_picture_make_one_output(
+    folder: Path, journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = write(folder, "ok")
+    really = commit.publish
+    other = Journal(tmp_path / "jobs.db")
+
+    def late(*arguments: Any) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(commit, "publish", really)
+            assert states(list(dispatch.run(sources, other))) == {"0": "done"}
+        really(*arguments)
+
+    monkeypatch.setattr(commit, "publish", late)
+    result = list(dispatch.run(sources, journal))[0]
+    assert (result.state, result.output) == ("done", folder / "0_nobg.png")
+    assert sorted(os.listdir(folder)) == ["0.jpg", "0_nobg.png"]
+
+
+@pytest.mark.usefixtures("log")
+def test_a_link_to_our_own_output_is_not_replaced_by_a_file(folder: Path, journal: Journal) -> None:
+    sources = write(folder, "ok old")
+    list(dispatch.run(sources, journal))
+    (folder / "0_nobg.png").rename(folder / "kept.png")
+    (folder / "0_nobg.png").symlink_to("kept.png")
+    write(folder, "ok new")
+    assert list(dispatch.run(sources, journal))[0].output == folder / "0_nobg-2.png"
+    assert (folder / "kept.png").read_text() == "PNG of ok old"
+
+
+def test_a_journal_that_cannot_be_written_ends_the_run_in_words(log: Path, folder: Path, journal: Journal) -> None:
+    journal._execute("PRAGMA query_only = ON", ())
+    with pytest.raises(PlaceError, match="cannot write its records"):
+        list(dispatch.run(write(folder, "ok"), journal))
+    assert "ok" in log.read_text()
 
 
 @pytest.mark.usefixtures("log")

@@ -28,6 +28,14 @@ def test_the_words_are_one_line_each_with_a_mark(nobg: Nobg) -> None:
     assert all(line.startswith("[") for line in lines)
 
 
+def test_without_a_place_for_its_records_it_says_so(nobg: Nobg, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOBG_HOME", "/dev/null/x")
+    done = nobg("doctor")
+    assert done.returncode == 4
+    assert "[no] Worker: nobg keeps its records in" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
 def test_a_missing_layer_is_a_warning_and_a_missing_model_is_bad(monkeypatch: pytest.MonkeyPatch) -> None:
     def ready(_worker: Worker) -> dict[str, object]:
         return {"telemetry_off": False, "jail": [{"name": "files", "active": False, "detail": "this kernel has none"}]}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from watcher.enqueue import to_path
+from watcher.enqueue import main, to_path
 
 from .conftest import make_photo
 from .test_remove import assert_complete
@@ -28,6 +28,16 @@ from .test_remove import assert_complete
 )
 def test_paths_and_uris_become_paths(argument: str, path: bytes) -> None:
     assert os.fsencode(to_path(argument)) == path
+
+
+def test_a_folder_is_handed_over_as_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[list[str]] = []
+    monkeypatch.setattr(subprocess, "Popen", lambda command, **_options: started.append(command))
+    for number in range(3):
+        (tmp_path / f"{number}.jpg").touch()
+    assert main(["--", str(tmp_path)]) == 0
+    assert [command[-2:] for command in started] == [["--", str(tmp_path)]]
+    assert main([]) == 1
 
 
 def test_pictures_are_handed_over_and_what_is_none_is_said(tmp_path: Path) -> None:

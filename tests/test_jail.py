@@ -126,9 +126,9 @@ def test_an_unknown_processor_is_said_not_hidden(monkeypatch: pytest.MonkeyPatch
     assert "riscv64" in layer.detail
 
 
-def decide(program: bytes, audit: int, number: int, argument: int = 0) -> int:
+def decide(program: bytes, audit: int, number: int, argument: int = 0, second: int = 0) -> int:
     """What the kernel would answer: classic BPF as seccomp uses it, interpreted."""
-    data = struct.pack("<IIQ6Q", number, audit, 0, argument, 0, 0, 0, 0, 0)
+    data = struct.pack("<IIQ6Q", number, audit, 0, argument, second, 0, 0, 0, 0)
     accumulator, position = 0, 0
     while True:
         code, if_true, if_false, operand = struct.unpack_from("=HBBI", program, position * 8)
@@ -155,7 +155,7 @@ def test_the_filter_decides_each_call_as_written(name: str) -> None:
             expected = REFUSE | 13
         elif number == machine.clone3:
             expected = REFUSE | 38
-        elif number in (machine.clone, machine.tgkill):
+        elif number in (machine.clone, machine.tgkill, machine.setpriority, machine.prlimit64):
             continue
         else:
             expected = ALLOW
@@ -164,6 +164,11 @@ def test_the_filter_decides_each_call_as_written(name: str) -> None:
     assert decide(program, machine.audit, machine.clone, 17) == REFUSE | 13  # SIGCHLD: fork
     assert decide(program, machine.audit, machine.tgkill, 4242) == ALLOW
     assert decide(program, machine.audit, machine.tgkill, 1) == REFUSE | 13
+    assert decide(program, machine.audit, machine.prlimit64, 0) == ALLOW
+    assert decide(program, machine.audit, machine.prlimit64, 4242) == ALLOW
+    assert decide(program, machine.audit, machine.prlimit64, 1) == REFUSE | 13
+    assert decide(program, machine.audit, machine.setpriority, 0, 0) == ALLOW
+    assert decide(program, machine.audit, machine.setpriority, 0, 1) == REFUSE | 13
     assert decide(program, machine.audit ^ 1, 0) == KILL
     assert len(program) // 8 < 256 * 16
 

@@ -177,6 +177,47 @@ def test_json_has_the_fields_of_the_contract(nobg: Nobg, tmp_path: Path, photo: 
     assert job["seconds"] > 0
 
 
+def test_a_reader_that_goes_away_or_a_full_disk_for_the_output_stops_no_work(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m watcher remove in"
+    for redirection in ("| head -c 1", "> /dev/full", ">&-", ">&- 2>&-"):
+        many(tmp_path / "in", 3)
+        done = subprocess.run(
+            ["bash", "-c", f"set -o pipefail; {command} {redirection}"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, ""), redirection
+        assert len(list((tmp_path / "in").glob("*_nobg.png"))) == 3, redirection
+        shutil.rmtree(tmp_path / "in")
+
+
+def test_a_program_that_reads_our_output_gets_the_name_byte_for_byte(tmp_path: Path, photo: Path) -> None:
+    names = [b"latin\xe9.jpg", "日本.jpg".encode(), b"es\x1bcape.jpg"]
+    for name in names:
+        shutil.copy(os.fsencode(photo), os.fsencode(tmp_path) + b"/" + name)
+    command = [os.fsencode(sys.executable), b"-m", b"watcher", b"remove", *names]
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, check=True, env=os.environ | {"PYTHONIOENCODING": "latin-1"}
+    )
+    expected = [os.fsencode(tmp_path) + b"/" + name.replace(b".jpg", b"_nobg.png") for name in names]
+    assert done.stdout.splitlines() == expected
+    assert all(os.path.exists(path) for path in expected)
+
+
+def test_what_we_say_of_a_file_does_nothing_to_the_terminal(nobg: Nobg, tmp_path: Path) -> None:
+    (tmp_path / "\x1b[2Jevil\r.jpg").touch()
+    assert "/\\x1b[2Jevil\\x0d.jpg: the file is empty" in nobg("remove", ".").stderr
+
+
+def test_an_output_folder_has_one_name_however_it_is_spelled(nobg: Nobg, tmp_path: Path, photo: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    for spelling in ("out", "sub/../out", f"{tmp_path}/./out/"):
+        assert nobg("remove", photo, "-o", spelling).returncode == 0
+    assert os.listdir(tmp_path / "out") == ["photo_nobg.png"]
+
+
 def many(folder: Path, count: int) -> None:
     """Photos that differ in content."""
     folder.mkdir()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import json
+import os
 import sys
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from watcher import __version__
 from watcher.errors import NobgError, PictureError, PlaceError, UsageError, words
@@ -22,6 +25,7 @@ INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code (0 done, 1 some pictures failed, 2 usage, 3 no model, 4 no room, 130)."""
+    _prepare_streams()
     options = _parser().parse_args(arguments)
     try:
         code: int = options.act(options)
@@ -31,20 +35,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _say("Stopped. What was finished is complete; run the same command again for the rest.")
         return INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has gone: nothing more to say
-        return 1
+    finally:
+        _flush()
     return code
+
+
+def _prepare_streams() -> None:
+    """Whatever a file is called, and wherever our output goes, the work goes on."""
+    if sys.stdout is None:  # closed by whoever started us
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  as long as the process
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115  same
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal gets what it can show; a program that reads our output gets the bytes of the name.
+            errors = "backslashreplace" if stream.isatty() else "surrogateescape"
+            encoding = stream.encoding if stream.isatty() else sys.getfilesystemencoding()
+            stream.reconfigure(encoding=encoding, errors=errors)
+
+
+def _flush() -> None:
+    """What cannot be written goes nowhere, without a complaint at exit."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _write(text: str, stream: TextIO) -> None:
+    """One line above the progress bar. Whoever read our output may have gone, or its disk be full: we go on."""
+    from tqdm import tqdm
+
+    with contextlib.suppress(OSError):
+        tqdm.write(text, stream)
+        stream.flush()
 
 
 def _say(text: str) -> None:
     """To the person, not into the output."""
-    print(f"nobg: {_printable(text)}", file=sys.stderr)
+    with contextlib.suppress(OSError):
+        print(f"nobg: {_printable(text)}", file=sys.stderr)
 
 
 def _printable(text: str) -> str:
-    """File names need not be text, nor a single line; what we print is."""
-    return text.encode(errors="surrogateescape").decode(errors="replace").replace("\n", "\\n")
+    """File names may hold line ends, or what makes a terminal do things; what we say does not."""
+    return "".join(f"\\x{ord(sign):02x}" if unicodedata.category(sign) == "Cc" else sign for sign in text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -87,7 +123,7 @@ def _remove(options: argparse.Namespace) -> int:
     sources = selection.pictures(options.paths, recursive=options.recursive)
     folder = None if options.output is None else _output_folder(options.output)
     results: list[Result] = []
-    error: PlaceError | None = None
+    error: NobgError | None = None
     with _journal() as journal, _progress(len(sources), shown=not options.json and sys.stderr.isatty()) as step:
         try:
             for result in dispatch.run(sources, journal, folder=folder, force=options.force):
@@ -95,8 +131,8 @@ def _remove(options: argparse.Namespace) -> int:
                 if not options.json:
                     _report(result)
                 step()
-        except PlaceError as place_error:
-            error = place_error
+        except NobgError as what_ended_it:
+            error = what_ended_it
     if options.json:
         finished = {result.source for result in results}
         results += [dispatch.Result(None, path, "queued") for path in sources if path not in finished]
@@ -122,16 +158,15 @@ def _exit_code(result: Result) -> int:
 
 def _report(result: Result) -> None:
     """The output's path to stdout; anything a person should know to stderr."""
-    from tqdm import tqdm
-
+    name = _printable(str(result.source))
     if result.reason is not None and result.reason != "already_done":
         text = words(result.reason, result.detail)
-        tqdm.write(f"nobg: {_printable(str(result.source))}: {_printable(text)}", sys.stderr)
+        _write(f"nobg: {name}: {_printable(text)}", sys.stderr)
     for note in result.notes:
-        tqdm.write(f"nobg: {_printable(str(result.source))}: {NOTES[note]}", sys.stderr)
+        _write(f"nobg: {name}: {NOTES[note]}", sys.stderr)
     if result.output is not None:
-        tqdm.write(_printable(str(result.output)))
-        sys.stdout.flush()
+        path = str(result.output)
+        _write(_printable(path) if sys.stdout.isatty() else path, sys.stdout)
 
 
 NOTES = {"first_frame": "it has several frames or pages; only the first one was done."}
@@ -153,13 +188,11 @@ def _journal() -> Iterator[Journal]:
 
     from watcher import jobs, paths
 
+    place = paths.state_dir()
     try:
-        journal, damaged = jobs.open_journal(paths.state_dir())
+        journal, damaged = jobs.open_journal(place)
     except (OSError, sqlite3.OperationalError) as error:
-        raise PlaceError(
-            f"nobg keeps its records in its state folder and cannot write there ({error}). "
-            "Make room or correct its permissions; NOBG_HOME=DIR names another place."
-        ) from error
+        raise paths.cannot_write(place, error) from error
     if damaged is not None:
         _say(f"The record of earlier jobs was damaged; it is now {damaged}, and a new one was begun.")
     with contextlib.closing(journal):
@@ -175,7 +208,7 @@ def _output_folder(folder: Path) -> Path:
         raise PlaceError(
             f"The folder {folder} cannot be made ({error.strerror}). Choose another one with -o."
         ) from error
-    return folder.absolute()
+    return Path(os.path.abspath(folder))  # one spelling: the journal tells places apart by it
 
 
 def _models_list(_options: argparse.Namespace) -> int:

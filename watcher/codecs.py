@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 import warnings
@@ -9,13 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from watcher.errors import PictureError
 from watcher.formats import MAX_PIXELS, SUFFIXES
 
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 warnings.simplefilter("error", Image.DecompressionBombWarning)
+PngImagePlugin.MAX_TEXT_CHUNK = 16 << 20  # large profiles and edit histories are no reason to refuse a picture
 
 _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
 
@@ -64,9 +66,10 @@ def decode(image: Image.Image) -> Picture:
     """Decode what open_header returned. Raises PictureError."""
     try:
         notes = ("first_frame",) if image.format != "MPO" and getattr(image, "is_animated", False) else ()
+        _correct_colour_key(image)
         image.load()
         icc = image.info.get("icc_profile")
-        ImageOps.exif_transpose(image, in_place=True)
+        _turn_upright(image)
         rgb, alpha, icc = _to_rgb(image, icc)
     except MemoryError as error:
         raise PictureError("too_large") from error
@@ -75,6 +78,29 @@ def decode(image: Image.Image) -> Picture:
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error) as error:
         raise _damaged(error) from error
     return Picture(rgb, alpha, icc, notes)
+
+
+def _turn_upright(image: Image.Image) -> None:
+    """As the EXIF block says; a picture whose EXIF block is damaged stays as it is stored."""
+    with contextlib.suppress(OSError, SyntaxError, ValueError, EOFError, KeyError, TypeError, struct.error):
+        ImageOps.exif_transpose(image, in_place=True)
+
+
+def _correct_colour_key(image: Image.Image) -> None:
+    """Bring a PNG's transparent colour (tRNS) to the scale of the pixels that Pillow will decode.
+
+    Before load(), the tile names the raw mode. PNG gives the key at the file's own depth (specification, 11.3.1);
+    2- and 4-bit grey become 0..255, and of 16-bit colour only the high bytes are left.
+    """
+    key = image.info.get("transparency")
+    if not isinstance(image, PngImagePlugin.PngImageFile) or key is None or not image.tile:
+        return
+    raw_mode = str(image.tile[0].args)
+    scale = {"L;2": 85, "L;4": 17}.get(raw_mode)
+    if scale is not None:
+        image.info["transparency"] = key * scale
+    elif raw_mode == "RGB;16B":
+        image.info["transparency"] = tuple(part >> 8 for part in key)
 
 
 def _damaged(error: Exception) -> PictureError:
@@ -86,17 +112,27 @@ def _damaged(error: Exception) -> PictureError:
 
 def _to_rgb(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, Image.Image | None, bytes | None]:
     """The RGB pixels, the alpha (None: opaque), and the profile that describes those RGB pixels."""
+    alpha = None
     if image.mode in _SIXTEEN_BIT:
+        alpha = _sixteen_bit_alpha(image)
         image = _eight_bit(image)
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+    elif image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         alpha = rgba.getchannel("A")
-        return rgba.convert("RGB"), None if alpha.getextrema()[0] == 255 else alpha, _rgb_profile(icc)
+        image = rgba.convert("L" if image.mode in ("L", "LA", "La") else "RGB")  # grey may have a profile
+    if alpha is not None and alpha.getextrema()[0] == 255:
+        alpha = None
     if image.mode in ("RGB", "RGBX", "P", "1"):
-        return image if image.mode == "RGB" else image.convert("RGB"), None, _rgb_profile(icc)
+        return image if image.mode == "RGB" else image.convert("RGB"), alpha, _rgb_profile(icc)
     if image.mode not in ("L", "CMYK", "YCbCr"):
         raise PictureError("unsupported", f"colour mode {image.mode}")
-    return _through_profile(image, icc), None, _rgb_profile(icc)
+    return _through_profile(image, icc), alpha, _rgb_profile(icc)
+
+
+def _sixteen_bit_alpha(image: Image.Image) -> Image.Image | None:
+    """Transparent where 16-bit grey has the transparent colour, or None where there is no such colour."""
+    key = image.info.get("transparency")
+    return None if key is None else Image.fromarray(np.where(np.asarray(image) == key, 0, 255).astype(np.uint8))
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:

@@ -21,6 +21,7 @@ from watcher.formats import MAX_BYTES
 _TEMP_PREFIX, _TEMP_SUFFIX = ".nobg-", ".tmp"
 _STALE = 3600.0  # seconds; a temporary file lives for as long as one write takes
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.ENOENT, errno.EINVAL}
+_BAD_NAME = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ}
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
@@ -40,8 +41,7 @@ def read_source(path: Path) -> Source:
     Never waits: a FIFO or a device is refused, not read.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with os.fdopen(descriptor, "rb") as file:
+        with os.fdopen(_open_to_read(path), "rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise PictureError("unsupported", _kind(status.st_mode))
@@ -64,6 +64,16 @@ def read_source(path: Path) -> Source:
     return Source(data, hashlib.sha256(data).hexdigest(), stat.S_IMODE(status.st_mode))
 
 
+def _open_to_read(path: Path) -> int:
+    """A descriptor for reading that neither waits nor, where that is up to us, changes the time of last access."""
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    quiet = getattr(os, "O_NOATIME", 0)
+    if quiet:
+        with contextlib.suppress(PermissionError):  # the file is somebody else's
+            return os.open(path, flags | quiet)
+    return os.open(path, flags)
+
+
 _FOLDER = "it is a folder, and no picture was found in it; --recursive looks deeper."
 
 
@@ -83,14 +93,26 @@ def publish(target: Path, data: bytes, mode: int = 0o666) -> None:
 
     `mode`: the new file's permission bits, less the umask. Raises PlaceError (full), PictureError (`no_permission`).
     """
-    with _place_errors(target), _temporary(target.parent, data, mode) as temporary:
-        temporary.publish(target)
+    with _place_errors(target):
+        try:
+            with _temporary(target.parent, data, mode, anonymous=sys.platform == "linux") as temporary:
+                temporary.publish(target)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            with _temporary(target.parent, data, mode, anonymous=False) as temporary:
+                temporary.publish(target)
         _sync_folder(target.parent)
 
 
-def replace(target: Path, data: bytes, mode: int = 0o666) -> None:
-    """Put `data` in the place of `target`, in one step. The caller knows that `target` is ours to replace."""
-    with _place_errors(target), _temporary(target.parent, data, mode) as temporary:
+def replace(target: Path, data: bytes, mode: int, expected: str) -> None:
+    """Put `data` in the place of `target` in one step, if that still is an ordinary file with the SHA-256 `expected`.
+
+    Raises FileExistsError where it no longer is: somebody has been at it.
+    """
+    with _place_errors(target), _temporary(target.parent, data, mode, anonymous=False) as temporary:
+        if target.is_symlink() or sha256_of(target) != expected:
+            raise FileExistsError(target)
         temporary.replace(target)
         _sync_folder(target.parent)
 
@@ -111,6 +133,9 @@ def _place_errors(target: Path) -> Iterator[None]:
             raise PictureError(
                 "no_permission", f"nothing may be written into {target.parent}. Choose another folder with -o."
             ) from error
+        if error.errno in _BAD_NAME:
+            text = f"{target.parent} cannot hold a file of the name {target.name}. Choose another folder with -o."
+            raise PictureError("no_permission", text) from error
         if isinstance(error, FileNotFoundError):
             raise PictureError("vanished", f"the folder {target.parent} is gone. Is the drive still there?") from error
         raise PlaceError(f"{target} cannot be written: {error.strerror}. Choose another folder with -o.") from error
@@ -119,8 +144,7 @@ def _place_errors(target: Path) -> Iterator[None]:
 class _Temporary:
     """A complete, synced file that no directory shows yet, or that only we know by its name."""
 
-    def __init__(self, folder: Path, descriptor: int, path: Path | None) -> None:
-        self._folder = folder
+    def __init__(self, descriptor: int, path: Path | None) -> None:
         self._descriptor = descriptor
         self.path = path
 
@@ -141,19 +165,16 @@ class _Temporary:
 
     def replace(self, target: Path) -> None:
         """Take the place of `target`."""
-        if self.path is None:
-            named = _temporary_path(self._folder)
-            _link_descriptor(self._descriptor, named)
-            self.path = named
+        assert self.path is not None
         os.replace(self.path, target)
         self.path = None
 
 
 @contextlib.contextmanager
-def _temporary(folder: Path, data: bytes, mode: int) -> Iterator[_Temporary]:
-    """`data` on the disk in `folder`, under no name where the system can (so that no crash leaves it behind)."""
-    descriptor, path = _create(folder, mode & 0o666)
-    temporary = _Temporary(folder, descriptor, path)
+def _temporary(folder: Path, data: bytes, mode: int, *, anonymous: bool) -> Iterator[_Temporary]:
+    """`data` on the disk in `folder`; `anonymous`: nameless where that is possible, so that no crash leaves it."""
+    descriptor, path = _create(folder, mode & 0o666, anonymous=anonymous)
+    temporary = _Temporary(descriptor, path)
     try:
         with os.fdopen(os.dup(descriptor), "wb") as file:
             file.write(data)
@@ -170,8 +191,8 @@ def _temporary(folder: Path, data: bytes, mode: int) -> Iterator[_Temporary]:
             temporary.path.unlink(missing_ok=True)
 
 
-def _create(folder: Path, mode: int) -> tuple[int, Path | None]:
-    if sys.platform == "linux":
+def _create(folder: Path, mode: int, *, anonymous: bool) -> tuple[int, Path | None]:
+    if anonymous and sys.platform == "linux":
         try:
             return os.open(folder, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, mode), None
         except OSError as error:
@@ -205,8 +226,12 @@ def rename_if_free(path: Path, target: Path) -> None:
         return
     # The last resort claims the name with an empty file, so that nothing foreign can be hit. Only a crash between the
     # two steps can leave that empty file.
-    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
-    os.replace(path, target)
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    try:
+        os.replace(path, target)
+    except OSError:
+        target.unlink()
+        raise
 
 
 def _rename_no_replace(path: Path, target: Path) -> bool:
@@ -223,7 +248,7 @@ def _rename_no_replace(path: Path, target: Path) -> bool:
 
 def remove_stale(folder: Path, now: float) -> None:
     """Remove what an earlier crash of ours left in `folder`: our temporary files that are over an hour old."""
-    for path in folder.glob(f"{_TEMP_PREFIX}*{_TEMP_SUFFIX}"):
+    for path in folder.glob(f"{_TEMP_PREFIX}{'[0-9a-f]' * 16}{_TEMP_SUFFIX}"):
         with contextlib.suppress(OSError):
             if now - path.lstat().st_mtime > _STALE:
                 path.unlink()

@@ -97,7 +97,7 @@ class Worker:
 
     def __init__(self, model: Model = DEFAULT) -> None:
         """Start it, without waiting until it is ready."""
-        self._log = open(paths.state_dir() / "worker.log", "wb")  # noqa: SIM115  closed in __exit__
+        self._log = paths.open_log("worker.log")
         self._process = subprocess.Popen(
             worker_command(model),
             stdin=subprocess.PIPE,
@@ -142,7 +142,7 @@ class Worker:
         except WorkerDiedError as error:
             raise WorkerError(
                 "The part of nobg that works on pictures does not start. "
-                f"{self._log.name} says why; installing nobg again may help."
+                f"{paths.state_dir() / 'worker.log'} says why; installing nobg again may help."
             ) from error
         if not header["ready"]:
             raise ModelError(header["message"])
@@ -157,14 +157,14 @@ class Worker:
 
     def receive(self, timeout: float) -> tuple[frames.Header, bytes]:
         """The next answer. Raises WorkerDiedError."""
-        try:
-            frame = self._incoming.get(timeout=timeout)
-        except queue.Empty:
-            self._process.kill()
-            raise WorkerDiedError("timeout") from None
-        if frame is None:
-            raise WorkerDiedError("worker_died")
-        return frame
+        for _ in range(max(1, round(timeout))):  # in seconds that we were running: a person may have pressed Ctrl-Z
+            with contextlib.suppress(queue.Empty):
+                frame = self._incoming.get(timeout=1.0)
+                if frame is None:
+                    raise WorkerDiedError("worker_died")
+                return frame
+        self._process.kill()
+        raise WorkerDiedError("timeout")
 
     def _write(self) -> None:
         while (frame := self._outgoing.get()) is not None:
@@ -277,9 +277,12 @@ def _take_up(task: _Task, settings: _Settings) -> Result | None:
     known = settings.journal.find(task.path, task.source.sha256, settings.recipe)
     if known is None or known.output is None or not os.path.lexists(known.output):
         return None
+    there = commit.sha256_of(known.output)
+    if there != known.output_hash and (
+        known.state == "active" or (there and settings.journal.wrote(task.path, known.output, there))
+    ):
+        return None  # planned, but never published; or since replaced by us, when the source was another for a while
     if known.state == "active":  # published, and then the power went
-        if commit.sha256_of(known.output) != known.output_hash:
-            return None
         settings.journal.finish(known.id)
     return Result(
         known.id, task.path, "skipped", known.output, "already_done", model=known.model, verdict=known.verdict
@@ -331,19 +334,22 @@ def _publish(task: _Task, png: bytes, settings: _Settings, **known: Any) -> tupl
     assert task.source is not None
     digest = hashlib.sha256(png).hexdigest()
     for target in output_paths(task.path, settings.folder):
-        ours = False
+        there = None
         if os.path.lexists(target):
-            there = commit.sha256_of(target)
-            ours = there is not None and settings.journal.wrote(task.path, target, there)
-            if not ours:
+            there = None if target.is_symlink() else commit.sha256_of(target)
+            if there is None or not settings.journal.wrote(task.path, target, there):
                 continue
         number = settings.record(
             task.path, task.source.sha256, state="active", output=target, output_hash=digest, **known
         )
         try:
-            (commit.replace if ours else commit.publish)(target, png, task.source.mode)
+            if there is None:
+                commit.publish(target, png, task.source.mode)
+            else:
+                commit.replace(target, png, task.source.mode, there)
         except FileExistsError:
-            continue  # it appeared a moment ago
+            if commit.sha256_of(target) != digest:  # the same: a second run on this picture was faster
+                continue
         except PlaceError:
             settings.record(task.path, task.source.sha256, state="queued", **known)
             raise

@@ -32,7 +32,7 @@ def examine() -> list[Check]:
     """All checks, in the order in which one depends on another. Writes nothing but the worker's log."""
     checks = [
         Check("Python", "good", f"{platform.python_version()} on {platform.platform()}"),
-        Check("onnxruntime", "good", importlib.metadata.version("onnxruntime")),
+        _onnxruntime(),
         _model(),
     ]
     try:
@@ -41,6 +41,13 @@ def examine() -> list[Check]:
     except NobgError as error:
         checks.append(Check("Worker", "bad", str(error), error.exit_code))
     return checks
+
+
+def _onnxruntime() -> Check:
+    try:
+        return Check("onnxruntime", "good", importlib.metadata.version("onnxruntime"))
+    except importlib.metadata.PackageNotFoundError:
+        return Check("onnxruntime", "bad", "not installed. Install nobg again.", 3)
 
 
 def _model() -> Check:

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from watcher import selection
 from watcher.errors import words
 from watcher.formats import is_picture_name
 
@@ -26,10 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if "--" in given:
         given.remove("--")
-    selected = selection.pictures(map(to_path, given))
+    selected = [to_path(argument) for argument in given]
     taken = []
     for path in selected:
-        reason = "vanished" if not os.path.lexists(path) else None if is_picture_name(path) else "unsupported"
+        reason = _unfit(path)
         if reason is None:
             taken.append(path)
         else:
@@ -42,4 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-    return 0 if taken and len(taken) == len(selected) else 1
+    return 0 if taken == selected and taken else 1
+
+
+def _unfit(path: Path) -> str | None:
+    """The reason why `path` is not taken, by its name and kind alone; None: it is taken."""
+    if not os.path.lexists(path):
+        return "vanished"
+    return None if path.is_dir() or is_picture_name(path) else "unsupported"

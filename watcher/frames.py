@@ -43,7 +43,7 @@ def read(stream: BinaryIO) -> tuple[Header, bytes] | None:
     try:
         header = json.loads(_exactly(stream, length))
         size = header["size"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise FrameError("the header is not what it should be") from error
     if not isinstance(size, int) or not 0 <= size <= _LONGEST_PAYLOAD:
         raise FrameError(f"a payload of {size} bytes")

@@ -10,6 +10,7 @@ import ctypes
 import errno
 import os
 import platform
+import signal
 import struct
 import sys
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from watcher.jail import MEMORY, Layer
 if sys.platform == "linux":
     import resource
 
+_PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_NO_NEW_PRIVS = 38
 _LANDLOCK_CREATE_RULESET = 444
@@ -38,6 +40,8 @@ class Machine:
     clone: int
     clone3: int
     tgkill: int
+    prlimit64: int
+    setpriority: int
     refused: dict[str, int]
 
 
@@ -54,8 +58,17 @@ _BOTH = {
     "pidfd_open": 434,
     "openat2": 437,
     "pidfd_getfd": 438,
+    "fsconfig": 431,
+    "fspick": 433,
     "mount_setattr": 442,
     "fchmodat2": 452,
+    "setxattrat": 463,
+    "getxattrat": 464,
+    "listxattrat": 465,
+    "removexattrat": 466,
+    "open_tree_attr": 467,
+    "file_getattr": 468,
+    "file_setattr": 469,
 }
 _X86_64 = Machine(
     audit=0xC000003E,
@@ -63,6 +76,8 @@ _X86_64 = Machine(
     clone=56,
     clone3=435,
     tgkill=234,
+    prlimit64=302,
+    setpriority=141,
     refused=_BOTH
     | {
         # network and other ways to talk
@@ -144,6 +159,35 @@ _X86_64 = Machine(
         "finit_module": 313,
         "bpf": 321,
         "userfaultfd": 323,
+        "rt_sigqueueinfo": 129,
+        "rt_tgsigqueueinfo": 297,
+        "msgsnd": 69,
+        "msgrcv": 70,
+        "msgctl": 71,
+        "semop": 65,
+        "semctl": 66,
+        "semtimedop": 220,
+        "shmctl": 31,
+        "mq_unlink": 241,
+        "getxattr": 191,
+        "lgetxattr": 192,
+        "listxattr": 194,
+        "llistxattr": 195,
+        "inotify_add_watch": 254,
+        "fanotify_init": 300,
+        "fanotify_mark": 301,
+        "kcmp": 312,
+        "migrate_pages": 256,
+        "move_pages": 279,
+        "ioprio_set": 251,
+        "acct": 163,
+        "swapon": 167,
+        "quotactl": 179,
+        "kexec_file_load": 320,
+        "sched_setparam": 142,
+        "sched_setscheduler": 144,
+        "sched_setaffinity": 203,
+        "sched_setattr": 314,
     },
 )
 _AARCH64 = Machine(
@@ -152,6 +196,8 @@ _AARCH64 = Machine(
     clone=220,
     clone3=435,
     tgkill=131,
+    prlimit64=261,
+    setpriority=140,
     refused=_BOTH
     | {
         "socket": 198,
@@ -212,6 +258,35 @@ _AARCH64 = Machine(
         "bpf": 280,
         "execveat": 281,
         "userfaultfd": 282,
+        "rt_sigqueueinfo": 138,
+        "rt_tgsigqueueinfo": 240,
+        "msgsnd": 189,
+        "msgrcv": 188,
+        "msgctl": 187,
+        "semop": 193,
+        "semctl": 191,
+        "semtimedop": 192,
+        "shmctl": 195,
+        "mq_unlink": 181,
+        "getxattr": 8,
+        "lgetxattr": 9,
+        "listxattr": 11,
+        "llistxattr": 12,
+        "inotify_add_watch": 27,
+        "fanotify_init": 262,
+        "fanotify_mark": 263,
+        "kcmp": 272,
+        "migrate_pages": 238,
+        "move_pages": 239,
+        "ioprio_set": 30,
+        "acct": 89,
+        "swapon": 224,
+        "quotactl": 60,
+        "kexec_file_load": 294,
+        "sched_setparam": 118,
+        "sched_setscheduler": 119,
+        "sched_setaffinity": 122,
+        "sched_setattr": 274,
     },
 )
 MACHINES = {"x86_64": _X86_64, "aarch64": _AARCH64}
@@ -221,6 +296,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def enter_before_threads() -> list[Layer]:
     """The limits (they need a last look into /proc), and Landlock, which binds this thread and those it starts."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # whoever started us is gone: nobody wants the answer
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     return [limits(), landlock()]
 
@@ -304,16 +380,16 @@ def seccomp() -> Layer:
 
 _LOAD, _JUMP_IF_EQUAL, _JUMP_IF_AT_LEAST, _JUMP_IF_SET, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _KILL, _REFUSE = 0x7FFF0000, 0x80000000, 0x00050000
-_NUMBER, _AUDIT, _FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data; arguments are little-endian
+_NUMBER, _AUDIT, _FIRST_ARGUMENT, _SECOND_ARGUMENT = 0, 4, 16, 24  # in struct seccomp_data, little-endian
 
 
 def filter_program(machine: Machine, pid: int) -> bytes:
     """The seccomp filter as struct sock_filter[]: code u16, jump-if-true u8, jump-if-false u8, operand u32.
 
     A thread may be started (clone with CLONE_THREAD), a process may not; clone3, whose flags a filter cannot read,
-    does not exist for us, so that libc takes clone. tgkill reaches our own threads only (abort needs it).
+    does not exist for us, so that libc takes clone. What names a process or thread may name our own only: tgkill
+    (abort needs it), prlimit64 (0 is ourselves), setpriority (0 is the calling thread).
     """
-    refuse = _REFUSE | errno.EACCES
     code = [
         _op(_LOAD, _AUDIT),
         _op(_JUMP_IF_EQUAL, machine.audit, 1, 0),
@@ -321,23 +397,28 @@ def filter_program(machine: Machine, pid: int) -> bytes:
         _op(_LOAD, _NUMBER),
     ]
     if machine is _X86_64:  # the x32 numbers of the same calls
-        code += [_op(_JUMP_IF_AT_LEAST, 0x40000000, 0, 1), _op(_RETURN, refuse)]
+        code += [_op(_JUMP_IF_AT_LEAST, 0x40000000, 0, 1), _op(_RETURN, _REFUSE | errno.EACCES)]
     for number in sorted(set(machine.refused.values())):
-        code += [_op(_JUMP_IF_EQUAL, number, 0, 1), _op(_RETURN, refuse)]
-    code += [
-        _op(_JUMP_IF_EQUAL, machine.clone3, 0, 1),
-        _op(_RETURN, _REFUSE | errno.ENOSYS),
-        _op(_JUMP_IF_EQUAL, machine.clone, 0, 3),
-        _op(_LOAD, _FIRST_ARGUMENT),
-        _op(_JUMP_IF_SET, _CLONE_THREAD, 4, 0),
-        _op(_RETURN, refuse),
-        _op(_JUMP_IF_EQUAL, machine.tgkill, 0, 2),
-        _op(_LOAD, _FIRST_ARGUMENT),
-        _op(_JUMP_IF_EQUAL, pid, 0, 1),
-        _op(_RETURN, _ALLOW),
-        _op(_RETURN, refuse),
-    ]
+        code += [_op(_JUMP_IF_EQUAL, number, 0, 1), _op(_RETURN, _REFUSE | errno.EACCES)]
+    code += [_op(_JUMP_IF_EQUAL, machine.clone3, 0, 1), _op(_RETURN, _REFUSE | errno.ENOSYS)]
+    code += _only_if(machine.clone, _FIRST_ARGUMENT, [(_JUMP_IF_SET, _CLONE_THREAD)])
+    code += _only_if(machine.tgkill, _FIRST_ARGUMENT, [(_JUMP_IF_EQUAL, pid)])
+    code += _only_if(machine.prlimit64, _FIRST_ARGUMENT, [(_JUMP_IF_EQUAL, 0), (_JUMP_IF_EQUAL, pid)])
+    code += _only_if(machine.setpriority, _SECOND_ARGUMENT, [(_JUMP_IF_EQUAL, 0)])
+    code.append(_op(_RETURN, _ALLOW))
     return b"".join(code)
+
+
+def _only_if(number: int, argument: int, tests: list[tuple[int, int]]) -> list[bytes]:
+    """Allow call `number` if one of the tests holds for its argument, else refuse it; skip all this for other calls."""
+    count = len(tests)
+    return [
+        _op(_JUMP_IF_EQUAL, number, 0, count + 3),
+        _op(_LOAD, argument),
+        *(_op(code, operand, count - index, 0) for index, (code, operand) in enumerate(tests)),
+        _op(_RETURN, _REFUSE | errno.EACCES),
+        _op(_RETURN, _ALLOW),
+    ]
 
 
 def _op(code: int, operand: int, if_true: int = 0, if_false: int = 0) -> bytes:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from watcher.errors import PlaceError
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
     id INTEGER PRIMARY KEY,
@@ -32,7 +34,12 @@ CREATE TABLE IF NOT EXISTS jobs (
     output_hash TEXT,
     UNIQUE (source, source_hash, recipe)
 );
-CREATE INDEX IF NOT EXISTS jobs_by_output ON jobs (output);
+CREATE TABLE IF NOT EXISTS outputs (  -- all that we ever wrote or were about to write: how our files are known
+    output BLOB NOT NULL,
+    output_hash TEXT NOT NULL,
+    source BLOB NOT NULL,
+    PRIMARY KEY (output, output_hash, source)
+) WITHOUT ROWID;
 """
 VERSION = 1
 
@@ -64,6 +71,7 @@ class Journal:
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         """Open it, making it first if need be. Raises sqlite3.DatabaseError when the file is damaged."""
         self._clock = clock
+        self._path = path
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         self._db = sqlite3.connect(path, timeout=30, isolation_level=None)
         try:
@@ -97,32 +105,41 @@ class Journal:
         }
         if values["output"] is not None:
             values["output"] = os.fsencode(values["output"])
+            written = (values["output"], values["output_hash"], values["source"])
+            self._execute("INSERT OR IGNORE INTO outputs VALUES (?, ?, ?)", written)
         names = ", ".join(values)
         marks = ", ".join(f":{name}" for name in values)
         updates = ", ".join(f"{name} = excluded.{name}" for name in values)
-        row = self._db.execute(
+        row = self._execute(
             f"INSERT INTO jobs ({names}) VALUES ({marks}) "  # noqa: S608  the names are ours
             f"ON CONFLICT (source, source_hash, recipe) DO UPDATE SET {updates} RETURNING id",
             values,
-        ).fetchall()
+        )
         return int(row[0][0])
 
     def finish(self, number: int) -> None:
         """The planned output of this job is there: it is done."""
-        self._db.execute("UPDATE jobs SET state = 'done', changed_at = ? WHERE id = ?", (self._clock(), number))
+        self._execute("UPDATE jobs SET state = 'done', changed_at = ? WHERE id = ?", (self._clock(), number))
 
     def find(self, source: Path, source_hash: str, recipe: str) -> Job | None:
         """The job of this source with this content under this recipe."""
-        return self._one("source = ? AND source_hash = ? AND recipe = ?", (os.fsencode(source), source_hash, recipe))
+        query = f"SELECT {_COLUMNS} FROM jobs WHERE source = ? AND source_hash = ? AND recipe = ?"  # noqa: S608
+        rows = self._execute(query, (os.fsencode(source), source_hash, recipe))
+        return _job(rows[0]) if rows else None
 
     def wrote(self, source: Path, output: Path, output_hash: str) -> bool:
         """Did we write `output`, from `source`, and is it (by its SHA-256) still as we wrote it?"""
-        where = "output = ? AND output_hash = ? AND source = ?"
-        return self._one(where, (os.fsencode(output), output_hash, os.fsencode(source))) is not None
+        query = "SELECT 1 FROM outputs WHERE output = ? AND output_hash = ? AND source = ?"
+        return bool(self._execute(query, (os.fsencode(output), output_hash, os.fsencode(source))))
 
-    def _one(self, where: str, values: tuple[Any, ...]) -> Job | None:
-        row = self._db.execute(f"SELECT {_COLUMNS} FROM jobs WHERE {where} LIMIT 1", values).fetchone()  # noqa: S608
-        return None if row is None else _job(row)
+    def _execute(self, statement: str, values: Any) -> list[Any]:
+        """Run one statement and return its rows. Raises PlaceError when the file cannot be read or written."""
+        try:
+            return self._db.execute(statement, values).fetchall()
+        except sqlite3.OperationalError as error:
+            raise PlaceError(
+                f"nobg cannot write its records ({error}). Make room on the disk of {self._path}, and try again."
+            ) from error
 
 
 def _job(row: tuple[Any, ...]) -> Job:

@@ -16,6 +16,7 @@ import queue
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -165,11 +166,12 @@ def _start(target: Callable[[], None]) -> threading.Thread:
 
     def run() -> None:
         if sys.platform == "linux":  # the network's threads first: each of its steps waits for the slowest of them
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _HELPER_PRIORITY)
+            os.setpriority(os.PRIO_PROCESS, 0, _HELPER_PRIORITY)  # 0: on Linux, this thread
         try:
             target()
-        except (frames.FrameError, OSError):
-            os._exit(1)  # the other side is gone, or talks nonsense
+        except BaseException:  # noqa: BLE001  whatever it is: the caller gone, nonsense in the pipe, no memory left
+            traceback.print_exc()
+            os._exit(1)
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
