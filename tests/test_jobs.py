@@ -1,10 +1,12 @@
 """jobs.py"""
 
 import os
+import sqlite3
 from pathlib import Path
 
 import pytest
 
+from watcher import jobs
 from watcher.jobs import Journal, open_journal
 
 
@@ -80,3 +82,22 @@ def test_a_journal_with_a_damaged_page_is_moved_aside(tmp_path: Path) -> None:
     fresh, aside = open_journal(tmp_path)
     assert aside is not None
     assert fresh.find(Path("/pictures/1.jpg"), "aa", "{}") is None
+
+
+def test_a_new_journal_that_another_program_just_began_is_not_moved_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "jobs.db"
+    path.write_bytes(b"not a database" * 1000)
+    really = jobs.Journal
+
+    def slowly(place: Path) -> Journal:
+        monkeypatch.setattr(jobs, "Journal", really)
+        assert open_journal(tmp_path)[1] == tmp_path / "jobs.damaged-1.db"  # the other program
+        raise sqlite3.DatabaseError(f"{place} is damaged")
+
+    monkeypatch.setattr(jobs, "Journal", slowly)
+    journal, aside = open_journal(tmp_path)
+    assert aside is None
+    assert journal.record(PHOTO, "aa", "{}", "m", state="done") == 1
+    assert not (tmp_path / "jobs.damaged-2.db").exists()

@@ -153,16 +153,26 @@ def _job(row: tuple[Any, ...]) -> Job:
 def open_journal(folder: Path) -> tuple[Journal, Path | None]:
     """The journal in `folder`, and, if a damaged one had to be moved aside, where that is now."""
     path = folder / "jobs.db"
+    found = _inode(path)
     try:
         return Journal(path), None
     except sqlite3.OperationalError:
         raise  # locked, no room, not permitted: nothing is wrong with the file
     except sqlite3.DatabaseError:
+        if _inode(path) != found:  # another of us found the damage, too, and has put a new one there
+            return Journal(path), None
         aside = _free_name(folder)
         os.replace(path, aside)
         for suffix in ("-wal", "-shm"):
             Path(f"{path}{suffix}").unlink(missing_ok=True)
         return Journal(path), aside
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 def _free_name(folder: Path) -> Path:
