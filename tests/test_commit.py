@@ -85,9 +85,16 @@ def test_replacing_leaves_the_new_file_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("disk")
-def test_a_private_photo_gets_a_private_cut_out(tmp_path: Path) -> None:
-    commit.publish(tmp_path / "a.png", b"x", 0o4700)
-    assert (tmp_path / "a.png").stat().st_mode & 0o7777 == 0o600
+@pytest.mark.parametrize(("photo", "cut_out"), [(0o4700, 0o600), (0o444, 0o644), (0o400, 0o600), (0o640, 0o640)])
+def test_a_private_photo_gets_a_private_cut_out_that_its_owner_can_edit(
+    tmp_path: Path, photo: int, cut_out: int
+) -> None:
+    before = os.umask(0o022)
+    try:
+        commit.publish(tmp_path / "a.png", b"x", photo)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.png").stat().st_mode & 0o7777 == cut_out
 
 
 @pytest.mark.usefixtures("disk")

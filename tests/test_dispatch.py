@@ -84,7 +84,7 @@ def test_a_picture_that_kills_the_worker_fails_alone_after_three_deaths(
 def test_a_picture_that_hangs_fails_as_timeout_and_the_others_are_done(
     log: Path, folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatch, "PICTURE_TIME", 1.0)
+    monkeypatch.setattr(dispatch, "PICTURE_TIME", 4.0)
     results = list(dispatch.run(write(folder, "ok 0", "hang", "ok 2"), journal))
     assert states(results) == {"0": "done", "1": "timeout", "2": "done"}
     assert log.read_text().split("\n").count("hang") == 2  # once with company, once alone

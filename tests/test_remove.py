@@ -260,8 +260,11 @@ def test_kill_9_at_random_moments_50_times_and_everything_is_done_once(nobg: Nob
             time.sleep(0.2 + moments.random() * 2.2)
             interrupted += process.poll() is None
             process.kill()
-        for path in folder.glob("*.png"):
+        outputs = list(folder.glob("*.png"))
+        for path in outputs:
             assert_complete(path)
+            if len(outputs) == 50:  # a fast machine: give it more to do
+                path.unlink()
     assert interrupted >= 15
     assert nobg("remove", folder).returncode == 0
     assert sorted(path.name for path in folder.iterdir()) == sorted(

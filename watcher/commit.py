@@ -173,7 +173,8 @@ class _Temporary:
 @contextlib.contextmanager
 def _temporary(folder: Path, data: bytes, mode: int, *, anonymous: bool) -> Iterator[_Temporary]:
     """`data` on the disk in `folder`; `anonymous`: nameless where that is possible, so that no crash leaves it."""
-    descriptor, path = _create(folder, mode & 0o666, anonymous=anonymous)
+    mode = (mode & 0o666) | 0o600  # a photo from a camera card is often read-only; its cut-out need not be
+    descriptor, path = _create(folder, mode, anonymous=anonymous)
     temporary = _Temporary(descriptor, path)
     try:
         with os.fdopen(os.dup(descriptor), "wb") as file:
