@@ -121,6 +121,15 @@ def test_a_name_the_disk_cannot_hold_fails_that_picture_alone(
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_a_folder_or_a_fifo_leaves_no_descriptor_open(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo.jpg")
+    before = os.listdir("/proc/self/fd")
+    for path in (tmp_path, tmp_path / "fifo.jpg"):
+        assert commit.sha256_of(path) is None
+    assert os.listdir("/proc/self/fd") == before
+
+
 def test_reading_leaves_the_time_of_last_access(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(b"abc")

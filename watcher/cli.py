@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from watcher import __version__
-from watcher.errors import NobgError, PictureError, PlaceError, UsageError, words
+from watcher.errors import NobgError, PlaceError, UsageError, exit_code, words
 
 if TYPE_CHECKING:
     from watcher.dispatch import Result
@@ -141,7 +141,7 @@ def _remove(options: argparse.Namespace) -> int:
         _say_done_before(sum(result.reason == "already_done" for result in results))
     if error is not None:
         raise error
-    return max((_exit_code(result) for result in results), default=0)
+    return max((exit_code(result.reason or "") for result in results if result.state == "failed"), default=0)
 
 
 def _say_done_before(count: int) -> None:
@@ -150,10 +150,6 @@ def _say_done_before(count: int) -> None:
         _say("1 picture was done before and has not changed. --force does it again.")
     elif count:
         _say(f"{count} pictures were done before and have not changed. --force does them again.")
-
-
-def _exit_code(result: Result) -> int:
-    return PictureError(result.reason or "").exit_code if result.state == "failed" else 0
 
 
 def _report(result: Result) -> None:

@@ -41,10 +41,10 @@ def read_source(path: Path) -> Source:
     Never waits: a FIFO or a device is refused, not read.
     """
     try:
-        with os.fdopen(_open_to_read(path), "rb") as file:
+        with open(path, "rb", opener=_open_quietly) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise PictureError("unsupported", _kind(status.st_mode))
+                raise PictureError("unsupported", "it is not an ordinary file. Copy the picture into one.")
             if status.st_size > MAX_BYTES:
                 raise PictureError("too_large")
             data = file.read()
@@ -64,9 +64,9 @@ def read_source(path: Path) -> Source:
     return Source(data, hashlib.sha256(data).hexdigest(), stat.S_IMODE(status.st_mode))
 
 
-def _open_to_read(path: Path) -> int:
+def _open_quietly(path: str, flags: int) -> int:
     """A descriptor for reading that neither waits nor, where that is up to us, changes the time of last access."""
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    flags |= getattr(os, "O_NONBLOCK", 0)
     quiet = getattr(os, "O_NOATIME", 0)
     if quiet:
         with contextlib.suppress(PermissionError):  # the file is somebody else's
@@ -75,10 +75,6 @@ def _open_to_read(path: Path) -> int:
 
 
 _FOLDER = "it is a folder, and no picture was found in it; --recursive looks deeper."
-
-
-def _kind(mode: int) -> str:
-    return _FOLDER if stat.S_ISDIR(mode) else "it is not an ordinary file. Copy the picture into one."
 
 
 def sha256_of(path: Path) -> str | None:
@@ -155,8 +151,6 @@ class _Temporary:
             return
         try:
             os.link(self.path, target)
-        except FileExistsError:
-            raise
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise

@@ -121,6 +121,10 @@ class Worker:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process, whatever it is doing."""
         self._process.kill()
         self._process.wait()
         self._outgoing.put(None)
@@ -228,14 +232,14 @@ def run(
             try:
                 header, png = worker.receive(PICTURE_TIME)
             except WorkerDiedError as death:
-                worker.__exit__(None, None, None)
+                worker.close()
                 worker = None
                 yield from _after_death(death.reason, under_way, waiting, settings)
                 continue
             yield _conclude(under_way.popleft(), header, png, settings)
     finally:
         if worker is not None:
-            worker.__exit__(None, None, None)
+            worker.close()
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,11 @@ def words(reason: str, detail: str = "") -> str:
     return detail if detail.endswith(".") else REASONS[reason]
 
 
+def exit_code(reason: str) -> int:
+    """The exit code that a picture which failed for `reason` asks for."""
+    return 4 if reason == "no_permission" else 1
+
+
 class PictureError(NobgError):
     """One picture cannot be done; the others can.
 
@@ -63,4 +68,4 @@ class PictureError(NobgError):
         super().__init__(words(reason, detail))
         self.reason = reason
         self.detail = detail
-        self.exit_code = 4 if reason == "no_permission" else 1
+        self.exit_code = exit_code(reason)

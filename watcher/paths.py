@@ -1,4 +1,4 @@
-"""Where things live: configuration, state, data, and what the package carries."""
+"""Where nobg keeps its records, and where what the package carries is."""
 
 from __future__ import annotations
 

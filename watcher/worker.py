@@ -191,12 +191,11 @@ def main() -> int:
     stdout = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # a library that prints must not write into the frames
     sys.stdin.close()
-    start = time.perf_counter()
     try:
         model = models.find(sys.argv[1])
         data = models.read(model)
     except ModelError as error:
-        frames.write(stdout, {"ready": False, "exit_code": error.exit_code, "message": str(error)})
+        frames.write(stdout, {"ready": False, "message": str(error)})
         return error.exit_code
 
     codecs.prepare()
@@ -209,7 +208,6 @@ def main() -> int:
         "model": model.name,
         "jail": [layer.as_dict() for layer in layers],
         "telemetry_off": os.environ.get("ORT_DISABLE_TELEMETRY") == "1",
-        "seconds": round(time.perf_counter() - start, 3),
     }
     frames.write(stdout, ready)
     serve(stdin, stdout, Bench(session, model, Budget(PIXELS_AT_ONCE)))

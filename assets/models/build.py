@@ -160,7 +160,10 @@ def resize_sizes(model: onnx.ModelProto) -> dict[str, list[int]]:
 
 
 def network_input(path: Path) -> np.ndarray[Any, Any]:
-    """A photo as the network takes it: (1, 3, 1024, 1024) float32 in -0.5..0.5, squashed bilinearly."""
+    """A photo as the network takes it: (1, 3, 1024, 1024) float32 in -0.5..0.5, squashed bilinearly.
+
+    As watcher.matting does it, but kept apart: the pinned bytes hang on how this rounds.
+    """
     with Image.open(path) as image:
         small = image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
     values = np.asarray(small, np.float32) / 255.0 - 0.5
