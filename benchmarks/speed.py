@@ -21,7 +21,7 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from watcher import commit, dispatch, formats, matting, models
+from watcher import commit, formats, matting, models, staff
 
 SAMPLES = Path(__file__).parent.parent / "assets" / "samples"
 
@@ -93,7 +93,7 @@ def run_bare(runs: int) -> None:
 def warm(picture: Path) -> float:
     """Median seconds from handing one picture to a running worker until its PNG is back."""
     data = commit.read_source(picture).data
-    with dispatch.Worker() as worker:
+    with staff.Worker() as worker:
         worker.wait_until_ready()
         times = []
         for number in range(6):

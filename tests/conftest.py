@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from watcher.dispatch import Worker
+from watcher.staff import Worker
 
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "assets" / "samples"

@@ -3,12 +3,12 @@
 import sys
 from pathlib import Path
 
-from watcher import cli, dispatch
+from watcher import cli, staff
 
 UNJAILED = Path(__file__).parent / "unjailed_worker.py"
-environment = dispatch.worker_environment()
+environment = staff.worker_environment()
 del environment["ORT_DISABLE_TELEMETRY"]
 environment["HOME"] = sys.argv.pop(1)
-dispatch.worker_environment = lambda: environment
-dispatch.worker_command = lambda model: [sys.executable, str(UNJAILED), model.name]
+staff.worker_environment = lambda: environment
+staff.worker_command = lambda model: [sys.executable, str(UNJAILED), model.name]
 sys.exit(cli.main())

@@ -148,10 +148,10 @@ def test_a_full_disk_is_told_by_its_name_and_leaves_nothing(tmp_path: Path, monk
     assert os.listdir(tmp_path) == []
 
 
-def test_a_folder_that_is_gone_fails_the_picture(tmp_path: Path) -> None:
-    with pytest.raises(PictureError) as caught:
+def test_a_folder_that_is_gone_is_told_apart_from_a_full_one(tmp_path: Path) -> None:
+    with pytest.raises(PlaceError) as caught:
         commit.publish(tmp_path / "gone" / "a.png", b"x")
-    assert caught.value.reason == "vanished"
+    assert (caught.value.place, caught.value.reason) == (tmp_path / "gone", "missing")
 
 
 def test_only_our_own_old_temporary_files_are_cleared_away(tmp_path: Path) -> None:

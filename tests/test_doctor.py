@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from watcher import doctor, models
-from watcher.dispatch import Worker
+from watcher.staff import Worker
 
 from .conftest import Nobg
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from watcher import jail, jail_linux, jail_macos, jail_windows
-from watcher.dispatch import PICTURE_TIME, Worker
+from watcher.staff import PICTURE_TIME, Worker
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="this is how Linux jails")
 

@@ -17,8 +17,8 @@ def test_photo_jpg_becomes_photo_nobg_png_and_then_numbers_follow() -> None:
     ]
 
 
-def test_output_is_beside_the_source_unless_a_folder_is_named() -> None:
-    assert next(output_paths(Path("/a/b.c.jpg"))) == Path("/a/b.c_nobg.png")
+def test_output_is_named_after_the_source() -> None:
+    assert next(output_paths(Path("/a/b.c.jpg"), Path("/a"))) == Path("/a/b.c_nobg.png")
     assert next(output_paths(Path("/a/b.jpg"), Path("/out"))) == Path("/out/b_nobg.png")
 
 

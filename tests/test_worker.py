@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from watcher.dispatch import PICTURE_TIME, Worker
+from watcher.staff import PICTURE_TIME, Worker
 from watcher.worker import Budget
 
 from .conftest import SAMPLES

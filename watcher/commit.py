@@ -15,24 +15,32 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from watcher import store
 from watcher.errors import PictureError, PlaceError
 from watcher.formats import MAX_BYTES
+from watcher.naming import numbered
 
 _TEMP_PREFIX, _TEMP_SUFFIX = ".nobg-", ".tmp"
 _STALE = 3600.0  # seconds; a temporary file lives for as long as one write takes
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.ENOENT, errno.EINVAL}
 _BAD_NAME = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ}
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_UNPLUGGED = {errno.EIO, errno.ENODEV, errno.ENXIO, errno.ENOTCONN, errno.ESTALE, errno.EHOSTDOWN}
+_REFUSED = {errno.EACCES, errno.EPERM}
 
 
 @dataclass(frozen=True)
 class Source:
-    """An original as it was when it was read: its bytes, their SHA-256, its permission bits."""
+    """An original as it was when it was read: its bytes, their SHA-256, its permission bits, its signature.
+
+    `steady`: nobody wrote to it while it was read.
+    """
 
     data: bytes
     sha256: str
     mode: int
+    signature: str
+    steady: bool
 
 
 def read_source(path: Path) -> Source:
@@ -48,6 +56,7 @@ def read_source(path: Path) -> Source:
             if status.st_size > MAX_BYTES:
                 raise PictureError("too_large")
             data = file.read()
+            after = os.fstat(file.fileno())
     except FileNotFoundError as error:
         raise PictureError("vanished") from error
     except PermissionError as error:
@@ -61,7 +70,8 @@ def read_source(path: Path) -> Source:
             "it is a link that leads back to itself. Remove it." if error.errno == errno.ELOOP else str(error.strerror)
         )
         raise PictureError("unreadable", detail) from error
-    return Source(data, hashlib.sha256(data).hexdigest(), stat.S_IMODE(status.st_mode))
+    steady = store.signature(after) == store.signature(status) and len(data) == after.st_size
+    return Source(data, hashlib.sha256(data).hexdigest(), stat.S_IMODE(status.st_mode), store.signature(after), steady)
 
 
 def _open_quietly(path: str, flags: int) -> int:
@@ -89,7 +99,7 @@ def publish(target: Path, data: bytes, mode: int = 0o666) -> None:
 
     `mode`: the new file's permission bits, less the umask. Raises PlaceError (full), PictureError (`no_permission`).
     """
-    with _place_errors(target):
+    with place_errors(target):
         try:
             with _temporary(target.parent, data, mode, anonymous=sys.platform == "linux") as temporary:
                 temporary.publish(target)
@@ -106,7 +116,7 @@ def replace(target: Path, data: bytes, mode: int, expected: str) -> None:
 
     Raises FileExistsError where it no longer is: somebody has been at it.
     """
-    with _place_errors(target), _temporary(target.parent, data, mode, anonymous=False) as temporary:
+    with place_errors(target), _temporary(target.parent, data, mode, anonymous=False) as temporary:
         if target.is_symlink() or sha256_of(target) != expected:
             raise FileExistsError(target)
         temporary.replace(target)
@@ -114,27 +124,32 @@ def replace(target: Path, data: bytes, mode: int, expected: str) -> None:
 
 
 @contextlib.contextmanager
-def _place_errors(target: Path) -> Iterator[None]:
+def place_errors(target: Path) -> Iterator[None]:
     """Give the system's refusals their names."""
     try:
         yield
     except FileExistsError:
         raise
     except OSError as error:
+        folder = target.parent
         if error.errno in _NO_ROOM:
             raise PlaceError(
-                f"There is no room in {target.parent} for {target.name}. Make room and try again."
+                f"There is no room in {folder} for {target.name}. Make room and try again.", folder, "full"
             ) from error
+        if error.errno == errno.EROFS:
+            text = f"{folder} is read-only. Make it writable, or choose another folder with -o."
+            raise PlaceError(text, folder, "read_only") from error
         if error.errno in _REFUSED:
             raise PictureError(
-                "no_permission", f"nothing may be written into {target.parent}. Choose another folder with -o."
+                "no_permission", f"nothing may be written into {folder}. Choose another folder with -o."
             ) from error
         if error.errno in _BAD_NAME:
-            text = f"{target.parent} cannot hold a file of the name {target.name}. Choose another folder with -o."
+            text = f"{folder} cannot hold a file of the name {target.name}. Choose another folder with -o."
             raise PictureError("no_permission", text) from error
         if isinstance(error, FileNotFoundError):
-            raise PictureError("vanished", f"the folder {target.parent} is gone. Is the drive still there?") from error
-        raise PlaceError(f"{target} cannot be written: {error.strerror}. Choose another folder with -o.") from error
+            raise PlaceError(f"The folder {folder} is gone. Is the drive still there?", folder, "missing") from error
+        text = f"{target} cannot be written: {error.strerror}. Choose another folder with -o."
+        raise PlaceError(text, folder, "missing" if error.errno in _UNPLUGGED else "read_only") from error
 
 
 class _Temporary:
@@ -247,6 +262,20 @@ def remove_stale(folder: Path, now: float) -> None:
         with contextlib.suppress(OSError):
             if now - path.lstat().st_mtime > _STALE:
                 path.unlink()
+
+
+def move_into(source: Path, folder: Path) -> Path:
+    """Move an original into `folder`, made if need be, under the first free name; returns that. Raises OSError."""
+    folder.mkdir(exist_ok=True)
+    for name in numbered(source.name):
+        target = folder / name
+        if os.path.lexists(target):
+            continue
+        with contextlib.suppress(FileExistsError):
+            rename_if_free(source, target)
+            _sync_folder(folder)
+            return target
+    raise AssertionError("there is always a next name")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -7,8 +7,8 @@ import platform
 from dataclasses import dataclass
 
 from watcher import commit, models, paths
-from watcher.dispatch import PICTURE_TIME, Worker, WorkerDiedError
 from watcher.errors import ModelError, NobgError
+from watcher.staff import PICTURE_TIME, Worker, WorkerDiedError
 
 MARKS = {"good": "[ok]", "warning": "[!!]", "bad": "[no]"}
 SAMPLE = "samples/astronaut.jpg"

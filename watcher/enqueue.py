@@ -1,51 +1,154 @@
-"""The right-click client `nobg-add`: hands the selected pictures over and is gone. Standard library only."""
+"""The right-click client `nobg-add`: puts the selected pictures in the queue and is gone. Standard library only.
+
+It looks at names and stat alone, and imports little: a person has just clicked.
+"""
 
 from __future__ import annotations
 
 import os
-import subprocess
+import stat
 import sys
-from collections.abc import Sequence
-from pathlib import Path
-from urllib.parse import unquote_to_bytes, urlsplit
+from collections.abc import Iterable, Mapping, Sequence
 
-from watcher.errors import words
+from watcher import instance, store
+from watcher.errors import NobgError, words
 from watcher.formats import is_picture_name
+from watcher.naming import is_output_name
 
+SCRIPT_VARIABLES = tuple(f"{manager}_SCRIPT_SELECTED_URIS" for manager in ("CAJA", "NEMO", "NAUTILUS"))
+"""Where file managers tell their scripts what is selected, a URI on each line. Caja sets Nautilus's, too."""
 
-def to_path(argument: str) -> Path:
-    """A path as it is, or the path in a `file://` URI (RFC 8089)."""
-    if not argument.startswith("file://"):
-        return Path(argument)
-    return Path(os.fsdecode(unquote_to_bytes(urlsplit(argument.replace("?", "%3F").replace("#", "%23")).path)))
+USAGE = "usage: nobg-add [--] PICTURE-OR-FOLDER…   or, in a file manager's script: nobg-add --from-env"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Start the work on the pictures named and return at once: 0, or 1 if some of what was named is no picture."""
+    """Put what is named in the queue: 0; 1 if some of it is no picture; 2, 4 as everywhere."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if "--" in given:
-        given.remove("--")
-    selected = [to_path(argument) for argument in given]
-    taken = []
-    for path in selected:
-        reason = _unfit(path)
-        if reason is None:
-            taken.append(path)
+    if given == ["--from-env"]:
+        return add(_selected(os.environ))
+    if given and given[0] == "--":
+        del given[0]
+    elif any(argument.startswith("--") for argument in given):
+        given = []
+    if not given:
+        _say(USAGE)
+        return 2
+    return add(given)
+
+
+def add(named: Iterable[str]) -> int:
+    """Put pictures, the pictures in folders, and `file://` URIs in the queue, then see that the program runs."""
+    found: dict[str, int] = {}
+    refused = 0
+    for argument in named:
+        try:
+            pictures = _pictures(argument)
+        except ValueError as error:
+            _say(f"{argument}: {error}")
+            refused += 1
         else:
-            print(f"nobg: {path}: {words(reason)}", file=sys.stderr)
-    if taken:
+            found.update(pictures)
+    if not found:
+        if not refused:
+            _say("Nothing is selected. Select one or more pictures first.")
+        return 1
+    try:
+        folder = store.make_state_folder()
+        if store.add(folder, map(os.fsencode, found), found.values()):
+            _say("nobg is paused, so the pictures wait; `nobg resume` goes on.")
+        start_program(folder)
+    except NobgError as error:
+        _say(str(error))
+        return error.exit_code
+    return 1 if refused else 0
+
+
+def _say(text: str) -> None:
+    """To the person. There may be no stderr (pythonw on Windows), and a name may not be text."""
+    if sys.stderr is None:
+        return
+    shown = "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in text)
+    try:
+        sys.stderr.write(f"nobg: {shown}\n")
+    except OSError:  # whoever listened has gone; the pictures go in the queue all the same
+        return
+
+
+def _selected(environment: Mapping[str, str]) -> list[str]:
+    """The URIs that the file manager which started us has selected."""
+    for name in SCRIPT_VARIABLES:
+        if environment.get(name):
+            return [line for line in environment[name].split("\n") if line]
+    return []
+
+
+def to_path(argument: str) -> str:
+    """A path as it is, or the path in a `file://` URI (RFC 8089). Raises ValueError for other places."""
+    scheme, separator, rest = argument.partition("://")
+    if not separator or "/" in scheme or os.path.exists(argument):
+        return argument
+    if scheme != "file":
+        raise ValueError("this is not a file on this computer. Copy it into a folder first.")
+    from urllib.parse import unquote_to_bytes
+
+    return os.fsdecode(unquote_to_bytes(rest[rest.find("/") :]))
+
+
+def _pictures(argument: str) -> dict[str, int]:
+    """Absolute path -> device number, of the picture or those directly in the folder. ValueError says why not."""
+    path = os.path.abspath(to_path(argument))
+    try:
+        status = os.stat(path)
+        if stat.S_ISDIR(status.st_mode):
+            return _in_folder(path)
+    except PermissionError as error:
+        raise ValueError(words("no_permission")) from error
+    except OSError as error:
+        raise ValueError(words("vanished")) from error
+    if not is_picture_name(path) or not stat.S_ISREG(status.st_mode):
+        raise ValueError(words("unsupported"))
+    return {path: status.st_dev}
+
+
+def _in_folder(folder: str) -> dict[str, int]:
+    found = {}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            name = entry.name
+            if is_picture_name(name) and not is_output_name(name) and not name.startswith(".") and entry.is_file():
+                found[entry.path] = entry.stat().st_dev
+    if not found:
+        raise ValueError("there is no picture in this folder that nobg can open. Select the pictures themselves.")
+    return dict(sorted(found.items()))
+
+
+def start_program(folder: str) -> None:
+    """Start the resident program unless it runs. It inherits the lock, so that of many clients one starts it."""
+    lock = instance.take(folder)
+    if lock is None:
+        return
+    import subprocess
+
+    command = [sys.executable, "-P", "-m", "watcher", "run", "--no-tray"]
+    environment = {name: value for name, value in os.environ.items() if "_SCRIPT_" not in name}
+    try:
+        if sys.platform == "win32":
+            os.close(lock)  # a lock is not inherited there
+            flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
+            subprocess.Popen(command, env=environment, cwd=folder, creationflags=flags)
+            return
         subprocess.Popen(
-            [sys.executable, "-P", "-m", "watcher", "remove", "--", *map(str, taken)],
+            [*command, "--lock", str(lock)],
+            env=environment,
+            cwd=os.path.abspath(os.sep),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            pass_fds=[lock],
             start_new_session=True,
         )
-    return 0 if taken == selected and taken else 1
-
-
-def _unfit(path: Path) -> str | None:
-    """The reason why `path` is not taken, by its name and kind alone; None: it is taken."""
-    if not os.path.lexists(path):
-        return "vanished"
-    return None if path.is_dir() or is_picture_name(path) else "unsupported"
+    except OSError as error:
+        raise NobgError(
+            f"The pictures are in the queue, but nobg could not be started ({error}). Try: nobg run"
+        ) from error
+    instance.give_back(lock)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 REASONS = {
     "unreadable": "the file is damaged or empty. Open it in another program; if that works, save it as JPEG or PNG.",
     "truncated": "the end of the file is missing. Copy or download it again.",
@@ -15,6 +17,13 @@ REASONS = {
     "already_done": "this picture was done before and has not changed. Use --force to do it again.",
 }
 """Reason of a skipped or failed job -> what it means and what to do next."""
+
+PLACE_REASONS = {
+    "full": "there is no room. nobg goes on when there is.",
+    "read_only": "nothing can be written there. nobg goes on when it can.",
+    "missing": "it is not there; perhaps a drive is not plugged in. nobg goes on when it is back.",
+}
+"""Why the pictures of a folder wait."""
 
 
 class NobgError(Exception):
@@ -42,9 +51,24 @@ class WorkerError(NobgError):
 
 
 class PlaceError(NobgError):
-    """The place to write to is full or refuses: make room, or choose another folder."""
+    """The place to write to is full, read-only or gone: make room, plug it in, or choose another folder.
+
+    `place` is the folder that is concerned and `reason` one of PLACE_REASONS; None: it is about nobg's own records.
+    """
 
     exit_code = 4
+
+    def __init__(self, text: str, place: str | os.PathLike[str] | None = None, reason: str | None = None) -> None:
+        super().__init__(text)
+        self.place = place
+        self.reason = reason
+
+
+class DamagedError(NobgError):
+    """The records turned out to be damaged; whoever opens them next begins new ones."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        super().__init__(f"nobg's records in {path} are damaged. Run the same command again; it begins new ones.")
 
 
 def words(reason: str, detail: str = "") -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
+import os
 
 SUFFIXES = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -20,6 +20,6 @@ MAX_BYTES = 1 << 30
 _ALL_SUFFIXES = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
 
 
-def is_picture_name(path: PurePath) -> bool:
+def is_picture_name(path: str | os.PathLike[str]) -> bool:
     """Does the name end like a picture's?"""
-    return path.suffix.lower() in _ALL_SUFFIXES
+    return os.path.splitext(path)[1].lower() in _ALL_SUFFIXES

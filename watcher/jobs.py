@@ -6,107 +6,224 @@ tell each other: a planned output that is there with that hash was finished; one
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from watcher.errors import PlaceError
-
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS jobs (
-    id INTEGER PRIMARY KEY,
-    source BLOB NOT NULL,       -- path, as the system encodes it: it need not be valid text
-    source_hash TEXT NOT NULL,  -- SHA-256 of its content; empty where it could not be read
-    recipe TEXT NOT NULL,
-    model TEXT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('queued', 'active', 'done', 'skipped', 'failed')),
-    reason TEXT,
-    detail TEXT,
-    verdict TEXT,
-    attempts INTEGER NOT NULL DEFAULT 0,
-    seconds REAL,
-    changed_at REAL NOT NULL,   -- seconds since 1970
-    output BLOB,
-    output_hash TEXT,
-    UNIQUE (source, source_hash, recipe)
-);
-CREATE TABLE IF NOT EXISTS outputs (  -- all that we ever wrote or were about to write: how our files are known
-    output BLOB NOT NULL,
-    output_hash TEXT NOT NULL,
-    source BLOB NOT NULL,
-    PRIMARY KEY (output, output_hash, source)
-) WITHOUT ROWID;
-"""
-VERSION = 1
+from watcher import recipe, store
+from watcher.errors import DamagedError
 
 
 @dataclass(frozen=True)
 class Job:
-    """One source under one recipe, and what became of it. `source_hash` and `output_hash` are SHA-256 in hex."""
+    """One source under one recipe, and what became of it. Hashes are SHA-256 in hex, times seconds since 1970.
 
-    id: int
+    `id` is None, and nothing is in the journal, while a `nobg remove` has nothing to say of it.
+    """
+
     source: Path
-    source_hash: str
-    recipe: str
-    model: str
-    state: str
+    recipe: str = "{}"
+    id: int | None = None
+    source_hash: str = ""
+    model: str = ""
+    state: str = "queued"
     reason: str | None = None
     detail: str | None = None
     verdict: str | None = None
+    attempts: int = 0
+    interrupted: int = 0
     seconds: float | None = None
     output: Path | None = None
     output_hash: str | None = None
+    device: int | None = None
+    signature: str | None = None
+    watch: Path | None = None
+    force: bool = False
+    adopt: bool = False
+    move_to: str | None = None
+    moved_to: Path | None = None
+    asked_at: float = 0.0
+    changed_at: float = 0.0
+    undone: bool = False
+    notes: str = ""
+
+    @property
+    def place(self) -> Path:
+        """The folder in which the output belongs."""
+        return recipe.parse(self.recipe).place(self.source)
+
+    @property
+    def deaths(self) -> int:
+        """How often it saw its worker die."""
+        return self.attempts - self.interrupted
+
+    def as_dict(self) -> dict[str, Any]:
+        """The job as the contract of `--json` names it."""
+        return {
+            "id": self.id,
+            "source": str(self.source),
+            "output": None if self.output is None else str(self.output),
+            "state": self.state,
+            "reason": self.reason,
+            "seconds": self.seconds or 0.0,
+            "model": self.model,
+            "verdict": self.verdict,
+            "notes": self.notes.split(),
+            "undone": self.undone,
+        }
 
 
-_COLUMNS = "id, source, source_hash, recipe, model, state, reason, detail, verdict, seconds, output, output_hash"
+@dataclass(frozen=True)
+class Pause:
+    """A folder whose pictures wait: `reason` is one of errors.PLACE_REASONS, `needed` the bytes that did not fit."""
+
+    place: Path
+    reason: str
+    needed: int
+    since: float
+
+
+_NAMES = [field.name for field in fields(Job)]
+_COLUMNS = ", ".join(_NAMES)
+_PATHS = ("source", "output", "watch", "moved_to")
+_FLAGS = ("force", "adopt", "undone")
 
 
 class Journal:
-    """The journal in one SQLite file, 0600. Not to be shared between threads; processes may share the file."""
+    """The journal in one SQLite file, 0600. Not to be shared between threads; processes may share the file.
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
-        """Open it, making it first if need be. Raises sqlite3.DatabaseError when the file is damaged."""
+    Every method raises PlaceError when the file cannot be written and DamagedError when it is found damaged.
+    """
+
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.time, *, thorough: bool = False) -> None:
+        """Open jobs.db in `folder`, beginning a new one if it is damaged; `thorough` looks through all of it."""
         self._clock = clock
-        self._path = path
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        self._db = sqlite3.connect(path, timeout=30, isolation_level=None)
-        try:
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            if self._db.execute("PRAGMA quick_check").fetchone() != ("ok",):
-                raise sqlite3.DatabaseError("the file is damaged")  # noqa: TRY301  closes the connection below
-            self._db.executescript(SCHEMA)
-            self._db.execute(f"PRAGMA user_version = {VERSION}")
-        except sqlite3.DatabaseError:
-            self._db.close()
-            raise
+        self._path = folder / "jobs.db"
+        self._db, aside = store.open_database(str(folder), thorough=thorough)
+        self.aside = None if aside is None else Path(aside)
+        """Where a damaged jobs.db is now, if there was one."""
+        self._inode = self._path.stat().st_ino
 
     def close(self) -> None:
         """Close the file."""
         self._db.close()
 
-    def record(self, source: Path, source_hash: str, recipe: str, model: str, **result: Any) -> int:
-        """Enter what is known of a job (`state` and other columns of it); what was known before is replaced.
+    def is_current(self) -> bool:
+        """Is the file that we have open still the one at its place? Another program may have moved it aside."""
+        try:
+            return self._path.stat().st_ino == self._inode
+        except FileNotFoundError:
+            return False
 
-        Returns the job's number, which stays the same for the same source, content and recipe.
+    # The queue, as the dispatcher of the resident program uses it
+
+    def enqueue(self, pictures: Iterable[tuple[bytes, int | None, str | None]], **request: Any) -> None:
+        """Put jobs in the queue, all or none: see store.enqueue."""
+        with self._errors():
+            store.enqueue(self._db, pictures, self._clock(), **request)
+
+    def next(self) -> Job | None:
+        """The job whose turn it is: asked for by a person first, those that saw a worker die last. Changes nothing."""
+        rows = self._execute(
+            f"SELECT {_COLUMNS} FROM jobs WHERE state = 'queued' AND not_before <= ? "  # noqa: S608
+            "AND place NOT IN (SELECT place FROM pauses) AND folder NOT IN (SELECT place FROM pauses) "
+            "AND NOT EXISTS (SELECT 1 FROM settings WHERE name = 'paused') "
+            "ORDER BY rank, attempts, id LIMIT 1",
+            (self._clock(),),
+        )
+        return _job(rows[0]) if rows else None
+
+    def start(self, job: Job) -> Job | None:
+        """The job, whose content is known by now, is about to be given to a worker: counted before, so that nothing
+        that happens then is forgotten. If this content was done before, it becomes that job again. None: it is no
+        longer in the queue.
         """
-        values = {
-            "source": os.fsencode(source),
-            "source_hash": source_hash,
-            "recipe": recipe,
-            "model": model,
-            "changed_at": self._clock(),
-            **dict.fromkeys(("reason", "detail", "verdict", "seconds", "output", "output_hash")),
-            **result,
-        }
-        if values["output"] is not None:
-            values["output"] = os.fsencode(values["output"])
-            written = (values["output"], values["output_hash"], values["source"])
-            self._execute("INSERT OR IGNORE INTO outputs VALUES (?, ?, ?)", written)
+        now = self._clock()
+        started = []
+
+        def act() -> None:
+            (number,) = self._same_as(job) or (job.id,)
+            if number != job.id:
+                self._db.execute(_TAKE_OVER, {"number": number, "from": job.id})
+                self._db.execute("DELETE FROM jobs WHERE id = ?", (job.id,))
+            changed = self._db.execute(
+                "UPDATE jobs SET state = 'active', source_hash = ?, signature = ?, model = ?, attempts = attempts + 1, "
+                "output = NULL, output_hash = NULL, reason = NULL, detail = NULL, verdict = NULL, seconds = NULL, "
+                "started_at = ?, changed_at = ?, undone = 0, moved_to = NULL, notes = '' WHERE id = ?",
+                (job.source_hash, job.signature, job.model, now, now, number),
+            )
+            if changed.rowcount:
+                started.append(replace(job, id=number, state="active", attempts=job.attempts + 1))
+
+        self._together(act)
+        return started[0] if started else None
+
+    def _same_as(self, job: Job) -> tuple[int] | None:
+        """The number of another job with the same source, content and recipe."""
+        found: tuple[int] | None = self._db.execute(
+            "SELECT id FROM jobs WHERE source = ? AND source_hash = ? AND recipe = ? AND id != ?",
+            (os.fsencode(job.source), job.source_hash, job.recipe, job.id),
+        ).fetchone()
+        return found
+
+    def known_already(self, job: Job, known: Job) -> None:
+        """What `job` asks for is what became of `known` before."""
+
+        def act() -> None:
+            if job.id != known.id:
+                self._db.execute("DELETE FROM jobs WHERE id = ?", (job.id,))
+            self._db.execute(
+                "UPDATE jobs SET signature = ?, state = ? WHERE id = ?", (job.signature, known.state, known.id)
+            )
+
+        self._together(act)
+
+    def put_back(self, job: Job, *, delay: float = 0.0, counted: bool = False) -> None:
+        """Back into the queue, for `delay` seconds at least. `counted`: the attempt stays counted, the worker died."""
+        self._execute(
+            "UPDATE jobs SET state = 'queued', signature = ?, not_before = ?, output = NULL, output_hash = NULL, "
+            "attempts = attempts - ?, changed_at = ? WHERE id = ?",
+            (
+                job.signature,
+                self._clock() + delay if delay else 0.0,
+                int(job.state == "active" and not counted),
+                self._clock(),
+                job.id,
+            ),
+        )
+
+    def recover(self) -> None:
+        """After a start: what the last program had in hand waits again."""
+        self._execute(
+            "UPDATE jobs SET state = 'queued', not_before = 0, interrupted = min(attempts, interrupted + 1) "
+            "WHERE state = 'active'",
+            (),
+        )
+        self._execute("DELETE FROM pauses", ())
+
+    # What became of a job
+
+    def record(self, job: Job, **result: Any) -> Job:
+        """Enter what is known of a job (`state` and other fields of it). Returns it as it is now, with its number."""
+        now = self._clock()
+        known = {"reason": None, "detail": None, "verdict": None, "seconds": None, "output": None, "output_hash": None}
+        changed = replace(job, **{**known, **result, "changed_at": now})
+        values = {name: _encoded(getattr(changed, name)) for name in _NAMES if name != "id"}
+        values["folder"], values["place"] = os.fsencode(changed.source.parent), os.fsencode(changed.place)
+        if changed.output is not None:
+            self._execute(
+                "INSERT OR IGNORE INTO outputs VALUES (?, ?, ?)",
+                (values["output"], values["output_hash"], values["source"]),
+            )
+        if job.id is not None:
+            updates = ", ".join(f"{name} = :{name}" for name in values)
+            self._execute(f"UPDATE jobs SET {updates} WHERE id = :number", {**values, "number": job.id})  # noqa: S608
+            return changed
         names = ", ".join(values)
         marks = ", ".join(f":{name}" for name in values)
         updates = ", ".join(f"{name} = excluded.{name}" for name in values)
@@ -115,68 +232,169 @@ class Journal:
             f"ON CONFLICT (source, source_hash, recipe) DO UPDATE SET {updates} RETURNING id",
             values,
         )
-        return int(row[0][0])
+        return replace(changed, id=int(row[0][0]))
 
-    def finish(self, number: int) -> None:
+    def adopt(self, job: Job, output: Path, output_hash: str) -> Job:
+        """Our records were lost, and `output` is what the job would have made: it is done, but not known to be ours."""
+        changed = self.record(job, state="done")
+        self._execute(
+            "UPDATE jobs SET output = ?, output_hash = ? WHERE id = ?",
+            (os.fsencode(output), output_hash, changed.id),
+        )
+        return replace(changed, output=output, output_hash=output_hash)
+
+    def finish(self, number: int, moved_to: Path | None = None) -> None:
         """The planned output of this job is there: it is done."""
-        self._execute("UPDATE jobs SET state = 'done', changed_at = ? WHERE id = ?", (self._clock(), number))
+        self._execute(
+            "UPDATE jobs SET state = 'done', moved_to = coalesce(?, moved_to), changed_at = ? WHERE id = ?",
+            (None if moved_to is None else os.fsencode(moved_to), self._clock(), number),
+        )
+
+    def unplan(self, job: Job) -> None:
+        """A `nobg remove` could not publish its output and will not come back to it."""
+        self._execute("DELETE FROM jobs WHERE id = ? AND state = 'active'", (job.id,))
 
     def find(self, source: Path, source_hash: str, recipe: str) -> Job | None:
         """The job of this source with this content under this recipe."""
-        query = f"SELECT {_COLUMNS} FROM jobs WHERE source = ? AND source_hash = ? AND recipe = ?"  # noqa: S608
-        rows = self._execute(query, (os.fsencode(source), source_hash, recipe))
-        return _job(rows[0]) if rows else None
+        rows = self._select("source = ? AND source_hash = ? AND recipe = ?", os.fsencode(source), source_hash, recipe)
+        return rows[0] if rows else None
 
     def wrote(self, source: Path, output: Path, output_hash: str) -> bool:
         """Did we write `output`, from `source`, and is it (by its SHA-256) still as we wrote it?"""
         query = "SELECT 1 FROM outputs WHERE output = ? AND output_hash = ? AND source = ?"
         return bool(self._execute(query, (os.fsencode(output), output_hash, os.fsencode(source))))
 
+    # Places where nothing can be done for now
+
+    def pause(self, place: Path, reason: str, needed: int = 0) -> None:
+        """The pictures of this folder wait."""
+        self._execute(
+            "INSERT OR REPLACE INTO pauses VALUES (?, ?, ?, ?)", (os.fsencode(place), reason, needed, self._clock())
+        )
+
+    def pauses(self) -> list[Pause]:
+        """The folders whose pictures wait, and why."""
+        rows = self._execute("SELECT place, reason, needed, since FROM pauses ORDER BY place", ())
+        return [Pause(Path(os.fsdecode(row[0])), *row[1:]) for row in rows]
+
+    def unpause(self, place: Path) -> None:
+        """The pictures of this folder need not wait any more."""
+        self._execute("DELETE FROM pauses WHERE place = ?", (os.fsencode(place),))
+
+    def sources_waiting_in(self, folder: Path) -> list[Path]:
+        """Some of the sources in `folder` that wait."""
+        query = "SELECT source FROM jobs WHERE state = 'queued' AND folder = ? LIMIT 20"
+        return [Path(os.fsdecode(row[0])) for row in self._execute(query, (os.fsencode(folder),))]
+
+    # Watched folders
+
+    def signatures(self, folder: str, recipe: str) -> set[tuple[bytes, str]]:
+        """Path and signature of what is known in a folder under a recipe; a file has one for each content it had."""
+        query = "SELECT source, signature FROM jobs WHERE folder = ? AND recipe = ? AND signature IS NOT NULL"
+        return set(self._execute(query, (os.fsencode(folder), recipe)))
+
+    def knows(self, source: bytes, recipe: str, signature: str) -> bool:
+        """Is there a job of this file as it is now?"""
+        query = "SELECT 1 FROM jobs WHERE source = ? AND recipe = ? AND signature = ?"
+        return bool(self._execute(query, (source, recipe, signature)))
+
+    def forget_folders_except(self, watched: Iterable[Path]) -> None:
+        """Take what waits from folders that are no longer watched out of the queue."""
+        marks = ",".join("?" * len(paths := [os.fsencode(path) for path in watched]))
+        self._execute(
+            f"DELETE FROM jobs WHERE state = 'queued' AND watch IS NOT NULL AND watch NOT IN ({marks})",  # noqa: S608
+            paths,
+        )
+
+    # Settings that outlive a program: paused, rebuild, lost, offline, trouble …
+
+    def setting(self, name: str) -> str | None:
+        """A setting, or None."""
+        rows = self._execute("SELECT value FROM settings WHERE name = ?", (name,))
+        return str(rows[0][0]) if rows else None
+
+    def set(self, name: str, value: str | None) -> None:
+        """Keep a setting; None: forget it."""
+        if self.setting(name) == value:
+            return
+        if value is None:
+            self._execute("DELETE FROM settings WHERE name = ?", (name,))
+        else:
+            self._execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, value))
+
+    # What a person asks about
+
+    def counts(self) -> dict[str, int]:
+        """State -> how many jobs; all five states."""
+        rows = self._execute("SELECT state, count(*) FROM jobs GROUP BY state", ())
+        return {"queued": 0, "active": 0, "done": 0, "skipped": 0, "failed": 0, **dict(rows)}
+
+    def history(self, limit: int = -1) -> list[Job]:
+        """What became of the jobs, newest first; all but those that wait."""
+        return self._select("state != 'queued' ORDER BY changed_at DESC, id DESC LIMIT ?", limit)
+
+    def jobs(self, numbers: Sequence[int]) -> list[Job]:
+        """The jobs with these numbers, as far as there are any."""
+        return [job for number in numbers for job in self._select("id = ?", number)]
+
+    def last_asked(self) -> list[Job]:
+        """What was done of the newest request that has outputs to take back: one call, or what was found at once."""
+        return self._select(
+            "state = 'done' AND undone = 0 AND output IS NOT NULL AND asked_at = ("
+            "SELECT asked_at FROM jobs WHERE state = 'done' AND undone = 0 AND output IS NOT NULL "
+            "ORDER BY changed_at DESC, id DESC LIMIT 1) ORDER BY id"
+        )
+
+    def failed(self) -> list[Job]:
+        """The jobs that failed."""
+        return self._select("state = 'failed' ORDER BY id")
+
+    def mark_undone(self, job: Job) -> None:
+        """Its output has been taken back."""
+        self._execute("UPDATE jobs SET undone = 1, moved_to = NULL WHERE id = ?", (job.id,))
+
+    def _select(self, condition: str, *values: Any) -> list[Job]:
+        return [_job(row) for row in self._execute(f"SELECT {_COLUMNS} FROM jobs WHERE {condition}", values)]  # noqa: S608
+
     def _execute(self, statement: str, values: Any) -> list[Any]:
-        """Run one statement and return its rows. Raises PlaceError when the file cannot be read or written."""
-        try:
+        """Run one statement and return its rows."""
+        with self._errors():
             return self._db.execute(statement, values).fetchall()
+
+    def _together(self, act: Callable[[], None]) -> None:
+        """Run `act` in one transaction."""
+        with self._errors():
+            store.together(self._db, act)
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
         except sqlite3.OperationalError as error:
-            raise PlaceError(
-                f"nobg cannot write its records ({error}). Make room on the disk of {self._path}, and try again."
-            ) from error
+            raise store.cannot_write(self._path.parent, error) from error
+        except sqlite3.DatabaseError as error:
+            if type(error) is not sqlite3.DatabaseError:  # a mistake of ours, not the disk's
+                raise
+            raise DamagedError(self._path) from error
+
+
+_TAKE_OVER = """
+UPDATE jobs SET (folder, place, device, rank, watch, force, adopt, move_to, asked_at, attempts, interrupted) =
+    (SELECT folder, place, device, rank, watch, force, adopt, move_to, asked_at, attempts, interrupted
+     FROM jobs WHERE id = :from)
+WHERE id = :number
+"""
+
+
+def _encoded(value: Any) -> Any:
+    return os.fsencode(value) if isinstance(value, Path) else value
 
 
 def _job(row: tuple[Any, ...]) -> Job:
-    values = dict(zip(_COLUMNS.split(", "), row, strict=True))
-    values["source"] = Path(os.fsdecode(values["source"]))
-    if values["output"] is not None:
-        values["output"] = Path(os.fsdecode(values["output"]))
+    values = dict(zip(_NAMES, row, strict=True))
+    for name in _PATHS:
+        if values[name] is not None:
+            values[name] = Path(os.fsdecode(cast("bytes", values[name])))
+    for name in _FLAGS:
+        values[name] = bool(values[name])
     return Job(**values)
-
-
-def open_journal(folder: Path) -> tuple[Journal, Path | None]:
-    """The journal in `folder`, and, if a damaged one had to be moved aside, where that is now."""
-    path = folder / "jobs.db"
-    found = _inode(path)
-    try:
-        return Journal(path), None
-    except sqlite3.OperationalError:
-        raise  # locked, no room, not permitted: nothing is wrong with the file
-    except sqlite3.DatabaseError:
-        if _inode(path) != found:  # another of us found the damage, too, and has put a new one there
-            return Journal(path), None
-        aside = _free_name(folder)
-        os.replace(path, aside)
-        for suffix in ("-wal", "-shm"):
-            Path(f"{path}{suffix}").unlink(missing_ok=True)
-        return Journal(path), aside
-
-
-def _inode(path: Path) -> int | None:
-    try:
-        return path.stat().st_ino
-    except FileNotFoundError:
-        return None
-
-
-def _free_name(folder: Path) -> Path:
-    number = 1
-    while (aside := folder / f"jobs.damaged-{number}.db").exists():
-        number += 1
-    return aside

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from pathlib import Path, PurePath
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # as typing's, without the milliseconds that importing it or pathlib costs the client
+    from pathlib import Path, PurePath
 
 MARK = "_nobg"
 LONGEST_NAME = 255  # bytes; the limit of almost every file system
@@ -33,7 +36,17 @@ def output_names(source: PurePath, suffix: str = ".png") -> Iterator[str]:
         number += 1
 
 
-def output_paths(source: Path, folder: Path | None = None) -> Iterator[Path]:
-    """The paths to try for `source`, in `folder` or beside it."""
+def output_paths(source: Path, folder: Path) -> Iterator[Path]:
+    """The paths to try in `folder` for the cut-out of `source`."""
     for name in output_names(source):
-        yield (folder or source.parent) / name
+        yield folder / name
+
+
+def numbered(name: str) -> Iterator[str]:
+    """`photo.jpg`, `photo-2.jpg`, `photo-3.jpg`, …"""
+    yield name
+    stem, suffix = os.path.splitext(name)
+    number = 2
+    while True:
+        yield f"{stem}-{number}{suffix}"
+        number += 1

@@ -1,4 +1,4 @@
-"""Where nobg keeps its records, and where what the package carries is."""
+"""Where nobg keeps its configuration and records, and where what the package carries is."""
 
 from __future__ import annotations
 
@@ -6,32 +6,24 @@ import os
 from pathlib import Path
 from typing import BinaryIO
 
-from watcher.errors import PlaceError
+from watcher import store
 
 APP = "nobg"
 
 
-def _place(kind: str) -> Path:
-    """`$NOBG_HOME/<kind>`, or where this system keeps that kind of file for one person."""
+def config_path() -> Path:
+    """The configuration; it need not be there."""
     home = os.environ.get("NOBG_HOME")
     if home:
-        return Path(home).absolute() / kind
+        return Path(home).absolute() / "config" / "config.toml"
     import platformdirs
 
-    place: Path = getattr(platformdirs, f"user_{kind}_path")(APP, appauthor=False)
-    return place
+    return platformdirs.user_config_path(APP, appauthor=False) / "config.toml"
 
 
 def state_dir() -> Path:
-    """The folder of jobs.db and the log, made if need be, open to its owner alone (0700). Raises PlaceError."""
-    place = _place("state")
-    try:
-        if "NOBG_HOME" in os.environ:
-            place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(place, error) from error
-    return place
+    """The folder of jobs.db and the logs, made if need be, open to its owner alone (0700). Raises PlaceError."""
+    return Path(store.make_state_folder())
 
 
 def open_log(name: str) -> BinaryIO:
@@ -40,15 +32,7 @@ def open_log(name: str) -> BinaryIO:
     try:
         return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
     except OSError as error:
-        raise cannot_write(path, error) from error
-
-
-def cannot_write(place: Path, error: Exception) -> PlaceError:
-    """What to say where nobg's own files cannot be written."""
-    return PlaceError(
-        f"nobg keeps its records in {place} and cannot write there ({error}). "
-        "Make room or correct its permissions; NOBG_HOME=DIR names another place."
-    )
+        raise store.cannot_write(path, error) from error
 
 
 def asset(name: str) -> Path:

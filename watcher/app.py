@@ -1,0 +1,251 @@
+"""The resident program: one instance, its threads, its start and its clean stop. It decides nothing about pictures."""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from watcher import config, frames, instance, paths
+from watcher.dispatch import work
+from watcher.errors import NobgError, UsageError
+from watcher.folders import Watcher
+from watcher.jobs import Job, Journal
+from watcher.staff import Staff
+from watcher.waiting import Waiting
+
+logger = logging.getLogger(__name__)
+
+LOG = "nobg.log"
+LOG_BYTES, LOG_FILES = 1 << 20, 3
+AT_REST = 60.0  # seconds without work after which the worker, and the memory it has, is given back
+TICK = 1.0  # seconds between looks at the queue; whoever puts a job in also knocks
+CHECK = 5.0  # seconds between looks at the places that were full or gone
+AGAIN = 5.0  # seconds before another try, when something of our own is in the way
+PATIENCE = 1.0  # seconds to wait for the lock: somebody may just be looking whether we run
+
+
+def take_lock(state: Path, inherited: int | None = None) -> int | None:
+    """The lock that only one program has; `inherited`: from the client that started us. None: another one runs."""
+    if inherited is not None:
+        os.set_inheritable(inherited, False)  # the worker must not keep it
+    lock = inherited if inherited is not None else instance.take(str(state), PATIENCE)
+    if lock is not None:
+        instance.sign(lock)
+    return lock
+
+
+def run(state: Path, started: Callable[[str | None], None]) -> None:
+    """Do the jobs that come, until SIGTERM, SIGINT or SIGHUP. `started` is called once with what is wrong, or None."""
+    handler = _log_to(state / LOG)
+    stop = threading.Event()
+    for name in ("SIGTERM", "SIGINT", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda *_: stop.set())
+    logger.info("Started, process %d", os.getpid())
+    settings = Settings(paths.config_path(), state / "config.last-good.toml")
+    settings.look()
+    started(settings.problem)
+    try:
+        while not stop.is_set():
+            _Session(state, settings, stop).run()
+    finally:
+        logger.info("Stopped")
+        logging.getLogger().removeHandler(handler)
+        handler.close()
+
+
+class Settings:
+    """The configuration in force: that of the file or, while that is wrong, the last good one."""
+
+    def __init__(self, path: Path, copy: Path) -> None:
+        """`copy`: where the last good one is kept, for a start with a broken file."""
+        self._path = path
+        self._copy = copy
+        self._seen: object = ()
+        self.config = config.Config()
+        self.problem: str | None = None
+
+    def look(self) -> bool:
+        """Read the file if it has changed. True: there is something new to know."""
+        try:
+            status = self._path.stat()
+            seen: object = (status.st_ino, status.st_size, status.st_mtime_ns)
+        except OSError as error:
+            seen = error.errno
+        if seen == self._seen:
+            return False
+        first, self._seen = self._seen == (), seen
+        try:
+            text = config.read(self._path)
+            self.config = config.Config() if text is None else config.parse(text, self._path)
+        except UsageError as error:
+            self.problem = str(error)
+            logger.error("%s The last good settings stay in force.", error)  # noqa: TRY400  the person's, not ours
+            if first:
+                self.config = self._last_good()
+        else:
+            self.problem = None
+            self._keep(text or "")
+        return True
+
+    def _last_good(self) -> config.Config:
+        try:
+            return config.load(self._copy)
+        except UsageError:
+            return config.Config()
+
+    def _keep(self, text: str) -> None:
+        try:
+            with open(os.open(self._copy, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            logger.warning("No copy of the settings could be kept: %s", error)
+
+
+class _Session:
+    """From opening jobs.db to closing it: until we are to stop, or something of our own is in the way."""
+
+    def __init__(self, state: Path, settings: Settings, stop: threading.Event) -> None:
+        self._state = state
+        self._settings = settings
+        self._stop = stop
+        self._over = threading.Event()
+        self._knock = threading.Event()
+        self._failure: Exception | None = None
+
+    def run(self) -> None:
+        """Returns when it is over, after a pause if it failed."""
+        threads: list[threading.Thread] = []
+        try:
+            journal = Journal(self._state, thorough=True)
+            journal.recover()
+            if journal.aside is not None:
+                logger.warning("The records were damaged; they are now %s, and new ones were begun", journal.aside)
+            journal.close()
+            threads = [self._start(act, name) for act, name in ((self._dispatch, "dispatch"), (self._watch, "folders"))]
+            while not self._stop.wait(TICK) and not self._over.is_set():
+                pass
+        except NobgError as error:
+            self._failure = error
+        self._over.set()
+        self._knock.set()
+        for thread in threads:
+            thread.join()
+        if self._failure is not None and not self._stop.is_set():
+            if isinstance(self._failure, NobgError):
+                logger.error("%s", self._failure)
+            else:
+                logger.error("Something unforeseen happened; nobg begins again", exc_info=self._failure)
+            self._stop.wait(AGAIN)
+
+    def _is_over(self) -> bool:
+        return self._over.is_set() or self._stop.is_set()
+
+    def _start(self, act: Callable[[Journal], None], name: str) -> threading.Thread:
+        def body() -> None:
+            try:
+                journal = Journal(self._state)
+                try:
+                    act(journal)
+                finally:
+                    journal.close()
+            except Exception as error:  # noqa: BLE001  whatever it is: the program says so and begins again
+                self._failure = error
+            self._over.set()
+
+        thread = threading.Thread(target=body, name=name, daemon=True)
+        thread.start()
+        return thread
+
+    def _dispatch(self, journal: Journal) -> None:
+        """Do what is in the queue, then wait for a knock."""
+
+        def ready(header: frames.Header) -> None:
+            walls = [layer for layer in header["jail"] if layer["name"] == "network"]
+            journal.set("offline", str(int(bool(walls) and all(layer["active"] for layer in walls))))
+            journal.set("trouble", None)
+
+        staff, waiting = Staff(ready=ready), Waiting(journal)
+        worked_at = checked_at = time.monotonic()
+        try:
+            while not self._is_over():
+                self._knock.clear()
+                try:
+                    for job in work(waiting, journal, staff, self._is_over):
+                        _log(job)
+                        worked_at = time.monotonic()
+                except NobgError as error:
+                    if error.exit_code != 3:  # the model, or the worker: others are the journal's
+                        raise
+                    logger.error("%s", error)  # noqa: TRY400  said in words
+                    journal.set("trouble", str(error))
+                    self._stop.wait(AGAIN)
+                now = time.monotonic()
+                if now - worked_at > AT_REST:
+                    staff.send_home()
+                if now - checked_at > CHECK:
+                    checked_at = now
+                    if waiting.check_pauses():
+                        continue
+                if not journal.is_current():
+                    logger.warning("jobs.db was replaced")
+                    return
+                self._knock.wait(TICK)
+        finally:
+            staff.send_home()
+
+    def _watch(self, journal: Journal) -> None:
+        """Look after the folders, and the configuration that names them."""
+        watcher = Watcher(journal, self._knock.set)
+        watcher.start(self._state)
+        try:
+            watcher.configure(self._settings.config.folders)
+            while not self._is_over():
+                if self._settings.look():
+                    watcher.configure(self._settings.config.folders)
+                watcher.wait(min(watcher.step(), TICK))
+        finally:
+            watcher.stop()
+
+
+def _log(job: Job) -> None:
+    """One line for what became of a job."""
+    outcome = job.state if job.reason is None else f"{job.state}, {job.reason}"
+    target = "" if job.output is None else f" -> {job.output}"
+    logger.info("Job %s: %s: %s%s (%.2f s)", job.id, outcome, job.source, target, job.seconds or 0.0)
+
+
+class _PrivateLog(logging.handlers.RotatingFileHandler):
+    """A rotating log that only its owner can read."""
+
+    def _open(self) -> Any:
+        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        return open(descriptor, "a", encoding="utf-8", errors="backslashreplace")
+
+
+def _log_to(path: Path) -> logging.Handler:
+    handler = _PrivateLog(path, maxBytes=LOG_BYTES, backupCount=LOG_FILES)
+    handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    logging.raiseExceptions = False  # a full disk must not fill stderr, too
+    logging.getLogger("watcher").setLevel(logging.INFO)
+    sys.excepthook = lambda *exception: logger.critical("It ended unexpectedly", exc_info=exception)
+    return handler
+
+
+class _OneLine(logging.Formatter):
+    """A file's name may hold line ends; a line of the log holds none."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging's name
+        """The line, with control characters made visible."""
+        record.message = "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in record.message)
+        return super().formatMessage(record)

@@ -1,0 +1,138 @@
+"""What `nobg run`, `watch`, `pause`, `resume`, `status`, `history`, `undo` and `retry` do; the words are cli's."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from watcher import config, instance, paths
+from watcher.config import Folder
+from watcher.errors import PLACE_REASONS, UsageError
+from watcher.jobs import Job, Journal
+from watcher.models import DEFAULT
+from watcher.recipe import Recipe
+from watcher.selection import pictures
+
+
+def folder_to_watch(path: Path, *, recursive: bool, output: str | None, move_originals: str | None) -> Folder:
+    """The folder as it is to be watched. Raises UsageError where that makes no sense."""
+    absolute = Path(os.path.abspath(path.expanduser()))
+    if not absolute.is_dir():
+        raise UsageError(f"{absolute} is not a folder. Make it first, then watch it.")
+    place = None if output is None else Path(output).expanduser()
+    if place is not None and len(place.parts) > 1:
+        place = Path(os.path.abspath(place))  # as in every command: seen from where the person is
+        if not place.is_dir():
+            raise UsageError(f"{place} is not a folder. Make it first; or give a name alone, for a sub-folder.")
+    return Folder(absolute, recursive, Recipe(place), move_originals)
+
+
+def waiting_pictures(folder: Folder) -> int:
+    """How many pictures are in the folder now."""
+    found = pictures([folder.path], recursive=folder.recursive)
+    return len([path for path in found if path != folder.path])
+
+
+def status(journal: Journal) -> dict[str, Any]:
+    """What `nobg status --json` prints."""
+    counts = journal.counts()
+    running = instance.holder(str(paths.state_dir())) is not None
+    problems = []
+    try:
+        folders = config.load(paths.config_path()).folders
+    except UsageError as error:
+        folders = ()
+        problems.append(f"{error} Until then, the last good settings stay in force.")
+    trouble = journal.setting("trouble")
+    if trouble is not None and running:
+        problems.append(trouble)
+    problems += [_LOST.format(path=path) for path in sorted(paths.state_dir().glob("jobs.damaged-*.db"))]
+    offline = journal.setting("offline")
+    waits = [
+        {"place": str(pause.place), "reason": pause.reason, "text": PLACE_REASONS[pause.reason]}
+        for pause in journal.pauses()
+    ]
+    return {
+        "running": running,
+        "paused": journal.setting("paused") is not None,
+        "queued": counts["queued"],
+        "active": counts["active"],
+        "failed": counts["failed"],
+        "folders": list(_folders(folders, journal, running=running)),
+        "waiting": waits,
+        "model": DEFAULT.name,
+        "offline": None if offline is None else offline == "1",
+        "problems": problems,
+    }
+
+
+_LOST = (
+    "The records of earlier jobs were damaged. They are now {path}, and new ones were begun. Pictures that you had "
+    "right-clicked and that are not done must be chosen again. Delete that file when you have read this."
+)
+
+
+def _folders(folders: Sequence[Folder], journal: Journal, *, running: bool) -> Iterator[dict[str, Any]]:
+    told = json.loads(journal.setting("folders") or "{}") if running else {}
+    for folder in folders:
+        state, problem = told.get(str(folder.path), ["not watched", None])
+        yield {**describe(folder), "state": state, "problem": problem}
+
+
+def describe(folder: Folder) -> dict[str, Any]:
+    """A watched folder as `--json` names it."""
+    output = folder.recipe.output
+    return {
+        "path": str(folder.path),
+        "recursive": folder.recursive,
+        "output": None if output is None else str(output),
+        "move_originals": folder.move_originals,
+    }
+
+
+def retry(journal: Journal, numbers: Sequence[int]) -> list[Job]:
+    """Put these jobs back in the queue, whatever became of them; without numbers, all that failed. Returns them.
+
+    A job that is named is done even if it was done before or shows no clear subject: the person has looked at it.
+    Raises UsageError for a number that no job has.
+    """
+    chosen = _numbered(journal, numbers) if numbers else journal.failed()
+    for job in chosen:
+        if job.state not in ("queued", "active"):
+            request = {
+                "recipe": job.recipe,
+                "subfolder": os.fsencode(job.place),
+                "force": bool(numbers),
+                "move_to": job.move_to,
+            }
+            journal.enqueue([(os.fsencode(job.source), job.device, None)], **request)
+    return chosen
+
+
+def to_undo(journal: Journal, numbers: Sequence[int]) -> list[Job]:
+    """The jobs to take back: those named or, without numbers, those of the last request. Raises UsageError."""
+    chosen = _numbered(journal, numbers) if numbers else journal.last_asked()
+    if not chosen:
+        raise UsageError("There is nothing to take back. `nobg history` shows what was done.")
+    return chosen
+
+
+def _numbered(journal: Journal, numbers: Sequence[int]) -> list[Job]:
+    found = journal.jobs(numbers)
+    missing = sorted(set(numbers) - {job.id for job in found})
+    if missing:
+        raise UsageError(f"There is no job {missing[0]}. `nobg history` shows the jobs and their numbers.")
+    return found
+
+
+def write_page(journal: Journal) -> Path:
+    """Write the history as a page into the state folder, for its owner alone (0600). Raises PlaceError."""
+    from watcher.page import MOST, page
+
+    jobs = journal.history()
+    with paths.open_log("history.html") as file:
+        file.write(page(jobs[:MOST], max(0, len(jobs) - MOST)).encode())
+    return paths.state_dir() / "history.html"

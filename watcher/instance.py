@@ -1,0 +1,69 @@
+"""One program at a time: a lock on a file, which the system frees however its holder ends. Standard library only."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+NAME = "running.lock"
+
+
+def take(folder: str, patience: float = 0.0) -> int | None:
+    """The lock of the state folder `folder`, as a descriptor to be kept; None while another process has it.
+
+    `patience`: seconds to go on trying; those who only look have it for an instant.
+    """
+    descriptor = os.open(os.path.join(folder, NAME), os.O_RDWR | os.O_CREAT, 0o600)
+    deadline = time.monotonic() + patience
+    while not _lock(descriptor):
+        if time.monotonic() >= deadline:
+            os.close(descriptor)
+            return None
+        time.sleep(0.05)
+    return descriptor
+
+
+def give_back(descriptor: int) -> None:
+    """Free the lock, unless a process that we started has inherited it: then it is that one's."""
+    os.close(descriptor)
+
+
+def holder(folder: str) -> int | None:
+    """The number of the process that runs, 0 if it has not said yet, None if there is none."""
+    try:
+        descriptor = take(folder)
+    except FileNotFoundError:
+        return None
+    if descriptor is not None:
+        os.close(descriptor)
+        return None
+    try:
+        with open(os.path.join(folder, NAME), "rb") as file:
+            file.seek(1)  # on Windows, the locked byte cannot be read
+            return int(file.read() or b"0")
+    except (OSError, ValueError):
+        return 0
+
+
+def sign(descriptor: int) -> None:
+    """Write our process number into the lock that we hold."""
+    os.ftruncate(descriptor, 0)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    os.write(descriptor, b" %d\n" % os.getpid())
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

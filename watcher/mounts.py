@@ -1,0 +1,41 @@
+"""Does the system tell us of changes in a folder, or must we go and look? Network and FUSE file systems do not tell."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+
+_TELLS_NOT = re.compile(
+    r"nfs4?|cifs|smb\d*|smbfs|fuse\..*|fuseblk|fuse|9p|afs|ceph|glusterfs|davfs|vboxsf|prl_fs|virtiofs|drvfs"
+)
+_OCTAL = re.compile(r"\\([0-7]{3})")
+
+
+def must_poll(folder: str) -> bool:
+    """Is `folder` on a file system whose changes may come from elsewhere, without an event here?"""
+    if sys.platform == "win32":
+        import ctypes
+
+        remote = 4  # DRIVE_REMOTE
+        drive = os.path.splitdrive(os.path.abspath(folder))[0]
+        return drive.startswith("\\\\") or ctypes.windll.kernel32.GetDriveTypeW(drive + "\\") == remote
+    if sys.platform == "darwin":
+        return os.path.realpath(folder).startswith("/Volumes/")  # network drives are there, and others that do no harm
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+            return _TELLS_NOT.fullmatch(kind_of(os.path.realpath(folder), file.read())) is not None
+    except OSError:
+        return False
+
+
+def kind_of(path: str, mountinfo: str) -> str:
+    """The type of the file system that `path` is on, by the text of /proc/self/mountinfo (proc(5)); "" if unknown."""
+    best, kind = "", ""
+    for line in mountinfo.splitlines():
+        left, _, right = line.partition(" - ")
+        point = _OCTAL.sub(lambda match: chr(int(match[1], 8)), left.split(" ")[4])
+        inside = path == point or path.startswith(point.rstrip("/") + "/")
+        if inside and len(point) >= len(best):  # of two mounts on one point, the later hides the earlier
+            best, kind = point, right.split(" ")[0]
+    return kind

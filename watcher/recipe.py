@@ -1,0 +1,29 @@
+"""How a picture is to be done: the output settings that tell one cut-out of a picture from another."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One way of doing a picture. `output`: the folder for cut-outs, absolute or seen from the picture's folder."""
+
+    output: Path | None = None
+
+    def key(self) -> str:
+        """The recipe as the journal keeps it: JSON, defaults left out, so that new settings change no old recipe."""
+        return json.dumps({} if self.output is None else {"folder": os.fsencode(self.output).hex()})
+
+    def place(self, source: Path) -> Path:
+        """The folder in which the cut-out of `source` belongs."""
+        return source.parent if self.output is None else source.parent / self.output
+
+
+def parse(key: str) -> Recipe:
+    """The recipe that key() wrote."""
+    values = json.loads(key)
+    return Recipe(Path(os.fsdecode(bytes.fromhex(values["folder"]))) if "folder" in values else None)

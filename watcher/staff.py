@@ -1,0 +1,196 @@
+"""The worker process seen from outside: how it is started, fed, listened to and ended; no image code."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import BinaryIO, Self, cast
+
+from watcher import frames, paths
+from watcher.errors import ModelError, WorkerError
+from watcher.models import DEFAULT, Model
+
+logger = logging.getLogger(__name__)
+
+PICTURE_TIME = 300.0  # seconds without an answer: the fastest machine takes 10 s for 250 megapixels, slow ones 100 s
+START_TIME = 120.0  # seconds to load the model from a slow disk
+_LOOK = 0.25  # seconds between looks at whether to stop
+
+
+def never() -> bool:
+    """Nobody wants us to stop."""
+    return False
+
+
+class WorkerDiedError(Exception):
+    """The worker ended, or had to be ended, while it had pictures in hand. `reason` is a job reason."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class StoppedError(Exception):
+    """We are to stop; the worker was not asked."""
+
+
+def worker_environment() -> dict[str, str]:
+    """All that the worker knows of the outside: where Python's modules are, and how to keep quiet and small."""
+    environment = {
+        "ORT_DISABLE_TELEMETRY": "1",
+        "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
+        "PYTHONUTF8": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "OPENBLAS_NUM_THREADS": "1",  # numpy's threads would start before the jail that must hold them
+        "MALLOC_ARENA_MAX": "2",  # glibc otherwise keeps memory apart for every thread
+    }
+    for name in ("SYSTEMROOT", "TEMP"):  # Windows starts no program without the first
+        if name in os.environ:
+            environment[name] = os.environ[name]
+    return environment
+
+
+def worker_command(model: Model) -> list[str]:
+    """How the worker is started; -P: not with a module from the folder a person happens to be in."""
+    return [sys.executable, "-P", "-m", "watcher.worker", model.name]
+
+
+class Worker:
+    """One worker process. Use as a context manager; it is ended at the end, whatever it is doing."""
+
+    def __init__(self, model: Model = DEFAULT) -> None:
+        """Start it, without waiting until it is ready."""
+        self._log = paths.open_log("worker.log")
+        self._process = subprocess.Popen(
+            worker_command(model),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            env=worker_environment(),
+            cwd=os.path.abspath(os.sep),
+            start_new_session=True,  # Ctrl-C is for us; we end the worker
+        )
+        self._stdin = cast("BinaryIO", self._process.stdin)
+        self._stdout = cast("BinaryIO", self._process.stdout)
+        self._outgoing: queue.Queue[tuple[frames.Header, bytes] | None] = queue.Queue()
+        self._incoming: queue.Queue[tuple[frames.Header, bytes] | None] = queue.Queue()
+        self._threads = [threading.Thread(target=act, daemon=True) for act in (self._write, self._read)]
+        for thread in self._threads:
+            thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process, whatever it is doing."""
+        self._process.kill()
+        self._process.wait()
+        self._outgoing.put(None)
+        for thread in self._threads:
+            thread.join()
+        for stream in (self._stdin, self._stdout, self._log):
+            with contextlib.suppress(OSError):
+                stream.close()
+
+    @property
+    def has_ended(self) -> bool:
+        """Is the process gone?"""
+        return self._process.poll() is not None
+
+    @property
+    def pid(self) -> int:
+        """The worker's process number."""
+        return self._process.pid
+
+    def wait_until_ready(self) -> frames.Header:
+        """The worker's first frame: what jails it. Raises ModelError, WorkerError."""
+        try:
+            header, _ = self.receive(START_TIME)
+        except WorkerDiedError as error:
+            raise WorkerError(
+                "The part of nobg that works on pictures does not start. "
+                f"{paths.state_dir() / 'worker.log'} says why; installing nobg again may help."
+            ) from error
+        if not header["ready"]:
+            raise ModelError(header["message"])
+        for layer in header["jail"]:
+            if not layer["active"]:
+                logger.info("The jail lacks a layer, %s: %s", layer["name"], layer["detail"])
+        return header
+
+    def send(self, header: frames.Header, data: bytes = b"") -> None:
+        """Put a frame on its way, without waiting until the worker takes it."""
+        self._outgoing.put((header, data))
+
+    def receive(self, timeout: float, stop: Callable[[], bool] = never) -> tuple[frames.Header, bytes]:
+        """The next answer. Raises WorkerDiedError, and StoppedError as soon as `stop` says so."""
+        for _ in range(max(1, round(timeout / _LOOK))):  # in time that we were running: somebody may press Ctrl-Z
+            if stop():
+                raise StoppedError
+            with contextlib.suppress(queue.Empty):
+                frame = self._incoming.get(timeout=_LOOK)
+                if frame is None:
+                    raise WorkerDiedError("worker_died")
+                return frame
+        self._process.kill()
+        raise WorkerDiedError("timeout")
+
+    def _write(self) -> None:
+        while (frame := self._outgoing.get()) is not None:
+            try:
+                frames.write(self._stdin, *frame)
+            except OSError:
+                return  # the worker is gone; _read tells
+
+    def _read(self) -> None:
+        try:
+            while (frame := frames.read(self._stdout)) is not None:
+                self._incoming.put(frame)
+        except (frames.FrameError, OSError) as error:
+            logger.info("The worker's stream broke off: %s", error)
+        self._incoming.put(None)
+
+
+class Staff:
+    """The one worker of a program: started when there is work, kept until it is sent home, replaced when it dies."""
+
+    def __init__(self, model: Model = DEFAULT, ready: Callable[[frames.Header], None] = lambda _header: None) -> None:
+        """`ready` is told what each new worker says of itself."""
+        self.model = model
+        self._ready = ready
+        self._worker: Worker | None = None
+
+    def worker(self) -> Worker:
+        """The worker, started now if need be. Raises ModelError, WorkerError."""
+        if self._worker is None:
+            worker = Worker(self.model)
+            try:
+                self._ready(worker.wait_until_ready())
+            except BaseException:
+                worker.close()
+                raise
+            self._worker = worker
+        return self._worker
+
+    def look(self) -> None:
+        """To be called while the worker has nothing in hand: one that has ended all the same is forgotten."""
+        if self._worker is not None and self._worker.has_ended:
+            self.send_home()
+
+    def send_home(self) -> None:
+        """End the worker, whatever it is doing."""
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.close()
