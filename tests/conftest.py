@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,14 @@ ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "assets" / "samples"
 
 Nobg = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
+    """Look until `condition` holds; fail if it takes longer than any machine needs."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
 
 
 @pytest.fixture(autouse=True)

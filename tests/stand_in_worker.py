@@ -1,4 +1,4 @@
-"""A worker that does what the picture's bytes tell it to: `ok`, `die`, `hang`, `empty`. No model, no jail."""
+"""A worker that does what the picture's bytes tell it to: `ok`, `slow`, `large`, `die`, `hang`. No model, no jail."""
 
 import os
 import sys
@@ -11,11 +11,15 @@ with open(sys.argv[1], "ab", buffering=0) as log:
     log.write(b"started\n")
     while (frame := frames.read(sys.stdin.buffer)) is not None:
         header, data = frame
-        log.write(data + b"\n")
+        log.write(data.rstrip() + b"\n")
         if data.startswith(b"die"):
             os._exit(11)
         if data.startswith(b"hang"):
             time.sleep(1000)
+        if data.startswith(b"slow"):
+            time.sleep(0.05)
+        if data.startswith(b"large"):
+            data += bytes(1 << 20)
         answer = {
             "id": header["id"],
             "state": "done",

@@ -1,17 +1,47 @@
-"""enqueue.py: `nobg-add`."""
+"""enqueue.py: `nobg-add`, the right-click client."""
 
 import os
+import signal
 import subprocess
 import sys
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from watcher import enqueue, instance, store
 from watcher.enqueue import main, to_path
+from watcher.jobs import Journal
 
-from .conftest import make_photo
-from .test_remove import assert_complete
+from .conftest import wait_for
+
+CLIENT = [sys.executable, "-c", "import sys; from watcher.enqueue import main; sys.exit(main())"]
+
+
+@pytest.fixture
+def state(home: Path) -> Path:
+    return home / "state"
+
+
+@pytest.fixture
+def running(state: Path) -> Iterator[None]:
+    """As if the program ran: it would be started otherwise."""
+    state.mkdir()
+    lock = instance.take(str(state))
+    assert lock is not None
+    yield
+    instance.give_back(lock)
+
+
+def queued(state: Path) -> list[str]:
+    """The names that wait, in the order of their turn."""
+    journal = Journal(state)
+    names = []
+    while (job := journal.next()) is not None:
+        names.append(job.source.name)
+        journal.record(job, state="done")
+    journal.close()
+    return names
 
 
 @pytest.mark.parametrize(
@@ -24,33 +54,166 @@ from .test_remove import assert_complete
         ("file:///a/why?#1.jpg", b"/a/why?#1.jpg"),
         ("file://host/a/%0A.jpg", b"/a/\n.jpg"),
         ("file_not_uri.jpg", b"file_not_uri.jpg"),
+        ("a/b://c.jpg", b"a/b://c.jpg"),
     ],
 )
 def test_paths_and_uris_become_paths(argument: str, path: bytes) -> None:
     assert os.fsencode(to_path(argument)) == path
 
 
-def test_a_folder_is_handed_over_as_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    started: list[list[str]] = []
-    monkeypatch.setattr(subprocess, "Popen", lambda command, **_options: started.append(command))
-    for number in range(3):
-        (tmp_path / f"{number}.jpg").touch()
-    assert main(["--", str(tmp_path)]) == 0
-    assert [command[-2:] for command in started] == [["--", str(tmp_path)]]
-    assert main([]) == 1
-
-
-def test_pictures_are_handed_over_and_what_is_none_is_said(tmp_path: Path) -> None:
-    photo = make_photo(tmp_path / "it's 100%.jpg")
+@pytest.mark.usefixtures("running")
+def test_what_is_no_picture_is_said_and_the_others_are_queued(
+    tmp_path: Path, state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "photo.jpg").touch()
     (tmp_path / "notes.txt").touch()
-    command = [sys.executable, "-c", "import sys; from watcher.enqueue import main; sys.exit(main())"]
-    arguments = ["--", photo.as_uri(), str(tmp_path / "notes.txt"), str(tmp_path / "gone.jpg")]
-    done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "notes.txt: this is not a kind of picture" in done.stderr
-    assert "gone.jpg: the file is not there" in done.stderr
-    output = tmp_path / "it's 100%_nobg.png"
-    deadline = time.monotonic() + 120
-    while not output.exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert_complete(output)
+    (tmp_path / "empty").mkdir()
+    os.mkfifo(tmp_path / "fifo.jpg")
+    names = ["notes.txt", "photo.jpg", "gone.jpg", "empty", "fifo.jpg"]
+    assert main(["--", *(str(tmp_path / name) for name in names), "smb://server/a.jpg"]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert [line.partition(": ")[2].partition(": ")[0].rpartition("/")[2] for line in said] == [
+        "notes.txt",
+        "gone.jpg",
+        "empty",
+        "fifo.jpg",
+        "a.jpg",
+    ]
+    assert "Save it as JPEG or PNG." in said[0]
+    assert "not a file on this computer" in said[4]
+    assert queued(state) == ["photo.jpg"]
+
+
+@pytest.mark.usefixtures("running")
+def test_a_folder_stands_for_the_pictures_directly_in_it(tmp_path: Path, state: Path) -> None:
+    for name in ("b.jpg", "a.PNG", "a_nobg.png", ".hidden.jpg", "notes.txt", "sub/c.jpg", "folder.jpg/d.jpg"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).touch()
+    assert main([str(tmp_path / "in")]) == 0
+    assert queued(state) == ["a.PNG", "b.jpg"]
+
+
+@pytest.mark.usefixtures("running")
+def test_odd_names_arrive_byte_for_byte(tmp_path: Path, state: Path) -> None:
+    names = [b"new\nline.jpg", b"latin\xe9.jpg", "\U0001f600.jpg".encode(), b"it's $HOME `ls` 100%25.jpg", b"-rf.jpg"]
+    for name in names:
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).touch()
+    done = subprocess.run([*map(os.fsencode, CLIENT), b"--", *names], cwd=tmp_path, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert [os.fsencode(name) for name in queued(state)] == names
+
+
+@pytest.mark.usefixtures("running")
+@pytest.mark.parametrize("manager", ["NAUTILUS", "NEMO", "CAJA"])
+def test_a_script_of_a_file_manager_hands_over_what_is_selected(
+    tmp_path: Path, state: Path, manager: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a b.jpg").touch()
+    (tmp_path / "c\n.jpg").touch()
+    uris = "".join(f"{(tmp_path / name).as_uri()}\n" for name in ("a b.jpg", "c\n.jpg"))
+    monkeypatch.setenv(f"{manager}_SCRIPT_SELECTED_URIS", uris)
+    assert main(["--from-env"]) == 0
+    assert queued(state) == ["a b.jpg", "c\n.jpg"]
+
+
+def test_nothing_selected_and_wrong_usage_say_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--from-env"]) == 1
+    assert "Select one or more pictures" in capsys.readouterr().err
+    for arguments in ([], ["--"], ["--frobnicate", "a.jpg"]):
+        assert main(arguments) == 2
+        assert "usage" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("running")
+def test_a_thousand_files_are_one_call_and_each_is_one_job(tmp_path: Path, state: Path) -> None:
+    names = [f"{number:04}.jpg" for number in range(1000)]
+    for name in names:
+        (tmp_path / name).touch()
+    assert main([str(tmp_path / name) for name in names] * 2) == 0
+    assert queued(state) == names
+
+
+@pytest.mark.usefixtures("running")
+def test_a_paused_nobg_is_said_and_the_picture_waits(
+    tmp_path: Path, state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.jpg").touch()
+    journal = Journal(state)
+    journal.set("paused", "1")
+    assert main([str(tmp_path / "a.jpg")]) == 0
+    assert "nobg resume" in capsys.readouterr().err
+    assert journal.counts()["queued"] == 1
+
+
+def test_where_the_records_cannot_be_written_the_exit_code_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.jpg").touch()
+    monkeypatch.setenv("NOBG_HOME", "/proc/nobg")
+    assert main([str(tmp_path / "a.jpg")]) == 4
+    assert "NOBG_HOME=DIR" in capsys.readouterr().err
+
+
+def test_the_program_is_started_with_the_lock_and_without_what_the_file_manager_told(
+    tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In place of the program, one that tells what it was given and keeps the lock until it is killed."""
+    told = tmp_path / "told"
+    stand_in = tmp_path / "stand_in.sh"
+    stand_in.write_text(
+        f'#!/bin/sh\necho "$$ $* $NAUTILUS_SCRIPT_SELECTED_URIS" > {told}.new\nmv {told}.new {told}\nsleep 1000\n'
+    )
+    stand_in.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(stand_in))
+    (tmp_path / "a.jpg").touch()
+    monkeypatch.setenv("NAUTILUS_SCRIPT_SELECTED_URIS", (tmp_path / "a.jpg").as_uri())
+    assert main(["--from-env"]) == 0
+    assert main(["--from-env"]) == 0  # it is running by now, or about to
+    wait_for(told.exists)
+    pid, *command = told.read_text().split()
+    try:
+        assert command[:5] == ["-P", "-m", "watcher", "run", "--no-tray"]
+        assert command[5] == "--lock"
+        assert len(command) == 7
+        assert instance.take(str(state)) is None
+    finally:
+        os.killpg(int(pid), signal.SIGKILL)
+
+
+def test_300_clients_at_once_and_30_killed_lose_no_job_they_vouched_for(
+    tmp_path: Path, state: Path, running: None
+) -> None:
+    assert running is None
+    for number in range(300):
+        (tmp_path / f"{number}.jpg").touch()
+    vouched = []
+    for group in range(0, 300, 30):  # 30 at a time: the machine has few cores, and the lock is what is tested
+        clients = [subprocess.Popen([*CLIENT, str(tmp_path / f"{number}.jpg")]) for number in range(group, group + 30)]
+        for client in clients[::10]:
+            client.kill()
+        vouched += [number for number, client in enumerate(clients, group) if client.wait() == 0]
+    assert 270 <= len(vouched) < 300
+    assert {f"{number}.jpg" for number in vouched} <= set(queued(state))
+
+
+def test_the_client_loads_only_what_it_needs() -> None:
+    code = "import sys; before = set(sys.modules); import watcher.enqueue; print(*sorted(set(sys.modules) - before))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"pathlib", "dataclasses", "typing", "subprocess", "urllib.parse", "logging", "argparse"} & set(loaded)
+
+
+def test_a_client_of_a_store_is_nobodys_fool(tmp_path: Path) -> None:
+    """add() notices that its jobs went into a file which another program has moved aside meanwhile."""
+    really = store.enqueue
+
+    def moved(*arguments: object, **named: object) -> None:
+        really(*arguments, **named)  # type: ignore[arg-type]
+        if not (tmp_path / "aside.db").exists():
+            (tmp_path / "jobs.db").rename(tmp_path / "aside.db")
+
+    enqueue.store.enqueue = moved  # type: ignore[assignment]
+    try:
+        store.add(str(tmp_path), [b"/pictures/a.jpg"], [1])
+    finally:
+        enqueue.store.enqueue = really
+    assert Journal(tmp_path).counts()["queued"] == 1

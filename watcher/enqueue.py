@@ -137,7 +137,7 @@ def start_program(folder: str) -> None:
             flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
             subprocess.Popen(command, env=environment, cwd=folder, creationflags=flags)
             return
-        subprocess.Popen(
+        program = subprocess.Popen(
             [*command, "--lock", str(lock)],
             env=environment,
             cwd=os.path.abspath(os.sep),
@@ -147,6 +147,7 @@ def start_program(folder: str) -> None:
             pass_fds=[lock],
             start_new_session=True,
         )
+        program.returncode = 0  # it lives on, and Popen need not warn that nobody waits for it
     except OSError as error:
         raise NobgError(
             f"The pictures are in the queue, but nobg could not be started ({error}). Try: nobg run"

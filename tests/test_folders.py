@@ -1,0 +1,375 @@
+"""folders.py, step by step: real folders, real watchdog or none, and a clock that goes when it is told to."""
+
+import logging
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from watchdog.events import FileCreatedEvent
+
+from watcher import folders, mounts
+from watcher.config import Folder
+from watcher.folders import GAP, SWEEP, Watcher, is_candidate, is_foreign_folder, is_ordinary
+from watcher.jobs import Journal
+from watcher.recipe import Recipe
+from watcher.waiting import QUIET
+
+from .conftest import wait_for
+
+
+class Lab:
+    """A watcher without watchdog: only sweeps and what the test hints at."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.now = 1000.0
+        self.top = tmp_path / "pictures"
+        self.top.mkdir()
+        self.state = tmp_path / "state"
+        self.state.mkdir()
+        self.journal = Journal(self.state)
+        self.watcher = Watcher(self.journal, clock=lambda: self.now, wall=lambda: self.now)
+
+    def watch(self, **options: Any) -> None:
+        """Watch `top` so."""
+        self.watcher.configure([Folder(self.top, **options)])
+
+    def write(self, name: str, content: str = "x") -> Path:
+        """A file in `top`."""
+        path = self.top / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+        return path
+
+    def hint(self, path: Path) -> None:
+        """As watchdog would tell."""
+        self.watcher._hints.on_any_event(FileCreatedEvent(str(path)))
+
+    def after(self, seconds: float) -> None:
+        """A round, so much later."""
+        self.now += seconds
+        self.watcher.step()
+
+    def sweep(self) -> None:
+        """Begin with a sweep, and let what it found settle."""
+        self.after(SWEEP + 1)
+        self.after(QUIET)
+
+    def queued(self) -> list[str]:
+        """What waits, below `top`; it is as if it had been done then."""
+        found = []
+        while (job := self.journal.next()) is not None:
+            found.append(str(job.source.relative_to(self.top)))
+            self.journal.record(replace(job, source_hash=os.urandom(4).hex()), state="done")
+        return sorted(found)
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Lab:
+    return Lab(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "A.JPEG", "ü b.png", "-rf.jpg", "part.jpg", "new\nline.webp"])
+def test_a_picture_is_a_candidate_by_its_name(name: str) -> None:
+    assert is_candidate(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("a.txt", "a", "a_nobg.png", "a_nobg-2.png", ".a.jpg", "._a.jpg", "~a.jpg", ".syncthing.a.jpg.tmp"),
+        *("a.png.crdownload", "a.jpg.part", "a.jpg.partial", "a.jpg.download", "a.tmp", "a.jpg.filepart"),
+        *("a.part.jpg", "a.tmp.png", ".nobg-0123456789abcdef.tmp"),
+    ],
+)
+def test_what_is_unfinished_hidden_or_ours_is_no_candidate(name: str) -> None:
+    assert not is_candidate(name)
+
+
+@pytest.mark.parametrize("name", [".git", "@eaDir", "#recycle", "$RECYCLE.BIN", ".Trash-1000", "Trash", "~x"])
+def test_a_recursive_watch_stays_out_of_hidden_folders_and_trash(name: str) -> None:
+    assert is_foreign_folder(name)
+    assert not is_foreign_folder("holiday")
+
+
+def test_a_placeholder_of_a_cloud_is_never_opened() -> None:
+    regular = {"st_mode": stat.S_IFREG | 0o644, "st_size": 5}
+    assert is_ordinary(SimpleNamespace(**regular))  # type: ignore[arg-type]
+    for elsewhere in ({"st_file_attributes": 0x400000}, {"st_file_attributes": 0x1000}, {"st_flags": 0x40000000}):
+        assert not is_ordinary(SimpleNamespace(**regular, **elsewhere))  # type: ignore[arg-type]
+
+
+def test_what_lies_in_the_folder_at_the_start_is_done(lab: Lab) -> None:
+    lab.write("b.jpg")
+    lab.write("a.jpg")
+    lab.write("sub/c.jpg")
+    lab.write("notes.txt")
+    lab.watch()
+    lab.sweep()
+    assert lab.queued() == ["a.jpg", "b.jpg"]
+    lab.sweep()
+    assert lab.queued() == []
+
+
+def test_a_file_is_taken_when_it_has_been_the_same_for_two_seconds(lab: Lab) -> None:
+    lab.watch()
+    lab.sweep()
+    path = lab.write("a.jpg", "begin")
+    for _ in range(5):
+        lab.hint(path)
+        lab.after(QUIET - 0.5)
+        assert lab.queued() == []
+        path.write_text(path.read_text() + "more")
+    lab.after(QUIET - 0.5)  # sees the last change
+    lab.after(QUIET - 0.5)
+    assert lab.queued() == []
+    lab.after(0.5)
+    assert lab.queued() == ["a.jpg"]
+
+
+def test_an_empty_file_waits_for_its_content(lab: Lab) -> None:
+    path = lab.write("a.jpg", "")
+    lab.watch()
+    lab.sweep()
+    assert lab.queued() == []
+    path.write_text("x")
+    lab.hint(path)
+    lab.after(0.1)
+    lab.after(QUIET)
+    assert lab.queued() == ["a.jpg"]
+
+
+def test_a_file_that_goes_before_it_has_settled_is_forgotten(lab: Lab) -> None:
+    path = lab.write("a.jpg")
+    lab.watch()
+    lab.after(1)
+    path.unlink()
+    lab.after(QUIET)
+    assert lab.queued() == []
+
+
+def test_an_edit_is_queued_and_something_known_is_not(lab: Lab) -> None:
+    path = lab.write("a.jpg")
+    lab.watch()
+    lab.sweep()
+    assert lab.queued() == ["a.jpg"]
+    lab.hint(path)
+    lab.after(0.1)
+    lab.after(QUIET)
+    assert lab.queued() == []
+    path.write_text("another content")
+    lab.sweep()
+    assert lab.queued() == ["a.jpg"]
+
+
+def test_only_files_are_looked_at_and_none_is_opened(lab: Lab) -> None:
+    target = lab.write("target.jpg")
+    (lab.top / "link.jpg").symlink_to(target)
+    (lab.top / "outside").symlink_to("/")
+    os.mkfifo(lab.top / "fifo.jpg")
+    os.mknod(lab.top / "device.jpg", stat.S_IFCHR | 0o600, os.makedev(1, 5)) if os.geteuid() == 0 else None
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(lab.top / "socket.jpg"))
+        lab.watch(recursive=True)
+        lab.sweep()
+    assert lab.queued() == ["target.jpg"]
+
+
+def test_a_recursive_watch_goes_into_sub_folders_but_not_into_all(lab: Lab) -> None:
+    for name in ("a.jpg", "x/b.jpg", "x/y/c.jpg", ".hidden/d.jpg", "@eaDir/e.jpg", "done/f.jpg", "x/done/g.jpg"):
+        lab.write(name)
+    lab.watch(recursive=True, move_originals="done")
+    lab.sweep()
+    assert lab.queued() == ["a.jpg", "x/b.jpg", "x/y/c.jpg"]
+    for name in (".hidden/d2.jpg", "done/f2.jpg"):
+        lab.hint(lab.write(name))
+    lab.hint(lab.write("x/new.jpg"))
+    lab.after(0.1)
+    lab.after(QUIET)
+    assert lab.queued() == ["x/new.jpg"]
+
+
+def test_a_watch_that_is_not_recursive_takes_no_hint_from_below(lab: Lab) -> None:
+    lab.watch()
+    lab.sweep()
+    lab.hint(lab.write("x/b.jpg"))
+    lab.hint(lab.write("a.jpg"))
+    lab.after(0.1)
+    lab.after(QUIET)
+    assert lab.queued() == ["a.jpg"]
+
+
+def test_of_nested_watches_the_inner_one_counts(lab: Lab) -> None:
+    inner = Recipe(Path("cut"))
+    lab.write("x/b.jpg")
+    lab.watcher.configure([Folder(lab.top, recursive=True), Folder(lab.top / "x", recipe=inner)])
+    lab.sweep()
+    job = lab.journal.next()
+    assert job is not None
+    assert (job.recipe, job.watch, job.place) == (inner.key(), lab.top / "x", lab.top / "x" / "cut")
+    assert lab.queued() == ["x/b.jpg"]
+
+
+def test_a_folder_that_goes_and_comes_back_is_watched_again(lab: Lab) -> None:
+    lab.watch()
+    lab.sweep()
+    lab.top.rmdir()
+    lab.after(1)
+    assert "missing" in (lab.journal.setting("folders") or "")
+    lab.top.mkdir()
+    lab.write("a.jpg")
+    lab.after(1)
+    lab.after(QUIET)
+    assert lab.queued() == ["a.jpg"]
+    assert "missing" not in (lab.journal.setting("folders") or "")
+
+
+def test_after_a_gap_in_time_all_folders_are_gone_through(lab: Lab) -> None:
+    lab.watch()
+    lab.sweep()
+    lab.write("a.jpg")
+    lab.after(1)
+    lab.after(QUIET)
+    assert lab.queued() == []  # no hint, and the sweep is not due
+    lab.after(GAP + 2)  # we were stopped, or the machine slept
+    lab.after(QUIET)
+    assert lab.queued() == ["a.jpg"]
+
+
+def test_a_burst_or_a_lost_event_makes_a_sweep(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folders, "MOST_HINTS", 10)
+    lab.watch()
+    lab.sweep()
+    for number in range(30):
+        path = lab.write(f"{number:02}.jpg")
+        if number < 11:
+            lab.hint(path)
+    lab.after(0.1)
+    lab.after(QUIET)
+    assert len(lab.queued()) == 30
+
+
+def test_what_watchdog_says_of_an_overflow_makes_a_sweep(lab: Lab) -> None:
+    lab.watch()
+    lab.sweep()
+    lab.watcher.start(lab.state)
+    try:
+        lab.watcher._overflow.setLevel(logging.WARNING)
+        logging.getLogger("watchdog.observers.inotify_c").warning(
+            "Inotify queue overflowed; filesystem events were lost"
+        )
+        assert lab.watcher._hints.take() == (set(), True)
+    finally:
+        lab.watcher.stop()
+
+
+def test_a_folder_that_is_no_longer_watched_is_left_alone(lab: Lab) -> None:
+    lab.write("a.jpg")
+    lab.watch()
+    lab.sweep()
+    assert lab.journal.counts()["queued"] == 1
+    lab.watcher.configure([])
+    assert lab.journal.counts()["queued"] == 0
+    lab.write("b.jpg")
+    lab.sweep()
+    assert lab.queued() == []
+
+
+def test_another_recipe_does_the_pictures_again(lab: Lab) -> None:
+    lab.write("a.jpg")
+    lab.watch()
+    lab.sweep()
+    assert lab.queued() == ["a.jpg"]
+    lab.watch(recipe=Recipe(Path("cut")))
+    lab.sweep()
+    assert lab.queued() == ["a.jpg"]
+
+
+def test_where_the_system_does_not_tell_we_look_more_often(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mounts, "must_poll", lambda _path: True)
+    lab.watch()
+    lab.sweep()
+    assert '"polled"' in (lab.journal.setting("folders") or "")
+    lab.write("a.jpg")
+    lab.after(folders.POLL)
+    lab.after(QUIET)
+    assert lab.queued() == ["a.jpg"]
+
+
+def test_after_a_loss_of_the_records_what_was_there_is_adopted_and_what_comes_later_is_new(lab: Lab) -> None:
+    lab.journal.set("rebuild", "1")
+    lab.write("a.jpg")
+    lab.watch()
+    lab.sweep()
+    job = lab.journal.next()
+    assert job is not None
+    assert job.adopt
+    assert lab.queued() == ["a.jpg"]
+    lab.after(1)
+    assert lab.journal.setting("rebuild") is None
+    lab.write("b.jpg")
+    lab.sweep()
+    later = lab.journal.next()
+    assert later is not None
+    assert not later.adopt
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Iterator[Lab]:
+    """With watchdog, and the real clock."""
+    lab = Lab(tmp_path)
+    lab.watcher = Watcher(lab.journal)
+    lab.watcher.start(lab.state)
+    yield lab
+    lab.watcher.stop()
+
+
+def test_watchdog_tells_of_new_renamed_and_moved_in_files(told: Lab, tmp_path: Path) -> None:
+    told.watch(recursive=True)
+    told.watcher.step()
+    told.write("new.jpg")
+    told.write("download.png.crdownload").rename(told.top / "download.png")
+    (tmp_path / "tree" / "deep").mkdir(parents=True)
+    (tmp_path / "tree" / "deep" / "moved.jpg").write_text("x")
+    (tmp_path / "tree").rename(told.top / "tree")
+
+    def all_queued() -> bool:
+        told.watcher.step()
+        return told.journal.counts()["queued"] == 3
+
+    wait_for(all_queued)
+    assert told.queued() == ["download.png", "new.jpg", "tree/deep/moved.jpg"]
+
+
+def test_a_thread_of_watchdog_that_has_ended_is_replaced(told: Lab) -> None:
+    told.watch()
+    told.watcher.step()
+    assert told.watcher._observer is not None
+    for emitter in list(told.watcher._observer.emitters):
+        if emitter.watch.path == str(told.top):
+            emitter.stop()
+            emitter.join()
+    told.write("a.jpg")
+
+    def queued() -> bool:
+        told.watcher.step()
+        return told.journal.counts()["queued"] == 1
+
+    wait_for(queued)
+
+
+def test_a_client_that_writes_into_the_records_wakes_us(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    knocks: list[None] = []
+    lab.watcher = Watcher(lab.journal, lambda: knocks.append(None))
+    lab.watcher.start(lab.state)
+    try:
+        lab.journal.enqueue([(b"/pictures/a.jpg", 1, None)])
+        wait_for(lambda: knocks)
+    finally:
+        lab.watcher.stop()
