@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,18 +16,13 @@ from PIL import Image
 
 from watcher.staff import Worker
 
-ROOT = Path(__file__).parent.parent
+from .program import ROOT, Program, wait_for
+
+__all__ = ["ROOT", "wait_for"]
+
 SAMPLES = ROOT / "assets" / "samples"
 
 Nobg = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
-    """Look until `condition` holds; fail if it takes longer than any machine needs."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.02)
 
 
 @pytest.fixture(autouse=True)
@@ -92,3 +87,27 @@ def powerless() -> tuple[str, ...]:
         return ()
     bits = "-dac_override,-dac_read_search"
     return ("setpriv", f"--bounding-set={bits}", f"--inh-caps={bits}")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An empty folder for pictures."""
+    path = tmp_path / "pictures"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def program(home: Path, folder: Path) -> Iterator[Program]:
+    """The resident program, to be started; ended after the test."""
+    one = Program(home, folder)
+    yield one
+    one.stop(signal.SIGKILL)
+
+
+@pytest.fixture
+def stand_in(home: Path, folder: Path) -> Iterator[Program]:
+    """The same with a worker that does what the pictures tell it to."""
+    one = Program(home, folder, stand_in=True)
+    yield one
+    one.stop(signal.SIGKILL)

@@ -6,10 +6,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from watcher import enqueue, instance, store
+from watcher import instance, store
 from watcher.enqueue import main, to_path
 from watcher.jobs import Journal
 
@@ -202,18 +203,16 @@ def test_the_client_loads_only_what_it_needs() -> None:
     assert not {"pathlib", "dataclasses", "typing", "subprocess", "urllib.parse", "logging", "argparse"} & set(loaded)
 
 
-def test_a_client_of_a_store_is_nobodys_fool(tmp_path: Path) -> None:
-    """add() notices that its jobs went into a file which another program has moved aside meanwhile."""
+def test_a_client_notices_that_its_jobs_went_into_a_file_that_was_just_moved_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     really = store.enqueue
 
-    def moved(*arguments: object, **named: object) -> None:
-        really(*arguments, **named)  # type: ignore[arg-type]
+    def moved(*arguments: Any, **named: Any) -> None:
+        really(*arguments, **named)
         if not (tmp_path / "aside.db").exists():
             (tmp_path / "jobs.db").rename(tmp_path / "aside.db")
 
-    enqueue.store.enqueue = moved  # type: ignore[assignment]
-    try:
-        store.add(str(tmp_path), [b"/pictures/a.jpg"], [1])
-    finally:
-        enqueue.store.enqueue = really
+    monkeypatch.setattr(store, "enqueue", moved)
+    store.add(str(tmp_path), [b"/pictures/a.jpg"], [1])
     assert Journal(tmp_path).counts()["queued"] == 1

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from watchdog.events import FileCreatedEvent
 
-from watcher import folders, mounts
+from watcher import folders, mounts, store
 from watcher.config import Folder
 from watcher.folders import GAP, SWEEP, Watcher, is_candidate, is_foreign_folder, is_ordinary
 from watcher.jobs import Journal
@@ -303,6 +303,7 @@ def test_where_the_system_does_not_tell_we_look_more_often(lab: Lab, monkeypatch
 
 def test_after_a_loss_of_the_records_what_was_there_is_adopted_and_what_comes_later_is_new(lab: Lab) -> None:
     lab.journal.set("rebuild", "1")
+    lab.watcher = Watcher(lab.journal, clock=lambda: lab.now, wall=lambda: lab.now)
     lab.write("a.jpg")
     lab.watch()
     lab.sweep()
@@ -363,13 +364,13 @@ def test_a_thread_of_watchdog_that_has_ended_is_replaced(told: Lab) -> None:
     wait_for(queued)
 
 
-def test_a_client_that_writes_into_the_records_wakes_us(tmp_path: Path) -> None:
+def test_a_client_that_knocks_wakes_us(tmp_path: Path) -> None:
     lab = Lab(tmp_path)
     knocks: list[None] = []
     lab.watcher = Watcher(lab.journal, lambda: knocks.append(None))
     lab.watcher.start(lab.state)
     try:
-        lab.journal.enqueue([(b"/pictures/a.jpg", 1, None)])
+        store.add(str(lab.state), [b"/pictures/a.jpg"], [1])
         wait_for(lambda: knocks)
     finally:
         lab.watcher.stop()

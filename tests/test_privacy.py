@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import ROOT, SAMPLES
+from .conftest import ROOT, SAMPLES, wait_for
 
 needs_strace = pytest.mark.skipif(not shutil.which("strace"), reason="needs strace (Debian: strace)")
 
@@ -56,3 +56,30 @@ def test_the_same_watch_catches_onnxruntime_when_nothing_holds_it(tmp_path: Path
     calls, home = traced(tmp_path, control)
     assert NETWORK.search(calls)
     assert (home / ".cache" / "Microsoft").exists()
+
+
+@needs_strace
+def test_half_a_minute_of_client_program_and_worker_opens_no_network_socket(tmp_path: Path, home: Path) -> None:
+    trace, folder = tmp_path / "trace.txt", tmp_path / "watched"
+    folder.mkdir()
+    environment = {name: value for name, value in os.environ.items() if name not in ("CI", "ORT_DISABLE_TELEMETRY")}
+    environment |= {"HOME": str(tmp_path)}
+    shutil.copy(SAMPLES / "astronaut.jpg", tmp_path / "first.jpg")
+    client = [sys.executable, "-c", "import sys; from watcher.enqueue import main; sys.exit(main())"]
+    tracing = ["strace", "-f", "-qq", "-e", "trace=%network,openat", "-o", str(trace)]
+    with subprocess.Popen([*tracing, *client, str(tmp_path / "first.jpg")], env=environment, cwd=ROOT) as process:
+        started = time.monotonic()
+        wait_for((tmp_path / "first_nobg.png").exists, 120)
+        subprocess.run([sys.executable, "-m", "watcher", "watch", "add", str(folder)], check=True)
+        os.mkfifo(folder / "fifo.jpg")
+        for name in ("coffee", "rocket"):
+            shutil.copy(SAMPLES / f"{name}.jpg", folder)
+        wait_for(lambda: len(list(folder.glob("*_nobg.png"))) == 2, 120)
+        time.sleep(max(0.0, HALF_A_MINUTE - (time.monotonic() - started)))
+        os.kill(int((home / "state" / "running.lock").read_text()), signal.SIGTERM)
+        assert process.wait(60) == 0
+    calls = trace.read_text()
+    assert "isnet-int8.onnx" in calls  # the worker was watched, too
+    assert not NETWORK.search(calls), [line for line in calls.splitlines() if NETWORK.search(line)]
+    assert "fifo.jpg" not in calls  # what is no file is never opened
+    assert not (tmp_path / ".cache" / "Microsoft").exists()

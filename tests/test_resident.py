@@ -9,118 +9,16 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
-from watcher.jobs import Job, Journal
+from watcher.jobs import Journal
 
 from .conftest import ROOT, SAMPLES, Nobg, make_photo, wait_for
+from .program import Program, outputs, settled
 from .test_remove import assert_complete, fingerprints
-
-STAND_IN = [sys.executable, str(ROOT / "tests" / "stand_in_program.py")]
-
-
-class Program:
-    """`nobg run --no-tray`, with the real worker, or with one that copies what it gets (`stand_in`)."""
-
-    def __init__(self, home: Path, folder: Path, *, stand_in: bool = False) -> None:
-        self.state = home / "state"
-        self.log = home / "stand-in.log"
-        self.folder = folder
-        self.command = [*STAND_IN, str(self.log)] if stand_in else [sys.executable, "-m", "watcher"]
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self, *before: str) -> None:
-        """Start it, and wait until it says so."""
-        self.process = subprocess.Popen([*before, *self.command, "run", "--no-tray"], stdout=subprocess.PIPE)
-        assert self.process.stdout is not None
-        assert b"nobg is running" in self.process.stdout.readline()
-
-    def send(self, number: int) -> None:
-        """A signal."""
-        assert self.process is not None
-        self.process.send_signal(number)
-
-    def stop(self, number: int = signal.SIGTERM) -> int:
-        """End it; the exit code."""
-        if self.process is None:
-            return 0
-        process, self.process = self.process, None
-        process.send_signal(signal.SIGCONT)
-        process.send_signal(number)
-        process.communicate(timeout=60)
-        return process.returncode
-
-    def __call__(self, *arguments: str | Path) -> str:
-        """What another `nobg ARGUMENTS…` prints."""
-        command = [sys.executable, "-m", "watcher", *map(str, arguments)]
-        return os.fsdecode(subprocess.run(command, cwd=self.folder, capture_output=True, check=True).stdout)
-
-    def ask(self, *arguments: str) -> Any:
-        """Its answer with --json."""
-        return json.loads(self(*arguments, "--json"))
-
-    def watch(self, *options: str) -> None:
-        """Watch the folder from now on."""
-        self("watch", "add", self.folder, *options)
-
-    def jobs(self) -> list[Job]:
-        """All that is over, oldest first."""
-        journal = Journal(self.state)
-        found = journal.history()[::-1]
-        journal.close()
-        return found
-
-    def counts(self) -> dict[str, int]:
-        """State -> how many."""
-        journal = Journal(self.state)
-        counts = journal.counts()
-        journal.close()
-        return counts
-
-    def has_done(self, count: int) -> Callable[[], bool]:
-        """Whether so many are done, and none waits."""
-        return lambda: (counts := self.counts())["done"] == count and not counts["queued"] + counts["active"]
-
-    def given(self) -> list[str]:
-        """What the stand-in worker was given."""
-        return [line for line in self.log.read_text().splitlines() if line != "started"] if self.log.exists() else []
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    path = tmp_path / "pictures"
-    path.mkdir()
-    return path
-
-
-@pytest.fixture
-def program(home: Path, folder: Path) -> Iterator[Program]:
-    one = Program(home, folder)
-    yield one
-    one.stop(signal.SIGKILL)
-
-
-@pytest.fixture
-def stand_in(home: Path, folder: Path) -> Iterator[Program]:
-    one = Program(home, folder, stand_in=True)
-    yield one
-    one.stop(signal.SIGKILL)
-
-
-def outputs(folder: Path) -> list[str]:
-    """Names of cut-outs, also of unfinished ones."""
-    return sorted(path.name for path in folder.rglob("*") if "nobg" in path.name)
-
-
-def settled(program: Program) -> None:
-    """Long enough that anything the program still meant to do would have begun."""
-    time.sleep(3.5)
-    wait_for(lambda: not program.counts()["queued"] + program.counts()["active"])
 
 
 def test_a_client_starts_the_program_and_the_picture_is_done(tmp_path: Path, home: Path, photo: Path) -> None:

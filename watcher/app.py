@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,10 @@ logger = logging.getLogger(__name__)
 LOG = "nobg.log"
 LOG_BYTES, LOG_FILES = 1 << 20, 3
 AT_REST = 60.0  # seconds without work after which the worker, and the memory it has, is given back
-TICK = 1.0  # seconds between looks at the queue; whoever puts a job in also knocks
+TICK = 2.0  # seconds between looks at the queue; whoever puts a job in also knocks
 CHECK = 5.0  # seconds between looks at the places that were full or gone
 AGAIN = 5.0  # seconds before another try, when something of our own is in the way
+LAST_WORD = 10.0  # seconds for the threads to end
 PATIENCE = 1.0  # seconds to wait for the lock: somebody may just be looking whether we run
 
 
@@ -45,17 +47,23 @@ def take_lock(state: Path, inherited: int | None = None) -> int | None:
 def run(state: Path, started: Callable[[str | None], None]) -> None:
     """Do the jobs that come, until SIGTERM, SIGINT or SIGHUP. `started` is called once with what is wrong, or None."""
     handler = _log_to(state / LOG)
-    stop = threading.Event()
+    warnings.filterwarnings("ignore", module="watchdog")  # a page of text where two folders are made at once
+    stop, over = threading.Event(), threading.Event()
+
+    def end(*_: object) -> None:
+        stop.set()
+        over.set()
+
     for name in ("SIGTERM", "SIGINT", "SIGHUP"):
         if hasattr(signal, name):
-            signal.signal(getattr(signal, name), lambda *_: stop.set())
+            signal.signal(getattr(signal, name), end)
     logger.info("Started, process %d", os.getpid())
     settings = Settings(paths.config_path(), state / "config.last-good.toml")
     settings.look()
     started(settings.problem)
     try:
         while not stop.is_set():
-            _Session(state, settings, stop).run()
+            _Session(state, settings, stop, over).run()
     finally:
         logger.info("Stopped")
         logging.getLogger().removeHandler(handler)
@@ -113,17 +121,19 @@ class Settings:
 class _Session:
     """From opening jobs.db to closing it: until we are to stop, or something of our own is in the way."""
 
-    def __init__(self, state: Path, settings: Settings, stop: threading.Event) -> None:
+    def __init__(self, state: Path, settings: Settings, stop: threading.Event, over: threading.Event) -> None:
+        """`over` is set when this session is to end, `stop` when it was the last."""
         self._state = state
         self._settings = settings
         self._stop = stop
-        self._over = threading.Event()
+        self._over = over
         self._knock = threading.Event()
         self._failure: Exception | None = None
 
     def run(self) -> None:
         """Returns when it is over, after a pause if it failed."""
         threads: list[threading.Thread] = []
+        self._over.clear()
         try:
             journal = Journal(self._state, thorough=True)
             journal.recover()
@@ -131,14 +141,14 @@ class _Session:
                 logger.warning("The records were damaged; they are now %s, and new ones were begun", journal.aside)
             journal.close()
             threads = [self._start(act, name) for act, name in ((self._dispatch, "dispatch"), (self._watch, "folders"))]
-            while not self._stop.wait(TICK) and not self._over.is_set():
+            while not (self._stop.is_set() or self._over.wait()):
                 pass
         except NobgError as error:
             self._failure = error
         self._over.set()
         self._knock.set()
         for thread in threads:
-            thread.join()
+            thread.join(LAST_WORD)  # a network drive that does not answer must not keep us
         if self._failure is not None and not self._stop.is_set():
             if isinstance(self._failure, NobgError):
                 logger.error("%s", self._failure)

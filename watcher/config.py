@@ -70,20 +70,26 @@ def _folder(entry: Any, before: list[Folder]) -> Folder:
     _only(entry, {"path": str, "recursive": bool, "output": str, "move_originals": str})
     if "path" not in entry:
         raise _WrongError("folders", "a folder needs a path")
-    path = Path(entry["path"]).expanduser()
+    path = _path(entry, "path")
     if not path.is_absolute():
         raise _WrongError("path", f'"{entry["path"]}" must be a whole path, from the root on')
     path = Path(os.path.abspath(path))
     if path in [folder.path for folder in before]:
         raise _WrongError("path", f"{path} is there twice")
-    output = entry.get("output")
     sub = entry.get("move_originals")
-    if output == "":
-        raise _WrongError("output", "it must name a folder")
-    if sub is not None and (sub in ("", ".", "..") or "/" in sub or os.sep in sub):
+    if sub is not None and (sub in ("", ".", "..") or {"/", os.sep, "\0"} & set(sub)):
         raise _WrongError("move_originals", "it must be the name of a sub-folder")
-    recipe = Recipe(None if output is None else Path(output).expanduser())
+    recipe = Recipe(_path(entry, "output") if "output" in entry else None)
     return Folder(path, entry.get("recursive", False), recipe, sub)
+
+
+def _path(entry: dict[str, str], key: str) -> Path:
+    if entry[key] == "" or "\0" in entry[key]:
+        raise _WrongError(key, "it must name a folder")
+    try:
+        return Path(entry[key]).expanduser()
+    except RuntimeError as error:
+        raise _WrongError(key, "there is no such user") from error
 
 
 def _only(values: dict[str, Any], kinds: dict[str, type]) -> None:
@@ -99,7 +105,7 @@ def _only(values: dict[str, Any], kinds: dict[str, type]) -> None:
 def _line_of(text: str, key: str, table: int) -> int:
     """The line of `key` in the `table`-th [[folders]] (0: before them); where it cannot be told, of that table."""
     seen, start = 0, 1
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if re.match(r"\s*\[\[\s*folders\s*\]\]", line):
             seen, start = seen + 1, number if seen + 1 <= table else start
         if seen == table and re.match(rf"\s*\[*\s*[\"']?{re.escape(key)}[\"']?\s*[=\].]", line):
@@ -116,7 +122,7 @@ def load(path: Path) -> Config:
 def read(path: Path) -> str | None:
     """The text of the file, None if there is none. Raises UsageError."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         return None
     except UnicodeDecodeError as error:
@@ -168,28 +174,23 @@ def _write(path: Path, text: str) -> None:
 
 def add_folder(path: Path, folder: Folder) -> Config:
     """Watch `folder` too, or in a new way."""
-    try:
-        os.fsencode(folder.path).decode()
-    except UnicodeDecodeError as error:
-        raise UsageError(
-            f"The name {folder.path} is not valid text, and the settings are. Rename the folder."
-        ) from error
+    output = folder.recipe.output
+    for name in (folder.path, output or "", folder.move_originals or ""):
+        try:
+            os.fsencode(name).decode()
+        except UnicodeDecodeError as error:
+            raise UsageError(f"The name {name} is not valid text, and the settings are. Rename the folder.") from error
 
     def act(document: Any) -> None:
-        import tomlkit
-
-        tables = document.setdefault("folders", tomlkit.aot())
-        for table in tables:
-            if _is(table, folder.path):
-                break
-        else:
-            table = tomlkit.table()
-            tables.append(table)
+        tables = _tables(document)
+        table = next((table for table in tables if _is(table, folder.path)), None)
+        if table is None:
+            tables.append({})
             table = tables[-1]
         wanted = {
             "path": str(folder.path),
             "recursive": folder.recursive or None,
-            "output": None if folder.recipe.output is None else str(folder.recipe.output),
+            "output": None if output is None else str(output),
             "move_originals": folder.move_originals,
         }
         for key, value in wanted.items():
@@ -201,6 +202,20 @@ def add_folder(path: Path, folder: Folder) -> Config:
     return change(path, act)
 
 
+def _tables(document: Any) -> Any:
+    """The [[folders]] of the document, made if need be; somebody may have written them as one list."""
+    import tomlkit
+
+    tables = document.get("folders")
+    if isinstance(tables, tomlkit.items.AoT):
+        return tables
+    document.pop("folders", None)
+    document["folders"] = tomlkit.aot()
+    for entry in tables or []:
+        document["folders"].append(entry.unwrap())
+    return document["folders"]
+
+
 def remove_folder(path: Path, folder: Path) -> Config:
     """Watch `folder` no longer. Raises UsageError if it is not watched."""
 
@@ -209,6 +224,8 @@ def remove_folder(path: Path, folder: Path) -> Config:
         for number, table in enumerate(tables):
             if _is(table, folder):
                 del tables[number]
+                if not tables:
+                    del document["folders"]
                 return
         raise UsageError(f"{folder} is not watched. `nobg watch list` says which folders are.")
 

@@ -19,10 +19,10 @@ from watcher.selection import pictures
 
 def folder_to_watch(path: Path, *, recursive: bool, output: str | None, move_originals: str | None) -> Folder:
     """The folder as it is to be watched. Raises UsageError where that makes no sense."""
-    absolute = Path(os.path.abspath(path.expanduser()))
+    absolute = Path(os.path.abspath(path))
     if not absolute.is_dir():
         raise UsageError(f"{absolute} is not a folder. Make it first, then watch it.")
-    place = None if output is None else Path(output).expanduser()
+    place = None if output is None else Path(output)
     if place is not None and len(place.parts) > 1:
         place = Path(os.path.abspath(place))  # as in every command: seen from where the person is
         if not place.is_dir():

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-TICK = 1.0  # seconds between looks at the folders themselves while nothing happens
+TICK = 2.0  # seconds between looks at the folders themselves while nothing happens
 SWEEP = 300.0  # seconds between sweeps where the system tells of changes
 POLL = 10.0  # seconds between sweeps where it does not
 SHARE = 50  # a sweep that took a second is not repeated for this many
@@ -133,7 +133,7 @@ class _Overflow(logging.Handler):
 
 
 class _Knock(FileSystemEventHandler):
-    """Something was written to jobs.db: perhaps a client has put a job in."""
+    """Another process has changed the queue: see store.knock."""
 
     def __init__(self, act: Callable[[], None]) -> None:
         super().__init__()
@@ -141,7 +141,7 @@ class _Knock(FileSystemEventHandler):
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         """Called by watchdog."""
-        if os.path.basename(os.fsdecode(event.src_path)).startswith("jobs.db"):
+        if os.path.basename(os.fsdecode(event.src_path)) == store.KNOCK:
             self._act()
 
 
@@ -186,9 +186,10 @@ class Watcher:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """`queued` is called when jobs have been put in, by us or perhaps by a client."""
+        """`queued` is called when the queue has changed, through us or another process."""
         self.news = threading.Event()
         self._journal = journal
+        self._rebuilding = journal.setting("rebuild") is not None
         self._queued = queued
         self._clock = clock
         self._wall = wall
@@ -203,7 +204,7 @@ class Watcher:
         self._told: dict[str, list[str | None]] | None = None
 
     def start(self, state: Path) -> None:
-        """Begin to listen: to the folders, and for clients that write into jobs.db in `state`."""
+        """Begin to listen: to the folders, and for knocks in the state folder `state`."""
         logging.getLogger("watchdog").addHandler(self._overflow)
         from watchdog.observers import Observer
 
@@ -412,13 +413,14 @@ class Watcher:
             "subfolder": b"" if output is None else os.fsencode(output),
             "watch": os.fsencode(folder.path),
             "move_to": folder.move_originals,
-            "adopt": self._journal.setting("rebuild") is not None,
+            "adopt": self._rebuilding,
         }
 
     def _end_rebuild(self) -> None:
         """After a loss of the records, when all that was there has been found, what comes is new again."""
-        if not self._settling and all(root.sweep_at > 0 for root in self._roots.values()):
+        if self._rebuilding and not self._settling and all(root.sweep_at > 0 for root in self._roots.values()):
             self._journal.set("rebuild", None)
+            self._rebuilding = False
 
     def _tell(self) -> None:
         """Let `nobg status` know how the folders stand."""

@@ -14,18 +14,19 @@ else:
 NAME = "running.lock"
 
 
-def take(folder: str, patience: float = 0.0) -> int | None:
+def take(folder: str, patience: float = 0.0, name: str = NAME) -> int | None:
     """The lock of the state folder `folder`, as a descriptor to be kept; None while another process has it.
 
-    `patience`: seconds to go on trying; those who only look have it for an instant.
+    `patience`: seconds to go on trying; those who only look have it for an instant. `name`: of another such lock.
     """
-    descriptor = os.open(os.path.join(folder, NAME), os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = os.open(os.path.join(folder, name), os.O_RDWR | os.O_CREAT, 0o600)
     deadline = time.monotonic() + patience
     while not _lock(descriptor):
         if time.monotonic() >= deadline:
             os.close(descriptor)
             return None
         time.sleep(0.05)
+    os.ftruncate(descriptor, 0)  # the number of who had it before
     return descriptor
 
 

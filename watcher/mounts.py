@@ -23,7 +23,7 @@ def must_poll(folder: str) -> bool:
     if sys.platform == "darwin":
         return os.path.realpath(folder).startswith("/Volumes/")  # network drives are there, and others that do no harm
     try:
-        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
             return _TELLS_NOT.fullmatch(kind_of(os.path.realpath(folder), file.read())) is not None
     except OSError:
         return False
@@ -31,11 +31,12 @@ def must_poll(folder: str) -> bool:
 
 def kind_of(path: str, mountinfo: str) -> str:
     """The type of the file system that `path` is on, by the text of /proc/self/mountinfo (proc(5)); "" if unknown."""
-    best, kind = "", ""
-    for line in mountinfo.splitlines():
+    kind = ""
+    for line in mountinfo.split("\n"):
         left, _, right = line.partition(" - ")
-        point = _OCTAL.sub(lambda match: chr(int(match[1], 8)), left.split(" ")[4])
-        inside = path == point or path.startswith(point.rstrip("/") + "/")
-        if inside and len(point) >= len(best):  # of two mounts on one point, the later hides the earlier
-            best, kind = point, right.split(" ")[0]
+        fields = left.split(" ")
+        if len(fields) > 4:
+            point = _OCTAL.sub(lambda match: chr(int(match[1], 8)), fields[4])
+            if path == point or path.startswith(point.rstrip("/") + "/"):  # a later mount hides what is below it
+                kind = right.split(" ")[0]
     return kind

@@ -84,7 +84,8 @@ def _article(job: Job) -> str:
     if job.output is not None and job.state == "done" and not job.undone:
         lines.append(f"&rarr; {_text(job.output.name)}")
     if job.reason is not None:
-        lines.append(_text(words(job.reason, job.detail or "")))
+        reason = words(job.reason, job.detail or "")
+        lines.append(_text(reason[:1].upper() + reason[1:]))
     if job.moved_to is not None:
         lines.append(f"The original is now {_text(str(job.moved_to))}")
     described = "".join(f"<p>{line}</p>" for line in lines)

@@ -308,6 +308,21 @@ def enqueue(
     together(db, act)
 
 
+KNOCK = "knock"
+
+
+def knock(folder: str) -> None:
+    """Tell the program that the queue has changed, by a change that its system tells it of. It looks anyway, later.
+
+    A change of jobs.db itself would come too early: before the transaction can be seen.
+    """
+    try:
+        with open(os.open(os.path.join(folder, KNOCK), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(b"!")
+    except OSError:
+        return
+
+
 def add(folder: str, sources: Iterable[bytes], devices: Iterable[int]) -> bool:
     """The client's whole business with jobs.db: when it returns, the jobs are on the disk. True: nobg is paused.
 
@@ -328,6 +343,7 @@ def add(folder: str, sources: Iterable[bytes], devices: Iterable[int]) -> bool:
             continue
         finally:
             db.close()
+        knock(folder)
         if _inode(path) == inode:  # else somebody moved it aside as damaged meanwhile, and our jobs with it
             return paused
     raise DamagedError(path)

@@ -1,0 +1,145 @@
+"""How quick is a right-click, and what does nobg cost while nothing happens? `python -m benchmarks.resident`.
+
+Each time is compared with a bare one of the same minutes: the client with an interpreter that does nothing, a picture
+with a run of the model alone, its input ready and its session loaded.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from benchmarks.speed import bare, make_pictures
+
+ROUNDS = 30
+IDLE = 60.0
+CLIENT = [str(Path(sys.executable).with_name("nobg-add")), "--"]
+
+
+def nobg(*arguments: str | Path) -> None:
+    """Run `nobg ARGUMENTS…`."""
+    subprocess.run([sys.executable, "-m", "watcher", *map(str, arguments)], check=True, stdout=subprocess.DEVNULL)
+
+
+@contextmanager
+def program() -> Iterator[psutil.Process]:
+    """The resident program, until the end of the block."""
+    command = [sys.executable, "-m", "watcher", "run", "--no-tray"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            yield psutil.Process(process.pid)
+        finally:
+            process.terminate()
+
+
+def seconds(command: list[str]) -> float:
+    """How long a command takes, from start to exit."""
+    start = time.perf_counter()
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - start
+
+
+def until_done(command: list[str], output: Path) -> float:
+    """From the start of the client until the output is there."""
+    start = time.perf_counter()
+    subprocess.run(command, check=True)
+    while not output.exists():
+        time.sleep(0.002)
+    return time.perf_counter() - start
+
+
+def client(folder: Path) -> None:
+    """The client, the program running; paused, so that no picture is done meanwhile."""
+    nobg("pause")
+    for number in range(1000):
+        (folder / f"{number}.jpg").touch()
+    everything = [*CLIENT, *(str(folder / f"{number}.jpg") for number in range(1000))]
+    with program():
+        pairs = [
+            (seconds([*CLIENT, str(folder / f"{number}.jpg")]), seconds([sys.executable, "-c", "pass"]))
+            for number in range(ROUNDS)
+        ]
+        many = statistics.median(seconds(everything) for _ in range(5))
+    one, nothing = (statistics.median(pair[i] for pair in pairs) for i in (0, 1))
+    print(f"nobg-add, one file: {one * 1e3:.1f} ms; python -c pass: {nothing * 1e3:.1f} ms; ratio {one / nothing:.2f}")
+    print(f"nobg-add, 1,000 files: {many:.3f} s")
+    shutil.rmtree(os.environ["NOBG_HOME"])
+
+
+def picture(folder: Path) -> None:
+    """One picture of 1.5 MP: nothing running, and warm."""
+    make_pictures(folder / "one", [(1500, 1000)] * 11)
+    cold, warm, model = [], [], []
+    for number in range(5):
+        path = folder / "one" / f"{number:03}.jpg"
+        cold.append(until_done([*CLIENT, str(path)], path.with_name(f"{path.stem}_nobg.png")))
+        pid = int(Path(os.environ["NOBG_HOME"], "state", "running.lock").read_text())
+        psutil.Process(pid).terminate()
+        psutil.wait_procs([process for process in psutil.process_iter() if process.pid == pid])
+        model.append(bare(1))
+    with program():
+        for number in range(5, 11):
+            path = folder / "one" / f"{number:03}.jpg"
+            warm.append(until_done([*CLIENT, str(path)], path.with_name(f"{path.stem}_nobg.png")))
+            model.append(bare(1))
+    print(f"one picture of 1.5 MP, nothing running: {statistics.median(cold):.2f} s")
+    print(f"one picture of 1.5 MP, worker running: {statistics.median(warm[1:]):.2f} s")
+    print(f"the model alone: {statistics.median(model):.2f} s")
+    shutil.rmtree(os.environ["NOBG_HOME"])
+
+
+def idle(folder: Path) -> None:
+    """A minute with five watched folders of 1,000 files that are done; the sweep of five minutes is not in it."""
+    from watcher.jobs import Job, Journal
+    from watcher.store import make_state_folder, signature
+
+    journal = Journal(Path(make_state_folder()))
+    for number in range(5):
+        watched = folder / f"watched-{number}"
+        watched.mkdir()
+        for name in range(1000):
+            path = watched / f"{name}.jpg"
+            path.write_bytes(b"x")
+            if number:  # the first folder's are found by the sweep, and fail, so that the worker has been there
+                journal.record(Job(path, signature=signature(path.stat()), source_hash="x"), state="done")
+        nobg("watch", "add", watched)
+    with program() as process:
+        while sum(journal.counts()[state] for state in ("done", "failed")) < 5000:
+            time.sleep(1)
+        while process.children():
+            time.sleep(1)
+        before = process.cpu_times()
+        time.sleep(IDLE)
+        after = process.cpu_times()
+        memory = process.memory_full_info()
+    busy = after.user + after.system - before.user - before.system
+    memories = f"RSS {memory.rss / 1e6:.1f} MB, PSS {memory.pss / 1e6:.1f} MB"
+    print(f"idle for {IDLE:.0f} s: {busy / IDLE:.3%} of a core, {memories}")
+    journal.close()
+
+
+def main() -> None:
+    """Print the figures."""
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        os.environ["NOBG_HOME"] = str(place / "home")
+        (place / "many").mkdir()
+        client(place / "many")
+        picture(place)
+        idle(place)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,212 @@
+"""config.py: the settings are read strictly, and changed without harm to what a person wrote."""
+
+import os
+import re
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from watcher import config
+from watcher.config import Config, Folder
+from watcher.errors import PlaceError, UsageError
+from watcher.recipe import Recipe
+
+FILE = Path("/etc/nobg.toml")
+
+WRITTEN = """\
+# mine
+[[folders]]  # the camera
+path = "/camera"  # a card
+recursive = true  # with its months
+
+[[folders]]
+# what others send
+path = '/inbox'
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A configuration as a person wrote it."""
+    path = tmp_path / "config.toml"
+    path.write_text(WRITTEN)
+    return path
+
+
+def test_each_setting_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    text = '[[folders]]\npath = "~/in/../new/"\nrecursive = true\noutput = "~/out"\nmove_originals = "old"'
+    assert config.parse(text, FILE).folders == (
+        Folder(Path("/home/me/new"), recursive=True, recipe=Recipe(Path("/home/me/out")), move_originals="old"),
+    )
+
+
+def test_what_is_not_said_has_its_default(tmp_path: Path) -> None:
+    assert config.parse('[[folders]]\npath = "/a"', FILE).folders == (Folder(Path("/a"), False, Recipe(None), None),)
+    assert config.parse("", FILE) == config.load(tmp_path / "none.toml") == Config(())
+
+
+A = '[[folders]]\npath = "/a"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "key", "why"),
+    [
+        ("\ncolour = 1", 2, "colour", "no such setting"),
+        (A + "colour = 1", 3, "colour", "no such setting"),
+        ("# colour\n" + A + "\n" + '[[folders]]\npath = "/b"\ncolour = 1', 7, "colour", "no such setting"),
+        (A + '[[folders]]\npath = "/b"\n[folders.colour]\nred = 1', 3, "colour", "no such setting"),
+        ("folders = 3", 1, "folders", "must be a list of tables"),
+        ('[folders]\npath = "/a"', 1, "folders", "must be a list of tables"),
+        ('folders = ["/a"]', 1, "folders", "each folder is a table"),
+        (A + "[[folders]]\nrecursive = true", 3, "folders", "needs a path"),
+        ("[[folders]]\npath = 1", 2, "path", "must be text in quotes"),
+        (A + "recursive = 1", 3, "recursive", "must be true or false"),
+        (A + 'recursive = "yes"', 3, "recursive", "must be true or false"),
+        (A + "output = false", 3, "output", "must be text in quotes"),
+        (A + 'output = ""', 3, "output", "must name a folder"),
+        (A + 'move_originals = ["old"]', 3, "move_originals", "must be text in quotes"),
+        (A + 'move_originals = ""', 3, "move_originals", "name of a sub-folder"),
+        (A + 'move_originals = ".."', 3, "move_originals", "name of a sub-folder"),
+        (A + 'move_originals = "/old"', 3, "move_originals", "name of a sub-folder"),
+        ('[[folders]]\npath = "a"', 2, "path", '"a" must be a whole path'),
+        ('[[folders]]\npath = ""', 2, "path", "must name a folder"),
+        ('[[folders]]\npath = "~nobody-of-this-name/a"', 2, "path", "there is no such user"),
+        ('[[folders]]\npath = "/a\\u0000b"', 2, "path", "must name a folder"),
+        (A + 'output = "~nobody-of-this-name"', 3, "output", "there is no such user"),
+        (A + 'move_originals = "a\\u0000b"', 3, "move_originals", "name of a sub-folder"),
+        ("# a\u2028bc\n" + A + "recursive = 1", 4, "recursive", "true or false"),
+        (A + A, 4, "path", "/a is there twice"),
+        (A + '[[folders]]\nrecursive = true\n"path" = "/b/../a/"', 5, "path", "/a is there twice"),
+    ],
+)
+def test_what_is_wrong_is_said_with_file_line_and_key(text: str, line: int, key: str, why: str) -> None:
+    with pytest.raises(UsageError, match=rf"^{FILE}, line {line}, {key}: .*{why}.*\. Correct it there\.$"):
+        config.parse(text, FILE)
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b"# title\n[[folders]\n", 2),
+        (A.encode() + b'path = "/b"\nrecursive = true\n', 3),
+        (A.encode() + b"output = '''", 3),
+        (A.encode() + b"# caf\xe9\n", 3),
+    ],
+)
+def test_what_is_no_toml_is_said_with_file_and_line(tmp_path: Path, content: bytes, line: int) -> None:
+    (tmp_path / "config.toml").write_bytes(content)
+    with pytest.raises(UsageError, match=rf"^{tmp_path}/config.toml, line {line}: "):
+        config.load(tmp_path / "config.toml")
+
+
+def test_a_file_that_cannot_be_read_is_an_error_and_not_the_defaults(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=rf"^{tmp_path} cannot be read"):
+        config.load(tmp_path)
+
+
+def test_the_first_folder_begins_the_file_for_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "config.toml"
+    folder = Folder(Path("/a"), recursive=True, recipe=Recipe(Path("out")), move_originals="old")
+    assert config.add_folder(path, folder) == config.load(path) == Config((folder,))
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert path.read_text().startswith("# ")
+
+
+def test_comments_survive_a_folder_more_and_a_folder_less(file: Path) -> None:
+    config.add_folder(file, Folder(Path("/new")))
+    assert file.read_text().startswith(WRITTEN)
+    assert [folder.path.name for folder in config.load(file).folders] == ["camera", "inbox", "new"]
+    config.remove_folder(file, Path("/new"))
+    assert file.read_text().rstrip() == WRITTEN.rstrip()
+    config.remove_folder(file, Path("/camera"))
+    assert re.fullmatch(r"# mine\n\s*\[\[folders]]\n# what others send\npath = '/inbox'\n", file.read_text())
+
+
+def test_the_last_folder_can_be_removed(file: Path) -> None:
+    config.remove_folder(file, Path("/camera"))
+    assert config.remove_folder(file, Path("/inbox")) == config.load(file) == Config(())
+    assert config.add_folder(file, Folder(Path("/inbox"))) == Config((Folder(Path("/inbox")),))
+
+
+@pytest.mark.parametrize("before", ["folders = []\n", 'folders = [{path = "/a", recursive = true}]\n'])
+def test_folders_that_somebody_wrote_as_a_list_stay(file: Path, before: str) -> None:
+    file.write_text(before)
+    kept = config.load(file).folders
+    assert config.add_folder(file, Folder(Path("/b"))).folders == (*kept, Folder(Path("/b")))
+
+
+def test_a_folder_added_again_changes_in_its_place(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/")
+    file.write_text(WRITTEN.replace("/camera", "~/camera"))
+    again = Folder(Path("/camera"), recipe=Recipe(Path("out")), move_originals="old")
+    assert config.add_folder(file, again).folders == (again, Folder(Path("/inbox")))
+    assert 'path = "~/camera"  # a card\n' in file.read_text()
+    assert config.add_folder(file, Folder(Path("/camera"))).folders[0] == Folder(Path("/camera"))
+
+
+def test_what_changes_nothing_writes_nothing(file: Path) -> None:
+    before = file.stat()
+    config.add_folder(file, Folder(Path("/camera"), recursive=True))
+    assert file.stat() == before
+
+
+def test_a_link_stays_and_what_it_leads_to_changes(file: Path, tmp_path: Path) -> None:
+    link = tmp_path / "home" / "config.toml"
+    link.parent.mkdir()
+    link.symlink_to("../config.toml")
+    config.add_folder(link, Folder(Path("/new")))
+    assert link.readlink() == Path("../config.toml")
+    assert len(config.load(file).folders) == 3
+    assert os.listdir(link.parent) == ["config.toml"]
+
+
+def test_whoever_reads_meanwhile_has_the_old_file_whole(file: Path) -> None:
+    with file.open() as reader:
+        config.remove_folder(file, Path("/inbox"))
+        assert reader.read() == WRITTEN
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_disk_that_is_full_leaves_the_old_file_and_nothing_else(
+    file: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def full(*_: object) -> NoReturn:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, call, full)
+    with pytest.raises(PlaceError, match=rf"^{file} cannot be written \(No space"):
+        config.add_folder(file, Folder(Path("/new")))
+    assert file.read_text() == WRITTEN
+    assert os.listdir(file.parent) == ["config.toml"]
+
+
+@pytest.mark.parametrize("broken", ["[[folders]", A + A, "colour = 1"])
+def test_a_file_that_is_wrong_already_is_not_changed(file: Path, broken: str) -> None:
+    file.write_text(broken)
+    with pytest.raises(UsageError, match=", line "):
+        config.add_folder(file, Folder(Path("/b")))
+    with pytest.raises(UsageError, match=", line "):
+        config.remove_folder(file, Path("/a"))
+    assert file.read_text() == broken
+
+
+@pytest.mark.parametrize(
+    ("folder", "why"),
+    [
+        (Folder(Path(os.fsdecode(b"/caf\xe9"))), "not valid text"),
+        (Folder(Path("/new"), move_originals="a/b"), "name of a sub-folder"),
+    ],
+)
+def test_what_would_make_the_file_wrong_is_refused(file: Path, folder: Folder, why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        config.add_folder(file, folder)
+    assert file.read_text() == WRITTEN
+
+
+def test_only_a_watched_folder_can_be_removed(file: Path) -> None:
+    with pytest.raises(UsageError, match="/elsewhere is not watched"):
+        config.remove_folder(file, Path("/elsewhere"))
+    assert file.read_text() == WRITTEN
