@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -102,3 +103,17 @@ def settled(program: Program) -> None:
     """Long enough that anything the program still meant to do would have begun."""
     time.sleep(3.5)
     wait_for(lambda: not program.counts()["queued"] + program.counts()["active"])
+
+
+def trees(folder: Path, elsewhere: Path, deep: int, whole: int) -> int:
+    """Pictures in folders that appear with them: `deep` made in place, `whole` each moved and copied in. How many."""
+    for number in range(deep):
+        (folder / str(number) / "b" / "c").mkdir(parents=True)
+        (folder / str(number) / "b" / "c" / "a.jpg").write_text(f"ok {number}")
+    for tree in ("moved", "copied"):
+        for number in range(whole):
+            (elsewhere / tree / str(number % 37) / str(number)).mkdir(parents=True)
+            (elsewhere / tree / str(number % 37) / str(number) / "a.jpg").write_text(f"ok {tree} {number}")
+    (elsewhere / "moved").rename(folder / "moved")
+    shutil.copytree(elsewhere / "copied", folder / "copied")
+    return deep + 2 * whole

@@ -17,7 +17,7 @@ import pytest
 from watcher.jobs import Journal
 
 from .conftest import ROOT, SAMPLES, Nobg, make_photo, wait_for
-from .program import Program, outputs, settled
+from .program import Program, outputs, settled, trees
 from .test_remove import assert_complete, fingerprints
 
 
@@ -87,17 +87,9 @@ def test_a_download_is_done_once_when_it_gets_its_name(program: Program, folder:
 def test_trees_that_appear_at_once_are_done_whole(stand_in: Program, folder: Path, tmp_path: Path) -> None:
     stand_in.watch("--recursive")
     stand_in.start()
-    for number in range(100):
-        (folder / str(number) / "b" / "c").mkdir(parents=True)
-        (folder / str(number) / "b" / "c" / "a.jpg").write_text(f"ok {number}")
-    for tree in ("moved", "copied"):
-        for number in range(50):
-            (tmp_path / tree / str(number)).mkdir(parents=True)
-            (tmp_path / tree / str(number) / "a.jpg").write_text(f"ok {tree} {number}")
-    (tmp_path / "moved").rename(folder / "moved")
-    shutil.copytree(tmp_path / "copied", folder / "copied")
-    wait_for(stand_in.has_done(200), 120)
-    assert len(outputs(folder)) == 200
+    count = trees(folder, tmp_path, 100, 50)
+    wait_for(stand_in.has_done(count), 120)
+    assert len(outputs(folder)) == count
     assert sorted(stand_in.given()) == sorted(set(stand_in.given()))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -158,7 +159,7 @@ def can_be_used(pause: Pause) -> bool:
     try:
         if pause.reason == "full":
             return shutil.disk_usage(pause.place).free > pause.needed + ROOM
-        if pause.reason == "read_only" and hasattr(os, "statvfs"):
+        if pause.reason == "read_only" and sys.platform != "win32":
             return not os.statvfs(pause.place).f_flag & os.ST_RDONLY
         return pause.reason == "missing" and pause.place.is_dir()
     except OSError:

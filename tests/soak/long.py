@@ -5,7 +5,6 @@ The short forms are in tests/test_resident.py. `-s` shows the figures.
 
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +16,7 @@ import psutil
 from PIL import Image
 
 from tests.conftest import SAMPLES
-from tests.program import Program, outputs, settled, wait_for
+from tests.program import Program, outputs, settled, trees, wait_for
 from tests.test_remove import assert_complete, fingerprints
 
 
@@ -51,18 +50,10 @@ def test_5_mb_in_20_pieces(program: Program, folder: Path) -> None:
 def test_300_trees_and_larger_ones_moved_and_copied_in(stand_in: Program, folder: Path, tmp_path: Path) -> None:
     stand_in.watch("--recursive")
     stand_in.start()
-    for number in range(300):
-        (folder / str(number) / "b" / "c").mkdir(parents=True)
-        (folder / str(number) / "b" / "c" / "a.jpg").write_text(f"ok {number}")
-    for tree in ("moved", "copied"):
-        for number in range(1000):
-            (tmp_path / tree / str(number % 37) / str(number)).mkdir(parents=True)
-            (tmp_path / tree / str(number % 37) / str(number) / "a.jpg").write_text(f"ok {tree} {number}")
-    (tmp_path / "moved").rename(folder / "moved")
-    shutil.copytree(tmp_path / "copied", folder / "copied")
-    wait_for(stand_in.has_done(2300), 600)
-    assert len(outputs(folder)) == 2300
-    assert len(stand_in.given()) == 2300
+    count = trees(folder, tmp_path, 300, 1000)
+    wait_for(stand_in.has_done(count), 600)
+    assert len(outputs(folder)) == count
+    assert len(stand_in.given()) == count
 
 
 def test_20000_files_in_50_folders_while_it_is_stopped(stand_in: Program, tmp_path: Path) -> None:
