@@ -285,6 +285,17 @@ def test_originals_are_moved_only_where_that_was_asked_for_and_undo_brings_them_
     assert stand_in.given() == ["ok a"]  # taken back is taken back
 
 
+def test_another_picture_of_the_name_of_one_that_was_moved_replaces_nothing(stand_in: Program, folder: Path) -> None:
+    stand_in.watch("--move-originals")
+    stand_in.start()
+    for count in (1, 2):
+        (folder / "IMG_0001.jpg").write_text(f"ok {count}")
+        wait_for(stand_in.has_done(count))
+    assert (folder / "IMG_0001_nobg.png").read_text() == "PNG of ok 1"
+    assert (folder / "IMG_0001_nobg-2.png").read_text() == "PNG of ok 2"
+    assert sorted(os.listdir(folder / "done")) == ["IMG_0001-2.jpg", "IMG_0001.jpg"]
+
+
 def test_damaged_records_are_told_and_nothing_is_done_again(stand_in: Program, folder: Path, home: Path) -> None:
     for name in "ab":
         (folder / f"{name}.jpg").write_text(f"ok {name}")

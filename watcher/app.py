@@ -30,6 +30,7 @@ AT_REST = 60.0  # seconds without work after which the worker, and the memory it
 TICK = 2.0  # seconds between looks at the queue; whoever puts a job in also knocks
 CHECK = 5.0  # seconds between looks at the places that were full or gone
 AGAIN = 5.0  # seconds before another try, when something of our own is in the way
+TROUBLE = 60.0  # the same, when there is nothing to do the pictures with; a knock is a reason to try, too
 LAST_WORD = 10.0  # seconds for the threads to end
 PATIENCE = 1.0  # seconds to wait for the lock: somebody may just be looking whether we run
 
@@ -197,7 +198,8 @@ class _Session:
                         raise
                     logger.error("%s", error)  # noqa: TRY400  said in words
                     journal.set("trouble", str(error))
-                    self._stop.wait(AGAIN)
+                    self._knock.clear()
+                    self._knock.wait(TROUBLE)
                 now = time.monotonic()
                 if now - worked_at > AT_REST:
                     staff.send_home()

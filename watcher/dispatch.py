@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from watcher import commit, frames
+from watcher import commit, frames, recipe
 from watcher.errors import DamagedError, PictureError, PlaceError
 from watcher.jobs import Job, Journal
 from watcher.models import DEFAULT, Model
@@ -193,7 +193,7 @@ def _publish(task: Task, png: bytes, queue: Queue, journal: Journal, **known: An
     """Enter the output in the journal, then let it appear, under the first name that is free or ours."""
     digest = hashlib.sha256(png).hexdigest()
     job, place = task.job, task.job.place
-    if place != job.source.parent and place.parent == job.source.parent:
+    if recipe.parse(job.recipe).is_made:
         _make(place)
     for target in output_paths(job.source, place):
         there = None
@@ -218,10 +218,10 @@ def _publish(task: Task, png: bytes, queue: Queue, journal: Journal, **known: An
 
 
 def _make(place: Path) -> None:
-    """The sub-folder for outputs. Folders elsewhere are not made: their drive may not be plugged in."""
+    """The sub-folder for outputs."""
     try:
         with commit.place_errors(place):
-            place.mkdir(exist_ok=True)
+            place.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
         raise PictureError("no_permission", f"{place} is not a folder. Rename it, or choose another one.") from error
 

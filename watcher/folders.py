@@ -166,10 +166,10 @@ class _Root:
 
     def holds(self, path: str) -> bool:
         """Is `path` a place where this watch looks?"""
-        if not path.startswith(self.path.rstrip(os.sep) + os.sep):
-            return False
-        between = os.path.dirname(path)[len(self.path) :].split(os.sep)[1:]
-        return not between or (self.folder.recursive and all(self.enters(name) for name in between))
+        inside = os.path.relpath(os.path.dirname(path), self.path)
+        if inside == os.curdir:
+            return True
+        return self.folder.recursive and all(self.enters(name) for name in inside.split(os.sep))
 
     def enters(self, name: str) -> bool:
         """Does a recursive watch go into sub-folders of this name?"""

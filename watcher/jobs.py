@@ -244,11 +244,25 @@ class Journal:
         return replace(changed, output=output, output_hash=output_hash)
 
     def finish(self, number: int, moved_to: Path | None = None) -> None:
-        """The planned output of this job is there: it is done."""
-        self._execute(
-            "UPDATE jobs SET state = 'done', moved_to = coalesce(?, moved_to), changed_at = ? WHERE id = ?",
-            (None if moved_to is None else os.fsencode(moved_to), self._clock(), number),
-        )
+        """The planned output of this job is there: it is done.
+
+        `moved_to`: its original is now there, and the cut-out is that one's: another picture that gets the old name
+        must not replace it.
+        """
+
+        def act() -> None:
+            if moved_to is not None:
+                self._db.execute(
+                    "UPDATE OR REPLACE outputs SET source = ? "
+                    "WHERE (output, output_hash, source) = (SELECT output, output_hash, source FROM jobs WHERE id = ?)",
+                    (os.fsencode(moved_to), number),
+                )
+            self._db.execute(
+                "UPDATE jobs SET state = 'done', moved_to = coalesce(?, moved_to), changed_at = ? WHERE id = ?",
+                (None if moved_to is None else os.fsencode(moved_to), self._clock(), number),
+            )
+
+        self._together(act)
 
     def unplan(self, job: Job) -> None:
         """A `nobg remove` could not publish its output and will not come back to it."""

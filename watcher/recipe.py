@@ -20,7 +20,12 @@ class Recipe:
 
     def place(self, source: Path) -> Path:
         """The folder in which the cut-out of `source` belongs."""
-        return source.parent if self.output is None else source.parent / self.output
+        return source.parent if self.output is None else Path(os.path.normpath(source.parent / self.output))
+
+    @property
+    def is_made(self) -> bool:
+        """Is the folder made where it is missing? One elsewhere is not: its drive may not be plugged in."""
+        return self.output is not None and not self.output.is_absolute()
 
 
 def parse(key: str) -> Recipe:

@@ -42,7 +42,7 @@ def why_left(job: Job, journal: Journal) -> str | None:
         return "it is not there any more."
     if job.output.is_symlink() or commit.sha256_of(job.output) != job.output_hash:
         return "it was changed since, so it is yours."
-    if job.output_hash is None or not journal.wrote(job.source, job.output, job.output_hash):
+    if job.output_hash is None or not journal.wrote(job.moved_to or job.source, job.output, job.output_hash):
         return "nobg's records do not show that it wrote this file."
     return None
 

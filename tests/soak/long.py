@@ -93,7 +93,7 @@ def test_kill_9_a_hundred_times_over_200_pictures(program: Program, folder: Path
     moments = random.Random(7)
     for _ in range(100):
         program.start()
-        time.sleep(moments.random() * 4)
+        time.sleep(moments.random() * 2.5)
         program.stop(signal.SIGKILL)
     print(f"{program.counts()} after 100 kills")
     program.start()
