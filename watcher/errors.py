@@ -13,8 +13,8 @@ REASONS = {
     "no_permission": "access was refused. Check the permissions of the file and of its folder.",
     "worker_died": "working on this picture ended unexpectedly, again and again. Please report it.",
     "timeout": "working on this picture took too long. Make it smaller, or try again when the computer is less busy.",
-    "no_clear_subject": "no clear subject was found, so nothing was written. To have it anyway: nobg remove --force",
-    "already_done": "this picture was done before and has not changed. To do it again: nobg remove --force",
+    "no_clear_subject": "no clear subject was found, so nothing was written. `nobg remove --force` writes it anyway.",
+    "already_done": "this picture was done before and has not changed. `nobg remove --force` does it again.",
 }
 """Reason of a skipped or failed job -> what it means and what to do next."""
 

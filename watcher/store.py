@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 
+from watcher import instance
 from watcher.errors import DamagedError, PlaceError, UsageError
 
 VERSION = 2
@@ -222,16 +223,21 @@ def open_database(folder: str, *, thorough: bool = False) -> tuple[sqlite3.Conne
 
 def move_aside(path: str, found: int | None) -> str | None:
     """Rename a damaged jobs.db, never delete it. `found`: its inode; None is returned if another program was faster."""
-    if _inode(path) != found:
-        return None
-    number = 1
-    while os.path.exists(aside := os.path.join(os.path.dirname(path), f"jobs.damaged-{number}.db")):
-        number += 1
-    os.replace(path, aside)
-    for suffix in ("-wal", "-shm"):
-        if os.path.exists(path + suffix):
-            os.unlink(path + suffix)
-    return aside
+    folder = os.path.dirname(path)
+    lock = instance.take(folder, patience=30.0, name="repair.lock")  # or two would move aside one after the other
+    try:
+        if _inode(path) != found or found is None:
+            return None
+        number = 1
+        while os.path.exists(aside := os.path.join(folder, f"jobs.damaged-{number}.db")):
+            number += 1
+        for suffix in ("-wal", "-shm", ""):  # its log first: it must never be taken for that of a new file
+            if os.path.exists(path + suffix):
+                os.replace(path + suffix, aside + suffix)
+        return aside
+    finally:
+        if lock is not None:
+            os.close(lock)
 
 
 def _begin_anew(path: str) -> sqlite3.Connection:
