@@ -275,6 +275,44 @@ def test_a_full_disk_stops_the_run_and_fails_no_picture(
     assert states(list(dispatch.run(sources, journal))) == {"0": "done", "1": "done"}
 
 
+@pytest.mark.usefixtures("log")
+def test_a_full_disk_takes_nothing_from_the_records(
+    folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = write(folder, "ok")
+    first = list(dispatch.run(sources, journal))[0]
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(PlaceError):
+        list(dispatch.run(sources, journal, force=True))
+    (job,) = journal.history()
+    assert (job.id, job.state, job.output, job.output_hash) == (first.id, "done", first.output, first.output_hash)
+
+
+@pytest.mark.usefixtures("log")
+def test_a_full_disk_stops_only_what_belongs_there(
+    folder: Path, tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = write(folder, "ok 0", "ok 1")
+    other = tmp_path / "other" / "b.jpg"
+    other.parent.mkdir()
+    other.write_text("ok b")
+    really = commit.publish
+
+    def full(target: Path, *arguments: Any) -> None:
+        if target.parent == folder:
+            raise PlaceError("There is no room.", folder, "full")
+        really(target, *arguments)
+
+    monkeypatch.setattr(commit, "publish", full)
+    with pytest.raises(PlaceError):
+        list(dispatch.run([*sources, other], journal))
+    assert (tmp_path / "other" / "b_nobg.png").read_text() == "PNG of ok b"
+
+
 def test_a_worker_that_does_not_start_is_said_in_words(
     folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:

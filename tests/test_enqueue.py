@@ -56,6 +56,7 @@ def queued(state: Path) -> list[str]:
         ("file://host/a/%0A.jpg", b"/a/\n.jpg"),
         ("file_not_uri.jpg", b"file_not_uri.jpg"),
         ("a/b://c.jpg", b"a/b://c.jpg"),
+        ("file:/a/b%20c.jpg", b"/a/b c.jpg"),
     ],
 )
 def test_paths_and_uris_become_paths(argument: str, path: bytes) -> None:
@@ -90,6 +91,8 @@ def test_a_folder_stands_for_the_pictures_directly_in_it(tmp_path: Path, state: 
     for name in ("b.jpg", "a.PNG", "a_nobg.png", ".hidden.jpg", "notes.txt", "sub/c.jpg", "folder.jpg/d.jpg"):
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "in" / name).touch()
+    (tmp_path / "in" / "loop.jpg").symlink_to("loop.jpg")
+    (tmp_path / "in" / "broken.jpg").symlink_to("nowhere")
     assert main([str(tmp_path / "in")]) == 0
     assert queued(state) == ["a.PNG", "b.jpg"]
 

@@ -229,6 +229,34 @@ def test_a_folder_that_goes_and_comes_back_is_watched_again(lab: Lab) -> None:
     assert "missing" not in (lab.journal.setting("folders") or "")
 
 
+def test_a_folder_that_we_may_not_look_into_is_told_and_watched_when_we_may(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.write("a.jpg")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "access", lambda *_: False)
+        lab.watch()
+        lab.sweep()
+        assert "Check its permissions." in (lab.journal.setting("folders") or "")
+        assert lab.queued() == []
+    lab.after(1)
+    lab.after(QUIET)
+    assert lab.queued() == ["a.jpg"]
+
+
+def test_what_waits_in_an_inner_watch_that_ends_is_the_outer_ones(lab: Lab) -> None:
+    lab.write("x/b.jpg")
+    outer = Folder(lab.top, recursive=True)
+    lab.watcher.configure([outer, Folder(lab.top / "x")])
+    lab.sweep()
+    lab.watcher.configure([outer])
+    lab.after(1)
+    lab.after(QUIET)
+    job = lab.journal.next()
+    assert job is not None
+    assert job.watch == lab.top
+
+
 def test_after_a_gap_in_time_all_folders_are_gone_through(lab: Lab) -> None:
     lab.watch()
     lab.sweep()

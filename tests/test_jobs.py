@@ -179,7 +179,8 @@ def test_the_pictures_of_a_paused_place_wait_and_the_others_do_not(journal: Jour
     assert [(pause.place, pause.reason, pause.needed) for pause in journal.pauses()] == [
         (Path("/pictures"), "full", 10)
     ]
-    assert journal.sources_waiting_in(Path("/pictures")) == [Path("/pictures/a.jpg")]
+    assert journal.has_sources_in(Path("/pictures"))
+    assert not journal.has_sources_in(Path("/"))
     journal.unpause(Path("/pictures"))
     first = journal.next()
     assert first is not None
@@ -216,6 +217,26 @@ def test_a_job_that_was_withdrawn_is_not_started(journal: Journal) -> None:
     assert waiting is not None
     journal.forget_folders_except([])
     assert journal.start(waiting) is None
+
+
+def test_what_is_asked_for_anew_while_it_is_being_read_is_read_anew(journal: Journal, clock: Clock) -> None:
+    earlier = journal.record(job(Path("/pictures/a.jpg")), state="done")
+    ask(journal, "a.jpg")
+    reading = journal.next()
+    assert reading is not None
+    clock.now += 1
+    ask(journal, "a.jpg")  # it was saved again meanwhile
+    assert journal.start(replace(reading, source_hash="old", model="m")) is None
+    journal.known_already(reading, earlier)
+    journal.record(reading, state="failed", reason="vanished")
+    waiting = journal.next()
+    assert waiting is not None
+    assert (waiting.source.name, waiting.asked_at) == ("a.jpg", clock.now)
+
+
+def test_numbers_that_no_job_can_have_are_no_error(journal: Journal) -> None:
+    ask(journal, "a.jpg")
+    assert [found.id for found in journal.jobs([1, 1, -5, 10**30])] == [1]
 
 
 def test_the_last_request_is_what_was_asked_for_in_one_go(journal: Journal, clock: Clock) -> None:

@@ -17,7 +17,7 @@ import pytest
 from watcher.jobs import Journal
 
 from .conftest import ROOT, SAMPLES, Nobg, make_photo, wait_for
-from .program import Program, outputs, settled, trees
+from .program import STAND_IN, Program, outputs, settled, trees
 from .test_remove import assert_complete, fingerprints
 
 
@@ -232,6 +232,48 @@ def test_it_ends_cleanly_however_the_session_ends(stand_in: Program, number: int
     assert not stand_in.ask("status")["running"]
 
 
+def test_a_program_that_nohup_started_outlives_its_terminal(stand_in: Program) -> None:
+    stand_in.start("sh", "-c", 'trap "" HUP; exec "$@"', "sh")
+    stand_in.send(signal.SIGHUP)
+    time.sleep(1)
+    assert stand_in.ask("status")["running"]
+    assert stand_in.stop() == 0
+
+
+def test_a_place_with_room_again_is_used_while_there_is_much_else_to_do(
+    stand_in: Program, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    often = "import runpy, sys; from watcher import app; app.CHECK = 0.2; del sys.argv[0]; "
+    often += "runpy.run_path(sys.argv[0], run_name='__main__')"
+    monkeypatch.setattr(stand_in, "command", [sys.executable, "-c", often, *STAND_IN[1:], str(stand_in.log)])
+    stand_in.state.mkdir()
+    journal = Journal(stand_in.state)
+    stand_in.start()
+    for number in range(100):
+        (folder / f"{number}.jpg").write_text(f"slow {number}")
+    (folder / "sub").mkdir()
+    (folder / "sub" / "a.jpg").write_text("ok first")
+    stand_in("pause")
+    stand_in("add", folder, folder / "sub" / "a.jpg")
+    journal.pause(folder / "sub", "read_only")  # it is not: the first look ends that
+    stand_in("resume")
+    wait_for((folder / "sub" / "a_nobg.png").exists)
+    assert stand_in.counts()["queued"] > 10
+
+
+def test_of_two_programs_after_the_state_folder_was_deleted_one_stays(stand_in: Program, folder: Path) -> None:
+    stand_in.start()
+    first, stand_in.process = stand_in.process, None
+    assert first is not None
+    shutil.rmtree(stand_in.state)
+    stand_in.start()
+    first.communicate(timeout=60)
+    assert first.returncode == 0
+    (folder / "a.jpg").write_text("ok")
+    stand_in("add", folder)
+    wait_for(stand_in.has_done(1))
+
+
 def test_settings_count_when_they_are_saved_and_broken_ones_do_not(
     stand_in: Program, folder: Path, home: Path, tmp_path: Path
 ) -> None:
@@ -294,6 +336,19 @@ def test_another_picture_of_the_name_of_one_that_was_moved_replaces_nothing(stan
     assert (folder / "IMG_0001_nobg.png").read_text() == "PNG of ok 1"
     assert (folder / "IMG_0001_nobg-2.png").read_text() == "PNG of ok 2"
     assert sorted(os.listdir(folder / "done")) == ["IMG_0001-2.jpg", "IMG_0001.jpg"]
+
+
+def test_a_job_whose_original_was_moved_can_be_tried_again(stand_in: Program, folder: Path) -> None:
+    stand_in.watch("--move-originals")
+    (folder / "a.jpg").write_text("ok a")
+    stand_in.start()
+    wait_for((folder / "done" / "a.jpg").exists)
+    wait_for(stand_in.has_done(1))
+    assert [job["state"] for job in stand_in.ask("retry", "1")["jobs"]] == ["queued"]
+    wait_for(lambda: stand_in.given() == ["ok a", "ok a"])
+    wait_for(stand_in.has_done(1))
+    assert (folder / "done" / "a.jpg").exists()
+    assert outputs(folder) == ["a_nobg.png"]
 
 
 def test_damaged_records_are_told_and_nothing_is_done_again(stand_in: Program, folder: Path, home: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from watcher import commit, undo
 from watcher.jobs import Job, Journal
 
-from .conftest import Nobg
+from .conftest import Nobg, powerless
 
 
 @pytest.fixture
@@ -127,6 +127,18 @@ def test_what_is_not_there_is_wrong_usage(nobg: Nobg, arguments: tuple[str, ...]
     answer = nobg(*arguments)
     assert answer.returncode == 2
     assert word in answer.stderr
+
+
+@pytest.mark.parametrize("arguments", ["run", "add photo.jpg", "watch add .", "status", "pause", "undo"])
+def test_where_the_records_cannot_be_written_every_command_says_so(
+    nobg: Nobg, home: Path, photo: Path, arguments: str
+) -> None:
+    assert photo.exists()
+    (home / "state").mkdir(mode=0o500)
+    answer = nobg(*arguments.split(), before=powerless())
+    assert answer.returncode == 4
+    assert "cannot write there" in answer.stderr
+    assert "Traceback" not in answer.stderr
 
 
 def test_the_history_is_newest_first_and_json_has_the_fields_of_the_contract(

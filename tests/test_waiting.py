@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from watcher import commit, waiting
+from watcher import commit, dispatch, waiting
 from watcher.errors import PlaceError
 from watcher.jobs import Job, Journal, Pause
+from watcher.recipe import Recipe
+from watcher.staff import Staff
 from watcher.waiting import QUIET, RETRY, ROOM, Waiting, can_be_used, unplugged
 
 
@@ -226,6 +228,67 @@ def test_a_full_place_is_tried_again_when_there_is_room(desk: Desk, monkeypatch:
     assert not desk.queue.check_pauses()
     desk.now += RETRY + 1
     assert desk.queue.check_pauses()
+
+
+@pytest.mark.parametrize("output", ["cut", "a/b", "../cut", "/elsewhere/cut"])
+def test_a_place_that_refuses_holds_back_its_own_pictures_wherever_it_is(desk: Desk, output: str) -> None:
+    desk.write()
+    job = desk.ask(recipe=Recipe(Path(output)).key(), subfolder=os.fsencode(output), **watched(desk))
+    desk.queue.pause(job, PlaceError("read-only", desk.folder.parent, "read_only"), needed=0)
+    assert desk.journal.next() is None
+    assert desk.journal.counts()["queued"] == 1
+
+
+def test_a_sub_folder_is_not_made_where_the_folder_of_the_originals_is_gone(desk: Desk) -> None:
+    with pytest.raises(PlaceError):
+        dispatch._make(desk.folder / "gone" / "cut", desk.folder / "gone")
+    assert not (desk.folder / "gone").exists()
+
+
+def test_a_job_that_cannot_even_be_looked_at_fails_alone(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.write()
+    desk.ask()
+
+    def no_memory(path: Path) -> None:
+        raise MemoryError(path)
+
+    monkeypatch.setattr(commit, "read_source", no_memory)
+    (failed,) = dispatch.work(desk.queue, desk.journal, Staff())
+    assert (failed.state, failed.reason) == ("failed", "too_large")
+
+
+def test_after_the_power_went_between_publishing_and_moving_the_original_is_moved(desk: Desk) -> None:
+    source = desk.write()
+    output = desk.folder / "a_nobg.png"
+    output.write_text("PNG")
+    asked = desk.ask(move_to="done", **watched(desk))
+    desk.do(asked, state="active", output=output, output_hash=commit.sha256_of(output))
+    desk.journal.recover()
+    (known,) = dispatch.work(desk.queue, desk.journal, Staff())
+    assert known.reason == "already_done"
+    assert not source.exists()
+    (job,) = desk.journal.history()
+    assert (job.state, job.moved_to) == ("done", desk.folder / "done" / "a.jpg")
+
+
+def test_a_picture_that_another_one_took_the_name_of_is_not_done(desk: Desk) -> None:
+    """a.jpg was done and taken back; then a.png got a_nobg.png."""
+    desk.write()
+    first = done(desk)
+    other = Job(desk.folder / "a.png", source_hash="b", model="m")
+    (desk.folder / "a_nobg.png").write_text("PNG of a.png")
+    there = commit.sha256_of(desk.folder / "a_nobg.png")
+    desk.journal.record(other, state="done", output=desk.folder / "a_nobg.png", output_hash=there)
+    assert desk.queue.known(desk.read(desk.ask())) is None
+    desk.journal.mark_undone(first)
+    assert desk.queue.known(desk.read(desk.ask())) is None
+
+
+def test_what_a_remove_left_behind_is_done_when_it_is_asked_for(desk: Desk) -> None:
+    source = desk.write()
+    half = Job(source, source_hash=commit.read_source(source).sha256, model="m", attempts=1)
+    desk.journal.record(half, state="active", output=desk.folder / "a_nobg.png", output_hash="planned")
+    assert desk.queue.known(desk.read(desk.ask())) is None
 
 
 def test_a_folder_that_is_gone_can_be_used_when_it_is_back(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import logging.handlers
 import os
@@ -16,7 +17,7 @@ from typing import Any
 
 from watcher import config, frames, instance, paths
 from watcher.dispatch import work
-from watcher.errors import NobgError, UsageError
+from watcher.errors import NobgError, UsageError, cannot_write
 from watcher.folders import Watcher
 from watcher.jobs import Job, Journal
 from watcher.staff import Staff
@@ -45,8 +46,11 @@ def take_lock(state: Path, inherited: int | None = None) -> int | None:
     return lock
 
 
-def run(state: Path, started: Callable[[str | None], None]) -> None:
-    """Do the jobs that come, until SIGTERM, SIGINT or SIGHUP. `started` is called once with what is wrong, or None."""
+def run(state: Path, lock: int, started: Callable[[str | None], None]) -> None:
+    """Do the jobs that come, until SIGTERM, SIGINT or SIGHUP.
+
+    `lock`: from take_lock. `started` is called once with what is wrong, or None. Raises PlaceError.
+    """
     handler = _log_to(state / LOG)
     warnings.filterwarnings("ignore", module="watchdog")  # a page of text where two folders are made at once
     stop, over = threading.Event(), threading.Event()
@@ -56,14 +60,22 @@ def run(state: Path, started: Callable[[str | None], None]) -> None:
         over.set()
 
     for name in ("SIGTERM", "SIGINT", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), end)
+        number = getattr(signal, name, None)
+        if number is not None and (name != "SIGHUP" or signal.getsignal(number) != signal.SIG_IGN):  # nohup(1)
+            signal.signal(number, end)
     logger.info("Started, process %d", os.getpid())
     settings = Settings(paths.config_path(), state / "config.last-good.toml")
     settings.look()
     started(settings.problem)
     try:
         while not stop.is_set():
+            if not instance.is_at_its_place(lock, str(state)):  # somebody has deleted the state folder
+                again = take_lock(paths.state_dir())
+                if again is None:
+                    logger.warning("Another nobg runs by now; this one ends")
+                    return
+                os.close(lock)
+                lock = again
             _Session(state, settings, stop, over).run()
     finally:
         logger.info("Stopped")
@@ -129,6 +141,7 @@ class _Session:
         self._stop = stop
         self._over = over
         self._knock = threading.Event()
+        self._worked_at = self._checked_at = time.monotonic()
         self._failure: Exception | None = None
 
     def run(self) -> None:
@@ -185,14 +198,11 @@ class _Session:
             journal.set("trouble", None)
 
         staff, waiting = Staff(ready=ready), Waiting(journal)
-        worked_at = checked_at = time.monotonic()
         try:
             while not self._is_over():
                 self._knock.clear()
                 try:
-                    for job in work(waiting, journal, staff, self._is_over):
-                        _log(job)
-                        worked_at = time.monotonic()
+                    self._work(journal, waiting, staff)
                 except NobgError as error:
                     if error.exit_code != 3:  # the model, or the worker: others are the journal's
                         raise
@@ -200,19 +210,29 @@ class _Session:
                     journal.set("trouble", str(error))
                     self._knock.clear()
                     self._knock.wait(TROUBLE)
-                now = time.monotonic()
-                if now - worked_at > AT_REST:
+                if time.monotonic() - self._worked_at > AT_REST:
                     staff.send_home()
-                if now - checked_at > CHECK:
-                    checked_at = now
-                    if waiting.check_pauses():
-                        continue
-                if not journal.is_current():
-                    logger.warning("jobs.db was replaced")
-                    return
                 self._knock.wait(TICK)
         finally:
             staff.send_home()
+
+    def _work(self, journal: Journal, waiting: Waiting, staff: Staff) -> None:
+        """Do all that can be done now."""
+        with contextlib.closing(work(waiting, journal, staff, self._is_over)) as jobs:
+            for job in jobs:
+                _log(job)
+                self._worked_at = time.monotonic()
+                self._check(journal, waiting)
+        self._check(journal, waiting)
+
+    def _check(self, journal: Journal, waiting: Waiting) -> None:
+        """Every few seconds, also while there is much to do: which places can be used again? Is jobs.db the same?"""
+        if time.monotonic() - self._checked_at > CHECK:
+            self._checked_at = time.monotonic()
+            waiting.check_pauses()
+            if not journal.is_current():
+                logger.warning("jobs.db was replaced")
+                self._over.set()
 
     def _watch(self, journal: Journal) -> None:
         """Look after the folders, and the configuration that names them."""
@@ -244,7 +264,10 @@ class _PrivateLog(logging.handlers.RotatingFileHandler):
 
 
 def _log_to(path: Path) -> logging.Handler:
-    handler = _PrivateLog(path, maxBytes=LOG_BYTES, backupCount=LOG_FILES)
+    try:
+        handler = _PrivateLog(path, maxBytes=LOG_BYTES, backupCount=LOG_FILES)
+    except OSError as error:
+        raise cannot_write(path.parent, error) from error
     handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     root.addHandler(handler)

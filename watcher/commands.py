@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
             terminal.tell("nobg is running. It does what you put in watched folders or in the queue; Ctrl-C ends it.")
         terminal.flush()
 
-    app.run(state, started)
+    app.run(state, lock, started)
     return 0
 
 
@@ -221,5 +221,5 @@ def retry(options: argparse.Namespace) -> int:
     elif jobs:
         terminal.tell("1 picture is tried again." if len(jobs) == 1 else f"{len(jobs)} pictures are tried again.")
     else:
-        terminal.tell("Nothing has failed.")
+        terminal.tell("These pictures wait already." if options.jobs else "Nothing has failed.")
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from watcher.jobs import Job, Journal
 from watcher.models import DEFAULT
 from watcher.recipe import Recipe
 from watcher.selection import pictures
+from watcher.undo import bring_back
 
 
 def folder_to_watch(path: Path, *, recursive: bool, output: str | None, move_originals: str | None) -> Folder:
@@ -100,16 +102,17 @@ def retry(journal: Journal, numbers: Sequence[int]) -> list[Job]:
     Raises UsageError for a number that no job has.
     """
     chosen = _numbered(journal, numbers) if numbers else journal.failed()
-    for job in chosen:
-        if job.state not in ("queued", "active"):
-            request = {
-                "recipe": job.recipe,
-                "subfolder": os.fsencode(job.place),
-                "force": bool(numbers),
-                "move_to": job.move_to,
-            }
-            journal.enqueue([(os.fsencode(job.source), job.device, None)], **request)
-    return chosen
+    again = [job for job in chosen if job.state not in ("queued", "active")]
+    for job in again:
+        bring_back(job, journal)
+        request = {
+            "recipe": job.recipe,
+            "subfolder": os.fsencode(job.place),
+            "force": bool(numbers),
+            "move_to": job.move_to,
+        }
+        journal.enqueue([(os.fsencode(job.source), job.device, None)], **request)
+    return [replace(job, state="queued", reason=None, output=None, moved_to=None, undone=False) for job in again]
 
 
 def to_undo(journal: Journal, numbers: Sequence[int]) -> list[Job]:

@@ -8,7 +8,7 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -69,7 +69,7 @@ class Queue(Protocol):
         """The job's output is there. Where the original has been moved to, if the person asked for that."""
 
 
-def work(queue: Queue, journal: Journal, staff: Staff, stop: Callable[[], bool] = never) -> Iterator[Job]:
+def work(queue: Queue, journal: Journal, staff: Staff, stop: Callable[[], bool] = never) -> Generator[Job]:
     """Do the jobs of `queue` until none is left that can be done now; yields each with what became of it.
 
     Raises ModelError, WorkerError, and PlaceError when the journal cannot be written; what was in hand is back in the
@@ -79,10 +79,10 @@ def work(queue: Queue, journal: Journal, staff: Staff, stop: Callable[[], bool] 
     staff.look()
     try:
         while not stop():
-            yield from _feed(under_way, queue, journal, staff, stop)
-            if not under_way:
-                return
             try:
+                yield from _feed(under_way, queue, journal, staff, stop)
+                if not under_way:
+                    return
                 answer = staff.worker().receive(PICTURE_TIME, stop)
             except WorkerDiedError as death:
                 staff.send_home()
@@ -107,10 +107,14 @@ def _feed(
 ) -> Iterator[Job]:
     """Give the worker what it can take; yields the jobs for which there is nothing to do."""
     while not stop() and (job := queue.take(lambda job: _has_room(under_way, job))) is not None:
-        taken = _take_up(job, queue, journal, staff.model)
+        try:
+            taken = _take_up(job, queue, journal, staff.model)
+        except (OSError, MemoryError) as error:  # one picture must not keep the others from being done
+            reason = "too_large" if isinstance(error, MemoryError) else "unreadable"
+            taken = journal.record(job, state="failed", reason=reason, detail=str(error))
         if isinstance(taken, Task):
             under_way.append(taken)
-            staff.worker().send({"id": taken.ticket, "force": taken.job.force}, taken.source.data)
+            staff.worker(stop).send({"id": taken.ticket, "force": taken.job.force}, taken.source.data)
         elif taken is not None:
             yield taken
 
@@ -139,6 +143,9 @@ def _take_up(job: Job, queue: Queue, journal: Journal, model: Model) -> Task | J
     job = replace(job, source_hash=source.sha256, signature=source.signature)
     known = queue.known(job)
     if known is not None:
+        moved_to = queue.done(job)
+        if known.id is not None and known.id == job.id:  # it was published, and then the power went
+            journal.finish(known.id, moved_to)
         journal.known_already(job, known)
         return replace(known, state="skipped", reason="already_done")
     started = queue.start(job)
@@ -172,21 +179,22 @@ def _conclude(task: Task, header: frames.Header, png: bytes, queue: Queue, journ
     """Publish what the worker made of a picture, or record why there is nothing to publish. None: the job waits."""
     job, known = task.job, {"verdict": header.get("verdict"), "seconds": header["seconds"]}
     assert header["id"] == task.ticket
-    if header["state"] == "failed":
-        if queue.waits(job, task.source):
-            return None
-        return journal.record(job, state="failed", reason=header["reason"], detail=header["detail"], **known)
-    if header["state"] == "skipped":
-        return journal.record(job, state="skipped", reason=header["reason"], **known)
-    try:
-        return _publish(task, png, queue, journal, notes=" ".join(header["notes"]), **known)
-    except PictureError as error:
-        return journal.record(job, state="failed", reason=error.reason, detail=error.detail, **known)
-    except PlaceError as error:
-        if error.place is None:
-            raise
-        queue.pause(job, error, len(png))
+    state, reason, detail = header["state"], header["reason"], header.get("detail")
+    if state == "failed" and queue.waits(job, task.source):
         return None
+    if state == "done":
+        try:
+            return _publish(task, png, queue, journal, notes=" ".join(header["notes"]), **known)
+        except PictureError as error:
+            state, reason, detail = "failed", error.reason, error.detail
+        except MemoryError:
+            state, reason, detail = "failed", "too_large", "not enough memory"
+        except PlaceError as error:
+            if error.place is None:
+                raise
+            queue.pause(job, error, len(png))
+            return None
+    return journal.record(job, state=state, reason=reason, detail=detail, **known)
 
 
 def _publish(task: Task, png: bytes, queue: Queue, journal: Journal, **known: Any) -> Job:
@@ -194,7 +202,7 @@ def _publish(task: Task, png: bytes, queue: Queue, journal: Journal, **known: An
     digest = hashlib.sha256(png).hexdigest()
     job, place = task.job, task.job.place
     if recipe.parse(job.recipe).is_made:
-        _make(place)
+        _make(place, job.source.parent)
     for target in output_paths(job.source, place):
         there = None
         if os.path.lexists(target):
@@ -217,8 +225,10 @@ def _publish(task: Task, png: bytes, queue: Queue, journal: Journal, **known: An
     raise AssertionError("there is always a next name")
 
 
-def _make(place: Path) -> None:
-    """The sub-folder for outputs."""
+def _make(place: Path, base: Path) -> None:
+    """The sub-folder for outputs; but not the folder of the originals, whose drive may not be plugged in."""
+    if not base.is_dir():
+        raise PlaceError(f"The folder {base} is gone. Is the drive still there?", place, "missing")
     try:
         with commit.place_errors(place):
             place.mkdir(parents=True, exist_ok=True)
@@ -233,6 +243,7 @@ class Listed:
         self._waiting = deque(jobs)
         self._journal = journal
         self._closed: set[Path] = set()
+        self._before: dict[Path, Job | None] = {}
         self.error: PlaceError | None = None
 
     def take(self, fits: Callable[[Job], bool]) -> Job | None:
@@ -243,6 +254,7 @@ class Listed:
 
     def start(self, job: Job) -> Job:
         """Counted in memory alone."""
+        self._before[job.source] = self._journal.find(job.source, job.source_hash, job.recipe)
         return replace(job, attempts=job.attempts + 1)
 
     def put_back(self, job: Job, *, delay: float = 0.0, counted: bool = False) -> None:  # noqa: ARG002  see Queue
@@ -253,7 +265,7 @@ class Listed:
         """Nobody waits for it here."""
         if job.id is None:
             job = self._journal.find(job.source, job.source_hash, job.recipe) or job
-        self._journal.unplan(job)
+        self._journal.unplan(job, self._before[job.source])
         self._closed.add(job.place)
         self.error = self.error or error
 
@@ -273,12 +285,12 @@ class Listed:
 def done_before(job: Job, journal: Journal) -> Job | None:
     """The job of this source, content and recipe, if its output is there, also edited; but not replaced by us since."""
     known = journal.find(job.source, job.source_hash, job.recipe)
-    if known is None or known.output is None or not os.path.lexists(known.output):
+    if known is None or known.undone or known.output is None or not os.path.lexists(known.output):
         return None
     there = commit.sha256_of(known.output)
     planned = known.state in ("active", "queued")
-    if there != known.output_hash and (planned or (there and journal.wrote(job.source, known.output, there))):
-        return None  # planned, but never published; or since replaced by us, when the source was another for a while
+    if there != known.output_hash and (planned or (there and journal.wrote_from_any(known.output, there))):
+        return None  # planned, but never published; or since replaced by us: the source was another, or another took it
     return replace(known, state="done")  # published, even if the power went before that was entered
 
 

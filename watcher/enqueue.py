@@ -85,8 +85,10 @@ def _selected(environment: Mapping[str, str]) -> list[str]:
 
 def to_path(argument: str) -> str:
     """A path as it is, or the path in a `file://` URI (RFC 8089). Raises ValueError for other places."""
+    if argument.startswith("file:/") and not argument.startswith("file://"):
+        argument = f"file://{argument[5:]}"
     scheme, separator, rest = argument.partition("://")
-    if not separator or "/" in scheme or os.path.exists(argument):
+    if not separator or "/" in scheme:
         return argument
     if scheme != "file":
         raise ValueError("this is not a file on this computer. Copy it into a folder first.")
@@ -97,6 +99,8 @@ def to_path(argument: str) -> str:
 def _pictures(argument: str) -> dict[str, int]:
     """Absolute path -> device number, of the picture or those directly in the folder. ValueError says why not."""
     path = os.path.abspath(to_path(argument))
+    if "\0" in path:
+        raise ValueError(words("vanished"))
     try:
         status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
@@ -115,8 +119,13 @@ def _in_folder(folder: str) -> dict[str, int]:
     with os.scandir(folder) as entries:
         for entry in entries:
             name = entry.name
-            if is_picture_name(name) and not is_output_name(name) and not name.startswith(".") and entry.is_file():
-                found[entry.path] = entry.stat().st_dev
+            if not is_picture_name(name) or is_output_name(name) or name.startswith("."):
+                continue
+            try:
+                if entry.is_file():
+                    found[entry.path] = entry.stat().st_dev
+            except OSError:  # a link that leads nowhere or back to itself is no picture
+                continue
     if not found:
         raise ValueError("there is no picture in this folder that nobg can open. Select the pictures themselves.")
     return dict(sorted(found.items()))

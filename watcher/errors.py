@@ -64,6 +64,14 @@ class PlaceError(NobgError):
         self.reason = reason
 
 
+def cannot_write(place: str | os.PathLike[str], error: Exception) -> PlaceError:
+    """What to say where nobg's own files cannot be written."""
+    return PlaceError(
+        f"nobg keeps its records in {place} and cannot write there ({error}). "
+        "Make room or correct its permissions; NOBG_HOME=DIR names another place."
+    )
+
+
 class DamagedError(NobgError):
     """The records turned out to be damaged; whoever opens them next begins new ones."""
 

@@ -226,6 +226,8 @@ class Watcher:
     def configure(self, folders: Iterable[Folder]) -> None:
         """Watch these folders from now on, and no others."""
         wanted = {str(folder.path): folder for folder in folders}
+        for root in self._roots.values():  # what was an inner watch's may be theirs now
+            root.sweep_at = 0.0
         for path, root in list(self._roots.items()):
             if wanted.get(path) != root.folder:
                 self._unwatch(root)
@@ -275,16 +277,19 @@ class Watcher:
             status = os.stat(root.path)
             there = (status.st_dev, status.st_ino) if stat.S_ISDIR(status.st_mode) else None
             problem = None if there else "this is not a folder."
+            if there and not os.access(root.path, os.R_OK | os.X_OK):
+                there, problem = None, "nobg may not look into it. Check its permissions."
         except OSError as error:
             there = None
             problem = "it is not there." if error.errno == errno.ENOENT else f"{error.strerror}."
-        if there == root.there and (root.watch is None or self._is_told(root.watch)):
-            return
-        self._unwatch(root)
-        root.there, root.problem, root.sweep_at = there, problem, 0.0
         if there is None:
-            logger.warning("%s is not watched: %s", root.path, problem)
-        else:
+            if problem != root.problem or root.there is not None:
+                logger.warning("%s is not watched: %s", root.path, problem)
+                self._unwatch(root)
+                root.problem, root.sweep_at = problem, 0.0
+        elif there != root.there or (root.watch is not None and not self._is_told(root.watch)):
+            self._unwatch(root)
+            root.there, root.sweep_at = there, 0.0
             self._watch(root)
 
     def _is_told(self, watch: ObservedWatch) -> bool:

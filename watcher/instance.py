@@ -6,6 +6,8 @@ import os
 import sys
 import time
 
+from watcher.errors import cannot_write
+
 if sys.platform == "win32":
     import msvcrt
 else:
@@ -18,8 +20,12 @@ def take(folder: str, patience: float = 0.0, name: str = NAME) -> int | None:
     """The lock of the state folder `folder`, as a descriptor to be kept; None while another process has it.
 
     `patience`: seconds to go on trying; those who only look have it for an instant. `name`: of another such lock.
+    Raises PlaceError.
     """
-    descriptor = os.open(os.path.join(folder, name), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        descriptor = os.open(os.path.join(folder, name), os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
     deadline = time.monotonic() + patience
     while not _lock(descriptor):
         if time.monotonic() >= deadline:
@@ -37,10 +43,9 @@ def give_back(descriptor: int) -> None:
 
 def holder(folder: str) -> int | None:
     """The number of the process that runs, 0 if it has not said yet, None if there is none."""
-    try:
-        descriptor = take(folder)
-    except FileNotFoundError:
+    if not os.path.exists(os.path.join(folder, NAME)):
         return None
+    descriptor = take(folder)
     if descriptor is not None:
         os.close(descriptor)
         return None
@@ -53,10 +58,21 @@ def holder(folder: str) -> int | None:
 
 
 def sign(descriptor: int) -> None:
-    """Write our process number into the lock that we hold."""
-    os.ftruncate(descriptor, 0)
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    os.write(descriptor, b" %d\n" % os.getpid())
+    """Write our process number into the lock that we hold, if the disk has room for it."""
+    try:
+        os.ftruncate(descriptor, 0)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        os.write(descriptor, b" %d\n" % os.getpid())
+    except OSError:
+        return
+
+
+def is_at_its_place(descriptor: int, folder: str) -> bool:
+    """Is the lock that we hold still the one others see? Somebody may have deleted the folder."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(os.path.join(folder, NAME)))
+    except FileNotFoundError:
+        return False
 
 
 def _lock(descriptor: int) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from watcher import recipe, store
-from watcher.errors import DamagedError
+from watcher.errors import DamagedError, cannot_write
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Job:
     move_to: str | None = None
     moved_to: Path | None = None
     asked_at: float = 0.0
+    started_at: float | None = None
     changed_at: float = 0.0
     undone: bool = False
     notes: str = ""
@@ -140,13 +141,15 @@ class Journal:
 
     def start(self, job: Job) -> Job | None:
         """The job, whose content is known by now, is about to be given to a worker: counted before, so that nothing
-        that happens then is forgotten. If this content was done before, it becomes that job again. None: it is no
-        longer in the queue.
+        that happens then is forgotten. If this content was done before, it becomes that job again. None: it has been
+        withdrawn, or asked for anew since it was taken: then it must be read anew.
         """
         now = self._clock()
         started = []
 
         def act() -> None:
+            if not self._is_as_it_was(job):
+                return
             (number,) = self._same_as(job) or (job.id,)
             if number != job.id:
                 self._db.execute(_TAKE_OVER, {"number": number, "from": job.id})
@@ -157,11 +160,16 @@ class Journal:
                 "started_at = ?, changed_at = ?, undone = 0, moved_to = NULL, notes = '' WHERE id = ?",
                 (job.source_hash, job.signature, job.model, now, now, number),
             )
-            if changed.rowcount:
-                started.append(replace(job, id=number, state="active", attempts=job.attempts + 1))
+            assert changed.rowcount == 1
+            started.append(replace(job, id=number, state="active", attempts=job.attempts + 1, started_at=now))
 
         self._together(act)
         return started[0] if started else None
+
+    def _is_as_it_was(self, job: Job) -> bool:
+        """Does the job still wait, for the request that we took it for?"""
+        query = "SELECT 1 FROM jobs WHERE id = ? AND state = 'queued' AND asked_at = ?"
+        return self._db.execute(query, (job.id, job.asked_at)).fetchone() is not None
 
     def _same_as(self, job: Job) -> tuple[int] | None:
         """The number of another job with the same source, content and recipe."""
@@ -176,9 +184,10 @@ class Journal:
 
         def act() -> None:
             if job.id != known.id:
-                self._db.execute("DELETE FROM jobs WHERE id = ?", (job.id,))
+                self._db.execute("DELETE FROM jobs WHERE id = ? AND asked_at = ?", (job.id, job.asked_at))
             self._db.execute(
-                "UPDATE jobs SET signature = ?, state = ? WHERE id = ?", (job.signature, known.state, known.id)
+                "UPDATE jobs SET signature = coalesce(?, signature), state = ? WHERE id = ?",
+                (job.signature, known.state, known.id),
             )
 
         self._together(act)
@@ -222,7 +231,11 @@ class Journal:
             )
         if job.id is not None:
             updates = ", ".join(f"{name} = :{name}" for name in values)
-            self._execute(f"UPDATE jobs SET {updates} WHERE id = :number", {**values, "number": job.id})  # noqa: S608
+            self._execute(  # what was asked for anew, before it was started, waits on
+                f"UPDATE jobs SET {updates} WHERE id = :number "  # noqa: S608
+                "AND (state != 'queued' OR asked_at = :asked_at)",
+                {**values, "number": job.id},
+            )
             return changed
         names = ", ".join(values)
         marks = ", ".join(f":{name}" for name in values)
@@ -264,9 +277,13 @@ class Journal:
 
         self._together(act)
 
-    def unplan(self, job: Job) -> None:
-        """A `nobg remove` could not publish its output and will not come back to it."""
-        self._execute("DELETE FROM jobs WHERE id = ? AND state = 'active'", (job.id,))
+    def unplan(self, job: Job, before: Job | None) -> None:
+        """A `nobg remove` could not publish its output and will not come back to it. `before`: what was known then."""
+        if before is None:
+            self._execute("DELETE FROM jobs WHERE id = ? AND state = 'active'", (job.id,))
+            return
+        changes = ("state", "reason", "detail", "verdict", "seconds", "output", "output_hash")
+        self.record(before, **{name: getattr(before, name) for name in changes})
 
     def find(self, source: Path, source_hash: str, recipe: str) -> Job | None:
         """The job of this source with this content under this recipe."""
@@ -277,6 +294,11 @@ class Journal:
         """Did we write `output`, from `source`, and is it (by its SHA-256) still as we wrote it?"""
         query = "SELECT 1 FROM outputs WHERE output = ? AND output_hash = ? AND source = ?"
         return bool(self._execute(query, (os.fsencode(output), output_hash, os.fsencode(source))))
+
+    def wrote_from_any(self, output: Path, output_hash: str) -> bool:
+        """The same, from whichever source."""
+        query = "SELECT 1 FROM outputs WHERE output = ? AND output_hash = ?"
+        return bool(self._execute(query, (os.fsencode(output), output_hash)))
 
     # Places where nothing can be done for now
 
@@ -295,10 +317,10 @@ class Journal:
         """The pictures of this folder need not wait any more."""
         self._execute("DELETE FROM pauses WHERE place = ?", (os.fsencode(place),))
 
-    def sources_waiting_in(self, folder: Path) -> list[Path]:
-        """Some of the sources in `folder` that wait."""
-        query = "SELECT source FROM jobs WHERE state = 'queued' AND folder = ? LIMIT 20"
-        return [Path(os.fsdecode(row[0])) for row in self._execute(query, (os.fsencode(folder),))]
+    def has_sources_in(self, folder: Path) -> bool:
+        """Do pictures wait that lie in `folder` itself?"""
+        query = "SELECT 1 FROM jobs WHERE state = 'queued' AND folder = ? LIMIT 1"
+        return bool(self._execute(query, (os.fsencode(folder),)))
 
     # Watched folders
 
@@ -349,7 +371,8 @@ class Journal:
 
     def jobs(self, numbers: Sequence[int]) -> list[Job]:
         """The jobs with these numbers, as far as there are any."""
-        return [job for number in numbers for job in self._select("id = ?", number)]
+        possible = (number for number in dict.fromkeys(numbers) if 0 < number < 1 << 63)
+        return [job for number in possible for job in self._select("id = ?", number)]
 
     def last_asked(self) -> list[Job]:
         """What was done of the newest request that has outputs to take back: one call, or what was found at once."""
@@ -365,7 +388,20 @@ class Journal:
 
     def mark_undone(self, job: Job) -> None:
         """Its output has been taken back."""
-        self._execute("UPDATE jobs SET undone = 1, moved_to = NULL WHERE id = ?", (job.id,))
+        self._execute("UPDATE jobs SET undone = 1 WHERE id = ?", (job.id,))
+
+    def mark_moved_back(self, job: Job) -> None:
+        """Its original, which had been moved, is at its old place again, and so is what belongs to it."""
+
+        def act() -> None:
+            self._db.execute("UPDATE jobs SET moved_to = NULL WHERE id = ?", (job.id,))
+            if job.moved_to is not None and job.output is not None:
+                self._db.execute(
+                    "UPDATE OR REPLACE outputs SET source = ? WHERE output = ? AND source = ?",
+                    (os.fsencode(job.source), os.fsencode(job.output), os.fsencode(job.moved_to)),
+                )
+
+        self._together(act)
 
     def _select(self, condition: str, *values: Any) -> list[Job]:
         return [_job(row) for row in self._execute(f"SELECT {_COLUMNS} FROM jobs WHERE {condition}", values)]  # noqa: S608
@@ -385,7 +421,7 @@ class Journal:
         try:
             yield
         except sqlite3.OperationalError as error:
-            raise store.cannot_write(self._path.parent, error) from error
+            raise cannot_write(self._path.parent, error) from error
         except sqlite3.DatabaseError as error:
             if type(error) is not sqlite3.DatabaseError:  # a mistake of ours, not the disk's
                 raise

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from watcher import store
+from watcher.errors import cannot_write
 
 APP = "nobg"
 
@@ -32,7 +33,7 @@ def open_log(name: str) -> BinaryIO:
     try:
         return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
     except OSError as error:
-        raise store.cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
 
 
 def asset(name: str) -> Path:

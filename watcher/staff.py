@@ -114,10 +114,10 @@ class Worker:
         """The worker's process number."""
         return self._process.pid
 
-    def wait_until_ready(self) -> frames.Header:
-        """The worker's first frame: what jails it. Raises ModelError, WorkerError."""
+    def wait_until_ready(self, stop: Callable[[], bool] = never) -> frames.Header:
+        """The worker's first frame: what jails it. Raises ModelError, WorkerError, StoppedError."""
         try:
-            header, _ = self.receive(START_TIME)
+            header, _ = self.receive(START_TIME, stop)
         except WorkerDiedError as error:
             raise WorkerError(
                 "The part of nobg that works on pictures does not start. "
@@ -172,12 +172,12 @@ class Staff:
         self._ready = ready
         self._worker: Worker | None = None
 
-    def worker(self) -> Worker:
-        """The worker, started now if need be. Raises ModelError, WorkerError."""
+    def worker(self, stop: Callable[[], bool] = never) -> Worker:
+        """The worker, started now if need be. Raises ModelError, WorkerError, StoppedError."""
         if self._worker is None:
             worker = Worker(self.model)
             try:
-                self._ready(worker.wait_until_ready())
+                self._ready(worker.wait_until_ready(stop))
             except BaseException:
                 worker.close()
                 raise

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from watcher import instance
-from watcher.errors import DamagedError, PlaceError, UsageError
+from watcher.errors import DamagedError, UsageError, cannot_write
 
 VERSION = 2
 PERSON, FOLDER = 0, 1
@@ -110,14 +110,6 @@ def make_state_folder() -> str:
     except OSError as error:
         raise cannot_write(folder, error) from error
     return folder
-
-
-def cannot_write(place: str | os.PathLike[str], error: Exception) -> PlaceError:
-    """What to say where nobg's own files cannot be written."""
-    return PlaceError(
-        f"nobg keeps its records in {place} and cannot write there ({error}). "
-        "Make room or correct its permissions; NOBG_HOME=DIR names another place."
-    )
 
 
 def connect(path: str) -> sqlite3.Connection:
@@ -307,7 +299,7 @@ def enqueue(
     def act() -> None:
         for source, device, seen in pictures:
             folder = os.path.dirname(source)
-            place = os.path.join(folder, subfolder) if subfolder else folder
+            place = os.path.normpath(os.path.join(folder, subfolder)) if subfolder else folder
             values = {"source": source, "folder": folder, "place": place, "device": device, "signature": seen}
             db.execute(_ENQUEUE, values | common)
 

@@ -27,7 +27,7 @@ def undo(jobs: Iterable[Job], journal: Journal, trash: Callable[[Path], None]) -
             except OSError as error:
                 left = f"it could not be moved to the trash ({error}). Delete it yourself if you like."
         if left is None:
-            _bring_back(job)
+            bring_back(job, journal)
             journal.mark_undone(job)
         yield job, left
 
@@ -36,18 +36,19 @@ def why_left(job: Job, journal: Journal) -> str | None:
     """Why the output of `job` must not be touched; None: it is still as we wrote it."""
     if job.undone:
         return "it was taken back before."
-    if job.state != "done" or job.output is None:
+    if job.state != "done" or job.output is None or job.output_hash is None:
         return "nothing was written for this picture."
     if not os.path.lexists(job.output):
         return "it is not there any more."
-    if job.output.is_symlink() or commit.sha256_of(job.output) != job.output_hash:
-        return "it was changed since, so it is yours."
-    if job.output_hash is None or not journal.wrote(job.moved_to or job.source, job.output, job.output_hash):
-        return "nobg's records do not show that it wrote this file."
-    return None
+    there = None if job.output.is_symlink() else commit.sha256_of(job.output)
+    if there == job.output_hash:
+        ours = journal.wrote(job.moved_to or job.source, job.output, job.output_hash)
+        return None if ours else "nobg's records do not show that it wrote this file."
+    replaced = there is not None and journal.wrote_from_any(job.output, there)
+    return "a newer cut-out has taken its place." if replaced else "it was changed since, so it is yours."
 
 
-def _bring_back(job: Job) -> None:
+def bring_back(job: Job, journal: Journal) -> None:
     """The original that was moved at the person's request goes back, if its place is free."""
     if job.moved_to is None:
         return
@@ -55,6 +56,8 @@ def _bring_back(job: Job) -> None:
         commit.rename_if_free(job.moved_to, job.source)
     except OSError as error:
         logger.info("%s stays at %s: %s", job.source, job.moved_to, error)
+    else:
+        journal.mark_moved_back(job)
 
 
 def to_trash(path: Path) -> None:

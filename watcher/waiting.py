@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from watcher import commit, store
+from watcher import commit, recipe, store
 from watcher.dispatch import done_before
 from watcher.errors import PlaceError
 from watcher.jobs import Job, Journal, Pause
@@ -48,10 +48,10 @@ class Waiting:
 
     def pause(self, job: Job, error: PlaceError, needed: int) -> None:
         """All that belongs in this place waits; check_pauses() ends it."""
-        assert error.place is not None
         assert error.reason is not None
-        logger.warning("%s waits: %s", error.place, error)
-        pause = Pause(Path(error.place), error.reason, needed, self._clock())
+        logger.warning("%s waits: %s", job.place, error)
+        beside = error.reason == "missing" and recipe.parse(job.recipe).is_made
+        pause = Pause(job.source.parent if beside else job.place, error.reason, needed, self._clock())
         if can_be_used(pause):  # what the system says does not show what is wrong
             pause = replace(pause, needed=_NEVER_ROOM)
         self._journal.pause(pause.place, pause.reason, pause.needed)
@@ -88,8 +88,8 @@ class Waiting:
             return self._adopted(job)
         if known is None or known.id == job.id:
             return None
-        if known.state == "active":  # in the worker's hands; what a `nobg remove` left behind was never counted
-            return known if known.deaths > 0 else None
+        if known.state == "active":  # in our worker's hands; or left behind by a `nobg remove`, which starts none here
+            return known if known.started_at is not None else None
         settled = known.state in ("done", "skipped", "failed") and known.reason not in _WORTH_ANOTHER_TRY
         return known if settled and job.watch is not None and not job.force else None
 
@@ -98,7 +98,7 @@ class Waiting:
         output = next(output_paths(job.source, job.place))
         try:
             newer = output.lstat().st_mtime >= job.source.stat().st_mtime
-        except FileNotFoundError:
+        except OSError:
             return None
         there = commit.sha256_of(output)
         return self._journal.adopt(job, output, there) if newer and there is not None else None
@@ -122,10 +122,21 @@ class Waiting:
         return bool(over)
 
     def _is_over(self, pause: Pause) -> bool:
-        waiting = self._journal.sources_waiting_in(pause.place)
-        if pause.reason == "missing" and waiting:
-            return any(os.path.lexists(source) for source in waiting)
+        if pause.reason == "missing" and self._journal.has_sources_in(pause.place):
+            return _holds_something(pause.place)  # a mount point without its drive is empty
         return (pause.needed < _NEVER_ROOM and can_be_used(pause)) or self._clock() - pause.since > RETRY
+
+
+def _holds_something(folder: Path) -> bool:
+    try:
+        return bool(os.listdir(folder))
+    except OSError:
+        return False
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder itself or, if it is not there yet, the nearest one above it."""
+    return next(parent for parent in (folder, *folder.parents) if parent.exists() or parent == parent.parent)
 
 
 def _signature(path: Path) -> str | None:
@@ -158,9 +169,9 @@ def can_be_used(pause: Pause) -> bool:
     """Is the reason of the pause gone, as far as the system can be asked?"""
     try:
         if pause.reason == "full":
-            return shutil.disk_usage(pause.place).free > pause.needed + ROOM
+            return shutil.disk_usage(_nearest(pause.place)).free > pause.needed + ROOM
         if pause.reason == "read_only" and sys.platform != "win32":
-            return not os.statvfs(pause.place).f_flag & os.ST_RDONLY
+            return not os.statvfs(_nearest(pause.place)).f_flag & os.ST_RDONLY
         return pause.reason == "missing" and pause.place.is_dir()
     except OSError:
         return False
