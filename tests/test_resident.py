@@ -254,7 +254,7 @@ def test_a_place_with_room_again_is_used_while_there_is_much_else_to_do(
     (folder / "sub").mkdir()
     (folder / "sub" / "a.jpg").write_text("ok first")
     stand_in("pause")
-    stand_in("add", folder, folder / "sub" / "a.jpg")
+    stand_in("add", folder / "sub" / "a.jpg", folder)
     journal.pause(folder / "sub", "read_only")  # it is not: the first look ends that
     stand_in("resume")
     wait_for((folder / "sub" / "a_nobg.png").exists)
