@@ -325,6 +325,7 @@ def test_originals_are_moved_only_where_that_was_asked_for_and_undo_brings_them_
     assert (folder / "a.jpg").read_text() == "ok a"
     settled(stand_in)
     assert stand_in.given() == ["ok a"]  # taken back is taken back
+    assert (folder / "a.jpg").exists()
 
 
 def test_another_picture_of_the_name_of_one_that_was_moved_replaces_nothing(stand_in: Program, folder: Path) -> None:

@@ -239,6 +239,29 @@ def test_a_place_that_refuses_holds_back_its_own_pictures_wherever_it_is(desk: D
     assert desk.journal.counts()["queued"] == 1
 
 
+def test_a_folder_that_was_deleted_meanwhile_makes_nobody_wait(desk: Desk) -> None:
+    desk.write()
+    job = desk.ask()
+    desk.queue.pause(job, PlaceError("gone", desk.folder, "missing"), needed=0)
+    assert desk.journal.pauses() == []
+    desk.queue.pause(replace(job, device=(job.device or 0) + 1), PlaceError("gone", desk.folder, "missing"), needed=0)
+    assert desk.journal.pauses() == []  # it holds other files: it is no mount point
+    (desk.folder / "a.jpg").unlink()
+    desk.queue.pause(replace(job, device=(job.device or 0) + 1), PlaceError("gone", desk.folder, "missing"), needed=0)
+    assert [pause.place for pause in desk.journal.pauses()] == [desk.folder]
+
+
+@pytest.mark.parametrize("fate", [{"state": "failed", "reason": "unreadable"}, {"state": "done", "undone": True}])
+def test_an_original_is_not_moved_for_what_is_not_done(desk: Desk, fate: dict[str, Any]) -> None:
+    source = desk.write()
+    first = done(desk)
+    desk.journal.record(first, output=first.output, output_hash=first.output_hash, **fate)
+    os.utime(source, (1, 1))
+    desk.ask(move_to="done", **watched(desk))
+    list(dispatch.work(desk.queue, desk.journal, Staff()))
+    assert source.exists()
+
+
 def test_a_sub_folder_is_not_made_where_the_folder_of_the_originals_is_gone(desk: Desk) -> None:
     with pytest.raises(PlaceError):
         dispatch._make(desk.folder / "gone" / "cut", desk.folder / "gone")

@@ -33,6 +33,7 @@ CHECK = 5.0  # seconds between looks at the places that were full or gone
 AGAIN = 5.0  # seconds before another try, when something of our own is in the way
 TROUBLE = 60.0  # the same, when there is nothing to do the pictures with; a knock is a reason to try, too
 LAST_WORD = 10.0  # seconds for the threads to end
+_LOOK = 0.05  # seconds between looks whether they have
 PATIENCE = 1.0  # seconds to wait for the lock: somebody may just be looking whether we run
 
 
@@ -161,14 +162,23 @@ class _Session:
             self._failure = error
         self._over.set()
         self._knock.set()
-        for thread in threads:
-            thread.join(LAST_WORD)  # a network drive that does not answer must not keep us
+        self._wait_for(threads)
         if self._failure is not None and not self._stop.is_set():
             if isinstance(self._failure, NobgError):
                 logger.error("%s", self._failure)
             else:
                 logger.error("Something unforeseen happened; nobg begins again", exc_info=self._failure)
             self._stop.wait(AGAIN)
+
+    def _wait_for(self, threads: list[threading.Thread]) -> None:
+        """Until they have ended: two that do the jobs would be one too many. A network drive may keep one for ever; it
+        must not keep the whole program when that is to stop.
+        """
+        patience = LAST_WORD
+        while any(thread.is_alive() for thread in threads) and patience > 0:
+            time.sleep(_LOOK)
+            if self._stop.is_set():
+                patience -= _LOOK
 
     def _is_over(self) -> bool:
         return self._over.is_set() or self._stop.is_set()

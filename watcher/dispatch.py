@@ -143,7 +143,7 @@ def _take_up(job: Job, queue: Queue, journal: Journal, model: Model) -> Task | J
     job = replace(job, source_hash=source.sha256, signature=source.signature)
     known = queue.known(job)
     if known is not None:
-        moved_to = queue.done(job)
+        moved_to = queue.done(job) if known.state == "done" and not known.undone else None
         if known.id is not None and known.id == job.id:  # it was published, and then the power went
             journal.finish(known.id, moved_to)
         journal.known_already(job, known)

@@ -50,7 +50,11 @@ class Waiting:
         """All that belongs in this place waits; check_pauses() ends it."""
         assert error.reason is not None
         logger.warning("%s waits: %s", job.place, error)
-        beside = error.reason == "missing" and recipe.parse(job.recipe).is_made
+        made = recipe.parse(job.recipe)
+        beside = error.reason == "missing" and (made.output is None or made.is_made)
+        if beside and not unplugged(job):  # deleted meanwhile: when its turn comes, its original is not there
+            self._journal.put_back(job)
+            return
         pause = Pause(job.source.parent if beside else job.place, error.reason, needed, self._clock())
         if can_be_used(pause):  # what the system says does not show what is wrong
             pause = replace(pause, needed=_NEVER_ROOM)
