@@ -286,6 +286,7 @@ def test_settings_count_when_they_are_saved_and_broken_ones_do_not(
     good = settings.read_text()
     settings.write_text(good + "\n[[folders]]\npath = 5\n")
     wait_for(lambda: "last good settings stay" in (home / "state" / "nobg.log").read_text())
+    assert [told["path"] for told in stand_in.ask("watch", "list")["folders"]] == [str(folder)]
     (problem,) = stand_in.ask("status")["problems"]
     line = len(good.splitlines()) + 3
     assert f"{settings}, line {line}, path: it must be text" in problem

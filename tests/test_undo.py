@@ -121,7 +121,13 @@ def test_the_command_takes_back_says_what_it_left_and_exits_1(
 
 @pytest.mark.parametrize(
     ("arguments", "word"),
-    [(("undo",), "nothing to take back"), (("undo", "7"), "no job 7"), (("retry", "7"), "no job 7")],
+    [
+        (("undo",), "nothing to take back"),
+        (("undo", "7"), "no job 7"),
+        (("retry", "7"), "no job 7"),
+        (("watch", "add", ".", "--move-originals", "a/b"), "not the name of a sub-folder"),
+        (("watch", "add", "nowhere"), "is not a folder"),
+    ],
 )
 def test_what_is_not_there_is_wrong_usage(nobg: Nobg, arguments: tuple[str, ...], word: str) -> None:
     answer = nobg(*arguments)

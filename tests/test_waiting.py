@@ -205,6 +205,21 @@ def test_the_pictures_of_a_missing_drive_go_on_when_one_of_them_is_back(desk: De
     assert desk.journal.next() is not None
 
 
+def test_a_folder_that_its_permissions_make_read_only_is_waited_for(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.write()
+    job = desk.ask()
+    assert not desk.queue.refused(job)  # it may be the name that is refused
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "access", lambda *_: False)
+        assert desk.queue.refused(job)
+        assert desk.journal.next() is None
+        assert not desk.queue.check_pauses()
+    assert desk.queue.check_pauses()
+    assert desk.journal.next() is not None
+
+
 def test_a_full_place_is_tried_again_when_there_is_room(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     free = 0
 
@@ -255,7 +270,9 @@ def test_a_folder_that_was_deleted_meanwhile_makes_nobody_wait(desk: Desk) -> No
 def test_an_original_is_not_moved_for_what_is_not_done(desk: Desk, fate: dict[str, Any]) -> None:
     source = desk.write()
     first = done(desk)
-    desk.journal.record(first, output=first.output, output_hash=first.output_hash, **fate)
+    if fate["state"] == "done":
+        fate |= {"output": first.output, "output_hash": first.output_hash}
+    desk.journal.record(first, **fate)
     os.utime(source, (1, 1))
     desk.ask(move_to="done", **watched(desk))
     list(dispatch.work(desk.queue, desk.journal, Staff()))
@@ -292,6 +309,21 @@ def test_after_the_power_went_between_publishing_and_moving_the_original_is_move
     assert not source.exists()
     (job,) = desk.journal.history()
     assert (job.state, job.moved_to) == ("done", desk.folder / "done" / "a.jpg")
+
+
+def test_after_the_power_went_between_moving_and_saying_so_the_original_is_found(desk: Desk) -> None:
+    source = desk.write()
+    output = desk.folder / "a_nobg.png"
+    output.write_text("PNG")
+    asked = desk.ask(move_to="done", **watched(desk))
+    desk.do(asked, state="active", output=output, output_hash=commit.sha256_of(output))
+    (desk.folder / "done").mkdir()
+    (desk.folder / "done" / "a.jpg").write_text("another of this name")
+    source.rename(desk.folder / "done" / "a-2.jpg")
+    desk.journal.recover()
+    assert [job.state for job in dispatch.work(desk.queue, desk.journal, Staff())] == ["done"]
+    (job,) = desk.journal.history()
+    assert job.moved_to == desk.folder / "done" / "a-2.jpg"
 
 
 def test_a_picture_that_another_one_took_the_name_of_is_not_done(desk: Desk) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from watcher import config, frames, instance, paths
+from watcher.config import LAST_GOOD
 from watcher.dispatch import work
 from watcher.errors import NobgError, UsageError, cannot_write
 from watcher.folders import Watcher
@@ -65,7 +66,7 @@ def run(state: Path, lock: int, started: Callable[[str | None], None]) -> None:
         if number is not None and (name != "SIGHUP" or signal.getsignal(number) != signal.SIG_IGN):  # nohup(1)
             signal.signal(number, end)
     logger.info("Started, process %d", os.getpid())
-    settings = Settings(paths.config_path(), state / "config.last-good.toml")
+    settings = Settings(paths.config_path(), state / LAST_GOOD)
     settings.look()
     started(settings.problem)
     try:
@@ -81,7 +82,8 @@ def run(state: Path, lock: int, started: Callable[[str | None], None]) -> None:
     finally:
         logger.info("Stopped")
         logging.getLogger().removeHandler(handler)
-        handler.close()
+        with contextlib.suppress(OSError):  # its disk may be full
+            handler.close()
 
 
 class Settings:

@@ -91,7 +91,10 @@ def _alone() -> Iterator[None]:
 def watch_list(options: argparse.Namespace) -> int:
     """`nobg watch list`."""
     with terminal.open_journal() as journal:
-        folders = control.status(journal)["folders"]
+        status = control.status(journal)
+    folders = status["folders"]
+    for problem in status["problems"]:
+        terminal.say(problem)
     if options.json:
         terminal.print_json({"folders": folders})
         return 0

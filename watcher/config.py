@@ -14,6 +14,9 @@ from typing import Any
 from watcher.errors import PlaceError, UsageError
 from watcher.recipe import Recipe
 
+LAST_GOOD = "config.last-good.toml"
+"""Where the resident program keeps a copy in the state folder, for the time when the file is wrong."""
+
 TITLE = "nobg's settings. A change counts as soon as the file is saved."
 
 
@@ -77,10 +80,15 @@ def _folder(entry: Any, before: list[Folder]) -> Folder:
     if path in [folder.path for folder in before]:
         raise _WrongError("path", f"{path} is there twice")
     sub = entry.get("move_originals")
-    if sub is not None and (sub in ("", ".", "..") or {"/", os.sep, "\0"} & set(sub)):
+    if sub is not None and not is_name(sub):
         raise _WrongError("move_originals", "it must be the name of a sub-folder")
     recipe = Recipe(_path(entry, "output") if "output" in entry else None)
     return Folder(path, entry.get("recursive", False), recipe, sub)
+
+
+def is_name(text: str) -> bool:
+    """Can a sub-folder be called so?"""
+    return text not in ("", ".", "..") and not {"/", os.sep, "\0"} & set(text)
 
 
 def _path(entry: dict[str, str], key: str) -> Path:

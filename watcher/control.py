@@ -29,6 +29,8 @@ def folder_to_watch(path: Path, *, recursive: bool, output: str | None, move_ori
         place = Path(os.path.abspath(place))  # as in every command: seen from where the person is
         if not place.is_dir():
             raise UsageError(f"{place} is not a folder. Make it first; or give a name alone, for a sub-folder.")
+    if move_originals is not None and not config.is_name(move_originals):
+        raise UsageError(f"{move_originals} is not the name of a sub-folder. Give one, such as: done")
     return Folder(absolute, recursive, Recipe(place), move_originals)
 
 
@@ -46,7 +48,7 @@ def status(journal: Journal) -> dict[str, Any]:
     try:
         folders = config.load(paths.config_path()).folders
     except UsageError as error:
-        folders = ()
+        folders = config.load(paths.state_dir() / config.LAST_GOOD).folders
         problems.append(f"{error} Until then, the last good settings stay in force.")
     trouble = journal.setting("trouble")
     if trouble is not None and running:

@@ -18,7 +18,7 @@ from watcher import commit, frames, recipe
 from watcher.errors import DamagedError, PictureError, PlaceError
 from watcher.jobs import Job, Journal
 from watcher.models import DEFAULT, Model
-from watcher.naming import output_paths
+from watcher.naming import numbered, output_paths
 from watcher.recipe import Recipe
 from watcher.staff import PICTURE_TIME, Staff, StoppedError, WorkerDiedError, never
 
@@ -55,6 +55,9 @@ class Queue(Protocol):
 
     def pause(self, job: Job, error: PlaceError, needed: int) -> None:
         """The place that the error names can take nothing now; the job, and all others there, wait."""
+
+    def refused(self, job: Job) -> bool:
+        """Nothing may be written where its output belongs: does the job wait until something may?"""
 
     def waits(self, job: Job, source: commit.Source | None) -> bool:
         """Is this not the time to do the job, since its file is still changing, or its drive is gone?
@@ -143,8 +146,9 @@ def _take_up(job: Job, queue: Queue, journal: Journal, model: Model) -> Task | J
     job = replace(job, source_hash=source.sha256, signature=source.signature)
     known = queue.known(job)
     if known is not None:
-        moved_to = queue.done(job) if known.state == "done" and not known.undone else None
-        if known.id is not None and known.id == job.id:  # it was published, and then the power went
+        is_there = known.state == "done" and known.output is not None and os.path.lexists(known.output)
+        moved_to = queue.done(job) if is_there and not known.undone else None
+        if known.id is not None and (moved_to or known.id == job.id):  # the latter: published, then the power went
             journal.finish(known.id, moved_to)
         journal.known_already(job, known)
         return replace(known, state="skipped", reason="already_done")
@@ -155,12 +159,24 @@ def _take_up(job: Job, queue: Queue, journal: Journal, model: Model) -> Task | J
 def _without_source(job: Job, error: PictureError, queue: Queue, journal: Journal) -> Job | None:
     """The source cannot be read: done all the same, waiting, or failed."""
     known = done_before(job, journal) if job.output is not None else None
-    if known is not None:  # it was published, its original moved, and then the power went
+    if known is not None and known.id is not None:  # published, its original moved, and then the power went
+        journal.finish(known.id, _moved(job))
         journal.known_already(job, known)
         return known
     if error.reason == "vanished" and queue.waits(job, None):
         return None
     return journal.record(job, state="failed", reason=error.reason, detail=error.detail)
+
+
+def _moved(job: Job) -> Path | None:
+    """Where the original of `job` has been moved to."""
+    for name in numbered(job.source.name):
+        path = job.source.parent / (job.move_to or "") / name
+        if not os.path.lexists(path):
+            return None
+        if commit.sha256_of(path) == job.source_hash:
+            return path
+    return None
 
 
 def _after_death(reason: str, under_way: deque[Task], queue: Queue, journal: Journal) -> Iterator[Job]:
@@ -186,6 +202,8 @@ def _conclude(task: Task, header: frames.Header, png: bytes, queue: Queue, journ
         try:
             return _publish(task, png, queue, journal, notes=" ".join(header["notes"]), **known)
         except PictureError as error:
+            if error.reason == "no_permission" and queue.refused(job):
+                return None
             state, reason, detail = "failed", error.reason, error.detail
         except MemoryError:
             state, reason, detail = "failed", "too_large", "not enough memory"
@@ -268,6 +286,10 @@ class Listed:
         self._journal.unplan(job, self._before[job.source])
         self._closed.add(job.place)
         self.error = self.error or error
+
+    def refused(self, job: Job) -> bool:  # noqa: ARG002  see Queue
+        """It fails, and the person sees it."""
+        return False
 
     def waits(self, job: Job, source: commit.Source | None) -> bool:  # noqa: ARG002  see Queue
         """Nothing waits here."""

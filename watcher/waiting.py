@@ -61,6 +61,13 @@ class Waiting:
         self._journal.pause(pause.place, pause.reason, pause.needed)
         self._journal.put_back(job)
 
+    def refused(self, job: Job) -> bool:
+        """A folder that its permissions make read-only is one more place that can be used later."""
+        if _may_write(job.place):
+            return False
+        self.pause(job, PlaceError(f"Nothing may be written into {job.place}.", job.place, "read_only"), 0)
+        return True
+
     def waits(self, job: Job, source: commit.Source | None) -> bool:
         """Is its drive gone, or its file still changing?"""
         if source is None:
@@ -126,9 +133,11 @@ class Waiting:
         return bool(over)
 
     def _is_over(self, pause: Pause) -> bool:
+        if self._clock() - pause.since > RETRY:
+            return True
         if pause.reason == "missing" and self._journal.has_sources_in(pause.place):
             return _holds_something(pause.place)  # a mount point without its drive is empty
-        return (pause.needed < _NEVER_ROOM and can_be_used(pause)) or self._clock() - pause.since > RETRY
+        return pause.needed < _NEVER_ROOM and can_be_used(pause)
 
 
 def _holds_something(folder: Path) -> bool:
@@ -136,6 +145,10 @@ def _holds_something(folder: Path) -> bool:
         return bool(os.listdir(folder))
     except OSError:
         return False
+
+
+def _may_write(folder: Path) -> bool:
+    return os.access(_nearest(folder), os.W_OK | os.X_OK)
 
 
 def _nearest(folder: Path) -> Path:
@@ -175,7 +188,7 @@ def can_be_used(pause: Pause) -> bool:
         if pause.reason == "full":
             return shutil.disk_usage(_nearest(pause.place)).free > pause.needed + ROOM
         if pause.reason == "read_only" and sys.platform != "win32":
-            return not os.statvfs(_nearest(pause.place)).f_flag & os.ST_RDONLY
+            return _may_write(pause.place) and not os.statvfs(_nearest(pause.place)).f_flag & os.ST_RDONLY
         return pause.reason == "missing" and pause.place.is_dir()
     except OSError:
         return False
