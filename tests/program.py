@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from watcher.jobs import Job, Journal
 
 ROOT = Path(__file__).parent.parent
@@ -117,3 +119,25 @@ def trees(folder: Path, elsewhere: Path, deep: int, whole: int) -> int:
     (elsewhere / "moved").rename(folder / "moved")
     shutil.copytree(elsewhere / "copied", folder / "copied")
     return deep + 2 * whole
+
+
+def write_while_stopped(program: Program, top: Path, folders: int, each: int) -> tuple[psutil.Process, int]:
+    """Start it, paused, with so many watched folders; stop it, and write so many files into each.
+
+    Returns the process and its resident bytes before; to be continued with SIGCONT.
+    """
+    paths = [top / str(number) for number in range(folders)]
+    for path in paths:
+        path.mkdir(parents=True)
+        program("watch", "add", path)
+    program("pause")
+    program.start()
+    assert program.process is not None
+    process = psutil.Process(program.process.pid)
+    before = process.memory_info().rss
+    program.send(signal.SIGSTOP)
+    for path in paths:
+        for number in range(each):
+            (path / f"{number}.jpg").write_text("ok")
+    time.sleep(6)
+    return process, before

@@ -17,7 +17,7 @@ import pytest
 from watcher.jobs import Journal
 
 from .conftest import ROOT, SAMPLES, Nobg, make_photo, wait_for
-from .program import STAND_IN, Program, outputs, settled, trees
+from .program import STAND_IN, Program, outputs, settled, trees, write_while_stopped
 from .test_remove import assert_complete, fingerprints
 
 
@@ -94,22 +94,10 @@ def test_trees_that_appear_at_once_are_done_whole(stand_in: Program, folder: Pat
 
 
 def test_what_comes_while_the_program_is_stopped_for_a_while_is_all_queued(stand_in: Program, tmp_path: Path) -> None:
-    folders = [tmp_path / "many" / str(number) for number in range(20)]
-    for path in folders:
-        path.mkdir(parents=True)
-        stand_in("watch", "add", path)
-    stand_in("pause")
-    stand_in.start()
-    assert stand_in.process is not None
-    before = psutil.Process(stand_in.process.pid).memory_info().rss
-    stand_in.send(signal.SIGSTOP)
-    for path in folders:
-        for number in range(200):
-            (path / f"{number}.jpg").write_text("ok")
-    time.sleep(6)
+    process, before = write_while_stopped(stand_in, tmp_path / "many", 20, 200)
     stand_in.send(signal.SIGCONT)
     wait_for(lambda: stand_in.counts()["queued"] == 4000)
-    assert psutil.Process(stand_in.process.pid).memory_info().rss - before < 20 << 20
+    assert process.memory_info().rss - before < 20 << 20
     assert stand_in.ask("status")["paused"]
 
 

@@ -70,6 +70,13 @@ def done(desk: Desk, content: str = "PNG") -> Job:
     return desk.do(desk.ask(), state="done", output=output, output_hash=found)
 
 
+def publish_half(desk: Desk, **request: Any) -> Job:
+    """The output is there, and then the power goes: nothing says so but the plan."""
+    output = desk.folder / "a_nobg.png"
+    output.write_text("PNG")
+    return desk.do(desk.ask(**request), state="active", output=output, output_hash=commit.sha256_of(output))
+
+
 def test_what_is_done_and_there_is_done_for_everybody(desk: Desk) -> None:
     desk.write()
     first = done(desk)
@@ -117,10 +124,7 @@ def test_what_is_in_the_workers_hands_is_not_begun_a_second_time(desk: Desk) -> 
 
 def test_a_published_output_is_recognised_after_the_power_went_even_where_it_was_forced(desk: Desk) -> None:
     desk.write()
-    output = desk.folder / "a_nobg.png"
-    output.write_text("PNG")
-    there = commit.sha256_of(output)
-    planned = desk.do(desk.ask(force=True), state="active", output=output, output_hash=there)
+    planned = publish_half(desk, force=True)
     desk.journal.recover()
     job = desk.queue.take(lambda _job: True)
     assert job is not None
@@ -299,10 +303,7 @@ def test_a_job_that_cannot_even_be_looked_at_fails_alone(desk: Desk, monkeypatch
 
 def test_after_the_power_went_between_publishing_and_moving_the_original_is_moved(desk: Desk) -> None:
     source = desk.write()
-    output = desk.folder / "a_nobg.png"
-    output.write_text("PNG")
-    asked = desk.ask(move_to="done", **watched(desk))
-    desk.do(asked, state="active", output=output, output_hash=commit.sha256_of(output))
+    publish_half(desk, move_to="done", **watched(desk))
     desk.journal.recover()
     (known,) = dispatch.work(desk.queue, desk.journal, Staff())
     assert known.reason == "already_done"
@@ -313,10 +314,7 @@ def test_after_the_power_went_between_publishing_and_moving_the_original_is_move
 
 def test_after_the_power_went_between_moving_and_saying_so_the_original_is_found(desk: Desk) -> None:
     source = desk.write()
-    output = desk.folder / "a_nobg.png"
-    output.write_text("PNG")
-    asked = desk.ask(move_to="done", **watched(desk))
-    desk.do(asked, state="active", output=output, output_hash=commit.sha256_of(output))
+    publish_half(desk, move_to="done", **watched(desk))
     (desk.folder / "done").mkdir()
     (desk.folder / "done" / "a.jpg").write_text("another of this name")
     source.rename(desk.folder / "done" / "a-2.jpg")

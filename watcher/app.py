@@ -21,6 +21,7 @@ from watcher.dispatch import work
 from watcher.errors import NobgError, UsageError, cannot_write
 from watcher.folders import Watcher
 from watcher.jobs import Job, Journal
+from watcher.naming import visible
 from watcher.staff import Staff
 from watcher.waiting import Waiting
 
@@ -76,7 +77,7 @@ def run(state: Path, lock: int, started: Callable[[str | None], None]) -> None:
                 if again is None:
                     logger.warning("Another nobg runs by now; this one ends")
                     return
-                os.close(lock)
+                instance.give_back(lock)
                 lock = again
             _Session(state, settings, stop, over).run()
     finally:
@@ -114,17 +115,11 @@ class Settings:
             self.problem = str(error)
             logger.error("%s The last good settings stay in force.", error)  # noqa: TRY400  the person's, not ours
             if first:
-                self.config = self._last_good()
+                self.config = config.last_good(self._copy)
         else:
             self.problem = None
             self._keep(text or "")
         return True
-
-    def _last_good(self) -> config.Config:
-        try:
-            return config.load(self._copy)
-        except UsageError:
-            return config.Config()
 
     def _keep(self, text: str) -> None:
         try:
@@ -158,8 +153,8 @@ class _Session:
                 logger.warning("The records were damaged; they are now %s, and new ones were begun", journal.aside)
             journal.close()
             threads = [self._start(act, name) for act, name in ((self._dispatch, "dispatch"), (self._watch, "folders"))]
-            while not (self._stop.is_set() or self._over.wait()):
-                pass
+            if not self._stop.is_set():
+                self._over.wait()
         except NobgError as error:
             self._failure = error
         self._over.set()
@@ -255,7 +250,7 @@ class _Session:
             while not self._is_over():
                 if self._settings.look():
                     watcher.configure(self._settings.config.folders)
-                watcher.wait(min(watcher.step(), TICK))
+                watcher.wait(watcher.step())
         finally:
             watcher.stop()
 
@@ -294,5 +289,5 @@ class _OneLine(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging's name
         """The line, with control characters made visible."""
-        record.message = "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in record.message)
+        record.message = visible(record.message)
         return super().formatMessage(record)

@@ -73,7 +73,7 @@ def watch_remove(options: argparse.Namespace) -> int:
         config.remove_folder(paths.config_path(), folder)
     if options.json:
         return watch_list(options)
-    terminal.tell(f"{terminal.printable(str(folder))} is no longer watched. What was done stays.")
+    terminal.tell(f"{folder} is no longer watched. What was done stays.")
     return 0
 
 
@@ -85,7 +85,7 @@ def _alone() -> Iterator[None]:
         yield
     finally:
         if lock is not None:
-            os.close(lock)
+            instance.give_back(lock)
 
 
 def watch_list(options: argparse.Namespace) -> int:
@@ -164,7 +164,7 @@ def history(options: argparse.Namespace) -> int:
     """`nobg history`."""
     with terminal.open_journal() as journal:
         jobs = journal.history()
-        path = control.write_page(journal) if options.open else None
+    path = control.write_page(jobs) if options.open else None
     if options.json:
         terminal.print_json({"jobs": [job.as_dict() for job in jobs]})
     elif path is None:
@@ -184,7 +184,6 @@ def history(options: argparse.Namespace) -> int:
 
 
 def _history_line(job: Job) -> str:
-
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(job.changed_at))
     what = f": {words(job.reason, job.detail or '')}" if job.reason else ""
     if job.output is not None and job.state == "done":

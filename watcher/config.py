@@ -127,6 +127,14 @@ def load(path: Path) -> Config:
     return Config() if text is None else parse(text, path)
 
 
+def last_good(copy: Path) -> Config:
+    """What `copy` has, while the file itself is wrong; the defaults where the copy is of no use either."""
+    try:
+        return load(copy)
+    except UsageError:
+        return Config()
+
+
 def read(path: Path) -> str | None:
     """The text of the file, None if there is none. Raises UsageError."""
     try:

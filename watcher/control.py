@@ -48,7 +48,7 @@ def status(journal: Journal) -> dict[str, Any]:
     try:
         folders = config.load(paths.config_path()).folders
     except UsageError as error:
-        folders = config.load(paths.state_dir() / config.LAST_GOOD).folders
+        folders = config.last_good(paths.state_dir() / config.LAST_GOOD).folders
         problems.append(f"{error} Until then, the last good settings stay in force.")
     trouble = journal.setting("trouble")
     if trouble is not None and running:
@@ -133,11 +133,10 @@ def _numbered(journal: Journal, numbers: Sequence[int]) -> list[Job]:
     return found
 
 
-def write_page(journal: Journal) -> Path:
-    """Write the history as a page into the state folder, for its owner alone (0600). Raises PlaceError."""
+def write_page(jobs: Sequence[Job]) -> Path:
+    """Write the jobs, newest first, as a page into the state folder, for its owner alone (0600). Raises PlaceError."""
     from watcher.page import MOST, page
 
-    jobs = journal.history()
     with paths.open_log("history.html") as file:
         file.write(page(jobs[:MOST], max(0, len(jobs) - MOST)).encode())
     return paths.state_dir() / "history.html"

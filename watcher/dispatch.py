@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import logging
 import os
 import time
 from collections import deque
@@ -21,8 +20,6 @@ from watcher.models import DEFAULT, Model
 from watcher.naming import numbered, output_paths
 from watcher.recipe import Recipe
 from watcher.staff import PICTURE_TIME, Staff, StoppedError, WorkerDiedError, never
-
-logger = logging.getLogger(__name__)
 
 AHEAD = 3  # pictures in the worker's hands: one being decoded, one in the network, one being encoded
 BYTES_AHEAD = 64 << 20  # file bytes in the worker's hands, beyond the first picture
@@ -54,7 +51,7 @@ class Queue(Protocol):
         """The job waits again, for `delay` seconds at least. `counted`: it saw its worker die."""
 
     def pause(self, job: Job, error: PlaceError, needed: int) -> None:
-        """The place that the error names can take nothing now; the job, and all others there, wait."""
+        """Where the job's output belongs, nothing can be written now; it, and all others that belong there, wait."""
 
     def refused(self, job: Job) -> bool:
         """Nothing may be written where its output belongs: does the job wait until something may?"""

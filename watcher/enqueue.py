@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from watcher import instance, store
 from watcher.errors import NobgError, words
 from watcher.formats import is_picture_name
-from watcher.naming import is_output_name
+from watcher.naming import is_source_name, visible
 
 SCRIPT_VARIABLES = tuple(f"{manager}_SCRIPT_SELECTED_URIS" for manager in ("CAJA", "NEMO", "NAUTILUS"))
 """Where file managers tell their scripts what is selected, a URI on each line. Caja sets Nautilus's, too."""
@@ -68,9 +68,8 @@ def _say(text: str) -> None:
     """To the person. There may be no stderr (pythonw on Windows), and a name may not be text."""
     if sys.stderr is None:
         return
-    shown = "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in text)
     try:
-        sys.stderr.write(f"nobg: {shown}\n")
+        sys.stderr.write(f"nobg: {visible(text)}\n")
     except OSError:  # whoever listened has gone; the pictures go in the queue all the same
         return
 
@@ -118,8 +117,7 @@ def _in_folder(folder: str) -> dict[str, int]:
     found = {}
     with os.scandir(folder) as entries:
         for entry in entries:
-            name = entry.name
-            if not is_picture_name(name) or is_output_name(name) or name.startswith("."):
+            if not is_source_name(entry.name):
                 continue
             try:
                 if entry.is_file():
@@ -144,7 +142,7 @@ def start_program(folder: str) -> None:
     environment = {name: value for name, value in os.environ.items() if "_SCRIPT_" not in name}
     try:
         if sys.platform == "win32":
-            os.close(lock)  # a lock is not inherited there
+            instance.give_back(lock)  # a lock is not inherited there
             flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
             subprocess.Popen(command, env=environment, cwd=folder, creationflags=flags)
             return

@@ -32,9 +32,8 @@ from watchdog.events import (
 
 from watcher import mounts, store
 from watcher.config import Folder
-from watcher.formats import is_picture_name
 from watcher.jobs import Journal
-from watcher.naming import is_output_name
+from watcher.naming import is_source_name
 from watcher.settle import Settling
 from watcher.waiting import QUIET
 
@@ -68,7 +67,7 @@ _DATALESS = 0x40000000  # macOS: SF_DATALESS
 
 def is_candidate(name: str) -> bool:
     """By its name, may a file in a watched folder be a picture to do? (Downloads under way, our outputs: no.)"""
-    return is_picture_name(name) and not is_output_name(name) and _UNFINISHED.match(name) is None
+    return is_source_name(name) and _UNFINISHED.match(name) is None
 
 
 def is_foreign_folder(name: str) -> bool:
@@ -397,13 +396,9 @@ class Watcher:
         ready: dict[str, list[tuple[bytes, int | None, str | None]]] = defaultdict(list)
         for path in self._settling.due(now):
             status, root = _lstat(path), self._root_of(path)
-            fit = status is not None and root is not None and is_ordinary(status)
-            if (
-                self._settling.has_settled(path, now, status if fit else None)
-                and root is not None
-                and status is not None
-            ):
-                ready[root.path].append((os.fsencode(path), status.st_dev, store.signature(status)))
+            fit = status if root and status and is_ordinary(status) else None
+            if self._settling.has_settled(path, now, fit) and root and fit:
+                ready[root.path].append((os.fsencode(path), fit.st_dev, store.signature(fit)))
         for path, pictures in ready.items():
             self._journal.enqueue(sorted(pictures), **self._request(self._roots[path].folder))
             logger.info("Queued %d from %s", len(pictures), path)

@@ -108,7 +108,7 @@ class Journal:
         self._db, aside = store.open_database(str(folder), thorough=thorough)
         self.aside = None if aside is None else Path(aside)
         """Where a damaged jobs.db is now, if there was one."""
-        self._inode = self._path.stat().st_ino
+        self._inode = store.inode(str(self._path))
 
     def close(self) -> None:
         """Close the file."""
@@ -116,10 +116,7 @@ class Journal:
 
     def is_current(self) -> bool:
         """Is the file that we have open still the one at its place? Another program may have moved it aside."""
-        try:
-            return self._path.stat().st_ino == self._inode
-        except FileNotFoundError:
-            return False
+        return store.inode(str(self._path)) == self._inode
 
     # The queue, as the dispatcher of the resident program uses it
 
@@ -342,7 +339,7 @@ class Journal:
             paths,
         )
 
-    # Settings that outlive a program: paused, rebuild, lost, offline, trouble …
+    # Settings that outlive a program: paused, rebuild, offline, trouble, folders
 
     def setting(self, name: str) -> str | None:
         """A setting, or None."""

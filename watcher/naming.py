@@ -6,9 +6,12 @@ import os
 import re
 from collections.abc import Iterator
 
+from watcher.formats import is_picture_name
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # as typing's, without the milliseconds that importing it or pathlib costs the client
     from pathlib import Path, PurePath
+    from typing import AnyStr
 
 MARK = "_nobg"
 LONGEST_NAME = 255  # bytes; the limit of almost every file system
@@ -19,6 +22,21 @@ _OURS = re.compile(rf".*{MARK}(-\d+)?\.[^.]+", re.DOTALL)
 def is_output_name(name: str) -> bool:
     """Is it `*_nobg.*` or `*_nobg-N.*`? A folder never offers such a file as a source."""
     return _OURS.fullmatch(name) is not None
+
+
+def is_source_name(name: str) -> bool:
+    """Does a folder offer a file of this name as a source: a picture, not hidden, not ours?"""
+    return is_picture_name(name) and not is_output_name(name) and not name.startswith(".")
+
+
+def place_of(folder: AnyStr, output: AnyStr) -> AnyStr:
+    """Where the outputs of pictures in `folder` go: `output` is absolute or seen from there. One spelling for all."""
+    return os.path.normpath(os.path.join(folder, output))
+
+
+def visible(text: str) -> str:
+    """The text on one line of a log or a message: what a file's name may hold beyond that is spelled out."""
+    return "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in text)
 
 
 def output_names(source: PurePath, suffix: str = ".png") -> Iterator[str]:

@@ -7,6 +7,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from watcher.naming import place_of
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -20,7 +22,7 @@ class Recipe:
 
     def place(self, source: Path) -> Path:
         """The folder in which the cut-out of `source` belongs."""
-        return source.parent if self.output is None else Path(os.path.normpath(source.parent / self.output))
+        return source.parent if self.output is None else Path(place_of(str(source.parent), str(self.output)))
 
     @property
     def is_made(self) -> bool:

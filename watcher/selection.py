@@ -6,8 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from watcher.formats import is_picture_name
-from watcher.naming import is_output_name
+from watcher.naming import is_source_name
 
 
 def pictures(selected: Iterable[Path], *, recursive: bool = False) -> list[Path]:
@@ -34,5 +33,5 @@ def _in_folder(folder: Path, *, recursive: bool) -> Iterator[Path]:
             continue
         if recursive and path.is_dir() and not path.is_symlink():
             yield from _in_folder(path, recursive=True)
-        elif is_picture_name(path) and not is_output_name(name):
+        elif is_source_name(name):
             yield path

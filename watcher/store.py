@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 
 from watcher import instance
 from watcher.errors import DamagedError, UsageError, cannot_write
+from watcher.naming import place_of
 
 VERSION = 2
 PERSON, FOLDER = 0, 1
@@ -193,7 +194,7 @@ def open_database(folder: str, *, thorough: bool = False) -> tuple[sqlite3.Conne
     """
     path = os.path.join(folder, "jobs.db")
     for _ in range(3):
-        found = _inode(path)
+        found = inode(path)
         try:
             db = connect(path)
             if thorough and db.execute("PRAGMA quick_check").fetchone() != ("ok",):
@@ -218,7 +219,7 @@ def move_aside(path: str, found: int | None) -> str | None:
     folder = os.path.dirname(path)
     lock = instance.take(folder, patience=30.0, name="repair.lock")  # or two would move aside one after the other
     try:
-        if _inode(path) != found or found is None:
+        if inode(path) != found or found is None:
             return None
         number = 1
         while os.path.exists(aside := os.path.join(folder, f"jobs.damaged-{number}.db")):
@@ -229,7 +230,7 @@ def move_aside(path: str, found: int | None) -> str | None:
         return aside
     finally:
         if lock is not None:
-            os.close(lock)
+            instance.give_back(lock)
 
 
 def _begin_anew(path: str) -> sqlite3.Connection:
@@ -239,7 +240,8 @@ def _begin_anew(path: str) -> sqlite3.Connection:
     return db
 
 
-def _inode(path: str) -> int | None:
+def inode(path: str) -> int | None:
+    """Which file is at this place; None: none."""
     try:
         return os.stat(path).st_ino
     except FileNotFoundError:
@@ -299,7 +301,7 @@ def enqueue(
     def act() -> None:
         for source, device, seen in pictures:
             folder = os.path.dirname(source)
-            place = os.path.normpath(os.path.join(folder, subfolder)) if subfolder else folder
+            place = place_of(folder, subfolder) if subfolder else folder
             values = {"source": source, "folder": folder, "place": place, "device": device, "signature": seen}
             db.execute(_ENQUEUE, values | common)
 
@@ -330,18 +332,18 @@ def add(folder: str, sources: Iterable[bytes], devices: Iterable[int]) -> bool:
     path = os.path.join(folder, "jobs.db")
     for _ in range(3):
         db, _aside = open_database(folder)
-        inode = _inode(path)
+        opened = inode(path)
         try:
             enqueue(db, pictures, time.time())
             paused = db.execute("SELECT 1 FROM settings WHERE name = 'paused'").fetchone() is not None
         except sqlite3.OperationalError as error:
             raise cannot_write(folder, error) from error
         except sqlite3.DatabaseError:
-            move_aside(path, inode)
+            move_aside(path, opened)
             continue
         finally:
             db.close()
         knock(folder)
-        if _inode(path) == inode:  # else somebody moved it aside as damaged meanwhile, and our jobs with it
+        if inode(path) == opened:  # else somebody moved it aside as damaged meanwhile, and our jobs with it
             return paused
     raise DamagedError(path)

@@ -16,7 +16,7 @@ import psutil
 from PIL import Image
 
 from tests.conftest import SAMPLES
-from tests.program import Program, outputs, settled, trees, wait_for
+from tests.program import Program, outputs, settled, trees, wait_for, write_while_stopped
 from tests.test_remove import assert_complete, fingerprints
 
 
@@ -57,21 +57,7 @@ def test_300_trees_and_larger_ones_moved_and_copied_in(stand_in: Program, folder
 
 
 def test_20000_files_in_50_folders_while_it_is_stopped(stand_in: Program, tmp_path: Path) -> None:
-    folders = [tmp_path / "many" / str(number) for number in range(50)]
-    for path in folders:
-        path.mkdir(parents=True)
-        stand_in("watch", "add", path)
-    stand_in("pause")
-    stand_in.start()
-    assert stand_in.process is not None
-    process = psutil.Process(stand_in.process.pid)
-    time.sleep(3)
-    before = process.memory_info().rss
-    stand_in.send(signal.SIGSTOP)
-    for path in folders:
-        for number in range(400):
-            (path / f"{number}.jpg").write_text("ok")
-    time.sleep(6)
+    process, before = write_while_stopped(stand_in, tmp_path / "many", 50, 400)
     start = time.monotonic()
     stand_in.send(signal.SIGCONT)
     peak = before
