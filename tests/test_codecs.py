@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
-from watcher import codecs, png
+from watcher import codecs, jxl, png
 from watcher.errors import PictureError
+
+from .pictures import tiff_of
 
 
 def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
@@ -165,6 +167,14 @@ def test_cmyk_becomes_rgb_and_loses_its_profile() -> None:
     assert np.asarray(picture.rgb)[10, 10].tolist() == pytest.approx([255, 0, 0], abs=4)
 
 
+def test_the_inks_of_a_cmyk_jpeg_are_read_the_same_with_and_without_adobes_marker() -> None:
+    data = saved(Image.new("CMYK", (16, 16), (0, 255, 255, 0)), "JPEG", quality=95)
+    marker = data.index(b"Adobe") - 4
+    bare = data[:marker] + data[marker + 2 + int.from_bytes(data[marker + 2 : marker + 4]) :]
+    for one in (data, bare):
+        assert read(one).rgb.getpixel((8, 8)) == (255, 0, 0)
+
+
 def test_a_grey_picture_with_a_grey_profile_loses_it() -> None:
     picture = read(saved(Image.new("L", (9, 9), 77), "PNG", icc_profile=b"\0" * 16 + b"GRAY" + b"\0" * 200))
     assert picture.icc is None
@@ -220,20 +230,36 @@ def bomb() -> bytes:
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n"
 
 
+def jxl_bomb() -> bytes:
+    """The header of 30,000 x 30,000 pixels (ISO/IEC 18181-1, D.2): not small, 30 bits of height, ratio 1."""
+    return b"\xff\x0a" + (3 << 1 | 29_999 << 3 | 1 << 33).to_bytes(8, "little") + bytes(20)
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
         (b"", "unreadable"),
         (b"x" * 5000, "unsupported"),
         (EPS, "unsupported"),
-        (b"\xff\xd8\xff\xe0", "unsupported"),
+        (b"\xff\xd8\xff\xe0", "truncated"),
+        (saved(noise(), "JPEG").replace(b"\xff\xc0\0\x11\x08", b"\xff\xc1\0\x11\x0c"), "unsupported"),
         (saved(Image.new("RGB", (9, 9)), "PPM"), "unsupported"),
-        (saved(Image.new("F", (9, 9)), "TIFF"), "unsupported"),
         (bomb(), "too_large"),
         (saved(noise(200, 200), "JPEG")[:9000], "truncated"),
         (saved(noise(200, 200), "PNG")[:9000], "truncated"),
+        (saved(noise(200, 200), "WEBP")[:9000], "truncated"),
+        (saved(noise(200, 200), "TIFF", compression="tiff_lzw")[:9000], "truncated"),
+        (saved(noise(200, 200), "GIF")[:9000], "truncated"),
+        (saved(noise(200, 200), "HEIF")[:9000], "truncated"),
+        (saved(noise(200, 200), "AVIF")[:9000], "truncated"),
+        (saved(noise(200, 200), "JXL", use_container=True)[:9000], "truncated"),
+        (saved(noise(200, 200), "JXL")[:9000], "unreadable"),  # a bare codestream does not say how long it is
+        (jxl_bomb(), "too_large"),
     ],
-    ids=["empty", "random", "eps", "jpeg-start", "ppm", "float-tiff", "bomb", "cut-jpeg", "cut-png"],
+    ids=[
+        *("empty", "random", "eps", "jpeg-start", "twelve-bit-jpeg", "ppm", "bomb", "cut-jpeg", "cut-png", "cut-webp"),
+        *("cut-tiff", "cut-gif", "cut-heif", "cut-avif", "cut-jxl", "cut-bare-jxl", "jxl-bomb"),
+    ],
 )
 def test_what_cannot_be_done_fails_with_its_reason(data: bytes, reason: str) -> None:
     with pytest.raises(PictureError) as caught:
@@ -241,10 +267,14 @@ def test_what_cannot_be_done_fails_with_its_reason(data: bytes, reason: str) -> 
     assert caught.value.reason == reason
 
 
+def sixteen_bit_tiff() -> bytes:
+    return tiff_of(np.asarray(noise(64, 64)).astype(np.uint16) * 257, photometric=2)
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow remarks on what it repairs
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "HEIF", "AVIF", "JXL", "16-bit TIFF"])
 def test_cut_off_or_garbled_files_never_raise_anything_else(kind: str) -> None:
-    whole = saved(noise(64, 64), kind)
+    whole = saved(noise(64, 64), kind) if kind != "16-bit TIFF" else sixteen_bit_tiff()
     random = np.random.default_rng(6)
     failed = 0
     for _ in range(150):
@@ -256,3 +286,151 @@ def test_cut_off_or_garbled_files_never_raise_anything_else(kind: str) -> None:
         except PictureError:
             failed += 1
     assert failed > 50
+
+
+def moving(kind: str, **options: Any) -> tuple[bytes, list[np.ndarray[Any, Any]]]:
+    """An animation of three frames, each a half transparent square elsewhere, and what is to be seen."""
+    pixels = np.zeros((3, 40, 60, 4), np.uint8)
+    for number in range(3):
+        pixels[number, 10:30, 20 * number : 20 * number + 15] = (250, 80 * number, 10, 255)
+    images = [Image.fromarray(frame) for frame in pixels]
+    options = {"duration": [100, 200, 300], "append_images": images[1:], "save_all": True, **options}
+    return saved(images[0], kind, **options), list(pixels)
+
+
+MOVING: list[tuple[str, dict[str, Any]]] = [
+    ("GIF", {"disposal": 2}),
+    ("PNG", {"disposal": 1, "blend": 0}),
+    ("WEBP", {"lossless": True, "exact": True}),
+    ("AVIF", {"quality": 100, "subsampling": "4:4:4"}),
+]
+
+
+@pytest.mark.parametrize(("kind", "options"), MOVING, ids=[kind for kind, _ in MOVING])
+def test_each_frame_of_an_animation_is_what_is_seen_and_stays_so(kind: str, options: dict[str, Any]) -> None:
+    data, want = moving(kind, **options)
+    image = codecs.open_header(data)
+    assert codecs.frame_count(image) == 3
+    pictures = list(codecs.frames(image))
+    assert [picture.duration for picture in pictures] == [100, 200, 300]
+    assert [picture.notes for picture in pictures] == [()] * 3
+    for picture, seen in zip(pictures, want, strict=True):
+        assert picture.alpha is not None
+        assert np.abs(np.asarray(picture.alpha).astype(int) - seen[..., 3]).max() <= 3
+        difference = np.abs(np.asarray(picture.rgb).astype(int) - seen[..., :3])
+        assert difference[seen[..., 3] > 0].max() <= 3
+    assert read(data).notes == ("first_frame",)
+
+
+def test_frames_without_alpha_are_independent_of_each_other() -> None:
+    images = [noise(), noise().transpose(Image.Transpose.ROTATE_180)]
+    for kind in ("PNG", "GIF"):
+        data = saved(images[0], kind, save_all=True, append_images=images[1:])
+        first, second = codecs.frames(codecs.open_header(data))
+        assert np.abs(np.asarray(first.rgb).astype(int) - np.asarray(read(data).rgb)).max() == 0
+        assert np.array_equal(np.asarray(second.rgb.rotate(180)), np.asarray(first.rgb))
+
+
+def test_a_default_image_that_is_no_part_of_the_animation_is_passed_over() -> None:
+    images = [Image.new("RGB", (20, 20), colour) for colour in ("red", "lime", "blue")]
+    data = saved(images[0], "PNG", save_all=True, append_images=images[1:], default_image=True, duration=50)
+    image = codecs.open_header(data)
+    assert codecs.frame_count(image) == 2
+    assert [picture.rgb.getpixel((9, 9)) for picture in codecs.frames(image)] == [(0, 255, 0), (0, 0, 255)]
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "MPO", "HEIF", "JPEG", "PNG"])
+def test_pages_and_further_images_are_no_animation(kind: str) -> None:
+    several = {"save_all": True, "append_images": [noise(), noise()]} if kind in ("TIFF", "MPO", "HEIF") else {}
+    data = saved(noise(), kind, **several)
+    assert codecs.frame_count(codecs.open_header(data)) == 1
+    assert read(data).notes == (("first_frame",) if kind == "TIFF" else ())
+
+
+@pytest.mark.parametrize(
+    ("kind", "loop", "times"),
+    [("GIF", None, 1), ("GIF", 0, 0), ("GIF", 4, 5), ("PNG", 0, 0), ("PNG", 3, 3), ("WEBP", 0, 0), ("WEBP", 3, 3)],
+)
+def test_how_often_an_animation_is_played(kind: str, loop: int | None, times: int) -> None:
+    data, _ = moving(kind, **({} if loop is None else {"loop": loop}))
+    assert codecs.loops(codecs.open_header(data)) == times
+
+
+def test_too_many_frames_and_too_large_ones_are_refused_before_any_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, _ = moving("GIF", disposal=2)
+    for name, limit in (("MAX_FRAMES", 2), ("MAX_FRAME_PIXELS", 40 * 60 * 3 - 1)):
+        with monkeypatch.context() as patch:
+            patch.setattr(codecs, name, limit)
+            with pytest.raises(PictureError, match=r"`--first-frame` only its first frame is done\.$") as caught:
+                next(codecs.frames(codecs.open_header(data)))
+            assert caught.value.reason == "too_large"
+    assert len(list(codecs.frames(codecs.open_header(data)))) == 3
+
+
+def rich_exif() -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0112], exif[0x8298], exif[0x011A] = "Maker", 6, "Ada", 300.0
+    inner = exif.get_ifd(0x8769)
+    inner[0x829A], inner[0x9003], inner[0x927C], inner[0xA002] = 0.01, "2024:05:06 07:08:09", b"SECRET" * 9, 4000
+    inner[0xA001], inner[0xA005] = 1, {1: "R98"}
+    exif.get_ifd(0x8825)[2] = (48.0, 8.0, 15.0)
+    return exif
+
+
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><r tiff:Orientation="6" exif:GPSLatitude="48,8N"/></x:xmpmeta>'
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "HEIF", "AVIF", "JXL"])
+def test_metadata_is_kept_as_far_as_asked(kind: str) -> None:
+    exif = rich_exif()
+    if kind == "TIFF":
+        exif[700] = XMP
+    options: dict[str, Any] = {"exif": exif.tobytes()}
+    if kind == "PNG":
+        options["pnginfo"] = PngImagePlugin.PngInfo()
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", XMP.decode())
+    elif kind != "TIFF":
+        options["xmp"] = XMP
+    options |= {"use_container": True} if kind == "JXL" else {}
+    data = saved(noise(), kind, **options)
+    dropped, kept, everything = (codecs.decode(codecs.open_header(data), level) for level in ("drop", "keep", "all"))
+    assert (dropped.exif, dropped.xmp, kept.xmp) == (None, None, None)
+    for picture in (kept, everything):
+        assert picture.exif is not None
+        assert b"SECRET" not in picture.exif
+        again = Image.open(io.BytesIO(saved(picture.rgb, "JPEG", exif=picture.exif))).getexif()
+        assert (again[0x010F], again[0x8298], float(again[0x011A])) == ("Maker", "Ada", 300.0)
+        assert 0x0112 not in again
+        inner = again.get_ifd(0x8769)
+        assert (float(inner[0x829A]), inner[0x9003]) == (0.01, "2024:05:06 07:08:09")
+        assert not {0x927C, 0xA002} & inner.keys()
+        if kind != "TIFF":  # Pillow's TIFF writer loses it
+            assert again.get_ifd(0xA005)[1] == "R98"
+        assert (again.get_ifd(0x8825).get(2) == (48.0, 8.0, 15.0)) is (picture is everything)
+    assert everything.xmp is not None
+    assert b"GPSLatitude" in everything.xmp
+    assert b'tiff:Orientation="6"' not in everything.xmp
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow remarks on the damage
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "HEIF", "AVIF", "JXL"])
+@pytest.mark.parametrize(
+    "damage", [b"Exif\0\0II*\0garbage" * 9, b"Exif\0\0" + b"\xff" * 99, b"Exif\0\0MM\0*\0\0\0\x08\xff\xff"]
+)
+def test_metadata_that_is_damaged_costs_no_picture(kind: str, damage: bytes) -> None:
+    options = {"use_container": True} if kind == "JXL" else {}
+    try:
+        data = saved(noise(), kind, exif=damage, **options)
+    except (SyntaxError, ValueError):
+        pytest.skip("the encoder refuses it")
+    picture = codecs.decode(codecs.open_header(data), "all")
+    assert picture.rgb.size == (40, 30)
+    assert picture.exif is None
+
+
+def test_without_its_package_a_jpeg_xl_fails_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = saved(noise(), "JXL")
+    monkeypatch.setattr(jxl, "Decoder", None)
+    with pytest.raises(PictureError, match=r"pip install 'nobg-watcher\[jxl\]'") as caught:
+        read(data)
+    assert caught.value.reason == "unsupported"

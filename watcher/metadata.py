@@ -1,0 +1,121 @@
+"""What a picture tells in words: the EXIF and XMP that its cut-out may carry, as far as the person asked for it.
+
+EXIF 3.0 (CIPA DC-008-2023), XMP specification part 3.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import warnings
+from collections.abc import Callable
+
+from PIL import Image
+
+DROP, KEEP, ALL = "drop", "keep", "all"
+"""Nothing; EXIF without places; EXIF with places, and XMP."""
+
+_ORIENTATION, _EXIF, _GPS, _INTEROP = 0x0112, 0x8769, 0x8825, 0xA005
+_WORDS = frozenset(
+    {
+        0x010D,  # the document's name
+        0x010E,  # description
+        0x010F,  # make
+        0x0110,  # model
+        0x011A,  # resolution, across and down, and its unit
+        0x011B,
+        0x0128,
+        0x0131,  # software
+        0x0132,  # date and time
+        0x013B,  # artist
+        0x013C,  # computer
+        0x4746,  # stars
+        0x4749,
+        0x8298,  # copyright
+        *range(0x9C9B, 0x9CA0),  # title, comment, author, keywords, subject, as Windows writes them
+    }
+)
+"""Of the main directory; what else it has describes the stored pixels, which the cut-out's are not any more."""
+_NOT_KEPT = {
+    0x927C,  # MakerNote: serial numbers, places, previews, in ways only the maker knows
+    0xA002,  # width and height of the stored picture
+    0xA003,
+    _INTEROP,  # a place in the old block; kept by its content
+}
+_DAMAGE = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, AttributeError, struct.error)
+"""What Pillow raises over damaged EXIF blocks."""
+
+
+def orientation(image: Image.Image) -> int:
+    """1..8, as EXIF says, or XMP where EXIF does not; 1 where that is damaged. After load()."""
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            value = image.getexif().get(_ORIENTATION, 1)
+    except _DAMAGE:
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def is_adobe_rgb(image: Image.Image) -> bool:
+    """Does EXIF say so? DCF 2.0: interoperability index R03; some cameras write colour space 2."""
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            exif = image.getexif()
+            space = exif.get_ifd(_EXIF).get(0xA001)
+            index = exif.get_ifd(_INTEROP).get(1)
+    except _DAMAGE:
+        return False
+    return space == 2 or (space != 1 and str(index).rstrip("\0") == "R03")
+
+
+def exif(image: Image.Image, level: str) -> bytes | None:
+    r"""The EXIF block for the upright output: b"Exif\0\0" and a TIFF, as Pillow's save() takes it; None: nothing kept.
+
+    Without orientation, thumbnail, MakerNote and what describes the stored pixels; GPS at level "all" only.
+    A damaged block gives None.
+    """
+    if level == DROP:
+        return None
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return _block(image.getexif(), with_places=level == ALL)
+    except _DAMAGE:
+        return None
+
+
+def _block(old: Image.Exif, *, with_places: bool) -> bytes | None:
+    new = Image.Exif()
+    _copy(dict(old), new, lambda tag: tag in _WORDS)
+    inner = Image.Exif()
+    _copy(old.get_ifd(_EXIF), inner, lambda tag: tag not in _NOT_KEPT)
+    if inner:
+        new.get_ifd(_EXIF).update(dict(inner))
+    if index := old.get_ifd(_INTEROP).get(1):
+        new.get_ifd(_EXIF)[_INTEROP] = {1: index}
+    if with_places and (places := old.get_ifd(_GPS)):
+        new.get_ifd(_GPS).update(places)
+    return new.tobytes() if len(new) or inner or (with_places and places) else None
+
+
+def _copy(old: dict[int, object], new: Image.Exif, wanted: Callable[[int], bool]) -> None:
+    """Tag by tag: a value that cannot be written again would cost the whole block."""
+    for tag, value in old.items():
+        if not wanted(tag):
+            continue
+        trial = Image.Exif()
+        trial[tag] = value
+        try:
+            trial.tobytes()
+        except _DAMAGE:
+            continue
+        new[tag] = value
+
+
+def xmp(image: Image.Image, level: str) -> bytes | None:
+    """The XMP packet as it is, but for the orientation, at level "all"; else None."""
+    packet = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
+    if level != ALL or not packet:
+        return None
+    found = packet.encode() if isinstance(packet, str) else bytes(packet)
+    found = re.sub(rb"(tiff:Orientation\s*=\s*[\"'])\d([\"'])", rb"\g<1>1\2", found)
+    return re.sub(rb"(<tiff:Orientation>)\s*\d\s*(</tiff:Orientation>)", rb"\g<1>1\2", found)

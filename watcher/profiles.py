@@ -1,0 +1,275 @@
+"""Colour profiles: made from the colour tags of files that carry no profile, and a check of those they carry.
+
+Sources: ICC.1:2022 (profile version 4.4) for the layout; ITU-T H.273 (07/2024) tables 2 and 3 for code points,
+primaries and curves; IEC 61966-2-1 (sRGB); SMPTE RP 177 for primaries -> matrix; SMPTE ST 2084 (PQ), ITU-R BT.2100
+(HLG) and BT.2408 (reference white) for HDR; Adobe RGB (1998) Color Image Encoding, version 2005-05.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+Matrix = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Primaries:
+    """CIE 1931 chromaticities (x, y) of white and of the three colours."""
+
+    white: tuple[float, float]
+    red: tuple[float, float]
+    green: tuple[float, float]
+    blue: tuple[float, float]
+
+
+_D65 = (0.3127, 0.3290)
+SRGB = Primaries(_D65, (0.640, 0.330), (0.300, 0.600), (0.150, 0.060))
+ADOBE_RGB = Primaries(_D65, (0.640, 0.330), (0.210, 0.710), (0.150, 0.060))
+DISPLAY_P3 = Primaries(_D65, (0.680, 0.320), (0.265, 0.690), (0.150, 0.060))
+BT2020 = Primaries(_D65, (0.708, 0.292), (0.170, 0.797), (0.131, 0.046))
+
+# H.273, table 2
+_CICP_PRIMARIES = {
+    1: SRGB,
+    4: Primaries((0.310, 0.316), (0.67, 0.33), (0.21, 0.71), (0.14, 0.08)),
+    5: Primaries(_D65, (0.64, 0.33), (0.29, 0.60), (0.15, 0.06)),
+    6: Primaries(_D65, (0.630, 0.340), (0.310, 0.595), (0.155, 0.070)),
+    7: Primaries(_D65, (0.630, 0.340), (0.310, 0.595), (0.155, 0.070)),
+    9: BT2020,
+    11: Primaries((0.314, 0.351), (0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),
+    12: DISPLAY_P3,
+}
+_LINEAR, _SRGB_CURVE, _PQ, _HLG = 8, 13, 16, 18
+_LIKE_SRGB = (1, 2, 6, 11, 13, 14, 15)
+"""Transfers shown with sRGB's curve. Those of BT.709, 601 and 2020 tell how a camera encodes, not what a screen does;
+viewers show still pictures that have them as they show sRGB. 2 is "unspecified"."""
+_GAMMAS = {4: 2.2, 5: 2.8, _LINEAR: 1.0, 17: 2.6}
+
+_D50 = np.array([0.9642, 1.0, 0.8249])  # ICC.1:2022, 7.2.16: the white of the connection space
+# ICC.1:2022, annex E: the linearised Bradford matrix
+_BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
+_CURVE_POINTS = 4096  # of a sampled curve
+_REFERENCE_WHITE = 203.0  # cd/m2, BT.2408: the white of a page in an HDR picture
+
+
+def from_cicp(primaries: int, transfer: int) -> bytes | None:
+    """The RGB profile of H.273's code points; None: sRGB, or code points that nothing is known of.
+
+    HDR (PQ 16, HLG 18) is shown up to the reference white; what is brighter is white.
+    """
+    known = _CICP_PRIMARIES.get(1 if primaries == 2 else primaries)
+    if known is None or (known == SRGB and transfer in _LIKE_SRGB):
+        return None
+    if transfer in _LIKE_SRGB:
+        return build(known, _srgb_curve())
+    if transfer in _GAMMAS:
+        return build(known, gamma_curve(_GAMMAS[transfer]))
+    sampled = {_PQ: _pq, _HLG: _hlg}.get(transfer)
+    return None if sampled is None else build(known, _sampled_curve(sampled))
+
+
+def from_png(gamma: float | None, chromaticities: tuple[float, ...] | None) -> bytes | None:
+    """The RGB profile of a PNG's gAMA (encoding exponent) and cHRM (white, red, green, blue); None: sRGB, or nonsense.
+
+    PNG specification, third edition, 11.3.2.1 and 11.3.2.2; 1/2.2 without cHRM is what programs write that mean sRGB.
+    """
+    primaries = SRGB
+    if chromaticities is not None and len(chromaticities) == 8:
+        x = chromaticities
+        primaries = Primaries((x[0], x[1]), (x[2], x[3]), (x[4], x[5]), (x[6], x[7]))
+    like_srgb = gamma is None or abs(gamma - 1 / 2.2) < 0.01
+    if not _sensible(primaries) or (gamma is not None and not 0.1 < gamma < 5):
+        return None
+    if like_srgb and _near(primaries, SRGB):
+        return None
+    return build(primaries, _srgb_curve() if gamma is None or like_srgb else gamma_curve(1 / gamma))
+
+
+@cache
+def adobe_rgb() -> bytes:
+    """The profile of Adobe RGB (1998); its gamma is 2 + 51/256 exactly (4.3.4.2)."""
+    return build(ADOBE_RGB, gamma_curve(2 + 51 / 256))
+
+
+def is_usable(icc: bytes) -> bool:
+    """Can colours be converted from this profile? A damaged one would be handed on to every viewer of the output."""
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+        mode = {b"RGB ": "RGB", b"GRAY": "L", b"CMYK": "CMYK"}[icc[16:20]]
+        ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), mode, "RGB")
+    except (ImageCms.PyCMSError, OSError, KeyError):
+        return False
+    return True
+
+
+def means_srgb(icc: bytes) -> bool:
+    """Are colours in this RGB profile the same numbers in sRGB, but for rounding?"""
+    steps = np.arange(0, 256, 51, np.uint8)
+    colours = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(1, -1, 3)
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+        transform = ImageCms.buildTransform(
+            profile, ImageCms.createProfile("sRGB"), "RGB", "RGB", ImageCms.Intent.RELATIVE_COLORIMETRIC
+        )
+    except (ImageCms.PyCMSError, OSError):
+        return False
+    converted = np.asarray(ImageCms.applyTransform(Image.fromarray(colours), transform))
+    return bool(np.abs(converted.astype(int) - colours).max() <= 1)
+
+
+def lab_to_srgb(lab: NDArray[np.float32]) -> NDArray[np.float32]:
+    """L* 0..100, a*, b* under D50 (..., 3) -> sRGB 0..1, clipped (CIE 15:2004, 8.2.1; IEC 61966-2-1, 5.2)."""
+    y = (lab[..., 0] + 16) / 116
+    f = np.stack([y + lab[..., 1] / 500, y, y - lab[..., 2] / 200], axis=-1)
+    xyz = np.where(f > 6 / 29, f * f * f, (f - 4 / 29) * (3 * (6 / 29) ** 2)) * _D50.astype(np.float32)
+    linear = np.clip(xyz @ np.linalg.inv(to_d50(SRGB)[0]).T.astype(np.float32), 0, 1)
+    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+def build(primaries: Primaries, curve: bytes) -> bytes:
+    """A display profile of three primaries and one curve (a `para` or `curv` element), version 4, about 500 bytes."""
+    matrix, adaptation = to_d50(primaries)
+    tags = [
+        (b"desc", _text("nobg: from the picture's colour tags")),
+        (b"cprt", _text("No copyright, use freely")),
+        (b"wtpt", _xyz(_D50)),
+        (b"chad", b"sf32\0\0\0\0" + b"".join(_fixed(value) for value in adaptation.flat)),
+        *((name, _xyz(matrix[:, column])) for column, name in enumerate((b"rXYZ", b"gXYZ", b"bXYZ"))),
+        *((name, curve) for name in (b"rTRC", b"gTRC", b"bTRC")),
+    ]
+    return _assemble(tags)
+
+
+def to_d50(primaries: Primaries) -> tuple[Matrix, Matrix]:
+    """Linear RGB -> XYZ relative to D50, 3 x 3, and the adaptation of the white that is in it."""
+    matrix = _to_xyz(primaries)
+    adaptation = _adaptation(matrix.sum(axis=1))
+    return adaptation @ matrix, adaptation
+
+
+def _to_xyz(primaries: Primaries) -> Matrix:
+    """SMPTE RP 177, 3.3: columns are the colours, scaled so that their sum is the white."""
+    colours = np.array([_to_xyz_of(xy) for xy in (primaries.red, primaries.green, primaries.blue)]).T
+    scaled: Matrix = colours * np.linalg.solve(colours, _to_xyz_of(primaries.white))
+    return scaled
+
+
+def _to_xyz_of(xy: tuple[float, float]) -> Matrix:
+    x, y = xy
+    return np.array([x / y, 1.0, (1 - x - y) / y])
+
+
+def _adaptation(white: Matrix) -> Matrix:
+    """ICC.1:2022, annex E: from `white` to D50."""
+    scale = (_BRADFORD @ _D50) / (_BRADFORD @ white)
+    adapted: Matrix = np.linalg.inv(_BRADFORD) @ np.diag(scale) @ _BRADFORD
+    return adapted
+
+
+def _sensible(primaries: Primaries) -> bool:
+    points = (primaries.white, primaries.red, primaries.green, primaries.blue)
+    if any(y < 0.01 or x < 0 or x + y > 1.2 for x, y in points):
+        return False
+    colours = np.array([_to_xyz_of(xy) for xy in points[1:]]).T
+    return bool(abs(np.linalg.det(colours)) > 0.01 and (_to_xyz(primaries).sum(axis=0) > 0).all())
+
+
+def _near(one: Primaries, other: Primaries) -> bool:
+    values = [np.array((p.white, p.red, p.green, p.blue)) for p in (one, other)]
+    return bool(np.abs(values[0] - values[1]).max() < 0.002)
+
+
+def gamma_curve(exponent: float) -> bytes:
+    """A power function as an ICC curve: code value ** exponent = light (ICC.1:2022, 10.18, function type 0)."""
+    return struct.pack(">4sIHH", b"para", 0, 0, 0) + _fixed(exponent)
+
+
+def _srgb_curve() -> bytes:
+    """IEC 61966-2-1, 5.2, as function type 3: (a x + b) ** g from d on, c x below."""
+    values = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+    return struct.pack(">4sIHH", b"para", 0, 3, 0) + b"".join(_fixed(value) for value in values)
+
+
+def _sampled_curve(function: Callable[[Matrix], Matrix]) -> bytes:
+    """ICC.1:2022, 10.6: light at evenly spaced code values, 0..65535."""
+    light = np.clip(function(np.linspace(0, 1, _CURVE_POINTS)), 0, 1)
+    return struct.pack(">4sII", b"curv", 0, _CURVE_POINTS) + np.round(light * 65535).astype(">u2").tobytes()
+
+
+def _pq(code: Matrix) -> Matrix:
+    """ST 2084, 5.1: code value -> light, where 1 is the reference white."""
+    m1, m2, c1, c2, c3 = 2610 / 16384, 2523 / 32, 3424 / 4096, 2413 / 128, 2392 / 128
+    root = code ** (1 / m2)
+    light: Matrix = 10000 * (np.maximum(root - c1, 0) / (c2 - c3 * root)) ** (1 / m1)
+    return light / _REFERENCE_WHITE
+
+
+def _hlg(code: Matrix) -> Matrix:
+    """BT.2100, table 5: the inverse OETF, then the system gamma 1.2, for each colour alone; 1 is the reference white.
+
+    BT.2408 puts the reference white at 75 % of the signal.
+    """
+    a, b, c = 0.17883277, 0.28466892, 0.55991073
+
+    def scene(signal: Matrix) -> Matrix:
+        return np.where(signal <= 0.5, signal**2 / 3, (np.exp((signal - c) / a) + b) / 12)
+
+    light: Matrix = (scene(code) / scene(np.array([0.75]))) ** 1.2
+    return light
+
+
+def _fixed(value: float) -> bytes:
+    return struct.pack(">i", round(value * 65536))  # s15Fixed16Number
+
+
+def _xyz(value: Matrix) -> bytes:
+    return b"XYZ \0\0\0\0" + b"".join(_fixed(part) for part in value)
+
+
+def _text(words: str) -> bytes:
+    """ICC.1:2022, 10.15: one record, English of the United States."""
+    encoded = words.encode("utf-16-be")
+    return struct.pack(">4sIII2s2sII", b"mluc", 0, 1, 12, b"en", b"US", len(encoded), 28) + encoded
+
+
+def _assemble(tags: list[tuple[bytes, bytes]]) -> bytes:
+    """ICC.1:2022, 7: header, tag table, elements at multiples of four; equal elements stand there once."""
+    table = struct.pack(">I", len(tags))
+    start = 128 + 4 + 12 * len(tags)
+    body = b""
+    places: dict[bytes, int] = {}
+    for name, element in tags:
+        if element not in places:
+            places[element] = start + len(body)
+            body += element + b"\0" * (-len(element) % 4)
+        table += struct.pack(">4sII", name, places[element], len(element))
+    return _header(start + len(body)) + table + body
+
+
+def _header(size: int) -> bytes:
+    """ICC.1:2022, 7.2: version 4.4, a display, RGB to XYZ, relative. A fixed date: same tags, same bytes."""
+    date = (2022, 1, 1, 0, 0, 0)
+    fields = (
+        size,
+        b"\0" * 4,
+        0x04400000,
+        b"mntr",
+        b"RGB ",
+        b"XYZ ",
+        *date,
+        b"acsp",
+        b"\0" * 4,
+        0,
+        b"\0" * 4,
+        b"\0" * 4,
+    )
+    head = struct.pack(">I4sI4s4s4s6H4s4sI4s4s", *fields) + struct.pack(">QI", 0, 1)
+    return head + b"".join(_fixed(value) for value in _D50) + b"\0" * 48
