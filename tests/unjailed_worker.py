@@ -7,8 +7,16 @@ import watcher
 from watcher import jail
 
 del os.environ["ORT_DISABLE_TELEMETRY"]  # watcher has set it; onnxruntime is imported below
-jail.enter_before_threads = list
-jail.enter_with_threads = list
+
+
+def no_jail(model_memory: int = 0) -> list[jail.Layer]:
+    """No wall at all."""
+    assert model_memory >= 0
+    return []
+
+
+jail.enter_before_threads = no_jail
+jail.enter_with_threads = no_jail
 
 assert watcher.__version__
 from watcher.worker import main  # noqa: E402

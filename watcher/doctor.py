@@ -6,7 +6,7 @@ import importlib.metadata
 import platform
 from dataclasses import dataclass
 
-from watcher import commit, models, paths
+from watcher import commit, memory, model_commands, models, paths
 from watcher.errors import ModelError, NobgError
 from watcher.staff import PICTURE_TIME, Worker, WorkerDiedError
 
@@ -30,13 +30,15 @@ class Check:
 
 def examine() -> list[Check]:
     """All checks, in the order in which one depends on another. Writes nothing but the worker's log."""
-    checks = [
-        Check("Python", "good", f"{platform.python_version()} on {platform.platform()}"),
-        _onnxruntime(),
-        _model(),
-    ]
+    checks = [Check("Python", "good", f"{platform.python_version()} on {platform.platform()}"), _onnxruntime()]
+    model = models.DEFAULT
     try:
-        with Worker() as worker:
+        model = models.find(model_commands.in_use())
+    except NobgError as error:
+        checks.append(Check("Settings", "bad", str(error), error.exit_code))
+    checks += [_model(model), *_other_models(model), _memory(model)]
+    try:
+        with Worker(model) as worker:
             checks += _worker(worker)
     except NobgError as error:
         checks.append(Check("Worker", "bad", str(error), error.exit_code))
@@ -50,12 +52,37 @@ def _onnxruntime() -> Check:
         return Check("onnxruntime", "bad", "not installed. Install nobg again.", 3)
 
 
-def _model() -> Check:
+def _model(model: models.Model) -> Check:
+    """The model in use."""
     try:
-        models.read(models.DEFAULT)
+        models.read(model)
     except ModelError as error:
         return Check("Model", "bad", str(error), error.exit_code)
-    return Check("Model", "good", f"{models.DEFAULT.name}, SHA-256 {models.DEFAULT.sha256}")
+    return Check("Model", "good", f"{model.name}, SHA-256 {model.sha256}")
+
+
+def _other_models(used: models.Model) -> list[Check]:
+    """Those that are installed, too: a damaged one is in nobody's way."""
+    checks = []
+    for model in models.installed():
+        if model != used:
+            try:
+                models.read(model)
+            except ModelError as error:
+                checks.append(Check(f"Model {model.name}", "warning", str(error)))
+            else:
+                checks.append(Check(f"Model {model.name}", "good", "installed, and undamaged"))
+    return checks
+
+
+def _memory(model: models.Model) -> Check:
+    try:
+        memory.check(model)
+    except ModelError as error:
+        return Check("Memory", "bad", str(error), error.exit_code)
+    free = memory.available()
+    there = "and the system does not say how much is free" if free is None else f"{memory.gigabytes(free)} are free"
+    return Check("Memory", "good", f"{model.name} takes {memory.gigabytes(model.memory)}, {there}")
 
 
 def _worker(worker: Worker) -> list[Check]:

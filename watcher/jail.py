@@ -1,7 +1,7 @@
 """The worker's jail: no network, no files, no other programs, bounded memory, enforced by the operating system.
 
-One backend per system, each with `enter_before_threads()` and `enter_with_threads()` that return the layers in force;
-this module picks one, and `probe()` tries what must be refused.
+One backend per system, each with `enter_before_threads(memory)` and `enter_with_threads(memory)` that return the layers
+in force (`memory`: bytes that may still be taken); this module picks one, and `probe()` tries what must be refused.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 MEMORY = 6 << 30
-"""Bytes the worker may take beyond what its libraries have: the model needs up to 2 GiB, 250 megapixels 3 GiB."""
+"""Bytes the worker may take beyond what its libraries have and its model needs: 250 megapixels take 3 GiB."""
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,20 @@ class Layer:
         return asdict(self)
 
 
-def enter_before_threads() -> list[Layer]:
-    """The layers that bind only the calling thread and those it starts later: enter them while it is alone."""
-    return _backend("enter_before_threads")()
+def enter_before_threads(model_memory: int = 0) -> list[Layer]:
+    """The layers that bind only the calling thread and those it starts later: enter them while it is alone.
+
+    `model_memory`: bytes that the model needs.
+    """
+    return _backend("enter_before_threads")(MEMORY + model_memory)
 
 
-def enter_with_threads() -> list[Layer]:
-    """The layers that bind the whole process, entered when everything is loaded."""
-    return _backend("enter_with_threads")()
+def enter_with_threads(model_memory: int = 0) -> list[Layer]:
+    """The layers that bind the whole process, entered when everything is loaded; `model_memory` as before."""
+    return _backend("enter_with_threads")(MEMORY + model_memory)
 
 
-def _backend(name: str) -> Callable[[], list[Layer]]:
+def _backend(name: str) -> Callable[[int], list[Layer]]:
     if sys.platform == "linux":
         from watcher import jail_linux as backend
     elif sys.platform == "darwin":
@@ -48,8 +51,8 @@ def _backend(name: str) -> Callable[[], list[Layer]]:
     elif sys.platform == "win32":
         from watcher import jail_windows as backend
     else:
-        return lambda: [Layer("jail", active=False, detail=f"nobg knows no jail for {sys.platform}")]
-    function: Callable[[], list[Layer]] = getattr(backend, name)
+        return lambda _memory: [Layer("jail", active=False, detail=f"nobg knows no jail for {sys.platform}")]
+    function: Callable[[int], list[Layer]] = getattr(backend, name)
     return function
 
 

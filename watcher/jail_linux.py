@@ -294,14 +294,14 @@ MACHINES = {"x86_64": _X86_64, "aarch64": _AARCH64}
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def enter_before_threads() -> list[Layer]:
+def enter_before_threads(memory: int = MEMORY) -> list[Layer]:
     """The limits (they need a last look into /proc), and Landlock, which binds this thread and those it starts."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # whoever started us is gone: nobody wants the answer
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
-    return [limits(), landlock()]
+    return [limits(memory), landlock()]
 
 
-def enter_with_threads() -> list[Layer]:
+def enter_with_threads(_memory: int = MEMORY) -> list[Layer]:
     """Seccomp, for all threads at once."""
     _prctl(_PR_SET_DUMPABLE, 0)  # no other process of this person may read our memory
     return [seccomp()]
@@ -350,12 +350,12 @@ def ruleset(version: int) -> bytes:
     return struct.pack(f"={len(fields)}Q", *fields)
 
 
-def limits() -> Layer:
-    """No core dump of somebody's picture, and so much memory and no more."""
+def limits(memory: int = MEMORY) -> Layer:
+    """No core dump of somebody's picture, and so much more memory (bytes) and no more."""
     with open("/proc/self/statm") as file:
         now = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    limit = now + MEMORY
+    limit = now + memory
     _soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     if hard != resource.RLIM_INFINITY:
         limit = min(limit, hard)

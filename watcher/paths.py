@@ -14,12 +14,23 @@ APP = "nobg"
 
 def config_path() -> Path:
     """The configuration; it need not be there."""
+    return Path(store.config_folder()) / "config.toml"
+
+
+def models_dir() -> Path:
+    """The folder of the models that a person added; it need not be there.
+
+    The worker knows nothing of the person, neither NOBG_HOME nor HOME: whoever starts it says so in NOBG_MODELS.
+    """
     home = os.environ.get("NOBG_HOME")
     if home:
-        return Path(home).absolute() / "config" / "config.toml"
+        return Path(home).absolute() / "data" / "models"
+    told = os.environ.get("NOBG_MODELS")
+    if told:
+        return Path(told)
     import platformdirs
 
-    return platformdirs.user_config_path(APP, appauthor=False) / "config.toml"
+    return platformdirs.user_data_path(APP, appauthor=False) / "models"
 
 
 def state_dir() -> Path:

@@ -1,0 +1,105 @@
+"""The words of `nobg models list`, `add`, `verify` and `use`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from typing import Any
+
+from watcher import config, memory, models, paths, terminal
+from watcher.errors import ModelError
+from watcher.models import Model
+
+
+def in_use() -> str:
+    """The name of the model that nobg works with where nothing else is asked for. Raises UsageError."""
+    return config.load(paths.config_path()).model or models.DEFAULT.name
+
+
+def list_(options: argparse.Namespace) -> int:
+    """Every model that there is, and where those that are not here are found."""
+    current, here = in_use(), models.installed()
+    rows = [*models.CATALOGUE, *models.added()]
+    if options.json:
+        terminal.print_json({"models": [_as_dict(model, current, here) for model in rows]})
+        return 0
+    for model in rows:
+        for line in _lines(model, current, here):
+            terminal.tell(line)
+    terminal.tell("")
+    terminal.tell("nobg downloads nothing. Get a file where it says, then: nobg models add FILE")
+    return 0
+
+
+def _as_dict(model: Model, current: str, here: list[Model]) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "installed": model in here,
+        "in_use": model.name == current,
+        "size": model.size,
+        "memory": model.memory,
+        "licence": model.licence,
+        "good_for": model.good_for,
+        "sources": list(model.sources),
+        "sha256": model.sha256,
+        "side": model.side,
+    }
+
+
+def _lines(model: Model, current: str, here: list[Model]) -> Iterator[str]:
+    state = "in use" if model.name == current else "installed" if model in here else "not here"
+    if model.name == current and model not in here:
+        state = "in use, but not here"
+    needs = f"{model.size / 1e6:.0f} MB, takes {memory.gigabytes(model.memory)} of memory"
+    yield f"{model.name} ({state}): {model.good_for}"
+    yield f"    {needs}; licence: {model.licence}"
+    if model not in here:
+        for number, source in enumerate(model.sources):
+            yield f"    {'found at' if number == 0 else 'or'}: {source}"
+
+
+def add(options: argparse.Namespace) -> int:
+    """Install the model in a file."""
+    from watcher import model_files
+
+    recipe = None if options.recipe_from is None else models.in_catalogue(options.recipe_from)
+    model = model_files.add(options.file, recipe)
+    if model == models.DEFAULT:
+        terminal.tell(f"This is {model.name}, which came with nobg: it is here already.")
+        return 0
+    known = f"This is {model.name}: {model.good_for}." if model in models.CATALOGUE else f"It is called {model.name}."
+    terminal.tell(f"{known} Licence: {model.licence}.")
+    terminal.tell(f"Installed: {models.path_of(model)}")
+    terminal.tell(f"To work with it from now on: nobg models use {model.name}")
+    return 0
+
+
+def verify(_options: argparse.Namespace) -> int:
+    """Is each file that is here what it should be?"""
+    damaged = 0
+    for model in models.installed():
+        try:
+            models.read(model)
+        except ModelError as error:
+            terminal.say(str(error))
+            damaged = error.exit_code
+        else:
+            terminal.tell(f"{model.name} is undamaged: SHA-256 {model.sha256}")
+    return damaged
+
+
+def use(options: argparse.Namespace) -> int:
+    """Work with this model from now on."""
+    model = models.find(options.name)
+    models.read(model)  # not only there, but sound
+    name = None if model == models.DEFAULT else model.name
+
+    def act(document: Any) -> None:
+        if name is None:
+            document.pop("model", None)
+        else:
+            document["model"] = name
+
+    config.change(paths.config_path(), act)
+    terminal.tell(f"nobg works with {model.name} from now on: {model.good_for}.")
+    return 0
