@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from watcher.recipe import Recipe, parse
+from watcher.recipe import BUILT_IN, DARKNESS, FIELDS, Canvas, Measure, Recipe, RecipeError, parse, read, written
 
 ODD = os.fsdecode(b"caf\xe9 \xff\n")
 
@@ -46,3 +46,128 @@ def test_two_folders_are_two_keys_and_two_spellings_are_one() -> None:
 def test_the_cut_out_goes_beside_its_source_into_a_sub_folder_or_elsewhere(output: str | None, place: str) -> None:
     recipe = Recipe(None if output is None else Path(output))
     assert recipe.place(Path("/pictures/june/photo.jpg")) == Path(place)
+
+
+FULL = {
+    "background": "/pictures/beach.jpg",
+    "fit": "contain",
+    "crop": "5%",
+    "canvas": "4:5",
+    "padding": 12,
+    "placement": "bottom-left",
+    "longest_side": 900,
+    "shadow": 55,
+    "format": "webp",
+    "quality": 80,
+    "metadata": "keep",
+    "first_frame": True,
+    "suffix": "_shop",
+    "model": "u2net",
+    "output": "cut",
+}
+
+
+def test_what_a_person_writes_is_read_and_written_again_and_survives_the_journal() -> None:
+    recipe = read(FULL)
+    assert recipe.crop == Measure(5, percent=True)
+    assert recipe.canvas == Canvas(4, 5, ratio=True)
+    assert parse(recipe.key()) == recipe
+    again = written(recipe, FULL)
+    assert read(again) == recipe
+    assert again["longest_side"] == 900
+    assert again["first_frame"] is True
+
+
+def test_text_from_the_command_line_is_as_good_as_a_number_from_the_file() -> None:
+    assert read({"longest_side": "900", "crop": "40"}) == read({"longest_side": 900, "crop": 40})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "meant"),
+    [
+        ("background", "none", None),
+        ("background", "White", "#ffffff"),
+        ("background", "#FC0", "#ffcc00"),
+        ("background", "#12aBeF", "#12abef"),
+        ("background", "/a b/ü.JPG", Path("/a b/ü.JPG")),
+        ("crop", True, Measure(0)),
+        ("crop", False, None),
+        ("crop", "2.5%", Measure(2.5, percent=True)),
+        ("crop", "40px", Measure(40)),
+        ("canvas", "2000 x 1000", Canvas(2000, 1000)),
+        ("shadow", True, DARKNESS),
+        ("shadow", "7", 7),
+        ("shadow", False, 0),
+        ("mask", True, True),
+        ("format", "tiff", "tiff"),
+    ],
+)
+def test_each_way_of_saying_it_is_understood(name: str, value: object, meant: object) -> None:
+    assert getattr(read({name: value}), name) == meant
+
+
+@pytest.mark.parametrize(
+    ("values", "field", "why"),
+    [
+        ({"colour": 1}, "colour", "no such setting"),
+        ({"background": "whyte"}, "background", "must be none, white"),
+        ({"background": "beach.jpg"}, "background", "whole path"),
+        ({"background": "#12345"}, "background", "must be none"),
+        ({"crop": "much"}, "crop", "number of pixels"),
+        ({"crop": -1}, "crop", "number of pixels"),
+        ({"crop": "101%"}, "crop", "at most 100%"),
+        ({"canvas": "2000"}, "canvas", "size in pixels"),
+        ({"canvas": "0x5"}, "canvas", "size in pixels"),
+        ({"canvas": "99999x5"}, "canvas", "size in pixels"),
+        ({"canvas": "100:1"}, "canvas", "20 times"),
+        ({"canvas": "1:1", "padding": "46%"}, "padding", "at most 45%"),
+        ({"canvas": "100x50", "padding": 25}, "padding", "no room"),
+        ({"padding": 5}, "padding", "needs a canvas"),
+        ({"placement": "top"}, "placement", "needs a canvas"),
+        ({"canvas": "1:1", "placement": "middle"}, "placement", "one of top-left"),
+        ({"longest_side": 0}, "longest_side", "from 1 to"),
+        ({"longest_side": 1.5}, "longest_side", "whole number"),
+        ({"longest_side": True}, "longest_side", "whole number"),
+        ({"canvas": "10x10", "longest_side": 5}, "longest_side", "size already"),
+        ({"shadow": 101}, "shadow", "0 to 100"),
+        ({"mask": 1}, "mask", "true or false"),
+        ({"mask": True, "background": "white"}, "background", "a mask has none"),
+        ({"mask": True, "shadow": True}, "shadow", "a mask has none"),
+        ({"format": "gif"}, "format", "one of png"),
+        ({"format": "jpeg"}, "format", "choose a background"),
+        ({"quality": 50}, "quality", "only webp and jpeg"),
+        ({"format": "webp", "quality": 0}, "quality", "1 to 100"),
+        ({"format": "webp", "effort": "small"}, "effort", "only png"),
+        ({"fit": "contain"}, "fit", "there is none"),
+        ({"fit": "contain", "background": "white"}, "fit", "there is none"),
+        ({"metadata": "gps"}, "metadata", "one of drop"),
+        ({"suffix": ""}, "suffix", "name can end"),
+        ({"suffix": "a/b"}, "suffix", "name can end"),
+        ({"suffix": "_x.png"}, "suffix", "name can end"),
+        ({"model": ""}, "model", "name of a model"),
+        ({"output": ""}, "output", "name a folder"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_the_setting_and_why(
+    values: dict[str, object], field: str, why: str
+) -> None:
+    with pytest.raises(RecipeError, match=why) as caught:
+        read(values)
+    assert caught.value.field == field
+
+
+def test_a_jpeg_may_be_a_mask_and_what_is_read_later_overrides() -> None:
+    assert read({"mask": True, "format": "jpeg"}).mask
+    assert read({"background": "none"}, read({"background": "white"})) == Recipe()
+
+
+def test_outputs_are_named_by_suffix_and_format() -> None:
+    recipe = read({"suffix": "_white", "format": "jpeg", "background": "white", "output": "shop"})
+    paths = recipe.outputs(Path("/in/photo.png"))
+    assert [next(paths), next(paths)] == [Path("/in/shop/photo_white.jpg"), Path("/in/shop/photo_white-2.jpg")]
+
+
+def test_each_setting_has_its_field_and_the_built_in_recipes_can_be_written() -> None:
+    assert {field.name for field in FIELDS} == set(Recipe.__dataclass_fields__)
+    for recipe in BUILT_IN.values():
+        assert read(written(recipe, recipe.settings())) == recipe

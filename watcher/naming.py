@@ -19,14 +19,16 @@ LONGEST_NAME = 255  # bytes; the limit of almost every file system
 _OURS = re.compile(rf".*{MARK}(-\d+)?\.[^.]+", re.DOTALL)
 
 
-def is_output_name(name: str) -> bool:
-    """Is it `*_nobg.*` or `*_nobg-N.*`? A folder never offers such a file as a source."""
-    return _OURS.fullmatch(name) is not None
+def is_output_name(name: str, mark: str = MARK) -> bool:
+    """Is it `*_nobg.*` or `*_nobg-N.*`, or the same with `mark`? A folder never offers such a file as a source."""
+    if _OURS.fullmatch(name) is not None:
+        return True
+    return mark != MARK and re.fullmatch(rf".*{re.escape(mark)}(-\d+)?\.[^.]+", name, re.DOTALL) is not None
 
 
-def is_source_name(name: str) -> bool:
+def is_source_name(name: str, mark: str = MARK) -> bool:
     """Does a folder offer a file of this name as a source: a picture, not hidden, not ours?"""
-    return is_picture_name(name) and not is_output_name(name) and not name.startswith(".")
+    return is_picture_name(name) and not is_output_name(name, mark) and not name.startswith(".")
 
 
 def place_of(folder: AnyStr, output: AnyStr) -> AnyStr:
@@ -39,14 +41,14 @@ def visible(text: str) -> str:
     return "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in text)
 
 
-def output_names(source: PurePath, suffix: str = ".png") -> Iterator[str]:
+def output_names(source: PurePath, mark: str = MARK, suffix: str = ".png") -> Iterator[str]:
     """`photo_nobg.png`, `photo_nobg-2.png`, `photo_nobg-3.png`, … for `photo.jpg`.
 
     A name that would be longer than 255 bytes loses characters at the end of the source's part.
     """
     number = 1
     while True:
-        ending = f"{MARK}{f'-{number}' if number > 1 else ''}{suffix}"
+        ending = f"{mark}{f'-{number}' if number > 1 else ''}{suffix}"
         stem = source.stem
         while len(os.fsencode(stem + ending)) > LONGEST_NAME:
             stem = stem[:-1]
@@ -54,9 +56,9 @@ def output_names(source: PurePath, suffix: str = ".png") -> Iterator[str]:
         number += 1
 
 
-def output_paths(source: Path, folder: Path) -> Iterator[Path]:
-    """The paths to try in `folder` for the cut-out of `source`."""
-    for name in output_names(source):
+def output_paths(source: Path, folder: Path, mark: str = MARK, suffix: str = ".png") -> Iterator[Path]:
+    """The paths to try in `folder` for the output of `source`."""
+    for name in output_names(source, mark, suffix):
         yield folder / name
 
 

@@ -1,8 +1,8 @@
-"""RGBA pixels -> PNG, fast.
+"""Pixels -> PNG, fast.
 
 Pillow tries five filters on every row, which at 12 megapixels takes as long as the network does; one filter and
 ISA-L's deflate take a ninth of that, for a smaller file (benchmarks/png.py). So this much is written here,
-from the PNG specification (W3C, third edition): signature, IHDR, iCCP, IDAT, IEND.
+from the PNG specification (W3C, third edition): signature, IHDR, iCCP, eXIf, IDAT, IEND.
 """
 
 from __future__ import annotations
@@ -17,18 +17,25 @@ from numpy.typing import NDArray
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _UP = 2  # filter type: each byte less the one above it, modulo 256
-_LEVEL = 2  # of 0..3
+_LEVEL, _FAST = 2, 0  # of 0..3
 _BAND = 256  # rows filtered at a time
-_EIGHT_BIT, _RGBA = 8, 6
+_EIGHT_BIT = 8
+_COLOUR_TYPES = {1: 0, 3: 2, 4: 6}  # channels -> grey, RGB, RGBA
 
 
-def encode(pixels: NDArray[np.uint8], icc: bytes | None) -> bytes:
-    """A PNG of `pixels` (H, W, 4) uint8, straight RGBA, with the colour profile `icc` if there is one."""
-    height, width, _ = pixels.shape
-    parts = [_SIGNATURE, *_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, _EIGHT_BIT, _RGBA, 0, 0, 0))]
+def encode(pixels: NDArray[np.uint8], icc: bytes | None, exif: bytes | None = None, *, fast: bool = False) -> bytes:
+    """A PNG of `pixels` (H, W, C) uint8: C 4, straight RGBA; 3, RGB; 1, grey.
+
+    `icc`: the colour profile. `exif`: a TIFF block without "Exif" before it. `fast`: in less time, a larger file.
+    """
+    height, width, channels = pixels.shape
+    kind = struct.pack(">IIBBBBB", width, height, _EIGHT_BIT, _COLOUR_TYPES[channels], 0, 0, 0)
+    parts = [_SIGNATURE, *_chunk(b"IHDR", kind)]
     if icc:
         parts += _chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc))
-    for piece in _compressed_rows(pixels.reshape(height, width * 4)):
+    if exif:
+        parts += _chunk(b"eXIf", exif)
+    for piece in _compressed_rows(pixels.reshape(height, width * channels), _FAST if fast else _LEVEL):
         parts += _chunk(b"IDAT", piece)
     parts += _chunk(b"IEND", b"")
     return b"".join(parts)
@@ -39,9 +46,9 @@ def _chunk(kind: bytes, body: bytes) -> list[bytes]:
     return [struct.pack(">I", len(body)), kind, body, struct.pack(">I", checksum)]
 
 
-def _compressed_rows(rows: NDArray[np.uint8]) -> Iterator[bytes]:
-    """The zlib stream of the filtered rows (H, 4 W), in pieces."""
-    deflate = isal_zlib.compressobj(_LEVEL)
+def _compressed_rows(rows: NDArray[np.uint8], level: int) -> Iterator[bytes]:
+    """The zlib stream of the filtered rows (H, C W), in pieces."""
+    deflate = isal_zlib.compressobj(level)
     above = np.zeros_like(rows[0])
     for top in range(0, len(rows), _BAND):
         band = rows[top : top + _BAND]
