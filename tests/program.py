@@ -19,6 +19,7 @@ from watcher.jobs import Job, Journal
 
 ROOT = Path(__file__).parent.parent
 STAND_IN = [sys.executable, str(ROOT / "tests" / "stand_in_program.py")]
+STAND_IN_WORKER = ROOT / "tests" / "stand_in_worker.py"
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
@@ -30,13 +31,15 @@ def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
 
 
 class Program:
-    """`nobg run --no-tray`, with the real worker, or with one that copies what it gets (`stand_in`)."""
+    """`nobg run --no-tray`, with the real worker, one that copies what it gets (`stand_in`), or that of a script."""
 
-    def __init__(self, home: Path, folder: Path, *, stand_in: bool = False) -> None:
+    def __init__(self, home: Path, folder: Path, *, stand_in: bool = False, worker: Path | None = None) -> None:
         self.state = home / "state"
         self.log = home / "stand-in.log"
         self.folder = folder
-        self.command = [*STAND_IN, str(self.log)] if stand_in else [sys.executable, "-m", "watcher"]
+        self.command = [sys.executable, "-m", "watcher"]
+        if stand_in or worker:
+            self.command = [*STAND_IN, str(worker or STAND_IN_WORKER), str(self.log) if stand_in else ""]
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, *before: str) -> None:

@@ -28,4 +28,5 @@ with open(sys.argv[1], "ab", buffering=0) as log:
             "seconds": 0.1,
             "notes": [],
         }
-        frames.write(sys.stdout.buffer, answer, b"PNG of " + data)
+        kind = b"mask of " if "mask" in header.get("recipe", "") else b"PNG of "
+        frames.write(sys.stdout.buffer, answer, kind + data)

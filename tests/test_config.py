@@ -2,6 +2,7 @@
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -10,7 +11,7 @@ import pytest
 from watcher import config
 from watcher.config import Config, Folder
 from watcher.errors import PlaceError, UsageError
-from watcher.recipe import Recipe
+from watcher.recipe import Canvas, Measure, Recipe, written
 
 FILE = Path("/etc/nobg.toml")
 
@@ -32,6 +33,12 @@ def file(tmp_path: Path) -> Path:
     path = tmp_path / "config.toml"
     path.write_text(WRITTEN)
     return path
+
+
+def table(folder: Folder) -> dict[str, object]:
+    """The folder as config.toml has it."""
+    own = {"path": str(folder.path), "recursive": folder.recursive, "move_originals": folder.move_originals}
+    return {key: value for key, value in own.items() if value} | written(folder.recipe, folder.recipe.settings())
 
 
 def test_each_setting_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,14 +116,14 @@ def test_a_file_that_cannot_be_read_is_an_error_and_not_the_defaults(tmp_path: P
 def test_the_first_folder_begins_the_file_for_its_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "new" / "config.toml"
     folder = Folder(Path("/a"), recursive=True, recipe=Recipe(Path("out")), move_originals="old")
-    assert config.add_folder(path, folder) == config.load(path) == Config((folder,))
+    assert config.add_folder(path, table(folder)) == config.load(path) == Config((folder,))
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
     assert path.read_text().startswith("# ")
 
 
 def test_comments_survive_a_folder_more_and_a_folder_less(file: Path) -> None:
-    config.add_folder(file, Folder(Path("/new")))
+    config.add_folder(file, table(Folder(Path("/new"))))
     assert file.read_text().startswith(WRITTEN)
     assert [folder.path.name for folder in config.load(file).folders] == ["camera", "inbox", "new"]
     config.remove_folder(file, Path("/new"))
@@ -128,28 +135,28 @@ def test_comments_survive_a_folder_more_and_a_folder_less(file: Path) -> None:
 def test_the_last_folder_can_be_removed(file: Path) -> None:
     config.remove_folder(file, Path("/camera"))
     assert config.remove_folder(file, Path("/inbox")) == config.load(file) == Config(())
-    assert config.add_folder(file, Folder(Path("/inbox"))) == Config((Folder(Path("/inbox")),))
+    assert config.add_folder(file, table(Folder(Path("/inbox")))) == Config((Folder(Path("/inbox")),))
 
 
 @pytest.mark.parametrize("before", ["folders = []\n", 'folders = [{path = "/a", recursive = true}]\n'])
 def test_folders_that_somebody_wrote_as_a_list_stay(file: Path, before: str) -> None:
     file.write_text(before)
     kept = config.load(file).folders
-    assert config.add_folder(file, Folder(Path("/b"))).folders == (*kept, Folder(Path("/b")))
+    assert config.add_folder(file, table(Folder(Path("/b")))).folders == (*kept, Folder(Path("/b")))
 
 
 def test_a_folder_added_again_changes_in_its_place(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/")
     file.write_text(WRITTEN.replace("/camera", "~/camera"))
     again = Folder(Path("/camera"), recipe=Recipe(Path("out")), move_originals="old")
-    assert config.add_folder(file, again).folders == (again, Folder(Path("/inbox")))
+    assert config.add_folder(file, table(again)).folders == (again, Folder(Path("/inbox")))
     assert 'path = "~/camera"  # a card\n' in file.read_text()
-    assert config.add_folder(file, Folder(Path("/camera"))).folders[0] == Folder(Path("/camera"))
+    assert config.add_folder(file, table(Folder(Path("/camera")))).folders[0] == Folder(Path("/camera"))
 
 
 def test_what_changes_nothing_writes_nothing(file: Path) -> None:
     before = file.stat()
-    config.add_folder(file, Folder(Path("/camera"), recursive=True))
+    config.add_folder(file, table(Folder(Path("/camera"), recursive=True)))
     assert file.stat() == before
 
 
@@ -157,7 +164,7 @@ def test_a_link_stays_and_what_it_leads_to_changes(file: Path, tmp_path: Path) -
     link = tmp_path / "home" / "config.toml"
     link.parent.mkdir()
     link.symlink_to("../config.toml")
-    config.add_folder(link, Folder(Path("/new")))
+    config.add_folder(link, table(Folder(Path("/new"))))
     assert link.readlink() == Path("../config.toml")
     assert len(config.load(file).folders) == 3
     assert os.listdir(link.parent) == ["config.toml"]
@@ -178,7 +185,7 @@ def test_a_disk_that_is_full_leaves_the_old_file_and_nothing_else(
 
     monkeypatch.setattr(os, call, full)
     with pytest.raises(PlaceError, match=rf"^{file} cannot be written \(No space"):
-        config.add_folder(file, Folder(Path("/new")))
+        config.add_folder(file, table(Folder(Path("/new"))))
     assert file.read_text() == WRITTEN
     assert os.listdir(file.parent) == ["config.toml"]
 
@@ -187,7 +194,7 @@ def test_a_disk_that_is_full_leaves_the_old_file_and_nothing_else(
 def test_a_file_that_is_wrong_already_is_not_changed(file: Path, broken: str) -> None:
     file.write_text(broken)
     with pytest.raises(UsageError, match=", line "):
-        config.add_folder(file, Folder(Path("/b")))
+        config.add_folder(file, table(Folder(Path("/b"))))
     with pytest.raises(UsageError, match=", line "):
         config.remove_folder(file, Path("/a"))
     assert file.read_text() == broken
@@ -202,7 +209,7 @@ def test_a_file_that_is_wrong_already_is_not_changed(file: Path, broken: str) ->
 )
 def test_what_would_make_the_file_wrong_is_refused(file: Path, folder: Folder, why: str) -> None:
     with pytest.raises(UsageError, match=why):
-        config.add_folder(file, folder)
+        config.add_folder(file, table(folder))
     assert file.read_text() == WRITTEN
 
 
@@ -210,3 +217,70 @@ def test_only_a_watched_folder_can_be_removed(file: Path) -> None:
     with pytest.raises(UsageError, match="/elsewhere is not watched"):
         config.remove_folder(file, Path("/elsewhere"))
     assert file.read_text() == WRITTEN
+
+
+SHOP = """\
+model = "u2net"
+
+[recipes.shop]
+label = "White square"
+menu = true
+background = "white"
+crop = true
+canvas = "2000x2000"
+padding = "5%"
+format = "jpeg"
+longest_side = 7
+
+[[folders]]
+path = "/in"
+recipe = "shop"
+quality = 80
+"""
+
+
+def test_recipes_are_read_and_a_folder_starts_from_one_and_changes_it() -> None:
+    settings = config.parse(SHOP.replace("longest_side = 7\n", ""), FILE)
+    shop = settings.recipes["shop"]
+    assert (shop.menu, shop.label, settings.model) == (True, "White square", "u2net")
+    assert shop.recipe == Recipe(
+        background="#ffffff",
+        crop=Measure(0),
+        canvas=Canvas(2000, 2000),
+        padding=Measure(5, percent=True),
+        format="jpeg",
+    )
+    (folder,) = settings.folders
+    assert folder.based_on == "shop"
+    assert folder.recipe == replace(shop.recipe, quality=80)
+
+
+def test_a_recipe_is_found_by_its_name_and_the_built_in_ones_are_always_there() -> None:
+    settings = config.parse('[recipes.white]\nbackground = "#eee"\n', FILE)
+    assert settings.recipe("white").background == "#eeeeee"
+    assert settings.recipe("mask").mask
+    with pytest.raises(UsageError, match=r"no recipe called shop\. There is: transparent, white, crop, mask"):
+        settings.recipe("shop")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "key", "why"),
+    [
+        (SHOP, 11, "longest_side", "the canvas has a size already"),
+        (SHOP.replace("longest_side = 7", "colour = 7"), 11, "colour", "no such setting"),
+        (SHOP.replace("true\nback", "1\nback").replace("longest_side = 7\n", ""), 5, "menu", "true or false"),
+        (
+            SHOP.replace("longest_side = 7\n", "").replace('"shop"\nq', '"ship"\nq'),
+            14,
+            "recipe",
+            "no recipe called ship",
+        ),
+        (SHOP.replace("longest_side = 7\n", "").replace("quality = 80", "quality = 800"), 15, "quality", "1 to 100"),
+        ("recipes = 1", 1, "recipes", "tables, such as"),
+        ("[recipes]\nshop = 1", 2, "shop", "a recipe is a table"),
+        ('model = "a"\n[[folders]]\npath = "/a"\nmodel = 1', 4, "model", "name of a model"),
+    ],
+)
+def test_what_is_wrong_with_a_recipe_is_said_with_line_and_key(text: str, line: int, key: str, why: str) -> None:
+    with pytest.raises(UsageError, match=rf"^{FILE}, line {line}, {key}: .*{why}.*\. Correct it there\.$"):
+        config.parse(text, FILE)

@@ -4,14 +4,17 @@ import errno
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from watcher import commit, dispatch, staff
+from watcher import commit, dispatch, models, staff
 from watcher.errors import ModelError, PlaceError, WorkerError
 from watcher.jobs import Job, Journal
+from watcher.models import Model
+from watcher.recipe import Recipe
 
 Run = Callable[..., list[Job]]
 
@@ -226,9 +229,9 @@ def test_another_folder_is_another_way_of_doing_it(folder: Path, journal: Journa
     elsewhere = tmp_path / "out"
     elsewhere.mkdir()
     list(dispatch.run(sources, journal))
-    result = list(dispatch.run(sources, journal, folder=elsewhere))[0]
+    result = list(dispatch.run(sources, journal, recipe=Recipe(elsewhere)))[0]
     assert (result.state, result.output) == ("done", elsewhere / "0_nobg.png")
-    assert states(list(dispatch.run(sources, journal, folder=elsewhere))) == {"0": "already_done"}
+    assert states(list(dispatch.run(sources, journal, recipe=Recipe(elsewhere)))) == {"0": "already_done"}
     assert states(list(dispatch.run(sources, journal))) == {"0": "already_done"}
 
 
@@ -329,3 +332,111 @@ def test_a_worker_without_its_model_is_said_in_words(
     )
     with pytest.raises(ModelError, match="no model called no-such-model"):
         list(dispatch.run(write(folder, "ok"), journal))
+
+
+MASK = Recipe(mask=True)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if "nobg" in path.name)
+
+
+@pytest.mark.usefixtures("log")
+def test_what_another_recipe_made_stays_and_each_recipe_replaces_its_own(folder: Path, journal: Journal) -> None:
+    (source,) = sources = write(folder, "ok old")
+    list(dispatch.run(sources, journal))
+    list(dispatch.run(sources, journal, recipe=MASK))
+    assert names(folder) == ["0_nobg-2.png", "0_nobg.png"]
+    source.write_text("ok new")
+    list(dispatch.run(sources, journal, recipe=MASK))  # in the other order
+    list(dispatch.run(sources, journal))
+    assert names(folder) == ["0_nobg-2.png", "0_nobg.png"]
+    assert (folder / "0_nobg.png").read_text() == "PNG of ok new"
+    assert (folder / "0_nobg-2.png").read_text() == "mask of ok new"
+
+
+@pytest.mark.usefixtures("log")
+def test_two_recipes_that_make_the_same_share_it(folder: Path, journal: Journal) -> None:
+    sources = write(folder, "ok")
+    list(dispatch.run(sources, journal))
+    (again,) = dispatch.run(sources, journal, recipe=Recipe(folder))
+    assert (again.state, names(folder)) == ("done", ["0_nobg.png"])
+
+
+@pytest.mark.usefixtures("log")
+def test_the_background_picture_goes_to_the_worker_and_a_missing_one_fails_in_words(
+    folder: Path, journal: Journal, tmp_path: Path
+) -> None:
+    beach = tmp_path / "beach.jpg"
+    beach.write_text(", a beach")
+    sources = write(folder, "ok")
+    (done,) = dispatch.run(sources, journal, recipe=Recipe(background=beach))
+    assert done.output is not None
+    assert done.output.read_text() == "PNG of ok, a beach"
+    beach.unlink()
+    (failed,) = dispatch.run(sources, journal, recipe=Recipe(background=beach), force=True)
+    assert (failed.state, failed.reason) == ("failed", "vanished")
+    assert str(failed.detail).startswith(f"the background picture {beach} cannot be read: the file is not there")
+
+
+@pytest.fixture
+def models_started(log: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The model of each worker that was started; there are `a` and `b`, and ours."""
+    started: list[str] = []
+    stand_in = Path(__file__).parent / "stand_in_worker.py"
+
+    def command(model: Model) -> list[str]:
+        started.append(model.name)
+        return [sys.executable, str(stand_in), str(log)]
+
+    def find(name: str) -> Model:
+        if name not in ("a", "b"):
+            raise ModelError(f"There is no model called {name}.")
+        return replace(models.DEFAULT, name=name)
+
+    monkeypatch.setattr(staff, "worker_command", command)
+    monkeypatch.setattr(models, "find", find)
+    return started
+
+
+def mixed(folder: Path, journal: Journal, *wanted: str | None) -> list[Job]:
+    """A queue in which each picture wants its own model."""
+    sources = write(folder, *(f"ok {number}" for number in range(len(wanted))))
+    jobs = [Job(path, Recipe(model=model).key()) for path, model in zip(sources, wanted, strict=True)]
+    crew = staff.Staff()
+    try:
+        return list(dispatch.work(dispatch.Listed(jobs, journal), journal, crew))
+    finally:
+        crew.send_home()
+
+
+def test_each_picture_is_done_by_the_model_of_its_recipe(
+    folder: Path, journal: Journal, models_started: list[str]
+) -> None:
+    results = mixed(folder, journal, None, None, "a", "a", "b", None)
+    assert [job.state for job in results] == ["done"] * 6
+    ours = models.DEFAULT.name
+    assert [job.model for job in results] == [ours, ours, "a", "a", "b", ours]
+    assert models_started == [ours, "a", "b", ours]
+
+
+def test_a_model_that_is_not_there_fails_its_pictures_alone(
+    folder: Path, journal: Journal, models_started: list[str]
+) -> None:
+    results = mixed(folder, journal, None, "gone", None)
+    found = {job.source.stem: (job.state, job.reason, job.detail) for job in results}
+    assert found["1"] == ("failed", "unsupported", "There is no model called gone.")
+    assert found["0"] == found["2"] == ("done", None, None)
+    assert set(models_started) == {models.DEFAULT.name}
+
+
+def test_a_picture_done_by_another_model_is_not_done(folder: Path, journal: Journal, models_started: list[str]) -> None:
+    sources = write(folder, "ok")
+    list(dispatch.run(sources, journal))
+    other = replace(models.DEFAULT, name="a")
+    (again,) = dispatch.run(sources, journal, model=other)
+    assert (again.state, again.model) == ("done", "a")
+    (third,) = dispatch.run(sources, journal, model=other)
+    assert third.reason == "already_done"
+    assert names(folder) == ["0_nobg.png"]  # it took the first one's place
+    assert models_started == [models.DEFAULT.name, "a"]

@@ -219,3 +219,52 @@ def test_a_client_notices_that_its_jobs_went_into_a_file_that_was_just_moved_asi
     monkeypatch.setattr(store, "enqueue", moved)
     store.add(str(tmp_path), [b"/pictures/a.jpg"], [1])
     assert Journal(tmp_path).counts()["queued"] == 1
+
+
+@pytest.mark.usefixtures("running")
+def test_a_recipe_is_named_and_queued_whole(home: Path, tmp_path: Path, state: Path) -> None:
+    photo = tmp_path / "a.jpg"
+    photo.touch()
+    (home / "config").mkdir(exist_ok=True)
+    (home / "config" / "config.toml").write_text('[recipes.shop]\nbackground = "white"\noutput = "shop"\n')
+    assert main(["--recipe", "shop", "--", str(photo)]) == 0
+    assert main(["--recipe", "mask", str(photo)]) == 0
+    assert main([str(photo)]) == 0
+    journal = Journal(state)
+    jobs = [journal.jobs([number])[0] for number in (1, 2, 3)]
+    journal.close()
+    assert [job.recipe for job in jobs] == ['{"folder": "73686f70", "background": "#ffffff"}', '{"mask": true}', "{}"]
+    assert [job.place for job in jobs] == [tmp_path / "shop", tmp_path, tmp_path]
+
+
+@pytest.mark.usefixtures("running")
+def test_a_recipe_that_is_not_there_queues_nothing_and_says_which_are(
+    tmp_path: Path, state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.jpg").touch()
+    assert main(["--recipe", "ship", "--", str(tmp_path / "a.jpg")]) == 2
+    assert "no recipe called ship. There is: transparent, white, crop, mask." in capsys.readouterr().err
+    assert queued(state) == []
+
+
+def test_a_recipe_costs_the_client_nothing_but_the_standard_library(tmp_path: Path, home: Path) -> None:
+    (home / "config").mkdir()
+    (home / "config" / "config.toml").write_text('[recipes.shop]\nbackground = "white"\n')
+    code = (
+        "import sys; from watcher import enqueue; enqueue.start_program = lambda _: None;"
+        "print(enqueue.main(['--recipe', 'shop', sys.argv[1]]), *sorted(sys.modules))"
+    )
+    (tmp_path / "a.jpg").touch()
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "a.jpg")], capture_output=True, text=True, check=True
+    )
+    status, *loaded = done.stdout.split()
+    assert status == "0"
+    roots = {name.partition(".")[0] for name in loaded}
+    assert "tomllib" in roots
+    assert (
+        not roots
+        - set(sys.stdlib_module_names)
+        - {"watcher", "__main__", "sitecustomize", "_distutils_hack"}
+        - {name for name in roots if name.startswith(("__editable__", "_virtualenv"))}
+    )

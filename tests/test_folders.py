@@ -16,7 +16,7 @@ from watchdog.events import FileCreatedEvent
 from watcher import folders, mounts, store
 from watcher.config import Folder
 from watcher.folders import GAP, SWEEP, Watcher, is_candidate, is_foreign_folder, is_ordinary
-from watcher.jobs import Journal
+from watcher.jobs import Job, Journal
 from watcher.recipe import Recipe
 from watcher.waiting import QUIET
 
@@ -402,3 +402,40 @@ def test_a_client_that_knocks_wakes_us(tmp_path: Path) -> None:
         wait_for(lambda: knocks)
     finally:
         lab.watcher.stop()
+
+
+def test_outputs_with_a_name_of_the_person_s_choice_are_no_sources(lab: Lab) -> None:
+    lab.watch(recipe=Recipe(suffix="_white"))
+    lab.write("a.jpg")
+    lab.write("a_white.jpg")  # by its name, even where the records were lost
+    lab.write("a_white-2.jpg")
+    lab.sweep()
+    assert lab.queued() == ["a.jpg"]
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_what_the_journal_knows_as_an_output_is_no_source(lab: Lab, told: bool) -> None:
+    lab.watch()
+    job = Job(Path("/elsewhere/a.jpg"), source_hash="1", model="m")
+    lab.journal.record(job, state="active", output=lab.top / "a_white.jpg", output_hash="2")
+    lab.sweep()
+    path = lab.write("a_white.jpg")
+    if told:
+        lab.hint(path)
+        lab.after(QUIET + 1)
+        lab.after(QUIET + 1)
+    else:
+        lab.sweep()
+    assert lab.queued() == []
+
+
+def test_what_waits_under_the_folder_s_old_recipe_is_forgotten(lab: Lab) -> None:
+    lab.write("a.jpg")
+    lab.watch()
+    lab.sweep()
+    lab.watch(recipe=Recipe(mask=True))
+    assert lab.journal.counts()["queued"] == 0
+    lab.sweep()
+    waiting = lab.journal.next()
+    assert waiting is not None
+    assert waiting.recipe == '{"mask": true}'

@@ -206,7 +206,7 @@ def test_a_folder_that_is_no_longer_watched_takes_its_jobs_with_it(journal: Jour
     ask(journal, "a.jpg", watch=b"/pictures")
     ask(journal, "b.jpg", watch=b"/kept")
     ask(journal, "c.jpg")
-    journal.forget_folders_except([Path("/kept")])
+    journal.forget_folders_except({Path("/kept"): "{}"})
     assert {taken(journal, str(n)).source.name for n in range(2)} == {"b.jpg", "c.jpg"}
     assert journal.next() is None
 
@@ -215,7 +215,7 @@ def test_a_job_that_was_withdrawn_is_not_started(journal: Journal) -> None:
     ask(journal, "a.jpg", watch=b"/pictures")
     waiting = journal.next()
     assert waiting is not None
-    journal.forget_folders_except([])
+    journal.forget_folders_except({})
     assert journal.start(waiting) is None
 
 

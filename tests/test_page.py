@@ -175,3 +175,10 @@ def test_an_empty_history_says_so() -> None:
     browser = Browser(page([]))
     assert browser.count("article") == 0
     assert "Nothing has been done yet." in browser.text
+
+
+def test_a_picture_that_browsers_do_not_show_is_left_out_and_the_cut_out_stands_alone() -> None:
+    browser = Browser(page([replace(PHOTO, source=Path("/pictures/photo.HEIC"))]))
+    assert files(browser) == [b"/pictures/photo_nobg.png"]
+    assert browser.count("input") == 0
+    assert Browser(page([replace(PHOTO, output=Path("/pictures/photo_nobg.tif"))])).count("figure") == 0

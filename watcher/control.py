@@ -10,33 +10,68 @@ from pathlib import Path
 from typing import Any
 
 from watcher import config, instance, paths
-from watcher.config import Folder
+from watcher.config import Config, Folder
 from watcher.errors import PLACE_REASONS, UsageError
+from watcher.formats import is_picture_name
 from watcher.jobs import Job, Journal
 from watcher.models import DEFAULT
-from watcher.recipe import Recipe
+from watcher.recipe import Recipe, RecipeError, read, written
 from watcher.selection import pictures
 from watcher.undo import bring_back
 
 
-def folder_to_watch(path: Path, *, recursive: bool, output: str | None, move_originals: str | None) -> Folder:
-    """The folder as it is to be watched. Raises UsageError where that makes no sense."""
+def chosen_recipe(settings: Config, name: str | None, values: dict[str, object]) -> Recipe:
+    """The recipe that the options of a command ask for: the one of that name, changed by `values`.
+
+    Raises UsageError where there is no such recipe, or its settings make no sense together.
+    """
+    values = dict(values)
+    ground = values.get("background")
+    if isinstance(ground, str) and is_picture_name(ground):
+        values["background"] = os.path.abspath(ground)  # as in every command: seen from where the person is
+    try:
+        recipe = read(values, Recipe() if name is None else settings.recipe(name))
+    except RecipeError as error:
+        option = f"--{error.field.replace('_', '-')}"
+        raise UsageError(f"{option}: {error}. Correct it and try again.") from error
+    if "background" in values and recipe.picture is not None and not recipe.picture.is_file():
+        raise UsageError(f"The background picture {recipe.picture} is not there. Check the name.")
+    return recipe
+
+
+def folder_to_watch(
+    path: Path,
+    settings: Config,
+    *,
+    recursive: bool,
+    recipe: str | None,
+    values: dict[str, object],
+    move_originals: str | None,
+) -> dict[str, Any]:
+    """A folder's table for config.toml. `values`: what the options say of a recipe.
+
+    Raises UsageError where that makes no sense.
+    """
     absolute = Path(os.path.abspath(path))
     if not absolute.is_dir():
         raise UsageError(f"{absolute} is not a folder. Make it first, then watch it.")
-    place = None if output is None else Path(output)
-    if place is not None and len(place.parts) > 1:
-        place = Path(os.path.abspath(place))  # as in every command: seen from where the person is
-        if not place.is_dir():
-            raise UsageError(f"{place} is not a folder. Make it first; or give a name alone, for a sub-folder.")
+    if "output" in values:
+        place = Path(str(values["output"]))
+        if len(place.parts) > 1:
+            place = Path(os.path.abspath(place))
+            if not place.is_dir():
+                raise UsageError(f"{place} is not a folder. Make it first; or give a name alone, for a sub-folder.")
+        values = {**values, "output": str(place)}
     if move_originals is not None and not config.is_name(move_originals):
         raise UsageError(f"{move_originals} is not the name of a sub-folder. Give one, such as: done")
-    return Folder(absolute, recursive, Recipe(place), move_originals)
+    table = {"path": str(absolute), "recursive": recursive or None, "recipe": recipe, "move_originals": move_originals}
+    table |= written(chosen_recipe(settings, recipe, values), values)
+    return {key: value for key, value in table.items() if value is not None}
 
 
 def waiting_pictures(folder: Folder) -> int:
     """How many pictures are in the folder now."""
-    found = pictures([folder.path], recursive=folder.recursive)
+    found = pictures([folder.path], recursive=folder.recursive, suffix=folder.recipe.suffix)
     return len([path for path in found if path != folder.path])
 
 
@@ -46,9 +81,9 @@ def status(journal: Journal) -> dict[str, Any]:
     running = instance.holder(str(paths.state_dir())) is not None
     problems = []
     try:
-        folders = config.load(paths.config_path()).folders
+        settings = config.load(paths.config_path())
     except UsageError as error:
-        folders = config.last_good(paths.state_dir() / config.LAST_GOOD).folders
+        settings = config.last_good(paths.state_dir() / config.LAST_GOOD)
         problems.append(f"{error} Until then, the last good settings stay in force.")
     trouble = journal.setting("trouble")
     if trouble is not None and running:
@@ -65,9 +100,9 @@ def status(journal: Journal) -> dict[str, Any]:
         "queued": counts["queued"],
         "active": counts["active"],
         "failed": counts["failed"],
-        "folders": list(_folders(folders, journal, running=running)),
+        "folders": list(_folders(settings.folders, journal, running=running)),
         "waiting": waits,
-        "model": DEFAULT.name,
+        "model": settings.model or DEFAULT.name,
         "offline": None if offline is None else offline == "1",
         "problems": problems,
     }
@@ -92,6 +127,8 @@ def describe(folder: Folder) -> dict[str, Any]:
     return {
         "path": str(folder.path),
         "recursive": folder.recursive,
+        "recipe": folder.based_on,
+        "settings": written(folder.recipe, [name for name in folder.recipe.settings() if name != "output"]),
         "output": None if output is None else str(output),
         "move_originals": folder.move_originals,
     }

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from watcher import commit, frames, recipe
-from watcher.errors import DamagedError, PictureError, PlaceError
+from watcher import commit, frames, models, recipe
+from watcher.errors import DamagedError, ModelError, PictureError, PlaceError, words
 from watcher.jobs import Job, Journal
 from watcher.models import DEFAULT, Model
-from watcher.naming import numbered, output_paths
+from watcher.naming import numbered
 from watcher.recipe import Recipe
 from watcher.staff import PICTURE_TIME, Staff, StoppedError, WorkerDiedError, never
 
@@ -35,7 +35,13 @@ class Task:
 
     job: Job
     source: commit.Source
+    background: bytes = b""
     ticket: int = field(default_factory=lambda: next(_tickets))
+
+    def message(self) -> tuple[frames.Header, bytes]:
+        """What the worker gets."""
+        asked = {"id": self.ticket, "force": self.job.force, "recipe": self.job.recipe, "first": len(self.source.data)}
+        return asked, self.source.data + self.background if self.background else self.source.data
 
 
 class Queue(Protocol):
@@ -83,7 +89,7 @@ def work(queue: Queue, journal: Journal, staff: Staff, stop: Callable[[], bool] 
                 yield from _feed(under_way, queue, journal, staff, stop)
                 if not under_way:
                     return
-                answer = staff.worker().receive(PICTURE_TIME, stop)
+                answer = staff.worker(stop=stop).receive(PICTURE_TIME, stop)
             except WorkerDiedError as death:
                 staff.send_home()
                 yield from _after_death(death.reason, under_way, queue, journal)
@@ -106,32 +112,48 @@ def _feed(
     under_way: deque[Task], queue: Queue, journal: Journal, staff: Staff, stop: Callable[[], bool]
 ) -> Iterator[Job]:
     """Give the worker what it can take; yields the jobs for which there is nothing to do."""
-    while not stop() and (job := queue.take(lambda job: _has_room(under_way, job))) is not None:
+    while not stop() and (job := queue.take(lambda job: _has_room(under_way, job, staff))) is not None:
         try:
-            taken = _take_up(job, queue, journal, staff.model)
+            taken = _take_up(replace(job, model=_model_name(job, staff)), queue, journal)
         except (OSError, MemoryError) as error:  # one picture must not keep the others from being done
             reason = "too_large" if isinstance(error, MemoryError) else "unreadable"
             taken = journal.record(job, state="failed", reason=reason, detail=str(error))
         if isinstance(taken, Task):
             under_way.append(taken)
-            staff.worker(stop).send({"id": taken.ticket, "force": taken.job.force}, taken.source.data)
+            try:
+                worker = staff.worker(_model(taken.job, staff), stop)
+            except ModelError as error:
+                if taken.job.model == staff.model.name:
+                    raise  # nothing can be done with that one
+                under_way.pop()
+                yield journal.record(taken.job, state="failed", reason="unsupported", detail=str(error))
+                continue
+            worker.send(*taken.message())
         elif taken is not None:
             yield taken
 
 
-def _has_room(under_way: deque[Task], following: Job) -> bool:
+def _model_name(job: Job, staff: Staff) -> str:
+    return recipe.parse(job.recipe).model or staff.model.name
+
+
+def _model(job: Job, staff: Staff) -> Model:
+    """The model that the job asks for. Raises ModelError where there is none of that name."""
+    return staff.model if job.model == staff.model.name else models.find(job.model)
+
+
+def _has_room(under_way: deque[Task], following: Job, staff: Staff) -> bool:
     """May the worker be given one more? A picture that was there when it died is given alone."""
     if not under_way:
         return True
-    if following.attempts or under_way[-1].job.attempts > 1:
+    if following.attempts or under_way[-1].job.attempts > 1 or under_way[-1].job.model != _model_name(following, staff):
         return False
     size = sum(len(task.source.data) for task in under_way)
     return len(under_way) < AHEAD and size < BYTES_AHEAD
 
 
-def _take_up(job: Job, queue: Queue, journal: Journal, model: Model) -> Task | Job | None:
+def _take_up(job: Job, queue: Queue, journal: Journal) -> Task | Job | None:
     """Read the source: a task for the worker; or the job, if there is nothing to do; or None, if it waits."""
-    job = replace(job, model=model.name)
     if job.interrupted >= INTERRUPTIONS:
         return journal.record(job, state="failed", reason="worker_died")
     try:
@@ -149,8 +171,24 @@ def _take_up(job: Job, queue: Queue, journal: Journal, model: Model) -> Task | J
             journal.finish(known.id, moved_to)
         journal.known_already(job, known)
         return replace(known, state="skipped", reason="already_done")
+    try:
+        background = read_background(recipe.parse(job.recipe))
+    except PictureError as error:
+        return journal.record(job, state="failed", reason=error.reason, detail=error.detail)
     started = queue.start(job)
-    return None if started is None else Task(started, source)
+    return None if started is None else Task(started, source, background)
+
+
+def read_background(recipe: Recipe) -> bytes:
+    """The background picture's file, where the recipe names one. Raises PictureError."""
+    path = recipe.picture
+    if path is None:
+        return b""
+    try:
+        return commit.read_source(path).data
+    except PictureError as error:
+        text = f"the background picture {path} cannot be read: {words(error.reason, error.detail)}"
+        raise PictureError(error.reason, text) from error
 
 
 def _without_source(job: Job, error: PictureError, queue: Queue, journal: Journal) -> Job | None:
@@ -188,7 +226,7 @@ def _after_death(reason: str, under_way: deque[Task], queue: Queue, journal: Jou
         under_way.pop()
 
 
-def _conclude(task: Task, header: frames.Header, png: bytes, queue: Queue, journal: Journal) -> Job | None:
+def _conclude(task: Task, header: frames.Header, output: bytes, queue: Queue, journal: Journal) -> Job | None:
     """Publish what the worker made of a picture, or record why there is nothing to publish. None: the job waits."""
     job, known = task.job, {"verdict": header.get("verdict"), "seconds": header["seconds"]}
     assert header["id"] == task.ticket
@@ -197,7 +235,7 @@ def _conclude(task: Task, header: frames.Header, png: bytes, queue: Queue, journ
         return None
     if state == "done":
         try:
-            return _publish(task, png, queue, journal, notes=" ".join(header["notes"]), **known)
+            return _publish(task, output, queue, journal, notes=" ".join(header["notes"]), **known)
         except PictureError as error:
             if error.reason == "no_permission" and queue.refused(job):
                 return None
@@ -207,29 +245,29 @@ def _conclude(task: Task, header: frames.Header, png: bytes, queue: Queue, journ
         except PlaceError as error:
             if error.place is None:
                 raise
-            queue.pause(job, error, len(png))
+            queue.pause(job, error, len(output))
             return None
     return journal.record(job, state=state, reason=reason, detail=detail, **known)
 
 
-def _publish(task: Task, png: bytes, queue: Queue, journal: Journal, **known: Any) -> Job:
+def _publish(task: Task, output: bytes, queue: Queue, journal: Journal, **known: Any) -> Job:
     """Enter the output in the journal, then let it appear, under the first name that is free or ours."""
-    digest = hashlib.sha256(png).hexdigest()
-    job, place = task.job, task.job.place
-    if recipe.parse(job.recipe).is_made:
-        _make(place, job.source.parent)
-    for target in output_paths(job.source, place):
+    digest = hashlib.sha256(output).hexdigest()
+    job, wanted = task.job, recipe.parse(task.job.recipe)
+    if wanted.is_made:
+        _make(job.place, job.source.parent)
+    for target in wanted.outputs(job.source):
         there = None
         if os.path.lexists(target):
             there = None if target.is_symlink() else commit.sha256_of(target)
-            if there is None or not journal.wrote(job.source, target, there):
+            if there is None or not journal.may_replace(job, target, there, digest):
                 continue
         job = journal.record(job, state="active", output=target, output_hash=digest, **known)
         try:
             if there is None:
-                commit.publish(target, png, task.source.mode)
+                commit.publish(target, output, task.source.mode)
             else:
-                commit.replace(target, png, task.source.mode, there)
+                commit.replace(target, output, task.source.mode, there)
         except FileExistsError:
             if commit.sha256_of(target) != digest:  # the same: a second run on this picture was faster
                 continue
@@ -302,12 +340,16 @@ class Listed:
 
 
 def done_before(job: Job, journal: Journal) -> Job | None:
-    """The job of this source, content and recipe, if its output is there, also edited; but not replaced by us since."""
+    """The job of this source, content, recipe and model, if its output is there, also edited; but not replaced by us
+    since.
+    """
     known = journal.find(job.source, job.source_hash, job.recipe)
     if known is None or known.undone or known.output is None or not os.path.lexists(known.output):
         return None
-    there = commit.sha256_of(known.output)
     planned = known.state in ("active", "queued")
+    if not planned and known.model != job.model:  # another one has been chosen since, or come with a newer nobg
+        return None
+    there = commit.sha256_of(known.output)
     if there != known.output_hash and (planned or (there and journal.wrote_from_any(known.output, there))):
         return None  # planned, but never published; or since replaced by us: the source was another, or another took it
     return replace(known, state="done")  # published, even if the power went before that was entered
@@ -317,16 +359,18 @@ def run(
     sources: Iterable[Path],
     journal: Journal,
     *,
-    folder: Path | None = None,
+    recipe: Recipe | None = None,
     force: bool = False,
     model: Model = DEFAULT,
 ) -> Iterator[Job]:
     """Do `sources`, in order, here and now, and yield what became of each as it is known.
 
-    `folder`: where outputs go; None: beside each source. `force`: also what was done before, or shows no clear subject.
+    `recipe`: how; None: the default. `force`: also what was done before, or shows no clear subject. `model`: that of
+    the recipe, if it names one.
     Raises ModelError, WorkerError; and, after all others are done, PlaceError if a place could not be written.
     """
-    key, now = Recipe(folder).key(), time.time()
+    wanted = recipe or Recipe()
+    key, now = wanted.key(), time.time()
     queue = Listed((Job(path, key, force=force, asked_at=now) for path in sources), journal)
     staff = Staff(model)
     try:

@@ -16,17 +16,28 @@ from watcher.errors import NobgError, words
 from watcher.formats import is_picture_name
 from watcher.naming import is_source_name, visible
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 SCRIPT_VARIABLES = tuple(f"{manager}_SCRIPT_SELECTED_URIS" for manager in ("CAJA", "NEMO", "NAUTILUS"))
 """Where file managers tell their scripts what is selected, a URI on each line. Caja sets Nautilus's, too."""
 
-USAGE = "usage: nobg-add [--] PICTURE-OR-FOLDER…   or, in a file manager's script: nobg-add --from-env"
+USAGE = (
+    "usage: nobg-add [--recipe NAME] [--] PICTURE-OR-FOLDER…   "
+    "or, in a file manager's script: nobg-add [--recipe NAME] --from-env"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Put what is named in the queue: 0; 1 if some of it is no picture; 2, 4 as everywhere."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    recipe = None
+    if given[:1] == ["--recipe"] and len(given) > 1:
+        recipe = given[1]
+        del given[:2]
     if given == ["--from-env"]:
-        return add(_selected(os.environ))
+        return add(_selected(os.environ), recipe)
     if given and given[0] == "--":
         del given[0]
     elif any(argument.startswith("--") for argument in given):
@@ -34,11 +45,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not given:
         _say(USAGE)
         return 2
-    return add(given)
+    return add(given, recipe)
 
 
-def add(named: Iterable[str]) -> int:
-    """Put pictures, the pictures in folders, and `file://` URIs in the queue, then see that the program runs."""
+def add(named: Iterable[str], recipe: str | None = None) -> int:
+    """Put pictures, the pictures in folders, and `file://` URIs in the queue, then see that the program runs.
+
+    `recipe`: the name of the one under which they are to be done.
+    """
     found: dict[str, int] = {}
     refused = 0
     for argument in named:
@@ -55,13 +69,23 @@ def add(named: Iterable[str]) -> int:
         return 1
     try:
         folder = store.make_state_folder()
-        if store.add(folder, map(os.fsencode, found), found.values()):
+        if store.add(folder, map(os.fsencode, found), found.values(), **_request(recipe)):
             _say("nobg is paused, so the pictures wait; `nobg resume` goes on.")
         start_program(folder)
     except NobgError as error:
         _say(str(error))
         return error.exit_code
     return 1 if refused else 0
+
+
+def _request(recipe: str | None) -> dict[str, Any]:
+    """How the pictures are to be done, as store.add() takes it. Raises UsageError where there is no such recipe."""
+    if recipe is None:
+        return {}
+    from watcher import config, paths  # reading the settings takes as long as all the rest, so only who asks waits
+
+    chosen = config.load(paths.config_path()).recipe(recipe)
+    return {"recipe": chosen.key(), "subfolder": b"" if chosen.output is None else os.fsencode(chosen.output)}
 
 
 def _say(text: str) -> None:

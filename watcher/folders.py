@@ -33,7 +33,7 @@ from watchdog.events import (
 from watcher import mounts, store
 from watcher.config import Folder
 from watcher.jobs import Journal
-from watcher.naming import is_source_name
+from watcher.naming import is_output_name, is_source_name
 from watcher.settle import Settling
 from watcher.waiting import QUIET
 
@@ -234,7 +234,7 @@ class Watcher:
         for path, folder in wanted.items():
             if path not in self._roots:
                 self._roots[path] = _Root(folder)
-        self._journal.forget_folders_except(folder.path for folder in wanted.values())
+        self._journal.forget_folders_except({folder.path: folder.recipe.key() for folder in wanted.values()})
         self._tell()
 
     def step(self) -> float:
@@ -366,6 +366,7 @@ class Watcher:
                                 status
                                 and is_ordinary(status)
                                 and (os.fsencode(entry.path), store.signature(status)) not in known
+                                and not self._is_ours(root, entry.path)
                             ):
                                 yield entry.path, status
             except OSError as error:
@@ -388,8 +389,17 @@ class Watcher:
             if root.folder.recursive and root.enters(os.path.basename(path)) and path != root.path:
                 for found, its_status in self._files(root, path):
                     self._settling.note(found, now, its_status)
-        elif is_ordinary(status) and not self._journal.knows(os.fsencode(path), root.key, store.signature(status)):
+        elif (
+            is_ordinary(status)
+            and not self._journal.knows(os.fsencode(path), root.key, store.signature(status))
+            and not self._is_ours(root, path)
+        ):
             self._settling.note(path, now, status)
+
+    def _is_ours(self, root: _Root, path: str) -> bool:
+        """Is it an output under a name of the person's choice? The usual ones are known without asking the journal."""
+        named = is_output_name(os.path.basename(path), root.folder.recipe.suffix)
+        return named or self._journal.is_output(os.fsencode(path))
 
     def _enqueue_settled(self, now: float) -> None:
         """What has been quiet for long enough becomes jobs, all of a folder at once."""

@@ -10,7 +10,7 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, cast
@@ -292,6 +292,22 @@ class Journal:
         query = "SELECT 1 FROM outputs WHERE output = ? AND output_hash = ? AND source = ?"
         return bool(self._execute(query, (os.fsencode(output), output_hash, os.fsencode(source))))
 
+    def may_replace(self, job: Job, output: Path, there: str, wanted: str) -> bool:
+        """May `job` put its output, with the hash `wanted`, where `output` is, whose hash is `there`?
+
+        Only if we wrote that from the same source. What another recipe made of it stays beside it, unless it is the
+        very same.
+        """
+        if not self.wrote(job.source, output, there):
+            return False
+        query = "SELECT 1 FROM jobs WHERE source = ? AND output = ? AND output_hash = ? AND recipe != ? AND undone = 0"
+        values = (os.fsencode(job.source), os.fsencode(output), there, job.recipe)
+        return there == wanted or not self._execute(query, values)
+
+    def is_output(self, path: bytes) -> bool:
+        """Did we ever write a file of this name here?"""
+        return bool(self._execute("SELECT 1 FROM outputs WHERE output = ? LIMIT 1", (path,)))
+
     def wrote_from_any(self, output: Path, output_hash: str) -> bool:
         """The same, from whichever source."""
         query = "SELECT 1 FROM outputs WHERE output = ? AND output_hash = ?"
@@ -331,12 +347,13 @@ class Journal:
         query = "SELECT 1 FROM jobs WHERE source = ? AND recipe = ? AND signature = ?"
         return bool(self._execute(query, (source, recipe, signature)))
 
-    def forget_folders_except(self, watched: Iterable[Path]) -> None:
-        """Take what waits from folders that are no longer watched out of the queue."""
-        marks = ",".join("?" * len(paths := [os.fsencode(path) for path in watched]))
+    def forget_folders_except(self, watched: Mapping[Path, str]) -> None:
+        """Take what waits from folders that are no longer watched, or not under this recipe, out of the queue."""
+        marks = ",".join(["(?, ?)"] * len(watched))
         self._execute(
-            f"DELETE FROM jobs WHERE state = 'queued' AND watch IS NOT NULL AND watch NOT IN ({marks})",  # noqa: S608
-            paths,
+            "DELETE FROM jobs WHERE state = 'queued' AND watch IS NOT NULL "  # noqa: S608
+            f"AND (watch, recipe) NOT IN (VALUES {marks or '(NULL, 0)'})",
+            [part for path, key in watched.items() for part in (os.fsencode(path), key)],
         )
 
     # Settings that outlive a program: paused, rebuild, offline, trouble, folders

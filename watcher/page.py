@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from watcher.errors import words
+from watcher.formats import is_shown_by_browsers
 from watcher.jobs import Job
 
 MOST = 300
@@ -18,7 +19,7 @@ MOST = 300
 STATES = {"done": "done", "skipped": "nothing written", "failed": "failed", "active": "being done"}
 
 _SCRIPT = """
-for (const frame of document.querySelectorAll("figure")) {
+for (const frame of document.querySelectorAll("figure:has(input)")) {
   const slider = frame.querySelector("input");
   const move = () => frame.style.setProperty("--cut", slider.value + "%");
   slider.addEventListener("input", move);
@@ -42,8 +43,8 @@ figure { --cut: 50%; position: relative; margin: 0; aspect-ratio: 4 / 3;
   background: repeating-conic-gradient(#bbb 0 25%, #eee 0 50%) 0 0 / 24px 24px; }
 figure img { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain; }
 figure .before { clip-path: inset(0 calc(100% - var(--cut)) 0 0); }
-figure::after { content: ""; position: absolute; top: 0; bottom: 0; left: var(--cut); width: 2px; margin-left: -1px;
-  background: #fff; box-shadow: 0 0 3px #000; pointer-events: none; }
+figure:has(input)::after { content: ""; position: absolute; top: 0; bottom: 0; left: var(--cut); width: 2px;
+  margin-left: -1px; background: #fff; box-shadow: 0 0 3px #000; pointer-events: none; }
 figure input { position: absolute; inset: 0; width: 100%; height: 100%; margin: 0; opacity: 0; cursor: ew-resize; }
 figure:focus-within { outline: 3px solid Highlight; outline-offset: -3px; }
 """
@@ -97,9 +98,12 @@ def _article(job: Job) -> str:
 
 def _figure(job: Job) -> str:
     """Before and after with a slider between them, where both are there to be shown."""
-    if job.state != "done" or job.undone or job.output is None:
+    if job.state != "done" or job.undone or job.output is None or not is_shown_by_browsers(job.output):
         return ""
-    before, after = _image(job.moved_to or job.source, "before", "before"), _image(job.output, "after", "after")
+    source, after = job.moved_to or job.source, _image(job.output, "after", "after")
+    if not is_shown_by_browsers(source):
+        return f"<figure>{after}</figure>"
+    before = _image(source, "before", "before")
     name = _text(job.source.name)
     slider = f'<input type="range" min="0" max="100" value="50" aria-label="Before and after: {name}">'
     return f"<figure>{after}{before}{slider}</figure>"

@@ -50,6 +50,7 @@ def worker_environment() -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "OPENBLAS_NUM_THREADS": "1",  # numpy's threads would start before the jail that must hold them
         "MALLOC_ARENA_MAX": "2",  # glibc otherwise keeps memory apart for every thread
+        "NOBG_MODELS": str(paths.models_dir()),  # it has no HOME to find them by
     }
     for name in ("SYSTEMROOT", "TEMP"):  # Windows starts no program without the first
         if name in os.environ:
@@ -135,15 +136,22 @@ class Worker:
         self._outgoing.put((header, data))
 
     def receive(self, timeout: float, stop: Callable[[], bool] = never) -> tuple[frames.Header, bytes]:
-        """The next answer. Raises WorkerDiedError, and StoppedError as soon as `stop` says so."""
-        for _ in range(max(1, round(timeout / _LOOK))):  # in time that we were running: somebody may press Ctrl-Z
+        """The next answer. Raises WorkerDiedError, and StoppedError as soon as `stop` says so.
+
+        `timeout`: seconds without a sign of life; each frame of an animation is one.
+        """
+        looks = most = max(1, round(timeout / _LOOK))  # in time that we were running: somebody may press Ctrl-Z
+        while looks > 0:
+            looks -= 1
             if stop():
                 raise StoppedError
             with contextlib.suppress(queue.Empty):
                 frame = self._incoming.get(timeout=_LOOK)
                 if frame is None:
                     raise WorkerDiedError("worker_died")
-                return frame
+                if "frames" not in frame[0]:
+                    return frame
+                looks = most
         self._process.kill()
         raise WorkerDiedError("timeout")
 
@@ -167,15 +175,23 @@ class Staff:
     """The one worker of a program: started when there is work, kept until it is sent home, replaced when it dies."""
 
     def __init__(self, model: Model = DEFAULT, ready: Callable[[frames.Header], None] = lambda _header: None) -> None:
-        """`ready` is told what each new worker says of itself."""
+        """`model`: for what asks for no other. `ready` is told what each new worker says of itself."""
         self.model = model
         self._ready = ready
         self._worker: Worker | None = None
+        self._has: Model | None = None
 
-    def worker(self, stop: Callable[[], bool] = never) -> Worker:
-        """The worker, started now if need be. Raises ModelError, WorkerError, StoppedError."""
+    def worker(self, model: Model | None = None, stop: Callable[[], bool] = never) -> Worker:
+        """The worker, started now if need be; `model`: None is that of the worker that is there, else the usual one.
+
+        A worker with another model is sent home: to be asked for only while it has nothing in hand.
+        Raises ModelError, WorkerError, StoppedError.
+        """
+        if model is not None and model != self._has:
+            self.send_home()
         if self._worker is None:
-            worker = Worker(self.model)
+            self._has = model or self.model
+            worker = Worker(self._has)
             try:
                 self._ready(worker.wait_until_ready(stop))
             except BaseException:

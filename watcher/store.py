@@ -86,18 +86,28 @@ DROP TABLE outputs_1;
 
 
 def state_folder() -> str:
-    """Where jobs.db, the lock and the logs are: as platformdirs has it, which the client has no time to load."""
+    """Where jobs.db, the lock and the logs are."""
+    return _folder("state", "~/.local/state")
+
+
+def config_folder() -> str:
+    """Where config.toml is."""
+    return _folder("config", "~/.config")
+
+
+def _folder(kind: str, usual: str) -> str:
+    """Our folder of this kind: as platformdirs has it, which the client has no time to load."""
     home = os.environ.get("NOBG_HOME")
     if home:
-        return os.path.join(os.path.abspath(home), "state")
+        return os.path.join(os.path.abspath(home), kind)
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or os.path.expanduser(r"~\AppData\Local")
     elif sys.platform == "darwin":
         base = os.path.expanduser("~/Library/Application Support")
     else:
-        base = os.environ.get("XDG_STATE_HOME", "")
+        base = os.environ.get(f"XDG_{kind.upper()}_HOME", "")
         if not os.path.isabs(base):
-            base = os.path.expanduser("~/.local/state")
+            base = os.path.expanduser(usual)
     return os.path.join(base, "nobg")
 
 
@@ -323,8 +333,12 @@ def knock(folder: str) -> None:
         return
 
 
-def add(folder: str, sources: Iterable[bytes], devices: Iterable[int]) -> bool:
+def add(
+    folder: str, sources: Iterable[bytes], devices: Iterable[int], *, recipe: str = "{}", subfolder: bytes = b""
+) -> bool:
     """The client's whole business with jobs.db: when it returns, the jobs are on the disk. True: nobg is paused.
+
+    `recipe`, `subfolder`: as enqueue() takes them.
 
     Raises PlaceError, DamagedError.
     """
@@ -334,7 +348,7 @@ def add(folder: str, sources: Iterable[bytes], devices: Iterable[int]) -> bool:
         db, _aside = open_database(folder)
         opened = inode(path)
         try:
-            enqueue(db, pictures, time.time())
+            enqueue(db, pictures, time.time(), recipe=recipe, subfolder=subfolder)
             paused = db.execute("SELECT 1 FROM settings WHERE name = 'paused'").fetchone() is not None
         except sqlite3.OperationalError as error:
             raise cannot_write(folder, error) from error

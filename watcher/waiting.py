@@ -15,7 +15,6 @@ from watcher import commit, recipe, store
 from watcher.dispatch import done_before
 from watcher.errors import PlaceError
 from watcher.jobs import Job, Journal, Pause
-from watcher.naming import output_paths
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +105,7 @@ class Waiting:
 
     def _adopted(self, job: Job) -> Job | None:
         """After a loss of the records: the job, done, if a cut-out is there that is newer than the picture."""
-        output = next(output_paths(job.source, job.place))
+        output = next(recipe.parse(job.recipe).outputs(job.source))
         try:
             newer = output.lstat().st_mtime >= job.source.stat().st_mtime
         except OSError:

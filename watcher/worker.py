@@ -3,29 +3,34 @@
 `python -m watcher.worker MODEL`. It answers with one frame when it is ready (what jails it, or why it cannot work),
 then with one frame for each frame it gets, in the order of arrival:
 
-    in   {"id", "force"} + the file's bytes, or {"id", "probe": true}
-    out  {"id", "state", "reason", "detail", "verdict", "subject", "notes", "seconds"} + the PNG's bytes
+    in   {"id", "force", "recipe", "first"} + the file's bytes (`first` of them) and those of the background picture,
+         or {"id", "probe": true}
+    out  {"id", "state", "reason", "detail", "verdict", "subject", "notes", "seconds"} + the output's bytes;
+         before it, for an animation, {"id", "frames"} now and then: how many are done
 
-Three threads, so that the next picture is decoded and the last one encoded while the network works on this one.
+Three threads, so that the next picture is decoded and the last one encoded while the network works on this one. An
+animation goes through them frame by frame.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import queue
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from watcher import codecs, edges, frames, jail, matting, models, png
-from watcher.errors import ModelError, PictureError
+from watcher import codecs, compose, edges, encode, frames, jail, matting, memory, models, recipe
+from watcher.errors import ModelError, PictureError, words
+from watcher.recipe import Recipe
 
 _HELPER_PRIORITY = 19  # nice value of decoding and encoding
 PIXELS_AT_ONCE = 40_000_000
@@ -55,35 +60,53 @@ class Budget:
 
 @dataclass
 class Work:
-    """One picture on its way through the three threads; each takes what the one before left, and adds its part."""
+    """One picture on its way: what is asked, what is answered, and, frame by frame, what the network made of it."""
 
     header: frames.Header
     answer: frames.Header
     data: bytes = b""
+    recipe: Recipe = field(default_factory=Recipe)
+    background: codecs.Picture | None = None
+    pictures: Iterator[codecs.Picture] = field(default_factory=lambda: iter(()))
+    count: int = 1
+    loops: int = 0
     pixels: int = 0
+    mattes: list[tuple[codecs.Picture, NDArray[np.uint8]]] = field(default_factory=list)
+    share: float = 0.0
+    box: compose.Box | None = None
+    busy: float = 0.0
+    output: bytes = b""
+
+    def fail(self, reason: str, detail: str) -> None:
+        """It has failed, and nothing more is done for it."""
+        self.answer.update(state="failed", reason=reason, detail=detail)
+
+
+@dataclass
+class Frame:
+    """One frame of a picture, in the hands of one thread after the other; `last`: none follows."""
+
+    work: Work
+    last: bool = True
     picture: codecs.Picture | None = None
     values: NDArray[np.float32] | None = None
-    png: bytes = b""
     busy: float = 0.0
 
-    def step(self, act: Callable[[Work], None]) -> None:
+    def step(self, act: Callable[[Frame], None]) -> None:
         """Do one step, unless an earlier one ended it. Whatever goes wrong is this picture's failure alone."""
-        if "state" in self.answer:
+        if "state" in self.work.answer:
             return
         start = time.perf_counter()
         try:
             act(self)
         except PictureError as error:
-            self._fail(error.reason, error.detail)
+            self.work.fail(error.reason, error.detail)
         except MemoryError:
-            self._fail("too_large", "not enough memory")
+            self.work.fail("too_large", "not enough memory")
         except Exception as error:  # noqa: BLE001  decoders meet hostile bytes: one picture must not end the worker
             reason = "too_large" if "alloc" in str(error) else "unreadable"
-            self._fail(reason, f"{type(error).__name__}: {error}"[:200])
+            self.work.fail(reason, f"{type(error).__name__}: {error}"[:200])
         self.busy += time.perf_counter() - start
-
-    def _fail(self, reason: str, detail: str) -> None:
-        self.answer.update(state="failed", reason=reason, detail=detail)
 
 
 @dataclass(frozen=True)
@@ -94,68 +117,139 @@ class Bench:
     model: models.Model
     budget: Budget
 
-    def decode(self, work: Work) -> None:
-        """The file's bytes -> the picture and the network's input."""
+    def decode(self, work: Work) -> Iterator[Frame]:
+        """The first step: the file's bytes -> each frame with the network's input."""
+        frame = Frame(work)
+        frame.step(self._begin)
+        for number in range(1, work.count + 1):
+            frame.last = number == work.count
+            frame.step(self._take)
+            yield frame
+            frame = Frame(work)
+
+    def _begin(self, frame: Frame) -> None:
+        """Find out what is asked for, and open the picture."""
+        work = frame.work
         data, work.data = work.data, b""
-        image = codecs.open_header(data)
-        work.pixels = image.width * image.height
+        work.recipe = recipe.parse(work.header.get("recipe", "{}"))
+        first = work.header.get("first", len(data))
+        work.background = _background(work.recipe, data[first:])
+        image = codecs.open_header(data[:first])
+        if not work.recipe.first_frame and work.recipe.format in encode.ANIMATED:
+            work.count, work.loops = codecs.frame_count(image), codecs.loops(image)
+        work.pixels = image.width * image.height * work.count
         self.budget.take(work.pixels)
-        work.picture = codecs.decode(image)
-        work.values = matting.network_input(work.picture.rgb, self.model)
+        keep = work.recipe.metadata
+        work.pictures = codecs.frames(image, keep) if work.count > 1 else iter([codecs.decode(image, keep)])
 
-    def infer(self, work: Work) -> None:
-        """The network's input -> its alpha."""
-        assert work.values is not None
-        work.values = matting.alpha(self.session, work.values)
+    def _take(self, frame: Frame) -> None:
+        frame.picture = next(frame.work.pictures)
+        frame.values = matting.network_input(frame.picture.rgb, self.model)
 
-    def finish(self, work: Work) -> None:
-        """Picture and alpha -> the verdict, and the PNG if there is a subject."""
-        picture, values = work.picture, work.values
+    def infer(self, frame: Frame) -> None:
+        """The second step: the network's input -> its alpha."""
+        assert frame.values is not None
+        frame.values = matting.alpha(self.session, frame.values)
+
+    def gather(self, frame: Frame) -> None:
+        """The third step: the alpha at full size, and, with the last frame, the output if there is a subject."""
+        work, picture, values = frame.work, frame.picture, frame.values
         assert picture is not None
         assert values is not None
-        share = matting.subject_share(values)
-        verdict = "subject" if share > 0 else "no_clear_subject"
-        work.answer.update(verdict=verdict, subject=round(share, 4), notes=picture.notes)
-        if verdict == "no_clear_subject" and not work.header.get("force"):
-            work.answer.update(state="skipped", reason=verdict)
+        frame.picture = frame.values = None
+        work.share = max(work.share, matting.subject_share(values))
+        if frame.last and not work.share and not work.header.get("force"):
+            work.answer.update(state="skipped", reason="no_clear_subject", verdict="no_clear_subject", subject=0.0)
+            work.answer.update(notes=picture.notes)
             return
         alpha = edges.full_size(values, picture.rgb.width, picture.rgb.height)
-        pixels = codecs.cut_out(picture, alpha)
-        icc = picture.icc
-        del alpha, picture
-        work.picture = None  # the encoder needs memory, too
-        work.png = png.encode(pixels, icc)
-        work.answer.update(state="done")
+        if work.recipe.crop is not None:
+            work.box = compose.around(work.box, compose.subject_box(alpha))
+        work.mattes.append((picture, alpha))
+        del picture, values, alpha
+        if frame.last:
+            self._finish(work)
+
+    def do(self, asked: frames.Header, data: bytes) -> tuple[frames.Header, bytes]:
+        """All steps of one picture, here and now; as a worker's answer."""
+        work = Work(header=asked, answer={"id": asked["id"]}, data=data)
+        for frame in self.decode(work):
+            frame.step(self.infer)
+            frame.step(self.gather)
+        self.budget.give(work.pixels)
+        return {"reason": None, **work.answer}, work.output
+
+    def _finish(self, work: Work) -> None:
+        """All mattes -> the file."""
+        first = work.mattes[0][0]
+        plan = compose.layout(first.rgb.width, first.rgb.height, work.box, work.recipe)
+        ground = compose.ground_for(work.background)
+        durations, rendered = [], []
+        work.mattes.reverse()
+        while work.mattes:  # each is given back when it is rendered: the encoder needs memory, too
+            picture, alpha = work.mattes.pop()
+            durations.append(picture.duration)
+            rendered.append(compose.render(picture, alpha, plan, work.recipe, ground))
+            del picture, alpha
+        extras = encode.Extras(first.icc, first.exif, first.xmp, tuple(durations), work.loops)
+        notes = [*first.notes, *(["enlarged"] if plan.scale > 1 else [])]
+        del first
+        work.output = encode.encode(rendered, work.recipe, extras)
+        verdict = "subject" if work.share else "no_clear_subject"
+        work.answer.update(state="done", verdict=verdict, subject=round(work.share, 4), notes=notes)
+
+
+def _background(recipe: Recipe, data: bytes) -> codecs.Picture | None:
+    """The recipe's background, where it is a picture. `data`: its file's bytes."""
+    if recipe.picture is None:
+        return None
+    try:
+        return _decoded(data)
+    except PictureError as error:
+        text = f"the background picture {recipe.picture} cannot be used: {words(error.reason, error.detail)}"
+        raise PictureError(error.reason, text) from error
+
+
+@functools.lru_cache(maxsize=1)
+def _decoded(data: bytes) -> codecs.Picture:
+    """The background of the last picture is most likely that of the next."""
+    return codecs.decode(codecs.open_header(data))
 
 
 def serve(stdin: BinaryIO, stdout: BinaryIO, bench: Bench) -> None:
     """Answer frames until stdin ends."""
-    decoded: queue.Queue[Work | None] = queue.Queue(1)
-    matted: queue.Queue[Work | None] = queue.Queue(1)
+    decoded: queue.Queue[Frame | None] = queue.Queue(1)
+    matted: queue.Queue[Frame | None] = queue.Queue(1)
 
     def read_and_decode() -> None:
-        while (frame := frames.read(stdin)) is not None:
-            work = Work(header=frame[0], answer={"id": frame[0]["id"]}, data=frame[1])
-            del frame
+        while (message := frames.read(stdin)) is not None:
+            work = Work(header=message[0], answer={"id": message[0]["id"]}, data=message[1])
+            del message
             if work.header.get("probe"):
                 work.answer.update(state="done", refused=jail.probe())
-            work.step(bench.decode)
-            decoded.put(work)
+            for frame in bench.decode(work):
+                decoded.put(frame)
+            del work, frame
         decoded.put(None)
 
-    def finish_and_write() -> None:
-        while (work := matted.get()) is not None:
-            work.step(bench.finish)
-            work.picture = work.values = None
+    def gather_and_write() -> None:
+        while (frame := matted.get()) is not None:
+            work = frame.work
+            frame.step(bench.gather)
+            work.busy += frame.busy
+            if not frame.last:
+                frames.write(stdout, {"id": work.answer["id"], "frames": len(work.mattes)})
+                continue
+            work.mattes.clear()
             bench.budget.give(work.pixels)
-            frames.write(stdout, {"reason": None, **work.answer, "seconds": round(work.busy, 3)}, work.png)
-            del work
+            frames.write(stdout, {"reason": None, **work.answer, "seconds": round(work.busy, 3)}, work.output)
+            del work, frame
 
-    threads = [_start(read_and_decode), _start(finish_and_write)]
-    while (work := decoded.get()) is not None:
-        work.step(bench.infer)
-        matted.put(work)
-        del work
+    threads = [_start(read_and_decode), _start(gather_and_write)]
+    while (frame := decoded.get()) is not None:
+        frame.step(bench.infer)
+        matted.put(frame)
+        del frame
     matted.put(None)
     for thread in threads:
         thread.join()
@@ -185,6 +279,14 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
+def open_bench(model: models.Model) -> Bench:
+    """What it takes to work on pictures in this process, without a jail. Raises ModelError."""
+    memory.check(model)
+    data = models.read(model)
+    codecs.prepare()
+    return Bench(matting.load(data, model, _cores()), model, Budget(PIXELS_AT_ONCE))
+
+
 def main() -> int:
     """Load everything, lock the door, say so, then work."""
     stdin = os.fdopen(os.dup(0), "rb")
@@ -193,16 +295,16 @@ def main() -> int:
     sys.stdin.close()
     try:
         model = models.find(sys.argv[1])
+        memory.check(model)
         data = models.read(model)
+        codecs.prepare()
+        layers = jail.enter_before_threads(model.memory)
+        session = matting.load(data, model, _cores())
     except ModelError as error:
         frames.write(stdout, {"ready": False, "message": str(error)})
         return error.exit_code
-
-    codecs.prepare()
-    layers = jail.enter_before_threads()
-    session = matting.load(data, model, _cores())
     del data
-    layers += jail.enter_with_threads()
+    layers += jail.enter_with_threads(model.memory)
     ready = {
         "ready": True,
         "model": model.name,

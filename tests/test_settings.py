@@ -1,0 +1,218 @@
+"""Each setting of a recipe, with the real worker: in a watched folder, from the menu, on the command line."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tomlkit
+from PIL import Image
+
+from watcher.codecs import frame_count
+from watcher.recipe import FIELDS
+
+from .conftest import ROOT, make_photo, wait_for
+from .program import Program
+from .test_enqueue import CLIENT
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is written in config.toml, and what the output must then be. `source`: the name of the original."""
+
+    settings: dict[str, object]
+    holds: Callable[[Image.Image, Path], bool]
+    source: str = "photo.jpg"
+
+
+def pixels(image: Image.Image, mode: str = "RGBA") -> np.ndarray[tuple[int, int, int], np.dtype[np.int64]]:
+    return np.asarray(image.convert(mode)).astype(np.int64)
+
+
+def has_shadow(image: Image.Image, _path: Path) -> bool:
+    values = pixels(image)
+    dark = (values[..., :3].max(axis=2) == 0) & (values[..., 3] > 5) & (values[..., 3] < 250)
+    return bool(dark.sum() > 300)
+
+
+def camera_but_no_place(image: Image.Image, _path: Path) -> bool:
+    exif = image.getexif()
+    return exif.get(0x010F) == "Camera" and not exif.get_ifd(0x8825)
+
+
+CASES = {
+    "background": Case(
+        {"background": "#00ff00"}, lambda image, _: image.mode == "RGB" and image.getpixel((3, 3)) == (0, 255, 0)
+    ),
+    "fit": Case(
+        {"background": "{ground}", "fit": "contain"},
+        lambda image, _: image.getpixel((3, 3)) == (255, 255, 255) and image.getpixel((3, 128)) == (0, 0, 255),
+    ),
+    "crop": Case({"crop": True}, lambda image, _: image.width <= 256 and 200 < image.height < 252),
+    "canvas": Case({"canvas": "300x200"}, lambda image, _: image.size == (300, 200)),
+    "padding": Case(
+        {"canvas": "400x400", "padding": "25%"},
+        lambda image, _: not pixels(image)[:100].any() and pixels(image)[100:300, 100:300, 3].mean() > 60,
+    ),
+    "placement": Case(
+        {"canvas": "2:1", "placement": "right"},
+        lambda image, _: image.width == 512 and not pixels(image)[:, :250].any() and bool(pixels(image)[:, 300:].any()),
+    ),
+    "longest_side": Case({"longest_side": 100}, lambda image, _: image.size == (100, 100)),
+    "shadow": Case({"shadow": 80}, has_shadow),
+    "mask": Case({"mask": True}, lambda image, _: image.mode == "L" and image.getextrema() == (0, 255)),
+    "format": Case({"format": "webp"}, lambda image, path: image.format == "WEBP" and path.name == "photo_nobg.webp"),
+    "quality": Case({"format": "webp", "quality": 5}, lambda _, path: b"VP8 " in path.read_bytes()),
+    "effort": Case({"effort": "small"}, lambda _, path: path.stat().st_size < 0.97 * usual_size(path)),
+    "metadata": Case({"metadata": "keep"}, camera_but_no_place),
+    "first_frame": Case({"first_frame": True}, lambda image, _: getattr(image, "n_frames", 1) == 1, "film.gif"),
+    "suffix": Case({"suffix": "_cut"}, lambda _, path: path.name == "photo_cut.png"),
+    "model": Case({"model": "isnet-int8"}, lambda image, _: image.mode == "RGBA"),
+    "output": Case({"output": "into"}, lambda _, path: path.parent.name == "into"),
+}
+"""Field -> its case. What the setting changes is compared with what is there without it by the last test."""
+
+
+def usual_size(path: Path) -> int:
+    """The size of what comes out when nothing is set."""
+    return next(path.parents[2].glob("menu/usual/*_nobg.png")).stat().st_size
+
+
+def originals(folder: Path) -> dict[str, Path]:
+    """A photo with a camera's name and a place, a film of two frames, and a wide blue background."""
+    exif = Image.Exif()
+    exif[0x010F] = "Camera"
+    exif.get_ifd(0x8825)[2] = (48.0, 8.0, 0.0)
+    folder.mkdir(parents=True)
+    photo = make_photo(folder / "photo.jpg", exif=exif)
+    with Image.open(photo) as image:
+        image.save(folder / "film.gif", save_all=True, append_images=[image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)])
+    Image.new("RGB", (400, 100), (0, 0, 255)).save(folder.parent / "ground.png")
+    return {"photo.jpg": photo, "film.gif": folder / "film.gif"}
+
+
+class Lab:
+    """A resident program with a recipe, a watched folder and a menu's request for each field; all done once."""
+
+    def __init__(self, top: Path, home: Path) -> None:
+        self.top = top
+        self.sources = originals(top / "originals")
+        self.program = Program(home, top)
+        self.write_settings(home / "config" / "config.toml")
+
+    def settings(self, name: str) -> dict[str, object]:
+        """What is written for this field."""
+        ground = str(self.top / "ground.png")
+        return {key: ground if value == "{ground}" else value for key, value in CASES[name].settings.items()}
+
+    def write_settings(self, path: Path) -> None:
+        """A recipe and a watched folder for each field."""
+        document: dict[str, object] = {
+            "recipes": {name: self.settings(name) | {"menu": True} for name in CASES},
+            "folders": [{"path": str(self.folder("folder", name)), **self.settings(name)} for name in CASES],
+        }
+        path.parent.mkdir()
+        path.write_text(tomlkit.dumps(document))
+
+    def folder(self, way: str, name: str) -> Path:
+        """Where this field is tried in this way."""
+        return self.top / way / name
+
+    def put(self, way: str, name: str) -> Path:
+        """The original of this case, where it is to be done in this way."""
+        source = self.sources[CASES.get(name, CASES["crop"]).source]
+        folder = self.folder(way, name)
+        folder.mkdir(parents=True)
+        copy = folder / source.name
+        copy.write_bytes(source.read_bytes())
+        return copy
+
+    def do_all(self) -> None:
+        """Folders and menus; the client knows its recipes by name alone."""
+        for name in CASES:
+            self.put("folder", name)
+        self.program.start()
+        for name in [*CASES, "usual"]:
+            recipe = [] if name == "usual" else ["--recipe", name]
+            photo = self.put("menu", name)
+            subprocess.run([*CLIENT, *recipe, "--", photo], check=True)
+        wait_for(self.program.has_done(2 * len(CASES) + 1), seconds=240)
+
+    def output(self, way: str, name: str) -> Path:
+        """What came of it."""
+        source = self.sources[CASES[name].source].name
+        (found,) = [path for path in self.folder(way, name).rglob("*") if path.is_file() and path.name != source]
+        return found
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """All cases, done in folders and from the menu."""
+    with pytest.MonkeyPatch.context() as patch:
+        home = tmp_path_factory.mktemp("settings-home")
+        patch.setenv("NOBG_HOME", str(home))
+        one = Lab(tmp_path_factory.mktemp("settings"), home)
+        try:
+            one.do_all()
+            yield one
+        finally:
+            one.program.stop(signal.SIGKILL)
+
+
+@pytest.mark.parametrize("way", ["folder", "menu"])
+@pytest.mark.parametrize("name", CASES)
+def test_a_setting_works_in_a_watched_folder_and_from_the_menu(lab: Lab, name: str, way: str) -> None:
+    path = lab.output(way, name)
+    with Image.open(path) as image:
+        image.load()
+        assert CASES[name].holds(image, path)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_setting_works_on_the_command_line(lab: Lab, name: str) -> None:
+    photo = lab.put("line", name)
+    options = [part for key, value in lab.settings(name).items() for part in option(key, value, photo.parent)]
+    done = subprocess.run(
+        [sys.executable, "-m", "watcher", "remove", photo, *options], capture_output=True, text=True, check=True
+    )
+    path = Path(done.stdout.rstrip("\n"))
+    assert path == lab.output("line", name)
+    assert path.read_bytes() == lab.output("menu", name).read_bytes()  # the very same as from the menu
+    with Image.open(path) as image:
+        image.load()
+        assert CASES[name].holds(image, path)
+
+
+def option(name: str, value: object, folder: Path) -> list[str]:
+    flag = f"--{name.replace('_', '-')}"
+    if name == "output":
+        return [flag, str(folder / str(value))]
+    return [flag] if value is True else [flag, str(value)]
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name != "model"])
+def test_without_the_setting_the_output_is_another(lab: Lab, name: str) -> None:
+    """So that no case above holds for every output."""
+    (path,) = lab.folder("menu", "usual").glob("*_nobg.png")
+    with Image.open(path) as image:
+        image.load()
+        if name == "first_frame":
+            with Image.open(lab.output("folder", name).with_name("film.gif")) as film:
+                assert frame_count(film) == 2
+        else:
+            assert not CASES[name].holds(image, path)
+
+
+def test_each_setting_has_a_case_and_a_row_in_the_readme() -> None:
+    names = [field.name for field in FIELDS]
+    assert sorted(CASES) == sorted(names)
+    rows = re.findall(r"^\| `(\w+)` \| `(--[\w-]+)", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert [name for name, _ in rows] == names
+    assert [flag for _, flag in rows] == [f"--{name.replace('_', '-')}" for name in names]
