@@ -78,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     remove.set_defaults(act=_remove)
 
     _add_resident(commands)
+    _add_menu(commands)
 
     models = commands.add_parser("models", help="the models that find the subject")
     actions = models.add_subparsers(metavar="ACTION", required=True)
@@ -187,6 +188,41 @@ def _resident(name: str) -> Callable[[argparse.Namespace], int]:
         from watcher import commands
 
         function: Callable[[argparse.Namespace], int] = getattr(commands, name)
+        return function(options)
+
+    return act
+
+
+def _add_menu(commands: Any) -> None:
+    """The commands about file managers' menus and starting at login."""
+    menu = commands.add_parser("menu", help='"Remove background" where you right-click')
+    actions = menu.add_subparsers(metavar="ACTION", required=True)
+    for name, text in (
+        ("install", "put it into the menus of the file managers that are here, or repair it"),
+        ("uninstall", "take it out again, and leave nothing behind"),
+        ("status", "in which menus is it, and does it work?"),
+    ):
+        parser = actions.add_parser(name, help=text)
+        parser.add_argument("managers", nargs="*", metavar="FILE-MANAGER", help="only these; status shows their names")
+        _add_json(parser)
+        parser.set_defaults(act=_menu(name))
+        if name == "install":
+            parser.add_argument("--print", action="store_true", help="only show what would be written")
+    autostart = commands.add_parser("autostart", help="start with the desktop, for watched folders")
+    states = autostart.add_subparsers(metavar="ACTION", required=True)
+    for name, text in (("on", "from the next login on"), ("off", "no longer"), ("status", "does it?")):
+        parser = states.add_parser(name, help=text)
+        _add_json(parser)
+        parser.set_defaults(act=_menu(f"autostart_{name}"))
+
+
+def _menu(name: str) -> Callable[[argparse.Namespace], int]:
+    """The function of `menu` with this name, imported when it is called."""
+
+    def act(options: argparse.Namespace) -> int:
+        from watcher import menu
+
+        function: Callable[[argparse.Namespace], int] = getattr(menu, name)
         return function(options)
 
     return act

@@ -6,7 +6,7 @@ import importlib.metadata
 import platform
 from dataclasses import dataclass
 
-from watcher import commit, memory, model_commands, models, paths
+from watcher import commit, memory, menu, model_commands, models, paths
 from watcher.errors import ModelError, NobgError
 from watcher.staff import PICTURE_TIME, Worker, WorkerDiedError
 
@@ -42,7 +42,15 @@ def examine() -> list[Check]:
             checks += _worker(worker)
     except NobgError as error:
         checks.append(Check("Worker", "bad", str(error), error.exit_code))
-    return checks
+    return [*checks, *_menus()]
+
+
+def _menus() -> list[Check]:
+    """The entries of file managers; what is wrong with them is in nobody's way."""
+    try:
+        return [Check(*line) for line in menu.checks()]
+    except NobgError as error:
+        return [Check("Menus", "warning", str(error))]
 
 
 def _onnxruntime() -> Check:

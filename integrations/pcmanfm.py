@@ -1,0 +1,66 @@
+"""PCManFM (LXDE): file-manager actions (DES-EMA), which libfm's module runs."""
+
+from __future__ import annotations
+
+from integrations import quoting
+from integrations.base import File, Manager, Piece, Setup, Verb
+from integrations.icon import icon
+from integrations.verbs import MORE
+
+
+def pieces(setup: Setup) -> list[Piece]:
+    """An action for each verb, and the sub-menu that holds all but the first."""
+    folder = setup.data / "file-manager" / "actions"
+    _, *others = setup.verbs
+    menu = quoting.groups(
+        (
+            "Desktop Entry",
+            [*_names("Menu", MORE), ("ItemsList", quoting.items(f"nobg-{verb.key}" for verb in others))],
+        )
+    )
+    actions = [File(folder / f"nobg-{verb.key}.desktop", action(setup, verb)) for verb in setup.verbs]
+    return [*actions, File(folder / "nobg-more.desktop", menu), icon(setup)]
+
+
+def action(setup: Setup, verb: Verb) -> bytes:
+    """One action with its one profile."""
+    command = quoting.command([*setup.client, *verb.arguments, "--"], "%U")
+    return quoting.groups(
+        ("Desktop Entry", [*_names("Action", verb.label), ("Profiles", "pictures;")]),
+        (
+            "X-Action-Profile pictures",
+            [
+                ("Name", "pictures"),
+                ("MimeTypes", quoting.items([*setup.mime_types, "inode/directory"])),
+                ("Exec", quoting.value(command)),
+            ],
+        ),
+    )
+
+
+def _names(kind: str, label: str) -> list[tuple[str, str]]:
+    # PCManFM draws the tooltip as the label, and underlines the letter after an underscore.
+    return [
+        ("Type", kind),
+        ("Name", quoting.value(label)),
+        ("Tooltip", quoting.value(label.replace("_", "__"))),
+        ("Icon", "nobg"),
+    ]
+
+
+def _lacks(setup: Setup) -> str:
+    module = "libfm/modules/gtk-menu-actions.so"
+    if any(any(setup.root.glob(f"{place}/{module}")) for place in ("usr/lib", "usr/lib64", "usr/lib/*")):
+        return ""
+    return "PCManFM shows such entries only with the package libfm-modules: install it, then restart PCManFM."
+
+
+PCMANFM = Manager(
+    key="pcmanfm",
+    label="PCManFM",
+    present=lambda setup: setup.has("pcmanfm"),
+    pieces=pieces,
+    notice="close all its windows (where it draws the desktop: log out and in)",
+    process="pcmanfm",
+    lacks=_lacks,
+)
