@@ -4,13 +4,14 @@ import io
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import watcher
-from watcher import remove_background
+from watcher import api, remove_background
 from watcher.codecs import frame_count
 from watcher.errors import ModelError, PictureError, UsageError
 from watcher.recipe import Recipe, read
@@ -134,3 +135,58 @@ def test_the_package_names_its_call_and_nothing_that_is_not_there() -> None:
     assert watcher.__all__ == ["remove_background"]
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         watcher.nothing  # noqa: B018
+
+
+def test_after_an_interrupt_the_next_call_gets_its_own_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Image.open(SAMPLES / "chelsea.jpg") as image:
+        other = image.size
+    remove_background(ASTRONAUT, force=True)
+    worker = api._staff.worker()
+    monkeypatch.setattr(worker, "receive", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        remove_background(SAMPLES / "chelsea.jpg", force=True)
+    assert remove_background(ASTRONAUT, force=True).size == (512, 512) != other
+
+
+def interrupted(*_: object) -> Any:
+    raise KeyboardInterrupt
+
+
+def test_a_forked_process_begins_anew() -> None:
+    code = (
+        "import os, sys; from watcher import remove_background; a = remove_background(sys.argv[1]); pid = os.fork();\n"
+        "if pid == 0:\n"
+        "    b = remove_background(sys.argv[1]); os._exit(0 if a.tobytes() == b.tobytes() else 3)\n"
+        "print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), remove_background(sys.argv[1]).size)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, ASTRONAUT], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout == "0 (512, 512)\n"
+
+
+def test_what_the_image_s_file_was_like_does_not_matter() -> None:
+    exif = Image.Exif()
+    for tag, value in ((256, 77), (257, 77), (258, 8), (262, 0), (277, 3)):
+        exif[tag] = value
+    with Image.open(ASTRONAUT) as image:
+        small = image.resize((96, 96))
+    with Image.open(io.BytesIO(saved(small, "JPEG", exif=exif))) as given:
+        resized = given.resize((64, 64))
+        result = remove_background(resized, force=True)
+    seen_pixels = np.asarray(result)[..., 3] > 0
+    assert np.array_equal(np.asarray(result)[seen_pixels][:, :3], np.asarray(resized)[seen_pixels])
+
+
+def test_floating_point_and_integer_images_mean_what_pillow_means_by_them() -> None:
+    with Image.open(ASTRONAUT) as image:
+        grey = image.resize((96, 96)).convert("L")
+    expected = remove_background(grey, {"format": "tiff"}, force=True).tobytes()
+    for mode in ("F", "I"):
+        assert remove_background(grey.convert(mode), {"format": "tiff"}, force=True).tobytes() == expected
+
+
+def test_a_result_that_pillow_finds_too_large_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(PictureError, match="MAX_IMAGE_PIXELS"):
+        remove_background(ASTRONAUT)

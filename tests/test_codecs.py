@@ -434,3 +434,20 @@ def test_without_its_package_a_jpeg_xl_fails_with_what_to_install(monkeypatch: p
     with pytest.raises(PictureError, match=r"pip install 'nobg-watcher\[jxl\]'") as caught:
         read(data)
     assert caught.value.reason == "unsupported"
+
+
+def test_keeping_metadata_keeps_no_words_that_may_name_a_place() -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "Camera"
+    inner = exif.get_ifd(0x8769)
+    inner[0x9003] = "2026:11:24 12:00:00"
+    for tag in (0x9286, 0x9999, 0x501B, 0xC4A5, 0xA431, 0x927C):
+        inner[tag] = b"Alexanderplatz"
+    data = saved(noise(), "JPEG", exif=exif)
+    kept = codecs.decode(codecs.open_header(data), "keep").exif
+    assert kept is not None
+    assert b"Alexanderplatz" not in kept
+    assert b"2026:11:24" in kept
+    everything = codecs.decode(codecs.open_header(data), "all").exif
+    assert everything is not None
+    assert b"Alexanderplatz" in everything

@@ -7,7 +7,7 @@ from PIL import Image, ImageCms
 
 from watcher import compose, profiles
 from watcher.codecs import Picture
-from watcher.compose import Layout, around, ground_for, layout, render, subject_box
+from watcher.compose import Layout, around, ground, layout, render, subject_box
 from watcher.recipe import Recipe, read
 
 SUBJECT = (40, 30, 80, 110)  # 40 x 80, in a picture of 200 x 120
@@ -105,7 +105,9 @@ def square() -> NDArray[np.uint8]:
 
 def made(alpha: NDArray[np.uint8] | None = None, icc: bytes | None = None, **values: object) -> NDArray[np.uint8]:
     recipe, alpha = read(values), square() if alpha is None else alpha
-    return render(picture(icc=icc), alpha, layout(200, 120, subject_box(alpha), recipe), recipe, ground_for(None))
+    return render(
+        picture(icc=icc), alpha, layout(200, 120, subject_box(alpha), recipe), recipe, ground(recipe, None, icc, (1, 1))
+    )
 
 
 def test_a_crop_beyond_the_picture_is_transparent_there_and_exact_inside() -> None:
@@ -146,7 +148,9 @@ def test_a_background_picture_covers_everything_or_is_seen_whole() -> None:
     blue = Picture(Image.new("RGB", (400, 100), (0, 0, 255)), None, None)
     for fit, top in (("cover", [0, 0, 255]), ("contain", [255, 255, 255])):
         recipe = read({"background": "/beach.jpg", "fit": fit})
-        result = render(picture(), square(), layout(200, 120, None, recipe), recipe, ground_for(blue))
+        result = render(
+            picture(), square(), layout(200, 120, None, recipe), recipe, ground(recipe, blue, None, (200, 120))
+        )
         assert result.shape == (120, 200, 3)
         assert result[0, 100].tolist() == top
         assert result[60, 150].tolist() == [0, 0, 255]
@@ -156,7 +160,9 @@ def test_a_background_picture_covers_everything_or_is_seen_whole() -> None:
 def test_a_background_that_is_transparent_itself_is_white_there() -> None:
     clear = Picture(Image.new("RGB", (200, 120), (0, 0, 255)), Image.new("L", (200, 120), 0), None)
     recipe = read({"background": "/beach.png"})
-    result = render(picture(), square(), layout(200, 120, None, recipe), recipe, ground_for(clear))
+    result = render(
+        picture(), square(), layout(200, 120, None, recipe), recipe, ground(recipe, clear, None, (200, 120))
+    )
     assert result[0, 0].tolist() == [255, 255, 255]
 
 
@@ -212,6 +218,22 @@ def test_two_equal_profiles_change_nothing() -> None:
 )
 def test_work_in_bands_is_the_same_as_at_once(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
     alpha = np.random.default_rng(1).integers(0, 256, (120, 200), np.uint8)
-    whole = render(picture(), alpha, layout(200, 120, None, recipe), recipe, ground_for(None))
+    plan, behind = layout(200, 120, None, recipe), ground(recipe, None, None, (200, 120))
+    whole = render(picture(), alpha, plan, recipe, behind)
     monkeypatch.setattr(compose, "_BAND", 7)
-    assert np.array_equal(whole, render(picture(), alpha, layout(200, 120, None, recipe), recipe, ground_for(None)))
+    assert np.array_equal(whole, render(picture(), alpha, plan, recipe, behind))
+
+
+@pytest.mark.parametrize("size", [(1080, 1920), (530, 20000), (1080, 2340), (37, 4001), (4001, 37)])
+@pytest.mark.parametrize(
+    "values", [{"longest_side": 1000}, {"canvas": "1000x1000", "padding": "5%"}, {"canvas": "999x1001"}], ids=str
+)
+def test_no_row_or_column_of_a_picture_is_lost_in_rounding(size: tuple[int, int], values: dict[str, object]) -> None:
+    recipe = read(values)
+    plan = layout(*size, None, recipe)
+    alpha = np.full(size[::-1], 255, np.uint8)
+    result = render(Picture(Image.new("RGB", size), None, None), alpha, plan, recipe, None)
+    left, top, right, bottom = plan.target
+    assert result.shape == (plan.height, plan.width, 4)
+    assert (result[top:bottom, left:right, 3] == 255).all()
+    assert np.count_nonzero(result[..., 3]) == (right - left) * (bottom - top)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from watcher import commit, dispatch, models, staff
-from watcher.errors import ModelError, PlaceError, WorkerError
+from watcher.errors import ModelError, PlaceError, WorkerError, words
 from watcher.jobs import Job, Journal
 from watcher.models import Model
 from watcher.recipe import Recipe
@@ -425,7 +425,7 @@ def test_a_model_that_is_not_there_fails_its_pictures_alone(
 ) -> None:
     results = mixed(folder, journal, None, "gone", None)
     found = {job.source.stem: (job.state, job.reason, job.detail) for job in results}
-    assert found["1"] == ("failed", "unsupported", "There is no model called gone.")
+    assert found["1"][:2] == ("failed", "unsupported")
     assert found["0"] == found["2"] == ("done", None, None)
     assert set(models_started) == {models.DEFAULT.name}
 
@@ -440,3 +440,35 @@ def test_a_picture_done_by_another_model_is_not_done(folder: Path, journal: Jour
     assert third.reason == "already_done"
     assert names(folder) == ["0_nobg.png"]  # it took the first one's place
     assert models_started == [models.DEFAULT.name, "a"]
+
+
+@pytest.mark.usefixtures("models_started")
+def test_what_is_said_of_a_model_is_a_sentence_that_history_shows(folder: Path, journal: Journal) -> None:
+    (job,) = mixed(folder, journal, "gone")
+    assert words(job.reason or "", job.detail or "").startswith("the model gone cannot be used: There is no model")
+
+
+def test_a_worker_that_dies_loading_a_recipe_s_model_costs_that_picture_alone(
+    folder: Path, journal: Journal, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def command(model: Model) -> list[str]:
+        die = [sys.executable, "-c", "import os; os._exit(9)"]
+        return (
+            die if model.name == "a" else [sys.executable, str(Path(__file__).parent / "stand_in_worker.py"), str(log)]
+        )
+
+    monkeypatch.setattr(staff, "worker_command", command)
+    monkeypatch.setattr(models, "find", lambda name: replace(models.DEFAULT, name=name))
+    assert states(mixed(folder, journal, "a", None)) == {"0": "unsupported", "1": "done"}
+
+
+@pytest.mark.usefixtures("log")
+def test_a_cut_out_that_two_recipes_share_is_replaced_by_either(folder: Path, journal: Journal) -> None:
+    (source,) = sources = write(folder, "ok old")
+    for recipe in (Recipe(), Recipe(folder)):
+        list(dispatch.run(sources, journal, recipe=recipe))
+    source.write_text("ok new")
+    for recipe in (Recipe(), Recipe(folder)):
+        list(dispatch.run(sources, journal, recipe=recipe))
+    assert names(folder) == ["0_nobg.png"]
+    assert (folder / "0_nobg.png").read_text() == "PNG of ok new"

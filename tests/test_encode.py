@@ -128,3 +128,23 @@ def test_what_a_format_cannot_hold_fails_in_words(kind: str, size: int) -> None:
     with pytest.raises(PictureError, match="Choose png") as caught:
         encode([np.zeros((1, size, 3), np.uint8)], read({"format": kind, "background": "white"}), Extras())
     assert caught.value.reason == "too_large"
+
+
+def test_a_tiff_takes_all_that_exif_says() -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "Camera"
+    exif.get_ifd(0x8769)[0x9003] = "2026:11:24 12:00:00"
+    exif.get_ifd(0x8825)[2] = (48.0, 8.0, 0.0)
+    image = opened(encode([pixels(4)], read({"format": "tiff"}), Extras(ICC, exif=exif.tobytes())))
+    assert image.getexif().get_ifd(0x8769)[0x9003] == "2026:11:24 12:00:00"
+    assert image.getexif().get_ifd(0x8825)[2] == (48.0, 8.0, 0.0)
+
+
+def test_what_cannot_be_written_is_not_blamed_on_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("codec says no")
+
+    monkeypatch.setattr(Image.Image, "save", refuse)
+    with pytest.raises(PictureError, match="could not be written as tiff") as caught:
+        encode([pixels(4)], read({"format": "tiff"}), Extras())
+    assert caught.value.reason == "unsupported"

@@ -12,7 +12,7 @@ import pytest
 
 from watcher import instance, store
 from watcher.enqueue import main, to_path
-from watcher.jobs import Journal
+from watcher.jobs import Job, Journal
 
 from .conftest import wait_for
 
@@ -217,7 +217,7 @@ def test_a_client_notices_that_its_jobs_went_into_a_file_that_was_just_moved_asi
             (tmp_path / "jobs.db").rename(tmp_path / "aside.db")
 
     monkeypatch.setattr(store, "enqueue", moved)
-    store.add(str(tmp_path), [b"/pictures/a.jpg"], [1])
+    store.add(str(tmp_path), [(b"/pictures/a.jpg", 1, False)])
     assert Journal(tmp_path).counts()["queued"] == 1
 
 
@@ -268,3 +268,18 @@ def test_a_recipe_costs_the_client_nothing_but_the_standard_library(tmp_path: Pa
         - {"watcher", "__main__", "sitecustomize", "_distutils_hack"}
         - {name for name in roots if name.startswith(("__editable__", "_virtualenv"))}
     )
+
+
+@pytest.mark.usefixtures("running")
+def test_a_folder_does_not_stand_for_what_was_made_of_its_pictures(tmp_path: Path, state: Path) -> None:
+    for name in ("a.jpg", "a_shop.jpg"):
+        (tmp_path / "in" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "in" / name).touch()
+    journal = Journal(state)
+    made = Job(tmp_path / "in" / "a.jpg", source_hash="1", model="m")
+    journal.record(made, state="done", output=tmp_path / "in" / "a_shop.jpg", output_hash="2")
+    journal.close()
+    assert main([str(tmp_path / "in")]) == 0
+    assert queued(state) == ["a.jpg"]
+    assert main([str(tmp_path / "in" / "a_shop.jpg")]) == 0  # but it may be asked for by name
+    assert queued(state) == ["a_shop.jpg"]

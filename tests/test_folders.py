@@ -398,17 +398,26 @@ def test_a_client_that_knocks_wakes_us(tmp_path: Path) -> None:
     lab.watcher = Watcher(lab.journal, lambda: knocks.append(None))
     lab.watcher.start(lab.state)
     try:
-        store.add(str(lab.state), [b"/pictures/a.jpg"], [1])
+        store.add(str(lab.state), [(b"/pictures/a.jpg", 1, False)])
         wait_for(lambda: knocks)
     finally:
         lab.watcher.stop()
 
 
-def test_outputs_with_a_name_of_the_person_s_choice_are_no_sources(lab: Lab) -> None:
+def test_a_picture_of_the_person_s_is_done_whatever_its_name_ends_with(lab: Lab) -> None:
     lab.watch(recipe=Recipe(suffix="_white"))
     lab.write("a.jpg")
-    lab.write("a_white.jpg")  # by its name, even where the records were lost
-    lab.write("a_white-2.jpg")
+    lab.write("a_white.jpg")  # where the journal does not know it, it is the person's
+    lab.sweep()
+    assert lab.queued() == ["a.jpg", "a_white.jpg"]
+
+
+def test_after_a_loss_of_the_records_their_names_must_do(lab: Lab) -> None:
+    lab.journal.set("rebuild", "1")
+    lab.watcher = Watcher(lab.journal, clock=lambda: lab.now, wall=lambda: lab.now)
+    for name in ("a.jpg", "a_white.jpg", "a_white-2.jpg"):
+        lab.write(name)
+    lab.watch(recipe=Recipe(suffix="_white"))
     lab.sweep()
     assert lab.queued() == ["a.jpg"]
 

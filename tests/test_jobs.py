@@ -309,7 +309,7 @@ def test_damage_that_turns_up_later_is_called_by_its_name(large: Path) -> None:
 
 def test_the_client_begins_new_records_rather_than_lose_a_picture(large: Path) -> None:
     (large / "jobs.db").write_bytes(b"\xff" * 40960)
-    store.add(str(large), [b"/pictures/new.jpg"], [1])
+    store.add(str(large), [(b"/pictures/new.jpg", 1, False)])
     waiting = Journal(large).next()
     assert waiting is not None
     assert waiting.source.name == "new.jpg"
@@ -346,7 +346,7 @@ def test_a_second_connection_of_one_process_does_not_take_the_first_ones_locks(t
     journal = Journal(tmp_path)
     ask(journal, "a.jpg")
     Journal(tmp_path).close()
-    code = f"from watcher import store; store.add({str(tmp_path)!r}, [b'/pictures/b.jpg'], [1])"
+    code = f"from watcher import store; store.add({str(tmp_path)!r}, [(b'/pictures/b.jpg', 1, False)])"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     assert (tmp_path / "jobs.db-wal").exists()  # the other program was not the last to use it, and knew
     assert journal.counts()["queued"] == 2
@@ -354,7 +354,7 @@ def test_a_second_connection_of_one_process_does_not_take_the_first_ones_locks(t
 
 def test_many_open_a_new_journal_at_once(tmp_path: Path) -> None:
     def begin(number: int) -> bool:
-        return store.add(str(tmp_path), [f"/pictures/{number}.jpg".encode()], [1])
+        return store.add(str(tmp_path), [(f"/pictures/{number}.jpg".encode(), 1, False)])
 
     with ThreadPoolExecutor(20) as pool:
         assert not any(pool.map(begin, range(20)))

@@ -171,3 +171,35 @@ def test_each_setting_has_its_field_and_the_built_in_recipes_can_be_written() ->
     assert {field.name for field in FIELDS} == set(Recipe.__dataclass_fields__)
     for recipe in BUILT_IN.values():
         assert read(written(recipe, recipe.settings())) == recipe
+
+
+@pytest.mark.parametrize("amount", ["0.001", "12345.678", "0", "0.5", "29999.999", "7"])
+@pytest.mark.parametrize("unit", ["", "%"])
+def test_every_measure_that_can_be_said_survives_the_journal(amount: str, unit: str) -> None:
+    """What could not be read back would stand in the queue for ever."""
+    if unit and float(amount) > 100:
+        amount = "99.999"
+    recipe = read({"crop": amount + unit})
+    assert parse(recipe.key()) == recipe
+    assert read(written(recipe, ["crop"])) == recipe
+
+
+@pytest.mark.parametrize("crop", ["0.00001", "1e3", "123456"])
+def test_a_measure_that_could_not_be_kept_exactly_is_refused(crop: str) -> None:
+    with pytest.raises(RecipeError):
+        read({"crop": crop})
+
+
+@pytest.mark.parametrize("field", ["background", "crop", "canvas", "longest_side", "quality", "model", "output"])
+def test_none_takes_back_what_a_recipe_says(field: str) -> None:
+    start = Recipe(
+        background="#ffffff",
+        crop=Measure(1),
+        canvas=Canvas(1, 1, ratio=True),
+        longest_side=5,
+        quality=5,
+        model="m",
+        output=Path("a"),
+        format="webp",
+    )
+    assert getattr(read({field: "none"}, start), field) is None

@@ -371,3 +371,14 @@ def test_an_original_that_cannot_be_moved_stays(desk: Desk, caplog: pytest.LogCa
     assert desk.queue.done(job) is None
     assert source.exists()
     assert "could not be moved" in caplog.text
+
+
+def test_a_watched_folder_waits_for_a_background_picture_and_a_person_is_told(desk: Desk) -> None:
+    desk.write()
+    key = Recipe(background=desk.folder / "drive" / "beach.jpg").key()
+    desk.ask(recipe=key, **watched(desk))
+    assert list(dispatch.work(desk.queue, desk.journal, Staff())) == []
+    assert desk.journal.counts()["queued"] == 1
+    desk.ask(recipe=key)
+    (failed,) = dispatch.work(desk.queue, desk.journal, Staff())
+    assert (failed.reason, desk.journal.counts()["queued"]) == ("vanished", 0)

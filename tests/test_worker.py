@@ -1,8 +1,10 @@
 """worker.py"""
 
 import io
+import struct
 import threading
 import time
+import zlib
 
 import numpy as np
 import pytest
@@ -103,3 +105,33 @@ def test_a_budget_that_is_given_back_is_free_again(amount: int) -> None:
         budget.take(amount)
         budget.give(amount)
     assert budget._used == 0
+
+
+def test_an_animation_that_claims_two_thousand_million_frames_fails_at_once(worker: Worker) -> None:
+    film = saved(noise(64, 64), "PNG", save_all=True, append_images=[noise(64, 64).rotate(90)])
+    place = film.index(b"acTL")
+    control = b"acTL" + struct.pack(">II", 0x7FFFFFFF, 0)
+    hostile = film[:place] + control + struct.pack(">I", zlib.crc32(control)) + film[place + 16 :]
+    good = (SAMPLES / "astronaut.jpg").read_bytes()
+    for number, data in enumerate([hostile, good]):
+        worker.send({"id": number}, data)
+    answers = [worker.receive(PICTURE_TIME)[0] for _ in range(2)]
+    assert [(answer["id"], answer["state"]) for answer in answers] == [(0, "failed"), (1, "done")]
+    assert answers[0]["reason"] == "too_large"
+
+
+def test_a_picture_s_own_transparency_counts_for_the_crop_and_for_the_verdict(worker: Worker) -> None:
+    with Image.open(SAMPLES / "astronaut.jpg") as image:
+        half = image.convert("RGBA")
+    clear = np.array(half)
+    clear[:, :260, 3] = 0
+    nothing = half.copy()
+    nothing.putalpha(0)
+    worker.send({"id": 1, "recipe": '{"crop": "0"}'}, saved(Image.fromarray(clear), "PNG"))
+    worker.send({"id": 2}, saved(nothing, "PNG"))
+    header, png = worker.receive(PICTURE_TIME)
+    skipped, _ = worker.receive(PICTURE_TIME)
+    with Image.open(io.BytesIO(png)) as image:
+        assert image.width <= 252
+    assert header["verdict"] == "subject"
+    assert (skipped["state"], skipped["reason"]) == ("skipped", "no_clear_subject")

@@ -6,14 +6,17 @@ import atexit
 import functools
 import io
 import os
+import struct
 import threading
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from PIL import Image
 
-from watcher import commit, config, models, paths, recipe
+from watcher import commit, config, metadata, models, paths, recipe
 from watcher.dispatch import read_background
 from watcher.errors import PictureError, UsageError
 from watcher.frames import Header
@@ -57,8 +60,21 @@ def remove_background(
     header, output = (_in_worker if jailed else _here)(model, asked, data + background)
     if header["state"] != "done":
         raise PictureError(header["reason"], header.get("detail") or "")
-    result = Image.open(io.BytesIO(output))
-    result.load()
+    return _opened(output)
+
+
+def _opened(output: bytes) -> Image.Image:
+    """The output, which is large only where the person asked for that: Pillow's warning would be a false alarm.
+
+    What comes from the worker has seen hostile bytes: no other decoders than those of our own formats.
+    """
+    try:
+        with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
+            result = Image.open(io.BytesIO(output), formats=("PNG", "WEBP", "JPEG", "TIFF"))
+            result.load()
+    except Image.DecompressionBombError as error:
+        text = "the result is larger than Image.MAX_IMAGE_PIXELS allows here. Raise that, or ask for a smaller one."
+        raise PictureError("too_large", text) from error
     return result
 
 
@@ -82,22 +98,60 @@ def _bytes_of(picture: Source) -> bytes:
 
 
 def _saved(image: Image.Image) -> bytes:
-    """The image as a TIFF file, which takes all modes without loss, with its profile and orientation."""
-    exif, icc = image.getexif(), image.info.get("icc_profile")
-    if "transparency" in image.info or image.mode in ("PA", "RGBa", "La"):  # TIFF knows none of these
+    """The image as a TIFF file, without loss, with its profile and with what EXIF says of it that holds for any file.
+
+    Nothing else of the file that the image came from goes with it: compression, sizes and the like would be wrong.
+    """
+    exif, icc = Image.Exif(), image.info.get("icc_profile")
+    block = metadata.exif(image, metadata.ALL)
+    if block is not None:
+        exif.load(block)
+    exif[_ORIENTATION] = metadata.orientation(image)
+    try:
+        buffer = io.BytesIO()
+        _bare(image).save(buffer, "TIFF", compression="raw", exif=exif.tobytes(), icc_profile=icc)
+    except (OSError, ValueError, TypeError, struct.error) as error:
+        raise PictureError("unsupported", f"an image of mode {image.mode} and size {image.size}: {error}.") from error
+    return buffer.getvalue()
+
+
+def _bare(image: Image.Image) -> Image.Image:
+    """The pixels alone, in a mode that TIFF knows."""
+    if image.mode in ("F", "I"):  # as Pillow's own conversions mean them: 0..255, or 0..65535 in I
+        deep = image.mode == "I" and np.asarray(image).max(initial=0) > 255
+        image = image.convert("I;16" if deep else "L")
+    elif "transparency" in image.info or image.mode in ("PA", "RGBa", "La", "P"):
         image = image.convert("RGBA")
     elif image.mode == "HSV":
         image = image.convert("RGB")
-    buffer = io.BytesIO()
-    image.save(buffer, "TIFF", exif=exif, icc_profile=icc)
-    return buffer.getvalue()
+    return Image.frombytes(image.mode, image.size, image.tobytes())
+
+
+_ORIENTATION = 0x0112
 
 
 Answer = tuple[Header, bytes]
 
 _staff = Staff()
 _one_at_a_time = threading.Lock()
-atexit.register(_staff.send_home)
+_of_parents: list[Staff] = []
+
+
+def _begin_anew() -> None:
+    """In a process that was forked: the parent's worker is not ours, nor are the threads that speak to it."""
+    global _staff, _one_at_a_time  # one worker for each process
+    _of_parents.append(_staff)  # kept, since taking it apart would wait for those threads
+    _staff, _one_at_a_time = Staff(), threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
+
+
+@atexit.register
+def _end() -> None:
+    """Of this process's worker, whichever it is by then."""
+    _staff.send_home()
 
 
 def _in_worker(model: models.Model, asked: dict[str, object], data: bytes) -> Answer:
@@ -110,6 +164,9 @@ def _in_worker(model: models.Model, asked: dict[str, object], data: bytes) -> An
         except WorkerDiedError as death:
             _staff.send_home()
             raise PictureError(death.reason) from death
+        except BaseException:
+            _staff.send_home()  # it would answer what nobody asks any more
+            raise
 
 
 def _here(model: models.Model, asked: dict[str, object], data: bytes) -> Answer:

@@ -42,15 +42,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _told_apart(arguments: Sequence[str]) -> list[str]:
     """`--crop photo.jpg` names a picture, `--crop 5%` a margin: argparse would take the picture for the margin."""
     alone = [_option(field) for field in FIELDS if field.alone]
+    end = list(arguments).index("--") if "--" in arguments else len(arguments)
     followers = [*arguments, ""][1:]
-    return [
-        f"{argument}={_ALONE}" if argument in alone and not re.fullmatch(r"[\d.]+(%|px)?", after) else argument
-        for argument, after in zip(arguments, followers, strict=True)
+    told = [
+        f"{argument}={_ALONE}" if argument in alone and not re.fullmatch(r"[\d.]+\s*(%|px)?", after) else argument
+        for argument, after in zip(arguments[:end], followers[:end], strict=True)
     ]
+    return [*told, *arguments[end:]]
 
 
-_ALONE = "yes"
-"""What an option that may stand alone says then."""
+_ALONE = "\0"
+"""What an option that may stand alone says then: nothing that a person could write."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Without abbreviations: `--cro photo.jpg` must not take the photo for a margin."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, allow_abbrev=False)
 
 
 def _option(field: Field) -> str:
@@ -58,7 +67,7 @@ def _option(field: Field) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="nobg", description="Remove the background of pictures, on this machine: nothing is uploaded."
     )
     parser.add_argument("--version", action="version", version=f"nobg {__version__}")
@@ -240,13 +249,16 @@ def _remove(options: argparse.Namespace) -> int:
     if options.output is not None:
         recipe = replace(recipe, output=_output_folder(options.output))
     model = models.find(recipe.model or settings.model or models.DEFAULT.name)
-    sources = selection.pictures(options.paths, recursive=options.recursive, suffix=recipe.suffix)
+    sources = selection.pictures(options.paths, recursive=options.recursive)
+    named = {os.path.abspath(path) for path in options.paths}
     results: list[Job] = []
     error: NobgError | None = None
     with (
         terminal.open_journal() as journal,
         _progress(len(sources), shown=not options.json and sys.stderr.isatty()) as step,
     ):
+        # a folder does not stand for what was made of its pictures, whatever that is called
+        sources = [path for path in sources if str(path) in named or not journal.is_output(os.fsencode(path))]
         try:
             for result in dispatch.run(sources, journal, recipe=recipe, force=options.force, model=model):
                 results.append(result)

@@ -267,20 +267,29 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:200].rstrip(".")  # no period: it is no sentence for people
 
 
+def times(alpha: NDArray[np.uint8], own: Image.Image) -> NDArray[np.uint8]:
+    """`alpha` (H, W) uint8 times a picture's own alpha, mode L of the same size: what is left to be seen."""
+    result = np.empty_like(alpha)
+    for top in range(0, len(alpha), _BAND):
+        rows = alpha[top : top + _BAND]
+        result[top : top + _BAND] = (
+            rows * np.asarray(own.crop((0, top, own.width, top + len(rows))), np.uint16) + 127
+        ) // 255
+    return result
+
+
 def cut_out(picture: Picture, alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The picture with `alpha` (H, W) uint8, times the picture's own, as (H, W, 4) uint8: straight RGBA.
 
     A pixel that nobody can see (alpha 0) carries no colour: smaller, and nothing is hidden in the file.
     """
+    if picture.alpha is not None:
+        alpha = times(alpha, picture.alpha)
     result = np.empty((*alpha.shape, 4), np.uint8)
     for top in range(0, len(alpha), _BAND):
         rows = alpha[top : top + _BAND]
-        box = (0, top, picture.rgb.width, top + len(rows))
-        if picture.alpha is not None:
-            own = np.asarray(picture.alpha.crop(box), np.uint16)
-            rows = ((rows * own + 127) // 255).astype(np.uint8)
         band = result[top : top + _BAND]
-        band[...] = np.asarray(picture.rgb.crop(box).convert("RGBA"))
+        band[...] = np.asarray(picture.rgb.crop((0, top, picture.rgb.width, top + len(rows))).convert("RGBA"))
         band[..., 3] = rows
         band.view(np.uint32)[..., 0] *= rows > 0  # all four bytes of a pixel at once
     return result

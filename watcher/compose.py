@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -42,6 +41,12 @@ class Layout:
         """Output pixels per picture pixel."""
         return (self.target[2] - self.target[0]) / (self.source[2] - self.source[0])
 
+    def at(self, place: int, axis: int) -> int:
+        """Where on the output a place in the picture is; axis 0: across, 1: down, which are rounded on their own."""
+        start, end = self.source[axis], self.source[axis + 2]
+        onto, length = self.target[axis], self.target[axis + 2] - self.target[axis]
+        return onto + round((place - start) * length / (end - start))
+
 
 def subject_box(alpha: NDArray[np.uint8]) -> Box | None:
     """The box around all that can be seen well, of alpha (H, W) in 0..255; None if there is nothing."""
@@ -50,6 +55,11 @@ def subject_box(alpha: NDArray[np.uint8]) -> Box | None:
     if not len(rows):
         return None
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def seen_share(alpha: NDArray[np.uint8]) -> float:
+    """The share, 0..1, of the picture that is seen more than not: alpha (H, W) of at least 128."""
+    return float(np.count_nonzero(alpha >= 128) / alpha.size)
 
 
 def around(first: Box | None, second: Box | None) -> Box | None:
@@ -132,15 +142,17 @@ def _at_least_1(length: float) -> int:
     return max(1, round(length))
 
 
-def render(picture: Picture, alpha: NDArray[np.uint8], plan: Layout, recipe: Recipe, ground: Ground) -> Pixels:
-    """The output's pixels, of `alpha` (H, W) in 0..255 at the picture's size."""
+def render(
+    picture: Picture, alpha: NDArray[np.uint8], plan: Layout, recipe: Recipe, behind: NDArray[np.uint8] | None
+) -> Pixels:
+    """The output's pixels, of `alpha` (H, W) in 0..255 at the picture's size; `behind`: from ground()."""
     pixels = _placed(picture, alpha, plan)
     if recipe.mask:
         return np.ascontiguousarray(pixels[..., 3:])
     shade = _shade(pixels[..., 3], recipe.shadow) if recipe.shadow else None
-    if recipe.background is None:
+    if behind is None:
         return pixels if shade is None else _shaded(pixels, shade)
-    return _over(pixels, ground(recipe, picture.icc, plan), shade)
+    return _over(pixels, behind, shade)
 
 
 def _placed(picture: Picture, alpha: NDArray[np.uint8], plan: Layout) -> Pixels:
@@ -153,12 +165,8 @@ def _placed(picture: Picture, alpha: NDArray[np.uint8], plan: Layout) -> Pixels:
         picture = replace(picture, rgb=picture.rgb.crop(inside), alpha=own)
         alpha = alpha[inside[1] : inside[3], inside[0] : inside[2]]
     piece = cut_out(picture, alpha)
-    x, y = (
-        plan.target[0] + round((inside[0] - left) * plan.scale),
-        plan.target[1] + round((inside[1] - top) * plan.scale),
-    )
-    size = (_at_least_1(piece.shape[1] * plan.scale), _at_least_1(piece.shape[0] * plan.scale))
-    size = (min(size[0], plan.width - x), min(size[1], plan.height - y))
+    x, y = min(plan.at(inside[0], 0), plan.width - 1), min(plan.at(inside[1], 1), plan.height - 1)
+    size = (max(1, plan.at(inside[2], 0) - x), max(1, plan.at(inside[3], 1) - y))
     if size != (piece.shape[1], piece.shape[0]):
         piece = _resized(piece, size)
     if size == (plan.width, plan.height):
@@ -230,21 +238,18 @@ def _over(pixels: Pixels, ground: NDArray[np.uint8], shade: NDArray[np.uint8] | 
     return result
 
 
-Ground = Callable[[Recipe, bytes | None, Layout], NDArray[np.uint8]]
-"""Recipe, RGB profile of the picture (None: sRGB), layout -> what is behind the subject, in that profile."""
-
-
-def ground_for(picture: Picture | None) -> Ground:
-    """What is behind the subject; `picture`: the background, where it is one."""
-
-    def ground(recipe: Recipe, icc: bytes | None, plan: Layout) -> NDArray[np.uint8]:
-        if picture is None:
-            assert isinstance(recipe.background, str)
-            pixel = in_profile(Image.new("RGB", (1, 1), recipe.background), None, icc).getpixel((0, 0))
-            return np.array(pixel, np.uint8)
-        return _fitted(picture, recipe.fit, (plan.width, plan.height), icc)
-
-    return ground
+def ground(
+    recipe: Recipe, picture: Picture | None, icc: bytes | None, size: tuple[int, int]
+) -> NDArray[np.uint8] | None:
+    """What is behind the subject, in the RGB profile `icc` (None: sRGB): a colour, (3,), or the background `picture`
+    at that size, (H, W, 3); None: nothing.
+    """
+    if picture is not None:
+        return _fitted(picture, recipe.fit, size, icc)
+    if recipe.background is None:
+        return None
+    assert isinstance(recipe.background, str)
+    return np.array(in_profile(Image.new("RGB", (1, 1), recipe.background), None, icc).getpixel((0, 0)), np.uint8)
 
 
 def _fitted(picture: Picture, fit: str, size: tuple[int, int], icc: bytes | None) -> NDArray[np.uint8]:

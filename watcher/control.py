@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from watcher import config, instance, paths
+from watcher import config, instance, models, paths
 from watcher.config import Config, Folder
 from watcher.errors import PLACE_REASONS, UsageError
 from watcher.formats import is_picture_name
@@ -23,17 +23,22 @@ from watcher.undo import bring_back
 def chosen_recipe(settings: Config, name: str | None, values: dict[str, object]) -> Recipe:
     """The recipe that the options of a command ask for: the one of that name, changed by `values`.
 
-    Raises UsageError where there is no such recipe, or its settings make no sense together.
+    Raises UsageError where there is no such recipe, or its settings make no sense together, and ModelError where there
+    is no such model.
     """
     values = dict(values)
     ground = values.get("background")
     if isinstance(ground, str) and is_picture_name(ground):
-        values["background"] = os.path.abspath(ground)  # as in every command: seen from where the person is
+        values["background"] = os.path.abspath(
+            os.path.expanduser(ground)
+        )  # as in every command: seen from where the person is
     try:
         recipe = read(values, Recipe() if name is None else settings.recipe(name))
     except RecipeError as error:
         option = f"--{error.field.replace('_', '-')}"
         raise UsageError(f"{option}: {error}. Correct it and try again.") from error
+    if recipe.model is not None:
+        models.find(recipe.model)
     if "background" in values and recipe.picture is not None and not recipe.picture.is_file():
         raise UsageError(f"The background picture {recipe.picture} is not there. Check the name.")
     return recipe
@@ -71,7 +76,7 @@ def folder_to_watch(
 
 def waiting_pictures(folder: Folder) -> int:
     """How many pictures are in the folder now."""
-    found = pictures([folder.path], recursive=folder.recursive, suffix=folder.recipe.suffix)
+    found = pictures([folder.path], recursive=folder.recursive)
     return len([path for path in found if path != folder.path])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import logging
 import os
 import time
 from collections import deque
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from watcher import commit, frames, models, recipe
-from watcher.errors import DamagedError, ModelError, PictureError, PlaceError, words
+from watcher.errors import DamagedError, ModelError, PictureError, PlaceError, WorkerError, words
 from watcher.jobs import Job, Journal
 from watcher.models import DEFAULT, Model
 from watcher.naming import numbered
@@ -25,6 +26,10 @@ AHEAD = 3  # pictures in the worker's hands: one being decoded, one in the netwo
 BYTES_AHEAD = 64 << 20  # file bytes in the worker's hands, beyond the first picture
 DEATHS = 3  # so often may a picture take the worker down before it has failed
 INTERRUPTIONS = 10  # so often may all of nobg end while it has a picture: an innocent one does not have that bad luck
+
+BACKGROUND = 60.0  # seconds before a watched folder's picture looks again for a background that is not there
+
+logger = logging.getLogger(__name__)
 
 _tickets = itertools.count(1)
 
@@ -122,11 +127,12 @@ def _feed(
             under_way.append(taken)
             try:
                 worker = staff.worker(_model(taken.job, staff), stop)
-            except ModelError as error:
+            except (ModelError, WorkerError) as error:
                 if taken.job.model == staff.model.name:
                     raise  # nothing can be done with that one
                 under_way.pop()
-                yield journal.record(taken.job, state="failed", reason="unsupported", detail=str(error))
+                sentence = f"the model {taken.job.model} cannot be used: {str(error).rstrip('.')}."
+                yield journal.record(taken.job, state="failed", reason="unsupported", detail=sentence)
                 continue
             worker.send(*taken.message())
         elif taken is not None:
@@ -171,10 +177,19 @@ def _take_up(job: Job, queue: Queue, journal: Journal) -> Task | Job | None:
             journal.finish(known.id, moved_to)
         journal.known_already(job, known)
         return replace(known, state="skipped", reason="already_done")
+    return _begin(job, source, queue, journal)
+
+
+def _begin(job: Job, source: commit.Source, queue: Queue, journal: Journal) -> Task | Job | None:
+    """With its background picture, if there is one: a task for the worker; or the failed job; or None, if it waits."""
     try:
         background = read_background(recipe.parse(job.recipe))
     except PictureError as error:
-        return journal.record(job, state="failed", reason=error.reason, detail=error.detail)
+        if error.reason != "vanished" or job.watch is None:
+            return journal.record(job, state="failed", reason=error.reason, detail=error.detail)
+        logger.warning("%s waits: %s", job.source, error)
+        queue.put_back(job, delay=BACKGROUND)
+        return None
     started = queue.start(job)
     return None if started is None else Task(started, source, background)
 

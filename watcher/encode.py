@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ LONGEST = {"webp": 16_383, "jpeg": 65_535}
 """The longest side that a format can have (libwebp's WEBP_MAX_DIMENSION; JPEG, ISO/IEC 10918-1, 16 bits)."""
 
 _EXIF_MARK = b"Exif\0\0"
+_PHOTO, _PLACE = 0x8769, 0x8825  # EXIF's own directories
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,11 @@ def encode(frames: Sequence[NDArray[np.uint8]], recipe: Recipe, extras: Extras) 
             "loop": extras.loops,
         }
     buffer = io.BytesIO()
-    _SAVERS[recipe.format](images[0], buffer, recipe, extras, options)
+    try:
+        _SAVERS[recipe.format](images[0], buffer, recipe, extras, options)
+    except (OSError, ValueError, RuntimeError, TypeError, struct.error) as error:
+        text = f"the result could not be written as {recipe.format} ({error}). Choose png, or leave the metadata out."
+        raise PictureError("unsupported", text) from error
     return buffer.getvalue()
 
 
@@ -100,10 +106,14 @@ def _save_jpeg(image: Image.Image, file: io.BytesIO, recipe: Recipe, extras: Ext
 def _save_tiff(image: Image.Image, file: io.BytesIO, _recipe: Recipe, extras: Extras, options: dict[str, Any]) -> None:
     tags = Image.Exif()  # in a TIFF, these are tags like all others
     tags.load(options.pop("exif", None))
-    tags[317] = 2  # horizontal differencing (TIFF 6.0, section 14): smaller
+    compression = "tiff_adobe_deflate"
+    if tags.get_ifd(_PHOTO) or tags.get_ifd(_PLACE):
+        compression = "raw"  # Pillow writes directories within the directory only so
+    else:
+        tags[317] = 2  # horizontal differencing (TIFF 6.0, section 14): smaller
     if extras.xmp is not None:
         tags[700] = extras.xmp
-    image.save(file, "TIFF", compression="tiff_adobe_deflate", tiffinfo=tags, **options)
+    image.save(file, "TIFF", compression=compression, tiffinfo=tags, **options)
 
 
 _SAVERS = {"png": _save_png, "webp": _save_webp, "jpeg": _save_jpeg, "tiff": _save_tiff}

@@ -53,7 +53,7 @@ def add(named: Iterable[str], recipe: str | None = None) -> int:
 
     `recipe`: the name of the one under which they are to be done.
     """
-    found: dict[str, int] = {}
+    found: dict[str, tuple[int, bool]] = {}
     refused = 0
     for argument in named:
         try:
@@ -69,7 +69,8 @@ def add(named: Iterable[str], recipe: str | None = None) -> int:
         return 1
     try:
         folder = store.make_state_folder()
-        if store.add(folder, map(os.fsencode, found), found.values(), **_request(recipe)):
+        sources = [(os.fsencode(path), device, listed) for path, (device, listed) in found.items()]
+        if store.add(folder, sources, **_request(recipe)):
             _say("nobg is paused, so the pictures wait; `nobg resume` goes on.")
         start_program(folder)
     except NobgError as error:
@@ -119,8 +120,8 @@ def to_path(argument: str) -> str:
     return os.fsdecode(re.sub(rb"%([0-9A-Fa-f]{2})", lambda code: bytes.fromhex(code[1].decode()), path))
 
 
-def _pictures(argument: str) -> dict[str, int]:
-    """Absolute path -> device number, of the picture or those directly in the folder. ValueError says why not."""
+def _pictures(argument: str) -> dict[str, tuple[int, bool]]:
+    """Absolute path -> device number, and whether it was only found in a folder. ValueError says why not."""
     path = os.path.abspath(to_path(argument))
     if "\0" in path:
         raise ValueError(words("vanished"))
@@ -134,10 +135,10 @@ def _pictures(argument: str) -> dict[str, int]:
         raise ValueError(words("vanished")) from error
     if not is_picture_name(path) or not stat.S_ISREG(status.st_mode):
         raise ValueError(words("unsupported"))
-    return {path: status.st_dev}
+    return {path: (status.st_dev, False)}
 
 
-def _in_folder(folder: str) -> dict[str, int]:
+def _in_folder(folder: str) -> dict[str, tuple[int, bool]]:
     found = {}
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -145,7 +146,7 @@ def _in_folder(folder: str) -> dict[str, int]:
                 continue
             try:
                 if entry.is_file():
-                    found[entry.path] = entry.stat().st_dev
+                    found[entry.path] = (entry.stat().st_dev, True)
             except OSError:  # a link that leads nowhere or back to itself is no picture
                 continue
     if not found:

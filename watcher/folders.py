@@ -397,8 +397,8 @@ class Watcher:
             self._settling.note(path, now, status)
 
     def _is_ours(self, root: _Root, path: str) -> bool:
-        """Is it an output under a name of the person's choice? The usual ones are known without asking the journal."""
-        named = is_output_name(os.path.basename(path), root.folder.recipe.suffix)
+        """Is it an output under a name of the person's choice? The journal knows; after a loss, the name must do."""
+        named = self._rebuilding and is_output_name(os.path.basename(path), root.folder.recipe.suffix)
         return named or self._journal.is_output(os.fsencode(path))
 
     def _enqueue_settled(self, now: float) -> None:

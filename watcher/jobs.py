@@ -300,9 +300,9 @@ class Journal:
         """
         if not self.wrote(job.source, output, there):
             return False
-        query = "SELECT 1 FROM jobs WHERE source = ? AND output = ? AND output_hash = ? AND recipe != ? AND undone = 0"
-        values = (os.fsencode(job.source), os.fsencode(output), there, job.recipe)
-        return there == wanted or not self._execute(query, values)
+        query = "SELECT recipe FROM jobs WHERE source = ? AND output = ? AND output_hash = ? AND undone = 0"
+        owners = self._execute(query, (os.fsencode(job.source), os.fsencode(output), there))
+        return there == wanted or not owners or (job.recipe,) in owners
 
     def is_output(self, path: bytes) -> bool:
         """Did we ever write a file of this name here?"""

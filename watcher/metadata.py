@@ -32,16 +32,37 @@ _WORDS = frozenset(
         0x4746,  # stars
         0x4749,
         0x8298,  # copyright
-        *range(0x9C9B, 0x9CA0),  # title, comment, author, keywords, subject, as Windows writes them
+        0x9C9B,  # title and author, as Windows writes them
+        0x9C9D,
     }
 )
 """Of the main directory; what else it has describes the stored pixels, which the cut-out's are not any more."""
-_NOT_KEPT = {
-    0x927C,  # MakerNote: serial numbers, places, previews, in ways only the maker knows
+_PHOTO = frozenset(
+    {
+        *range(0x829A, 0x829E),  # exposure time, f-number
+        *range(0x8822, 0x8834),  # exposure program, sensitivity
+        *range(0x9000, 0x9013),  # version, dates and their zones
+        *range(0x9201, 0x920B),  # shutter, aperture, brightness, distance, light, flash, focal length
+        *range(0x9290, 0x9293),  # parts of seconds of the dates
+        0xA001,  # colour space
+        *range(0xA20E, 0xA218),  # sensor
+        0xA402,  # exposure mode, white balance, zoom, scene, contrast, saturation, sharpness
+        *range(0xA403, 0xA40B),
+        0xA40C,  # subject distance range
+        0xA430,  # owner of the camera
+        *range(0xA432, 0xA435),  # lens
+    }
+)
+"""Of the photo's directory at level "keep". Left out: what may name a place or a serial number or hold a preview
+(comments, the maker's note, tags of no standard), and what describes the stored pixels (size, subject area).
+"""
+_NEVER = {
+    0x927C,  # MakerNote: previews, in ways only the maker knows
     0xA002,  # width and height of the stored picture
     0xA003,
     _INTEROP,  # a place in the old block; kept by its content
 }
+"""Of the photo's directory at any level."""
 _DAMAGE = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, AttributeError, struct.error)
 """What Pillow raises over damaged EXIF blocks."""
 
@@ -87,7 +108,7 @@ def _block(old: Image.Exif, *, with_places: bool) -> bytes | None:
     new = Image.Exif()
     _copy(dict(old), new, lambda tag: tag in _WORDS)
     inner = Image.Exif()
-    _copy(old.get_ifd(_EXIF), inner, lambda tag: tag not in _NOT_KEPT)
+    _copy(old.get_ifd(_EXIF), inner, lambda tag: tag not in _NEVER if with_places else tag in _PHOTO)
     if inner:
         new.get_ifd(_EXIF).update(dict(inner))
     if index := old.get_ifd(_INTEROP).get(1):

@@ -26,9 +26,9 @@ def is_output_name(name: str, mark: str = MARK) -> bool:
     return mark != MARK and re.fullmatch(rf".*{re.escape(mark)}(-\d+)?\.[^.]+", name, re.DOTALL) is not None
 
 
-def is_source_name(name: str, mark: str = MARK) -> bool:
+def is_source_name(name: str) -> bool:
     """Does a folder offer a file of this name as a source: a picture, not hidden, not ours?"""
-    return is_picture_name(name) and not is_output_name(name, mark) and not name.startswith(".")
+    return is_picture_name(name) and not is_output_name(name) and not name.startswith(".")
 
 
 def place_of(folder: AnyStr, output: AnyStr) -> AnyStr:

@@ -74,7 +74,7 @@ class Measure:
         return length * self.amount / 100.0 if self.percent else self.amount
 
     def __str__(self) -> str:
-        return f"{self.amount:g}{'%' if self.percent else ''}"
+        return f"{self.amount:.3f}".rstrip("0").rstrip(".") + ("%" if self.percent else "")
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,8 @@ def read(values: Mapping[str, object], start: Recipe | None = None) -> Recipe:
         if name not in known:
             raise RecipeError(name, f"there is no such setting; there is {', '.join(known)}")
         try:
-            chosen[name] = known[name].read(value)
+            nothing = value == "none" and _DEFAULTS[name] is None
+            chosen[name] = None if nothing else known[name].read(value)
         except ValueError as error:
             raise RecipeError(name, str(error)) from error
     recipe = Recipe(**chosen)
@@ -249,7 +250,7 @@ def _switch(value: object) -> bool:
 
 
 def _measure(value: object) -> Measure:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(%|px)?", str(value), re.ASCII)
+    found = re.fullmatch(r"(\d{1,5}(?:\.\d{1,3})?)\s*(%|px)?", str(value), re.ASCII)
     if isinstance(value, bool) or found is None or float(found[1]) > MOST_PIXELS:
         raise ValueError("it must be a number of pixels, such as 40, or a share, such as 5%")
     measure = Measure(float(found[1]), found[2] == "%")

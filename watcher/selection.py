@@ -6,25 +6,23 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from watcher.naming import MARK, is_source_name
+from watcher.naming import is_source_name
 
 
-def pictures(selected: Iterable[Path], *, recursive: bool = False, suffix: str = MARK) -> list[Path]:
+def pictures(selected: Iterable[Path], *, recursive: bool = False) -> list[Path]:
     """Absolute paths, each once. A file stands for itself, a folder for the pictures in it, sorted by name.
-
-    `suffix`: what outputs are called; a folder does not stand for them.
 
     A folder without pictures stands for itself too, so that whoever opens it can say what is wrong with it.
     """
     found: dict[Path, None] = {}
     for path in selected:
         absolute = Path(os.path.abspath(path))  # not resolve(): the output belongs beside the link a person sees
-        inside = list(_in_folder(absolute, suffix, recursive=recursive)) if os.path.isdir(absolute) else []
+        inside = list(_in_folder(absolute, recursive=recursive)) if os.path.isdir(absolute) else []
         found.update(dict.fromkeys(inside or [absolute]))
     return list(found)
 
 
-def _in_folder(folder: Path, suffix: str, *, recursive: bool) -> Iterator[Path]:
+def _in_folder(folder: Path, *, recursive: bool) -> Iterator[Path]:
     try:
         names = sorted(os.listdir(folder))
     except OSError:
@@ -34,6 +32,6 @@ def _in_folder(folder: Path, suffix: str, *, recursive: bool) -> Iterator[Path]:
         if name.startswith("."):
             continue
         if recursive and path.is_dir() and not path.is_symlink():
-            yield from _in_folder(path, suffix, recursive=True)
-        elif is_source_name(name, suffix):
+            yield from _in_folder(path, recursive=True)
+        elif is_source_name(name):
             yield path

@@ -333,21 +333,26 @@ def knock(folder: str) -> None:
         return
 
 
-def add(
-    folder: str, sources: Iterable[bytes], devices: Iterable[int], *, recipe: str = "{}", subfolder: bytes = b""
-) -> bool:
+def _is_output(db: sqlite3.Connection, path: bytes) -> bool:
+    return db.execute("SELECT 1 FROM outputs WHERE output = ? LIMIT 1", (path,)).fetchone() is not None
+
+
+def add(folder: str, sources: list[tuple[bytes, int, bool]], *, recipe: str = "{}", subfolder: bytes = b"") -> bool:
     """The client's whole business with jobs.db: when it returns, the jobs are on the disk. True: nobg is paused.
 
-    `recipe`, `subfolder`: as enqueue() takes them.
+    `sources`: path, device number, and whether it was found in a folder that the person named: what we made ourselves
+    is left out there, whatever it is called. `recipe`, `subfolder`: as enqueue() takes them.
 
     Raises PlaceError, DamagedError.
     """
-    pictures = [(source, device, None) for source, device in zip(sources, devices, strict=True)]
     path = os.path.join(folder, "jobs.db")
     for _ in range(3):
         db, _aside = open_database(folder)
         opened = inode(path)
         try:
+            pictures = [
+                (source, device, None) for source, device, listed in sources if not (listed and _is_output(db, source))
+            ]
             enqueue(db, pictures, time.time(), recipe=recipe, subfolder=subfolder)
             paused = db.execute("SELECT 1 FROM settings WHERE name = 'paused'").fetchone() is not None
         except sqlite3.OperationalError as error:

@@ -22,7 +22,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -122,9 +122,11 @@ class Bench:
         frame = Frame(work)
         frame.step(self._begin)
         for number in range(1, work.count + 1):
-            frame.last = number == work.count
             frame.step(self._take)
+            frame.last = number == work.count or "state" in work.answer
             yield frame
+            if frame.last:
+                return
             frame = Frame(work)
 
     def _begin(self, frame: Frame) -> None:
@@ -157,33 +159,42 @@ class Bench:
         assert picture is not None
         assert values is not None
         frame.picture = frame.values = None
-        work.share = max(work.share, matting.subject_share(values))
-        if frame.last and not work.share and not work.header.get("force"):
-            work.answer.update(state="skipped", reason="no_clear_subject", verdict="no_clear_subject", subject=0.0)
-            work.answer.update(notes=picture.notes)
-            return
         alpha = edges.full_size(values, picture.rgb.width, picture.rgb.height)
+        share = matting.subject_share(values)
+        if picture.alpha is not None:
+            alpha = codecs.times(alpha, picture.alpha)
+            picture = replace(picture, alpha=None)
+            share = min(share, compose.seen_share(alpha))
+        work.share = max(work.share, share)
         if work.recipe.crop is not None:
             work.box = compose.around(work.box, compose.subject_box(alpha))
         work.mattes.append((picture, alpha))
+        if not frame.last:
+            return
+        verdict = "subject" if work.share else "no_clear_subject"
+        work.answer.update(verdict=verdict, subject=round(work.share, 4), notes=picture.notes)
         del picture, values, alpha
-        if frame.last:
+        if work.share or work.header.get("force"):
             self._finish(work)
+        else:
+            work.answer.update(state="skipped", reason=verdict)
 
     def do(self, asked: frames.Header, data: bytes) -> tuple[frames.Header, bytes]:
         """All steps of one picture, here and now; as a worker's answer."""
         work = Work(header=asked, answer={"id": asked["id"]}, data=data)
-        for frame in self.decode(work):
-            frame.step(self.infer)
-            frame.step(self.gather)
-        self.budget.give(work.pixels)
+        try:
+            for frame in self.decode(work):
+                frame.step(self.infer)
+                frame.step(self.gather)
+        finally:
+            self.budget.give(work.pixels)
         return {"reason": None, **work.answer}, work.output
 
     def _finish(self, work: Work) -> None:
         """All mattes -> the file."""
         first = work.mattes[0][0]
         plan = compose.layout(first.rgb.width, first.rgb.height, work.box, work.recipe)
-        ground = compose.ground_for(work.background)
+        ground = compose.ground(work.recipe, work.background, first.icc, (plan.width, plan.height))
         durations, rendered = [], []
         work.mattes.reverse()
         while work.mattes:  # each is given back when it is rendered: the encoder needs memory, too
@@ -195,8 +206,7 @@ class Bench:
         notes = [*first.notes, *(["enlarged"] if plan.scale > 1 else [])]
         del first
         work.output = encode.encode(rendered, work.recipe, extras)
-        verdict = "subject" if work.share else "no_clear_subject"
-        work.answer.update(state="done", verdict=verdict, subject=round(work.share, 4), notes=notes)
+        work.answer.update(state="done", notes=notes)
 
 
 def _background(recipe: Recipe, data: bytes) -> codecs.Picture | None:
