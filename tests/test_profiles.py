@@ -28,7 +28,8 @@ def in_srgb(icc: bytes, colours: NDArray[np.uint8] = COLOURS) -> NDArray[np.uint
 def by_formula(matrix: list[list[float]], light: NDArray[np.float64]) -> NDArray[np.float64]:
     """Linear light -> sRGB codes (IEC 61966-2-1), clipped."""
     linear = np.clip(light @ np.array(matrix).T, 0, 1)
-    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055) * 255
+    codes: NDArray[np.float64] = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return codes * 255
 
 
 def decoded(colours: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -112,7 +112,7 @@ def is_usable(icc: bytes) -> bool:
 
 def means_srgb(icc: bytes) -> bool:
     """Are colours in this RGB profile the same numbers in sRGB, but for rounding?"""
-    steps = np.arange(0, 256, 51, np.uint8)
+    steps = np.arange(0, 256, 51).astype(np.uint8)
     colours = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(1, -1, 3)
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
@@ -131,7 +131,8 @@ def lab_to_srgb(lab: NDArray[np.float32]) -> NDArray[np.float32]:
     f = np.stack([y + lab[..., 1] / 500, y, y - lab[..., 2] / 200], axis=-1)
     xyz = np.where(f > 6 / 29, f * f * f, (f - 4 / 29) * (3 * (6 / 29) ** 2)) * _D50.astype(np.float32)
     linear = np.clip(xyz @ np.linalg.inv(to_d50(SRGB)[0]).T.astype(np.float32), 0, 1)
-    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    codes: NDArray[np.float32] = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return codes
 
 
 def build(primaries: Primaries, curve: bytes) -> bytes:
