@@ -64,6 +64,11 @@ class Setup:
         """Is one of these programs installed?"""
         return any((folder / program).is_file() for folder in self.search for program in programs)
 
+    def has_library(self, name: str) -> bool:
+        """Is this library, which a file manager loads, where systems keep such? `name` may have wildcards."""
+        places = ("usr/lib", "usr/lib64", "usr/lib/*")
+        return any(any(self.root.glob(f"{place}/{name}")) for place in places)
+
 
 class TakenError(Exception):
     """A piece cannot be written, and what is there stays as it is. The message says where, why and what next."""
@@ -100,13 +105,10 @@ class Piece(Protocol):
 
 
 @dataclass(frozen=True)
-class File:
-    """A file of ours."""
+class OnDisk:
+    """What pieces that are a file, or a part of one, have in common."""
 
     path: Path
-    content: bytes
-    executable: bool = False
-    kind: ClassVar[str] = "file"
 
     @property
     def address(self) -> str:
@@ -117,6 +119,15 @@ class File:
     def folder(self) -> Path | None:
         """The one it is in."""
         return self.path.parent
+
+
+@dataclass(frozen=True)
+class File(OnDisk):
+    """A file of ours."""
+
+    content: bytes
+    executable: bool = False
+    kind: ClassVar[str] = "file"
 
     def plan(self, old: Entry | None) -> Entry:
         """The hash to come, and the one so far: whichever of the two is found there later is ours."""

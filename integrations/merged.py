@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from integrations.base import Entry, entry_of, sha256, write_atomically
+from integrations.base import Entry, OnDisk, entry_of, sha256, write_atomically
 
 
 @dataclass(frozen=True)
-class Merged(ABC):
+class Merged(OnDisk, ABC):
     """The record keeps what the file was before; when nobody changed it since, that comes back, else our part goes."""
 
-    path: Path
     kind: ClassVar[str]
 
     @abstractmethod
@@ -44,16 +43,6 @@ class Merged(ABC):
     @abstractmethod
     def strip(cls, now: bytes, part: Any) -> bytes:
         """`now` without our part."""
-
-    @property
-    def address(self) -> str:
-        """Its path."""
-        return str(self.path)
-
-    @property
-    def folder(self) -> Path | None:
-        """The one it is in."""
-        return self.path.parent
 
     def plan(self, old: Entry | None) -> Entry:
         """What the file was before us, or is without us if it was changed since; None where there was none."""

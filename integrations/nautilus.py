@@ -100,8 +100,7 @@ def extension(setup: Setup) -> str:
 
 def _has_python(setup: Setup) -> bool:
     """Is nautilus-python there? It is a library that Nautilus loads, so it is looked for where Nautilus does."""
-    library = "nautilus/extensions-*/libnautilus-python.so"
-    return any(any(setup.root.glob(f"{place}/{library}")) for place in ("usr/lib", "usr/lib64", "usr/lib/*"))
+    return setup.has_library("nautilus/extensions-*/libnautilus-python.so")
 
 
 def _lacks(setup: Setup) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from integrations import quoting
-from integrations.base import Entry, File, Manager, Piece, Setup, entry_of, write_atomically
+from integrations.base import Entry, File, Manager, OnDisk, Piece, Setup, entry_of, write_atomically
 from integrations.icon import icon
 from integrations.merged import Merged
 from integrations.verbs import REMOVE, TOOLTIP
@@ -112,22 +112,11 @@ class Choices(Merged):
 
 
 @dataclass(frozen=True)
-class Index(Piece):
+class Index(OnDisk):
     """mimeinfo.cache, which update-desktop-database makes of all applications in the folder."""
 
-    path: Path
     program: str
     kind: ClassVar[str] = "mime-index"
-
-    @property
-    def address(self) -> str:
-        """Its path."""
-        return str(self.path)
-
-    @property
-    def folder(self) -> Path | None:
-        """The one it is in."""
-        return self.path.parent
 
     def plan(self, old: Entry | None) -> Entry:
         """Was there one before us?"""

@@ -49,8 +49,7 @@ def _names(kind: str, label: str) -> list[tuple[str, str]]:
 
 
 def _lacks(setup: Setup) -> str:
-    module = "libfm/modules/gtk-menu-actions.so"
-    if any(any(setup.root.glob(f"{place}/{module}")) for place in ("usr/lib", "usr/lib64", "usr/lib/*")):
+    if setup.has_library("libfm/modules/gtk-menu-actions.so"):
         return ""
     return "PCManFM shows such entries only with the package libfm-modules: install it, then restart PCManFM."
 
