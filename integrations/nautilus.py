@@ -62,12 +62,15 @@ def run(_item, arguments, uris):
 
 
 def pieces(setup: Setup) -> list[Piece]:
-    """The scripts; the extension where it would be loaded."""
+    """The scripts; where it would be loaded the extension, whose sub-menu then is the only one of its name.
+
+    (Nautilus finds its sub-menus by name: of two that are called the same, the wrong one may open.)
+    """
     found: list[Piece] = [*scripts(setup.data / "nautilus" / "scripts", setup)]
-    if _has_python(setup):
-        path = setup.data / "nautilus-python" / "extensions" / "nobg.py"
-        found += [File(path, extension(setup).encode()), icon(setup)]
-    return found
+    if not _has_python(setup):
+        return found
+    path = setup.data / "nautilus-python" / "extensions" / "nobg.py"
+    return [found[0], File(path, extension(setup).encode()), icon(setup)]
 
 
 def scripts(folder: Path, setup: Setup) -> list[File]:

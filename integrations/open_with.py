@@ -19,7 +19,7 @@ from integrations import quoting
 from integrations.base import Entry, File, Manager, OnDisk, Piece, Setup, entry_of, write_atomically
 from integrations.icon import icon
 from integrations.merged import Merged
-from integrations.verbs import REMOVE, TOOLTIP
+from integrations.verbs import NAME, TOOLTIP
 
 DESKTOP = "nobg.desktop"
 _CHOSEN, _ADDED, _REMOVED, _CACHE = "Default Applications", "Added Associations", "Removed Associations", "MIME Cache"
@@ -48,7 +48,7 @@ def application(setup: Setup, types: tuple[str, ...]) -> bytes:
             "Desktop Entry",
             [
                 ("Type", "Application"),
-                ("Name", quoting.value(REMOVE)),
+                ("Name", NAME),  # beside the entries of the same menu, "Remove background" would stand twice
                 ("Comment", quoting.value(TOOLTIP)),
                 ("Exec", quoting.value(quoting.command([*setup.client, "--"], "%U"))),
                 ("Icon", "nobg"),

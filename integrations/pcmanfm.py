@@ -31,11 +31,15 @@ def action(setup: Setup, verb: Verb) -> bytes:
             "X-Action-Profile pictures",
             [
                 ("Name", "pictures"),
-                ("MimeTypes", quoting.items([*setup.mime_types, "inode/directory"])),
+                ("MimeTypes", _NOT_FOR),
                 ("Exec", quoting.value(command)),
             ],
         ),
     )
+
+
+# One pattern must fit all that is selected, or the action is not shown: JPEG and PNG together need a wide one.
+_NOT_FOR = "*;!text/*;!application/*;!audio/*;!video/*;"
 
 
 def _names(kind: str, label: str) -> list[tuple[str, str]]:

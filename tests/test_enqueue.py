@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -283,3 +284,31 @@ def test_a_folder_does_not_stand_for_what_was_made_of_its_pictures(tmp_path: Pat
     assert queued(state) == ["a.jpg"]
     assert main([str(tmp_path / "in" / "a_shop.jpg")]) == 0  # but it may be asked for by name
     assert queued(state) == ["a_shop.jpg"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="notify-send is Linux's")
+@pytest.mark.parametrize("desktop", [True, False])
+def test_what_is_left_is_said_on_the_desktop(tmp_path: Path, desktop: bool) -> None:
+    """A file manager starts the client; nobody sees its stderr."""
+    (tmp_path / "bin").mkdir()
+    notify = tmp_path / "bin" / "notify-send"
+    notify.write_text(
+        f'#!/bin/sh\nprintf "%s|" "$@" > {tmp_path}/shown.new\nmv {tmp_path}/shown.new {tmp_path}/shown\n'
+    )
+    notify.chmod(0o755)
+    (tmp_path / "<notes> & more.txt").touch()
+    environment = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    environment["PATH"] = f"{tmp_path / 'bin'}:{environment['PATH']}"
+    if desktop:
+        environment["DISPLAY"] = ":99"
+    names = ["<notes> & more.txt", *(f"gone-{number}.jpg" for number in range(9))]
+    done = subprocess.run([*CLIENT, "--", *names], cwd=tmp_path, env=environment, capture_output=True, check=False)
+    assert done.returncode == 1
+    if desktop:
+        wait_for((tmp_path / "shown").exists)
+        shown = (tmp_path / "shown").read_text()
+        assert "&lt;notes> &amp; more.txt: this is not a kind of picture" in shown
+        assert "… and 6 more." in shown
+    else:
+        time.sleep(0.5)
+        assert not (tmp_path / "shown").exists()

@@ -48,7 +48,7 @@ def got(setup: Setup) -> list[str]:
 
 @pytest.mark.parametrize(("manager", "folder"), [(NAUTILUS, ".local/share/nautilus"), (CAJA, ".config/caja")])
 def test_a_script_passes_what_is_selected_and_its_recipe(manager: base.Manager, folder: str, setup: Setup) -> None:
-    base.install(manager, setup)
+    base.install(manager, replace(setup, root=setup.root / "no-library"))
     scripts = setup.home / folder / "scripts"
     (odd,) = (scripts / MORE).glob("it's*")
     environment = {**os.environ, "NAUTILUS_SCRIPT_SELECTED_URIS": "file:///a%20b.png\n"}
@@ -165,3 +165,13 @@ def test_a_click_starts_the_client_with_uris(menu: Any, setup: Setup) -> None:
     (odd,) = (item for item in more.menu if item.label == ODD)
     odd.clicked()
     assert got(setup) == ["--recipe", ODD, "--", "file:///a/b%20c.JPG", "file:///-dash.png"]
+
+
+def test_where_the_extension_is_loaded_there_is_one_sub_menu_of_the_name(setup: Setup) -> None:
+    """Nautilus finds its sub-menus by name: of two that are called the same, the wrong one may open."""
+    scripts = setup.data / "nautilus" / "scripts"
+    base.install(NAUTILUS, replace(setup, root=setup.root / "no-library"))
+    assert (scripts / MORE).is_dir()
+    base.install(NAUTILUS, setup)  # nautilus-python has come
+    assert not (scripts / MORE).exists()
+    assert (scripts / REMOVE).exists()

@@ -53,30 +53,37 @@ def add(named: Iterable[str], recipe: str | None = None) -> int:
 
     `recipe`: the name of the one under which they are to be done.
     """
+    code, messages = _add(named, recipe)
+    for text in messages:
+        _say(text)
+    if messages:
+        _show(messages)
+    return code
+
+
+def _add(named: Iterable[str], recipe: str | None) -> tuple[int, list[str]]:
+    """The exit code, and what the person should know."""
+    messages: list[str] = []
     found: dict[str, tuple[int, bool]] = {}
-    refused = 0
     for argument in named:
         try:
             pictures = _pictures(argument)
         except ValueError as error:
-            _say(f"{argument}: {error}")
-            refused += 1
+            messages.append(f"{argument}: {error}")
         else:
             found.update(pictures)
     if not found:
-        if not refused:
-            _say("Nothing is selected. Select one or more pictures first.")
-        return 1
+        return 1, messages or ["Nothing is selected. Select one or more pictures first."]
+    code = 1 if messages else 0
     try:
         folder = store.make_state_folder()
         sources = [(os.fsencode(path), device, listed) for path, (device, listed) in found.items()]
         if store.add(folder, sources, **_request(recipe)):
-            _say("nobg is paused, so the pictures wait; `nobg resume` goes on.")
+            messages.append("nobg is paused, so the pictures wait; `nobg resume` goes on.")
         start_program(folder)
     except NobgError as error:
-        _say(str(error))
-        return error.exit_code
-    return 1 if refused else 0
+        return error.exit_code, [*messages, str(error)]
+    return code, messages
 
 
 def _request(recipe: str | None) -> dict[str, Any]:
@@ -96,6 +103,31 @@ def _say(text: str) -> None:
     try:
         sys.stderr.write(f"nobg: {visible(text)}\n")
     except OSError:  # whoever listened has gone; the pictures go in the queue all the same
+        return
+
+
+SHOWN = 4
+"""Messages in a notification."""
+
+
+def _show(messages: list[str]) -> None:
+    """On the desktop, where a file manager has started us and nobody reads stderr; notify-send(1) is not everywhere."""
+    on_desktop = "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
+    if sys.platform != "linux" or not on_desktop or (sys.stderr is not None and sys.stderr.isatty()):
+        return
+    import subprocess
+
+    lines = [visible(text) for text in messages[:SHOWN]]
+    if len(messages) > SHOWN:
+        lines.append(f"… and {len(messages) - SHOWN} more.")
+    text = "\n".join(lines).replace("&", "&amp;").replace("<", "&lt;")
+    command = ["notify-send", "--app-name=nobg", "--icon=nobg", "--", "nobg", text]
+    try:
+        shown = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        shown.returncode = 0  # nobody waits for it
+    except OSError:
         return
 
 
