@@ -1,10 +1,13 @@
 """config.py: the settings are read strictly, and changed without harm to what a person wrote."""
 
+import contextlib
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
+from threading import Barrier, BrokenBarrierError
+from typing import Any, NoReturn
 
 import pytest
 
@@ -35,6 +38,12 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
+def silent(path: str, output: str | None = None, **options: Any) -> Folder:
+    """A folder that says nothing of its cut-outs but where they go."""
+    said = Recipe(None if output is None else Path(output))
+    return Folder(Path(path), recipe=said, follows=said, **options)
+
+
 def table(folder: Folder) -> dict[str, object]:
     """The folder as config.toml has it."""
     own = {"path": str(folder.path), "recursive": folder.recursive, "move_originals": folder.move_originals}
@@ -45,12 +54,12 @@ def test_each_setting_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/me")
     text = '[[folders]]\npath = "~/in/../new/"\nrecursive = true\noutput = "~/out"\nmove_originals = "old"'
     assert config.parse(text, FILE).folders == (
-        Folder(Path("/home/me/new"), recursive=True, recipe=Recipe(Path("/home/me/out")), move_originals="old"),
+        silent("/home/me/new", "/home/me/out", recursive=True, move_originals="old"),
     )
 
 
 def test_what_is_not_said_has_its_default(tmp_path: Path) -> None:
-    assert config.parse('[[folders]]\npath = "/a"', FILE).folders == (Folder(Path("/a"), False, Recipe(None), None),)
+    assert config.parse('[[folders]]\npath = "/a"', FILE).folders == (silent("/a", enabled=True),)
     assert config.parse("", FILE) == config.load(tmp_path / "none.toml") == Config(())
 
 
@@ -71,6 +80,10 @@ A = '[[folders]]\npath = "/a"\n'
         ("[[folders]]\npath = 1", 2, "path", "must be text in quotes"),
         (A + "recursive = 1", 3, "recursive", "must be true or false"),
         (A + 'recursive = "yes"', 3, "recursive", "must be true or false"),
+        (A + "enabled = 0", 3, "enabled", "must be true or false"),
+        ("\nnotifications = 0", 2, "notifications", "must be true or false"),
+        ("recipe = true", 1, "recipe", "must be text in quotes"),
+        ('# recipe\nrecipe = "ship"\n[recipes.shop]\n' + A + 'recipe = "shop"', 2, "recipe", "no recipe called ship"),
         (A + "output = false", 3, "output", "must be text in quotes"),
         (A + 'output = ""', 3, "output", "must name a folder"),
         (A + 'move_originals = ["old"]', 3, "move_originals", "must be text in quotes"),
@@ -115,7 +128,7 @@ def test_a_file_that_cannot_be_read_is_an_error_and_not_the_defaults(tmp_path: P
 
 def test_the_first_folder_begins_the_file_for_its_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "new" / "config.toml"
-    folder = Folder(Path("/a"), recursive=True, recipe=Recipe(Path("out")), move_originals="old")
+    folder = silent("/a", "out", recursive=True, move_originals="old")
     assert config.add_folder(path, table(folder)) == config.load(path) == Config((folder,))
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
@@ -135,23 +148,23 @@ def test_comments_survive_a_folder_more_and_a_folder_less(file: Path) -> None:
 def test_the_last_folder_can_be_removed(file: Path) -> None:
     config.remove_folder(file, Path("/camera"))
     assert config.remove_folder(file, Path("/inbox")) == config.load(file) == Config(())
-    assert config.add_folder(file, table(Folder(Path("/inbox")))) == Config((Folder(Path("/inbox")),))
+    assert config.add_folder(file, table(Folder(Path("/inbox")))) == Config((silent("/inbox"),))
 
 
 @pytest.mark.parametrize("before", ["folders = []\n", 'folders = [{path = "/a", recursive = true}]\n'])
 def test_folders_that_somebody_wrote_as_a_list_stay(file: Path, before: str) -> None:
     file.write_text(before)
     kept = config.load(file).folders
-    assert config.add_folder(file, table(Folder(Path("/b")))).folders == (*kept, Folder(Path("/b")))
+    assert config.add_folder(file, table(Folder(Path("/b")))).folders == (*kept, silent("/b"))
 
 
 def test_a_folder_added_again_changes_in_its_place(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/")
     file.write_text(WRITTEN.replace("/camera", "~/camera"))
-    again = Folder(Path("/camera"), recipe=Recipe(Path("out")), move_originals="old")
-    assert config.add_folder(file, table(again)).folders == (again, Folder(Path("/inbox")))
+    again = silent("/camera", "out", move_originals="old")
+    assert config.add_folder(file, table(again)).folders == (again, silent("/inbox"))
     assert 'path = "~/camera"  # a card\n' in file.read_text()
-    assert config.add_folder(file, table(Folder(Path("/camera")))).folders[0] == Folder(Path("/camera"))
+    assert config.add_folder(file, table(silent("/camera"))).folders[0] == silent("/camera")
 
 
 def test_what_changes_nothing_writes_nothing(file: Path) -> None:
@@ -284,3 +297,129 @@ def test_a_recipe_is_found_by_its_name_and_the_built_in_ones_are_always_there() 
 def test_what_is_wrong_with_a_recipe_is_said_with_line_and_key(text: str, line: int, key: str, why: str) -> None:
     with pytest.raises(UsageError, match=rf"^{FILE}, line {line}, {key}: .*{why}.*\. Correct it there\.$"):
         config.parse(text, FILE)
+
+
+@pytest.mark.parametrize(
+    ("said", "recipe", "based_on", "follows"),
+    [
+        ("", Recipe(Path("shop"), background="#ffffff"), "shop", Recipe()),
+        ('output = "cut"', Recipe(Path("cut"), background="#ffffff"), "shop", Recipe(Path("cut"))),
+        ('output = "none"', Recipe(background="#ffffff"), "shop", Recipe()),
+        ("crop = true", Recipe(crop=Measure(0)), None, None),
+        ('background = "none"', Recipe(), None, None),
+        ('recipe = "mask"', Recipe(mask=True), "mask", None),
+        ('recipe = "shop"', Recipe(Path("shop"), background="#ffffff"), "shop", None),
+    ],
+)
+def test_the_default_recipe_is_that_of_folders_that_say_nothing_but_where_cut_outs_go(
+    said: str, recipe: Recipe, based_on: str | None, follows: Recipe | None
+) -> None:
+    shop = '[recipes.shop]\nbackground = "white"\noutput = "shop"\n'
+    (folder,) = config.parse(f'recipe = "shop"\n{A}{said}\n{shop}', FILE).folders
+    assert (folder.recipe, folder.based_on, folder.follows) == (recipe, based_on, follows)
+
+
+def test_what_is_not_watched_and_not_said_is_read() -> None:
+    settings = config.parse(f"notifications = false\n{A}enabled = false", FILE)
+    assert (settings.notifications, settings.default_recipe) == (False, None)
+    assert settings.folders == (silent("/a", enabled=False),)
+    assert config.parse("", FILE).notifications
+
+
+TITLED = f"""\
+# {config.TITLE}
+# It is mine.
+
+# what the camera has
+[[folders]]
+path = "/camera"  # a card
+
+# what others send
+[[folders]]
+path = "/inbox"
+
+[recipes.shop]  # for the shop
+mask = true
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (TITLED, TITLED.replace("# what the", 'recipe = "shop"\n# what the')),
+        (f'model = "u2net"\n\n{TITLED}', f'model = "u2net"\nrecipe = "shop"\n\n{TITLED}'),
+        (f'# mine\nrecipe = "white"  # so\n{TITLED}', f'# mine\nrecipe = "shop"  # so\n{TITLED}'),
+        ("# mine\n[recipes.shop]\n", '# mine\nrecipe = "shop"\n\n[recipes.shop]\n'),
+        ("[recipes.shop]\n", 'recipe = "shop"\n\n[recipes.shop]\n'),
+        ("# a\n\n# b\n[recipes.shop]\n", '# a\n\nrecipe = "shop"\n# b\n[recipes.shop]\n'),
+        ("recipes.shop.mask = true\n", 'recipes.shop.mask = true\nrecipe = "shop"\n'),
+    ],
+)
+def test_a_setting_in_no_table_goes_before_the_tables_and_away_again(file: Path, before: str, after: str) -> None:
+    file.write_text(before)
+    assert config.set_value(file, "recipe", "shop").default_recipe == "shop"
+    assert file.read_text().strip() == after.strip()
+    assert config.set_value(file, "recipe", None).default_recipe is None
+    assert squeezed(file.read_text()) == squeezed(before.replace('recipe = "white"  # so\n', ""))
+    gone = file.read_text()
+    assert config.set_value(file, "recipe", None).default_recipe is None
+    for name in ("shop", None):
+        config.set_value(file, "recipe", name)
+    assert file.read_text() == gone  # and it does not grow
+
+
+def squeezed(text: str) -> list[str]:
+    """Without empty lines."""
+    return [line for line in text.split("\n") if line]
+
+
+def test_the_first_setting_begins_the_file(tmp_path: Path) -> None:
+    config.set_value(tmp_path / "config.toml", "notifications", False)
+    assert (tmp_path / "config.toml").read_text() == f"# {config.TITLE}\nnotifications = false\n"
+
+
+def test_a_folder_is_switched_off_and_on_in_its_place(file: Path) -> None:
+    file.write_text(TITLED)
+    assert [folder.enabled for folder in config.set_folder(file, Path("/camera"), "enabled", False).folders] == [0, 1]
+    assert file.read_text() == TITLED.replace("# a card\n", "# a card\nenabled = false\n")
+    assert config.set_folder(file, Path("/camera"), "enabled", True).folders[0].enabled
+    assert file.read_text() == TITLED.replace("# a card\n", "# a card\nenabled = true\n")
+    assert config.set_folder(file, Path("/camera"), "enabled", None).folders[0].enabled
+    assert file.read_text() == TITLED
+    with pytest.raises(UsageError, match="/elsewhere is not watched"):
+        config.set_folder(file, Path("/elsewhere"), "enabled", False)
+
+
+def test_a_folder_that_somebody_wrote_in_a_list_is_switched_off(file: Path) -> None:
+    file.write_text('folders = [{path = "/a"}, {path = "/b"}]\n')
+    config.set_folder(file, Path("/b"), "enabled", False)
+    assert [folder.enabled for folder in config.load(file).folders] == [True, False]
+
+
+def test_a_folder_that_is_added_again_is_on(file: Path) -> None:
+    config.set_folder(file, Path("/camera"), "enabled", False)
+    assert config.add_folder(file, table(silent("/camera"))).folders[0].enabled
+
+
+@pytest.mark.parametrize(("key", "value", "why"), [("recipe", "ship", "no recipe called ship"), ("x", "", "no such")])
+def test_a_value_that_makes_no_sense_is_refused(file: Path, key: str, value: str, why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        config.set_value(file, key, value)
+    with pytest.raises(UsageError, match=why):
+        config.set_folder(file, Path("/inbox"), key, value)
+    assert file.read_text() == WRITTEN
+
+
+def test_two_that_change_it_at_once_lose_nothing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both have read it before either writes, if nothing keeps them apart."""
+    really, both = config._write, Barrier(2)
+
+    def slowly(path: Path, text: str) -> None:
+        with contextlib.suppress(BrokenBarrierError):
+            both.wait(0.3)
+        really(path, text)
+
+    monkeypatch.setattr(config, "_write", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda key: config.set_folder(file, Path(f"/{key}"), "enabled", False), ("camera", "inbox")))
+    assert [folder.enabled for folder in config.load(file).folders] == [False, False]

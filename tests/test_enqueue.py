@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from watcher import instance, store
+from watcher.config import LAST_GOOD
 from watcher.enqueue import main, to_path
 from watcher.jobs import Job, Journal
 
@@ -177,9 +178,9 @@ def test_the_program_is_started_with_the_lock_and_without_what_the_file_manager_
     wait_for(told.exists)
     pid, *command = told.read_text().split()
     try:
-        assert command[:5] == ["-P", "-m", "watcher", "run", "--no-tray"]
-        assert command[5] == "--lock"
-        assert len(command) == 7
+        assert command[:4] == ["-P", "-m", "watcher", "run"]
+        assert command[4] == "--lock"
+        assert len(command) == 6
         assert instance.take(str(state)) is None
     finally:
         os.killpg(int(pid), signal.SIGKILL)
@@ -236,6 +237,96 @@ def test_a_recipe_is_named_and_queued_whole(home: Path, tmp_path: Path, state: P
     journal.close()
     assert [job.recipe for job in jobs] == ['{"folder": "73686f70", "background": "#ffffff"}', '{"mask": true}', "{}"]
     assert [job.place for job in jobs] == [tmp_path / "shop", tmp_path, tmp_path]
+
+
+SHOP = '[recipes.shop]\nbackground = "white"\noutput = "shop"\n'
+SHOP_KEY = '{"folder": "73686f70", "background": "#ffffff"}'
+
+
+def write_settings(home: Path, text: str) -> Path:
+    path = home / "config" / "config.toml"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def asked(tmp_path: Path, state: Path) -> Job:
+    """What the client puts in the queue, where it is told nothing."""
+    (tmp_path / "a.jpg").touch()
+    assert main(["--", str(tmp_path / "a.jpg")]) == 0
+    journal = Journal(state)
+    job = journal.next()
+    journal.close()
+    assert job is not None
+    return job
+
+
+@pytest.mark.usefixtures("running")
+@pytest.mark.parametrize(
+    "settings",
+    [f'recipe = "shop"\n{SHOP}', f'\ufeff"recipe" = "shop"\n{SHOP}', f"# mine\n\t'recipe'='shop'\r\n{SHOP}"],
+    ids=["plain", "quoted, after a mark", "quoted, indented"],
+)
+def test_without_a_recipe_the_default_one_counts(home: Path, tmp_path: Path, state: Path, settings: str) -> None:
+    write_settings(home, settings)
+    job = asked(tmp_path, state)
+    assert (job.recipe, job.place) == (SHOP_KEY, tmp_path / "shop")
+
+
+@pytest.mark.usefixtures("running")
+def test_a_recipe_that_is_named_counts_rather_than_the_default_one(home: Path, tmp_path: Path, state: Path) -> None:
+    write_settings(home, f'recipe = "shop"\n{SHOP}')
+    (tmp_path / "a.jpg").touch()
+    assert main(["--recipe", "transparent", str(tmp_path / "a.jpg")]) == 0
+    (job,) = Journal(state).jobs([1])
+    assert job.recipe == "{}"
+
+
+@pytest.mark.usefixtures("running")
+@pytest.mark.parametrize("broken", ['recipe = "ship"\n', "recipe =\n", 'recipe = "shop"\ncolour = 1\n'])
+def test_settings_that_are_wrong_fail_no_click_and_the_last_good_ones_count(
+    home: Path, tmp_path: Path, state: Path, broken: str
+) -> None:
+    write_settings(home, broken)
+    assert asked(tmp_path, state).recipe == "{}"
+    (state / LAST_GOOD).write_text(f'recipe = "shop"\n{SHOP}')
+    asked(tmp_path, state)
+    journal = Journal(state)
+    recipes = [job.recipe for job in journal.jobs([1, 2])]
+    journal.close()
+    assert recipes == ["{}", SHOP_KEY]
+
+
+@pytest.mark.usefixtures("running")
+def test_settings_that_cannot_be_read_fail_no_click(home: Path, tmp_path: Path, state: Path) -> None:
+    (home / "config" / "config.toml").mkdir(parents=True)
+    (state / LAST_GOOD).write_text(f'recipe = "shop"\n{SHOP}')
+    assert asked(tmp_path, state).recipe == SHOP_KEY
+
+
+@pytest.mark.parametrize(
+    ("settings", "read"),
+    [
+        (None, False),
+        ("", False),
+        (f'# recipe = "shop"\nmodel = "u2net"\n{SHOP}[[folders]]\npath = "/a"\nrecipe = "shop"\n', False),
+        (f'recipe = "shop"\n{SHOP}', True),
+    ],
+    ids=["none", "empty", "no default recipe", "a default recipe"],
+)
+def test_the_client_reads_settings_only_where_a_default_recipe_is_in_them(
+    home: Path, tmp_path: Path, settings: str | None, read: bool
+) -> None:
+    if settings is not None:
+        write_settings(home, settings)
+    (tmp_path / "a.jpg").touch()
+    code = (
+        "import sys; from watcher import enqueue; enqueue.start_program = lambda _: None; enqueue.main(sys.argv[1:]);"
+        "print(*sys.modules)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "a.jpg")]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert ("tomllib" in loaded, "watcher.config" in loaded) == (read, read)
 
 
 @pytest.mark.usefixtures("running")

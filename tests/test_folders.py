@@ -4,7 +4,7 @@ import logging
 import os
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,8 +17,8 @@ from watcher import folders, mounts, store
 from watcher.config import Folder
 from watcher.folders import GAP, SWEEP, Watcher, is_candidate, is_foreign_folder, is_ordinary
 from watcher.jobs import Job, Journal
-from watcher.recipe import Recipe
-from watcher.waiting import QUIET
+from watcher.recipe import Measure, Recipe
+from watcher.waiting import QUIET, Waiting
 
 from .conftest import wait_for
 
@@ -316,6 +316,175 @@ def test_another_recipe_does_the_pictures_again(lab: Lab) -> None:
     lab.watch(recipe=Recipe(Path("cut")))
     lab.sweep()
     assert lab.queued() == ["a.jpg"]
+
+
+WHITE, CROP = Recipe(background="#ffffff"), Recipe(crop=Measure(5, percent=True))
+
+
+def restart(lab: Lab) -> None:
+    """The program ends and begins again."""
+    lab.journal.close()
+    lab.journal = Journal(lab.state)
+    lab.journal.recover()
+    lab.watcher = Watcher(lab.journal, clock=lambda: lab.now, wall=lambda: lab.now)
+
+
+def keeps_running(_lab: Lab) -> None:
+    """It need not."""
+
+
+WAYS = pytest.mark.parametrize("meanwhile", [keeps_running, restart])
+
+
+@WAYS
+def test_another_default_recipe_is_for_new_pictures_only(lab: Lab, meanwhile: Callable[[Lab], None]) -> None:
+    old = lab.write("old.jpg")
+    lab.watch(follows=Recipe())
+    lab.sweep()
+    assert lab.queued() == ["old.jpg"]
+    for number, default in enumerate((WHITE, CROP, Recipe())):
+        meanwhile(lab)
+        lab.watch(recipe=default, follows=Recipe())
+        new = lab.write(f"{number}.jpg")
+        lab.sweep()
+        assert [job.recipe for job in waiting(lab)] == [default.key()]
+        assert lab.queued() == [f"{number}.jpg"]
+        for path in (old, new):
+            lab.hint(path)
+        lab.after(0.1)
+        lab.after(QUIET)
+        assert lab.queued() == []
+    old.write_text("edited")
+    lab.sweep()
+    assert lab.queued() == ["old.jpg"]
+
+
+@WAYS
+def test_what_waits_under_an_earlier_default_is_done_under_the_new_one(
+    lab: Lab, meanwhile: Callable[[Lab], None]
+) -> None:
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        lab.write(name)
+    lab.watch(follows=Recipe())
+    lab.sweep()
+    first = lab.journal.next()
+    assert first is not None
+    lab.journal.record(replace(first, source_hash="1"), state="done")
+    second = lab.journal.next()
+    assert second is not None
+    lab.journal.put_back(replace(second, source_hash="2"))
+    meanwhile(lab)
+    lab.watch(recipe=WHITE, follows=Recipe())
+    assert lab.journal.waiting() == (0, 0)
+    lab.sweep()
+    assert [(job.source.name, job.recipe) for job in waiting(lab)] == [("b.jpg", WHITE.key()), ("c.jpg", WHITE.key())]
+
+
+def test_what_is_in_the_worker_s_hands_is_not_done_twice(lab: Lab) -> None:
+    lab.write("a.jpg")
+    lab.watch(follows=Recipe())
+    lab.sweep()
+    job = lab.journal.next()
+    assert job is not None
+    assert lab.journal.start(replace(job, source_hash="1", model="m")) is not None
+    lab.watch(recipe=WHITE, follows=Recipe())
+    lab.sweep()
+    assert lab.journal.waiting() == (0, 1)
+
+
+def test_what_a_person_did_by_the_default_of_that_time_is_not_done_by_the_next(lab: Lab) -> None:
+    """Nor what was tried again: both are a person's requests, whichever folder they lie in."""
+    path = lab.write("a.jpg")
+    lab.journal.enqueue([(os.fsencode(path), 1, None)])
+    job = lab.journal.next()
+    assert job is not None
+    seen = store.signature(path.stat())
+    assert lab.journal.start(replace(job, source_hash="1", signature=seen, model="m")) is not None
+    for default in (Recipe(), WHITE):
+        lab.watch(recipe=default, follows=Recipe())
+        lab.sweep()
+        assert lab.queued() == []
+
+
+@WAYS
+@pytest.mark.parametrize(
+    ("recipe", "follows"),
+    [(Recipe(Path("cut")), Recipe(Path("cut"))), (WHITE, None), (CROP, None)],
+    ids=["another output", "its own recipe, which the default was once", "its own recipe"],
+)
+def test_a_folder_that_gets_a_setting_of_its_own_does_all_again(
+    lab: Lab, recipe: Recipe, follows: Recipe | None, meanwhile: Callable[[Lab], None]
+) -> None:
+    lab.write("a.jpg")
+    lab.watch(recipe=WHITE, follows=Recipe())
+    lab.watch(follows=Recipe())
+    lab.sweep()
+    assert lab.queued() == ["a.jpg"]
+    meanwhile(lab)
+    lab.watch(recipe=recipe, follows=follows)
+    lab.sweep()
+    (job,) = waiting(lab)
+    assert Waiting(lab.journal).known(replace(job, source_hash="1")) is None
+    assert lab.queued() == ["a.jpg"]
+    lab.sweep()
+    assert lab.queued() == []
+
+
+def waiting(lab: Lab) -> list[Job]:
+    """The jobs that wait."""
+    return [job for job in lab.journal.jobs(range(1, 20)) if job.state == "queued"]
+
+
+def test_a_folder_that_is_switched_off_is_left_alone_until_it_is_on_again(lab: Lab) -> None:
+    done, left = lab.write("a.jpg"), lab.write("b.jpg")
+    lab.watch()
+    lab.sweep()
+    first = lab.journal.next()
+    assert first is not None
+    assert first.source == done
+    lab.journal.record(replace(first, source_hash="1"), state="done")
+    assert lab.journal.waiting() == (1, 0)
+    lab.watch(enabled=False)
+    assert lab.journal.waiting() == (0, 0)
+    assert lab.journal.setting("folders") == "{}"
+    lab.hint(lab.write("c.jpg"))
+    lab.sweep()
+    assert lab.queued() == []
+    lab.watch()
+    lab.sweep()
+    assert lab.queued() == [left.name, "c.jpg"]
+
+
+def test_a_picture_that_settles_while_its_folder_is_switched_off_waits_for_it_to_be_on(lab: Lab) -> None:
+    lab.watch()
+    lab.sweep()
+    lab.hint(lab.write("a.jpg"))
+    lab.after(0.1)
+    lab.watch(enabled=False)
+    lab.after(QUIET)
+    assert lab.queued() == []
+    lab.watch()
+    lab.sweep()
+    assert lab.queued() == ["a.jpg"]
+
+
+def test_a_folder_that_is_switched_off_is_no_part_of_the_one_around_it(lab: Lab) -> None:
+    around = Folder(lab.top, recursive=True)
+    for name in ("a.jpg", "off/b.jpg", "off/deep/c.jpg"):
+        lab.write(name)
+    lab.watcher.configure([around, Folder(lab.top / "off", enabled=False)])
+    lab.sweep()
+    assert lab.watcher._roots[str(lab.top)].directories == 1  # it is not even gone through
+    assert lab.queued() == ["a.jpg"]
+    lab.hint(lab.write("off/d.jpg"))
+    lab.hint(lab.top / "off")
+    lab.hint(lab.top / "off" / "deep")
+    lab.after(0.1)
+    lab.after(QUIET)
+    assert lab.queued() == []
+    lab.watcher.configure([around])
+    lab.sweep()
+    assert lab.queued() == ["off/b.jpg", "off/d.jpg", "off/deep/c.jpg"]
 
 
 def test_where_the_system_does_not_tell_we_look_more_often(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

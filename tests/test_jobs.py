@@ -1,9 +1,11 @@
 """jobs.py and store.py: the journal, and the file it is in."""
 
 import os
+import re
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -120,7 +122,7 @@ def test_what_is_known_as_it_is_now_is_not_queued_by_a_folder_but_by_a_person(jo
     journal.record(taken(journal), state="done")
     ask(journal, "a.jpg", watch=b"/pictures")
     assert journal.next() is None
-    assert journal.signatures("/pictures", "{}") == {(b"/pictures/a.jpg", "1:2:3")}
+    assert journal.signatures("/pictures", ["{}"]) == {(b"/pictures/a.jpg", "1:2:3")}
     ask(journal, "a.jpg")
     assert journal.next() is not None
 
@@ -251,6 +253,121 @@ def test_the_last_request_is_what_was_asked_for_in_one_go(journal: Journal, cloc
     assert [job.source.name for job in journal.last_asked()] == ["a.jpg"]
 
 
+WHITE, CROP = '{"background": "#ffffff"}', '{"crop": "5%"}'
+
+
+def test_another_default_recipe_is_for_what_a_folder_does_not_know(journal: Journal) -> None:
+    watch = Path("/pictures")
+    assert journal.known_under(watch, "{}", "{}") == ["{}"]
+    ask(journal, "a.jpg", watch=b"/pictures")
+    journal.record(taken(journal, "aa"), state="done")
+    recipes = journal.known_under(watch, WHITE, "{}")
+    assert sorted(recipes) == sorted(["{}", WHITE])
+    assert journal.signatures("/pictures", recipes) == {(b"/pictures/a.jpg", "1:2:3")}
+    assert journal.knows(b"/pictures/a.jpg", recipes, "1:2:3")
+    assert not journal.knows(b"/pictures/a.jpg", recipes, "9:9:9")
+    ask(journal, "a.jpg", "b.jpg", watch=b"/pictures", recipe=WHITE)
+    assert journal.counts()["queued"] == 1
+    assert taken(journal, "bb").source.name == "b.jpg"
+
+
+def test_what_a_folder_followed_outlives_the_program_and_does_not_grow(journal: Journal, tmp_path: Path) -> None:
+    for recipe in ("{}", WHITE, CROP, WHITE, "{}"):
+        journal.known_under(Path("/pictures"), recipe, "{}")
+    again = Journal(tmp_path)
+    assert sorted(again.known_under(Path("/pictures"), WHITE, "{}")) == sorted(["{}", WHITE, CROP])
+    assert again.known_under(Path("/other"), WHITE, "{}") == [WHITE]
+
+
+@pytest.mark.parametrize("said", [None, '{"folder": "6375"}'])
+def test_a_folder_that_says_something_else_itself_does_all_anew(journal: Journal, said: str | None) -> None:
+    for recipe in ("{}", WHITE):
+        journal.known_under(Path("/pictures"), recipe, "{}")
+    assert journal.known_under(Path("/pictures"), CROP, said) == [CROP]
+    assert journal.known_under(Path("/pictures"), CROP, "{}") == [CROP]  # what was, was given up
+
+
+def test_a_content_that_was_settled_under_an_earlier_default_is_found(journal: Journal) -> None:
+    journal.known_under(Path("/pictures"), "{}", "{}")
+    earlier = journal.record(job(), state="done")
+    journal.known_under(Path("/pictures"), WHITE, "{}")
+    found = journal.settled_before(replace(job(recipe=WHITE), watch=Path("/pictures")))
+    assert found is not None
+    assert found.id == earlier.id
+    assert journal.settled_before(replace(job(recipe=WHITE), watch=Path("/other"))) is None
+    assert journal.settled_before(job(recipe=WHITE)) is None
+    assert journal.settled_before(replace(job(content="bb", recipe=WHITE), watch=Path("/pictures"))) is None
+
+
+def test_what_waits_and_is_being_done_is_counted(journal: Journal) -> None:
+    assert journal.waiting() == (0, 0)
+    ask(journal, "a.jpg", "b.jpg", "c.jpg")
+    journal.record(taken(journal, "a"), state="done")
+    taken(journal, "b")
+    assert journal.waiting() == (1, 1)
+
+
+def test_the_newest_results_are_those_that_are_there_to_be_looked_at(journal: Journal, clock: Clock) -> None:
+    for name in "abcdef":
+        ask(journal, f"{name}.jpg")
+        clock.now += 1
+        started = taken(journal, name)
+        if name == "b":
+            journal.record(started, state="failed", reason="truncated")
+        elif name != "f":
+            journal.record(started, state="done", output=Path(f"/pictures/{name}_nobg.png"), output_hash="ff")
+    (undone,) = journal.jobs([4])
+    journal.mark_undone(undone)
+    assert [found.source.name for found in journal.recent(2)] == ["e.jpg", "c.jpg"]
+    assert [found.source.name for found in journal.recent(10)] == ["e.jpg", "c.jpg", "a.jpg"]
+
+
+def test_a_change_by_another_connection_is_seen(journal: Journal, tmp_path: Path) -> None:
+    before = journal.version()
+    assert journal.version() == before
+    store.add(str(tmp_path), [(b"/pictures/a.jpg", 1, False)])
+    assert journal.version() != before
+
+
+LOOKS: dict[str, Callable[[Journal], object]] = {
+    "waiting": lambda journal: journal.waiting(),
+    "recent": lambda journal: journal.recent(10),
+    "last_asked": lambda journal: journal.last_asked(),
+    "next": lambda journal: journal.next(),
+    "recover": lambda journal: journal.recover(),
+    "signatures": lambda journal: journal.signatures("/pictures", ["{}", WHITE]),
+    "knows": lambda journal: journal.knows(os.fsencode(PHOTO), ["{}", WHITE], "x"),
+    "settled_before": lambda journal: journal.settled_before(replace(job(), watch=Path("/pictures"))),
+    "enqueue": lambda journal: ask(journal, "a.jpg", watch=b"/pictures"),
+}
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_no_look_goes_through_all_jobs(journal: Journal, name: str) -> None:
+    plan = plan_of(journal, LOOKS[name])
+    assert any("jobs" in step for step in plan), "this test has seen nothing"
+    assert [step for step in plan if re.match("SCAN jobs(?! USING)", step)] == []
+    partial = ("in_hand", "waiting") if name in ("waiting", "recover", "next") else ("results",)
+    scanned = [step.split()[-1] for step in plan if step.startswith("SCAN jobs")]
+    assert set(scanned) <= set(partial)  # which have few rows, or are read from one end
+    assert not any("TEMP B-TREE FOR ORDER BY" in step for step in plan if name != "settled_before")
+
+
+def test_a_look_that_goes_through_all_jobs_would_be_seen(journal: Journal) -> None:
+    plan = plan_of(journal, lambda journal: journal.history())
+    assert any(re.match("SCAN jobs(?! USING)", step) for step in plan)
+
+
+def plan_of(journal: Journal, act: Callable[[Journal], object]) -> list[str]:
+    """How SQLite goes about what `act` asks it."""
+    statements: list[str] = []
+    journal._db.set_trace_callback(statements.append)
+    act(journal)
+    journal._db.set_trace_callback(None)
+    asked = [text for text in statements if re.match("(SELECT|UPDATE|INSERT|DELETE)", text.strip())]
+    return [str(row[3]) for text in asked for row in journal._db.execute(f"EXPLAIN QUERY PLAN {text}")]
+
+
 def test_the_file_is_for_its_owner_alone(journal: Journal, tmp_path: Path) -> None:
     assert journal.find(PHOTO, "aa", "{}") is None
     for path in tmp_path.iterdir():
@@ -279,10 +396,10 @@ def test_a_damaged_journal_is_moved_aside_not_deleted_and_rebuilt(tmp_path: Path
 
 
 def damage(path: Path) -> None:
-    """Overwrite a page in the middle."""
+    """Overwrite some pages in the middle, of tables and indexes."""
     with path.open("r+b") as file:
         file.seek(20 * 4096)
-        file.write(b"\xff" * 4096)
+        file.write(b"\xff" * 4096 * 8)
 
 
 @pytest.fixture
@@ -304,7 +421,7 @@ def test_damage_that_turns_up_later_is_called_by_its_name(large: Path) -> None:
     damage(large / "jobs.db")
     journal = Journal(large)
     with pytest.raises(DamagedError):
-        [journal.knows(f"/pictures/{number}.jpg".encode(), "{}", "x") for number in range(2000)]
+        [journal.knows(f"/pictures/{number}.jpg".encode(), ["{}"], "x") for number in range(2000)]
 
 
 def test_the_client_begins_new_records_rather_than_lose_a_picture(large: Path) -> None:
@@ -386,6 +503,51 @@ def test_the_records_of_the_first_version_are_kept(tmp_path: Path) -> None:
     assert journal.wrote(PHOTO, OUTPUT, "ff")
     journal.enqueue([(b"/pictures/photo.jpg", 1, None)])
     assert taken(journal, "aa").id == 5
+    assert tables(tmp_path) == tables(new(tmp_path))
+
+
+def new(tmp_path: Path) -> Path:
+    """The folder of a journal that was never another version's."""
+    folder = tmp_path / "new"
+    folder.mkdir()
+    Journal(folder).close()
+    return folder
+
+
+def tables(folder: Path) -> list[tuple[str, ...]]:
+    """All tables and indexes."""
+    with sqlite3.connect(folder / "jobs.db") as db:
+        found = db.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
+    db.close()
+    return found
+
+
+def test_the_records_of_the_second_version_are_kept_and_what_folders_did_is_known_under_another_default(
+    tmp_path: Path,
+) -> None:
+    with sqlite3.connect(tmp_path / "jobs.db") as db:
+        db.executescript(store._TABLES + "PRAGMA user_version = 2;")
+    db.close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "VERSION", 2)
+        patch.setattr(store, "_ENQUEUE", store._ENQUEUE.replace("followed", "(SELECT NULL AS watch, NULL AS recipe)"))
+        before = Journal(tmp_path)
+        ask(before, "plain.jpg", watch=b"/pictures")
+        ask(before, "mask.jpg", watch=b"/pictures", recipe='{"mask": true}')
+        ask(before, "cut.jpg", watch=b"/cut", recipe='{"folder": "6375"}')
+        ask(before, "white.jpg", watch=b"/pictures", recipe='{"folder": "6375", "background": "#ffffff"}')
+        ask(before, "person.jpg")
+        journal_rows = before._execute("SELECT * FROM jobs", ())
+        before.close()
+    journal = Journal(tmp_path)
+    assert journal._execute("SELECT * FROM jobs", ()) == journal_rows
+    assert tables(tmp_path) == tables(new(tmp_path))
+    assert sorted(journal._execute("SELECT * FROM followed", ())) == [
+        (b"/cut", '{"folder": "6375"}', '{"folder": "6375"}'),
+        (b"/pictures", "{}", "{}"),
+    ]
+    ask(journal, "plain.jpg", watch=b"/pictures", recipe='{"crop": "5%"}')
+    assert journal.counts()["queued"] == len(journal_rows)
 
 
 def test_the_records_of_a_newer_version_are_left_alone(tmp_path: Path) -> None:

@@ -107,6 +107,23 @@ def test_a_folder_tries_again_only_what_may_have_changed(desk: Desk, reason: str
     assert desk.queue.known(replace(first, id=99)) is None  # a person who asks again is answered again
 
 
+def test_a_folder_settles_a_content_once_whatever_the_default_recipe_has_become(desk: Desk) -> None:
+    """Its file may get another date, as from a backup, and then it is looked at again."""
+    desk.write()
+    desk.journal.known_under(desk.folder, "{}", "{}")
+    first = done(desk)
+    white = Recipe(background="#ffffff").key()
+    desk.journal.known_under(desk.folder, white, "{}")
+    os.utime(desk.folder / "a.jpg", (0, 0))
+    job = desk.read(desk.ask(**watched(desk), recipe=white))
+    known = desk.queue.known(job)
+    assert known is not None
+    assert known.id == first.id
+    desk.journal.known_already(job, known)
+    assert desk.journal.knows(os.fsencode(job.source), ["{}"], str(job.signature))
+    assert desk.queue.known(desk.read(desk.ask(recipe=white))) is None  # a person gets what they ask for
+
+
 def test_force_does_it_again(desk: Desk) -> None:
     desk.write()
     done(desk)

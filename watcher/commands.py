@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,24 +41,20 @@ def run(options: argparse.Namespace) -> int:
             terminal.tell("nobg is running. It does what you put in watched folders or in the queue; Ctrl-C ends it.")
         terminal.flush()
 
-    app.run(state, lock, started)
+    app.run(state, lock, started, None if options.no_tray else terminal.say)
     return 0
 
 
 def watch_add(options: argparse.Namespace) -> int:
     """`nobg watch add`."""
     values = options.values if options.output is None else {**options.values, "output": options.output}
-    with _alone():
-        table = control.folder_to_watch(
-            options.folder,
-            config.load(paths.config_path()),
-            recursive=options.recursive,
-            recipe=options.recipe,
-            values=values,
-            move_originals=options.move_originals,
-        )
-        settings = config.add_folder(paths.config_path(), table)
-    folder = next(folder for folder in settings.folders if str(folder.path) == table["path"])
+    folder = control.watch(
+        options.folder,
+        recursive=options.recursive,
+        recipe=options.recipe,
+        values=values,
+        move_originals=options.move_originals,
+    )
     running = instance.holder(str(paths.state_dir())) is not None
     count = control.waiting_pictures(folder)
     if options.json:
@@ -77,23 +71,11 @@ def watch_add(options: argparse.Namespace) -> int:
 def watch_remove(options: argparse.Namespace) -> int:
     """`nobg watch remove`."""
     folder = Path(os.path.abspath(options.folder))
-    with _alone():
-        config.remove_folder(paths.config_path(), folder)
+    config.remove_folder(paths.config_path(), folder)
     if options.json:
         return watch_list(options)
     terminal.tell(f"{folder} is no longer watched. What was done stays.")
     return 0
-
-
-@contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    """No other nobg changes the settings meanwhile; or not for long."""
-    lock = instance.take(str(paths.state_dir()), patience=5.0, name="settings.lock")
-    try:
-        yield
-    finally:
-        if lock is not None:
-            instance.give_back(lock)
 
 
 def watch_list(options: argparse.Namespace) -> int:
@@ -139,8 +121,7 @@ def resume(options: argparse.Namespace) -> int:
 
 def _set_paused(options: argparse.Namespace, *, paused: bool) -> int:
     with terminal.open_journal() as journal:
-        journal.set("paused", "1" if paused else None)
-    store.knock(str(paths.state_dir()))
+        control.set_paused(journal, paused=paused)
     if options.json:
         terminal.print_json({"paused": paused})
     else:
@@ -175,7 +156,7 @@ def history(options: argparse.Namespace) -> int:
     """`nobg history`."""
     with terminal.open_journal() as journal:
         jobs = journal.history()
-    path = control.write_page(jobs) if options.open else None
+        path = control.write_page(journal) if options.open else None
     if options.json:
         terminal.print_json({"jobs": [job.as_dict() for job in jobs]})
     elif path is None:

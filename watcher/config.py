@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from watcher import instance, paths
 from watcher.errors import PlaceError, UsageError
 from watcher.recipe import BUILT_IN, FIELDS, Recipe, RecipeError
 from watcher.recipe import read as read_recipe
@@ -24,7 +26,9 @@ TITLE = "nobg's settings. A change counts as soon as the file is saved."
 class Folder:
     """One watched folder. `move_originals`: the sub-folder into which originals go once they are done; None: stay.
 
-    `recipe`: all of it; `based_on`: the name of the recipe that it starts from.
+    `recipe`: all of it; `based_on`: the name of the recipe that it starts from. `follows`: where the folder says no
+    more of its cut-outs than `output`, and so the default recipe counts, what it says; None: it has its own recipe.
+    `enabled`: is it watched at all?
     """
 
     path: Path
@@ -32,6 +36,8 @@ class Folder:
     recipe: Recipe = field(default_factory=Recipe)
     move_originals: str | None = None
     based_on: str | None = None
+    follows: Recipe | None = None
+    enabled: bool = True
 
 
 @dataclass(frozen=True)
@@ -45,11 +51,25 @@ class Named:
 
 @dataclass(frozen=True)
 class Config:
-    """All settings. `model`: the one to be used where a recipe names none; None: nobg's own."""
+    """All settings. `model`: the one to be used where a recipe names none; None: nobg's own.
+
+    `default_recipe`: the name of the one that counts where nothing is said of the result; None: the plain one.
+    """
 
     folders: tuple[Folder, ...] = ()
     recipes: Mapping[str, Named] = field(default_factory=dict)
     model: str | None = None
+    default_recipe: str | None = None
+    notifications: bool = True
+
+    def start(self, name: str | None, said: Iterable[str]) -> Recipe:
+        """What a command or a folder that says `said` puts its settings on top of; `name`: of its recipe, if any.
+
+        Raises UsageError where there is no such recipe.
+        """
+        if follows_default(name, said):
+            name = self.default_recipe
+        return Recipe() if name is None else self.recipe(name)
 
     def recipe(self, name: str) -> Recipe:
         """The recipe of this name, the person's own or a built-in one. Raises UsageError."""
@@ -62,6 +82,11 @@ class Config:
     def recipe_names(self) -> list[str]:
         """All recipes by name, the built-in ones first."""
         return list({**BUILT_IN, **self.recipes})
+
+
+def follows_default(name: str | None, said: Iterable[str]) -> bool:
+    """Is nothing said of the result? `name`: of a recipe; `said`: settings. Where it goes is not what it looks like."""
+    return name is None and not set(said) - {"output"}
 
 
 class _WrongError(Exception):
@@ -98,14 +123,16 @@ class _Place:
 
 
 def _config(values: dict[str, Any], where: _Place) -> Config:
-    _only(values, {"folders": list, "recipes": dict, "model": str})
+    _only(values, {"folders": list, "recipes": dict, "model": str, "recipe": str, "notifications": bool})
     recipes = {}
     for name, entry in values.get("recipes", {}).items():
         if not isinstance(entry, dict):
             raise _WrongError(name, f"a recipe is a table: [recipes.{name}]")
         where.header, where.number = rf"\[\s*recipes\s*\.\s*[\"']?{re.escape(name)}[\"']?\s*\]", 1
         recipes[name] = _named(name, entry)
-    config = Config(recipes=recipes, model=values.get("model"))
+    config = Config((), recipes, values.get("model"), values.get("recipe"), values.get("notifications", True))
+    where.header, where.number = "", 0
+    _check_recipe(config.default_recipe, config)
     where.header, where.number = r"\[\[\s*folders\s*\]\]", 0
     folders: list[Folder] = []
     for entry in values.get("folders", []):
@@ -150,13 +177,20 @@ def _folder(entry: Any, before: list[Folder], config: Config) -> Folder:
     if sub is not None and not is_name(sub):
         raise _WrongError("move_originals", "it must be the name of a sub-folder")
     name = entry.get("recipe")
+    _check_recipe(name, config)
+    recipe = _recipe(settings, config.start(name, settings), OF_FOLDER)
+    follows = Recipe(output=read_recipe(settings).output) if follows_default(name, settings) else None
+    based_on = name if follows is None else config.default_recipe
+    recursive, enabled = entry.get("recursive", False), entry.get("enabled", True)
+    return Folder(path, recursive, recipe, sub, based_on, follows, enabled)
+
+
+def _check_recipe(name: str | None, config: Config) -> None:
     if name is not None and name not in config.recipe_names():
         raise _WrongError("recipe", f"there is no recipe called {name}; there is {', '.join(config.recipe_names())}")
-    start = Recipe() if name is None else config.recipe(name)
-    return Folder(path, entry.get("recursive", False), _recipe(settings, start, OF_FOLDER), sub, name)
 
 
-OF_FOLDER = {"path": str, "recursive": bool, "recipe": str, "move_originals": str}
+OF_FOLDER = {"path": str, "enabled": bool, "recursive": bool, "recipe": str, "move_originals": str}
 """What a watched folder has beside the settings of a recipe."""
 
 
@@ -213,6 +247,14 @@ def last_good(copy: Path) -> Config:
         return Config()
 
 
+def in_force(path: Path, copy: Path) -> Config:
+    """What the file says or, while that is wrong, what its last good copy has."""
+    try:
+        return load(path)
+    except UsageError:
+        return last_good(copy)
+
+
 def read(path: Path) -> str | None:
     """The text of the file, None if there is none. Raises UsageError."""
     try:
@@ -229,23 +271,55 @@ def read(path: Path) -> str | None:
 def change(path: Path, act: Callable[[Any], None]) -> Config:
     """Let `act` change the document (tomlkit's, which keeps comments), check it, and write it in one step.
 
-    Raises UsageError where the file is wrong before or would be after, and PlaceError where it cannot be written.
+    Two that change it at once do so one after the other, and nothing is lost. Raises UsageError where the file is
+    wrong before or would be after, and PlaceError where it cannot be written.
     """
     import tomlkit
 
-    text = read(path)
-    if text is None:
-        document = tomlkit.document()
-        document.add(tomlkit.comment(TITLE))
-    else:
-        parse(text, path)
-        document = tomlkit.parse(text)
-    act(document)
-    changed = tomlkit.dumps(document)
-    config = parse(changed, path)
-    if changed != text:
-        _write(path, changed)
-    return config
+    with _alone():
+        text = read(path)
+        if text is None:
+            document = tomlkit.document()
+            document.add(tomlkit.comment(TITLE))
+        else:
+            parse(text, path)
+            document = tomlkit.parse(text)
+        act(document)
+        changed = _in_place(text or "", tomlkit.dumps(document))
+        config = parse(changed, path)
+        if changed != text:
+            _write(path, changed)
+        return config
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """No other nobg changes the settings meanwhile; or not for long."""
+    lock = instance.take(str(paths.state_dir()), patience=5.0, name="settings.lock")
+    try:
+        yield
+    finally:
+        if lock is not None:
+            instance.give_back(lock)
+
+
+def _in_place(before: str, after: str) -> str:
+    """What tomlkit made of `before`, with the new lines where they belong: it puts them below all that stands in their
+    table, also below a comment on the next table; so they go up, to the other lines of theirs.
+    """
+    old, new = before.split("\n"), after.split("\n")
+    first = next((number for number, pair in enumerate(zip(old, new, strict=False)) if pair[0] != pair[1]), len(old))
+    count = len(new) - len(old)
+    added = new[first : first + count]
+    if count <= 0 or new[first + count :] != old[first:] or any(line.lstrip().startswith("[") for line in added):
+        return after
+    above = [line.strip()[:1] for line in new[:first]]
+    settings = [number for number, sign in enumerate(above) if sign not in ("", "#")]
+    blanks = [number for number, sign in enumerate(above) if not sign]
+    place = (settings or blanks or [first - 1])[-1] + 1  # with nothing but a title above them, they stay below it
+    if place == first:
+        return after
+    return "\n".join([*new[:place], *filter(None, added), *new[place:first], *old[first:]])
 
 
 def _write(path: Path, text: str) -> None:
@@ -310,15 +384,41 @@ def remove_folder(path: Path, folder: Path) -> Config:
 
     def act(document: Any) -> None:
         tables = document.get("folders", [])
-        for number, table in enumerate(tables):
-            if _is(table, folder):
-                del tables[number]
-                if not tables:
-                    del document["folders"]
-                return
-        raise UsageError(f"{folder} is not watched. `nobg watch list` says which folders are.")
+        del tables[_number_of(folder, tables)]
+        if not tables:
+            del document["folders"]
 
     return change(path, act)
+
+
+def set_folder(path: Path, folder: Path, key: str, value: str | bool | None) -> Config:
+    """Change one setting of a folder that is watched; None: as if never said. Raises UsageError as `change`."""
+
+    def act(document: Any) -> None:
+        tables = document.get("folders", [])
+        _set(tables[_number_of(folder, tables)], key, value)
+
+    return change(path, act)
+
+
+def set_value(path: Path, key: str, value: str | bool | None) -> Config:
+    """Change a setting that is in no table, such as `recipe`; None: as if never said. Raises UsageError as `change`."""
+    return change(path, lambda document: _set(document, key, value))
+
+
+def _set(table: Any, key: str, value: str | bool | None) -> None:
+    if value is not None:
+        table[key] = value
+    elif key in table:
+        del table[key]
+
+
+def _number_of(folder: Path, tables: Any) -> int:
+    """Which of the [[folders]] it is. Raises UsageError if it is none."""
+    found = next((number for number, table in enumerate(tables) if _is(table, folder)), None)
+    if found is None:
+        raise UsageError(f"{folder} is not watched. `nobg watch list` says which folders are.")
+    return found
 
 
 def _is(table: Any, folder: Path) -> bool:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from watcher import config, instance, models, paths
+from watcher import config, instance, models, paths, store
 from watcher.config import Config, Folder
 from watcher.errors import PLACE_REASONS, UsageError
 from watcher.formats import is_picture_name
@@ -20,8 +21,9 @@ from watcher.selection import pictures
 from watcher.undo import bring_back
 
 
-def chosen_recipe(settings: Config, name: str | None, values: dict[str, object]) -> Recipe:
-    """The recipe that the options of a command ask for: the one of that name, changed by `values`.
+def chosen_recipe(settings: Config, name: str | None, values: Mapping[str, object]) -> Recipe:
+    """The recipe that the options of a command ask for: the one of that name, changed by `values`; where they say
+    nothing but where outputs go, the default recipe.
 
     Raises UsageError where there is no such recipe, or its settings make no sense together, and ModelError where there
     is no such model.
@@ -33,7 +35,7 @@ def chosen_recipe(settings: Config, name: str | None, values: dict[str, object])
             os.path.expanduser(ground)
         )  # as in every command: seen from where the person is
     try:
-        recipe = read(values, Recipe() if name is None else settings.recipe(name))
+        recipe = read(values, settings.start(name, values))
     except RecipeError as error:
         option = f"--{error.field.replace('_', '-')}"
         raise UsageError(f"{option}: {error}. Correct it and try again.") from error
@@ -44,14 +46,21 @@ def chosen_recipe(settings: Config, name: str | None, values: dict[str, object])
     return recipe
 
 
+def watch(path: Path, **ways: Any) -> Folder:
+    """Watch a folder from now on; `ways`: as folder_to_watch takes them. Raises UsageError, PlaceError."""
+    table = folder_to_watch(path, config.load(paths.config_path()), **ways)
+    settings = config.add_folder(paths.config_path(), table)
+    return next(folder for folder in settings.folders if str(folder.path) == table["path"])
+
+
 def folder_to_watch(
     path: Path,
     settings: Config,
     *,
-    recursive: bool,
-    recipe: str | None,
-    values: dict[str, object],
-    move_originals: str | None,
+    recursive: bool = False,
+    recipe: str | None = None,
+    values: Mapping[str, object] = MappingProxyType({}),
+    move_originals: str | None = None,
 ) -> dict[str, Any]:
     """A folder's table for config.toml. `values`: what the options say of a recipe.
 
@@ -123,7 +132,7 @@ def _folders(folders: Sequence[Folder], journal: Journal, *, running: bool) -> I
     told = json.loads(journal.setting("folders") or "{}") if running else {}
     for folder in folders:
         state, problem = told.get(str(folder.path), ["not watched", None])
-        yield {**describe(folder), "state": state, "problem": problem}
+        yield {**describe(folder), "state": state if folder.enabled else "off", "problem": problem}
 
 
 def describe(folder: Folder) -> dict[str, Any]:
@@ -131,6 +140,7 @@ def describe(folder: Folder) -> dict[str, Any]:
     output = folder.recipe.output
     return {
         "path": str(folder.path),
+        "enabled": folder.enabled,
         "recursive": folder.recursive,
         "recipe": folder.based_on,
         "settings": written(folder.recipe, [name for name in folder.recipe.settings() if name != "output"]),
@@ -175,10 +185,19 @@ def _numbered(journal: Journal, numbers: Sequence[int]) -> list[Job]:
     return found
 
 
-def write_page(jobs: Sequence[Job]) -> Path:
-    """Write the jobs, newest first, as a page into the state folder, for its owner alone (0600). Raises PlaceError."""
+def write_page(journal: Journal) -> Path:
+    """Write the newest jobs as a page into the state folder, for its owner alone (0600). Raises PlaceError."""
     from watcher.page import MOST, page
 
+    jobs = journal.history(MOST)
+    counts = journal.counts()
+    older = sum(counts.values()) - counts["queued"] - len(jobs)
     with paths.open_log("history.html") as file:
-        file.write(page(jobs[:MOST], max(0, len(jobs) - MOST)).encode())
+        file.write(page(jobs, max(0, older)).encode())
     return paths.state_dir() / "history.html"
+
+
+def set_paused(journal: Journal, *, paused: bool) -> None:
+    """Do nothing for now; or go on."""
+    journal.set("paused", "1" if paused else None)
+    store.knock(str(paths.state_dir()))

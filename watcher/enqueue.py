@@ -88,12 +88,32 @@ def _add(named: Iterable[str], recipe: str | None) -> tuple[int, list[str]]:
 
 def _request(recipe: str | None) -> dict[str, Any]:
     """How the pictures are to be done, as store.add() takes it. Raises UsageError where there is no such recipe."""
-    if recipe is None:
+    if recipe is None and not _has_default_recipe(os.path.join(store.config_folder(), "config.toml")):
         return {}
     from watcher import config, paths  # reading the settings takes as long as all the rest, so only who asks waits
 
-    chosen = config.load(paths.config_path()).recipe(recipe)
+    if recipe is None:
+        chosen = config.in_force(paths.config_path(), paths.state_dir() / config.LAST_GOOD).start(None, ())
+    else:
+        chosen = config.load(paths.config_path()).recipe(recipe)
     return {"recipe": chosen.key(), "subfolder": b"" if chosen.output is None else os.fsencode(chosen.output)}
+
+
+def _has_default_recipe(path: str) -> bool:
+    """May the settings name a default recipe? Then it stands on a line of its own, before the first table."""
+    try:
+        with open(path, "rb") as file:
+            for line in file:
+                start = line.lstrip(b" \t\xef\xbb\xbf")  # some editors begin a file with a mark
+                if start.startswith(b"["):
+                    return False
+                if start.startswith((b"recipe", b'"', b"'")):
+                    return True
+    except FileNotFoundError:
+        return False
+    except OSError:  # somebody else says so; here, the last good settings count
+        return True
+    return False
 
 
 def _say(text: str) -> None:
@@ -195,7 +215,7 @@ def start_program(folder: str) -> None:
         return
     import subprocess
 
-    command = [sys.executable, "-P", "-m", "watcher", "run", "--no-tray"]
+    command = [sys.executable, "-P", "-m", "watcher", "run"]
     environment = {name: value for name, value in os.environ.items() if "_SCRIPT_" not in name}
     try:
         if sys.platform == "win32":

@@ -149,6 +149,7 @@ class _Root:
     """A watched folder, as it stands."""
 
     folder: Folder
+    recipes: list[str]  # under these, its files count as known
     watch: ObservedWatch | None = None
     there: tuple[int, int] | None = None  # device and inode of the folder that is watched
     polled: bool = False
@@ -157,11 +158,9 @@ class _Root:
     problem: str | None = None  # with the folder, or with watching it
     unreadable: str | None = None  # what the last sweep met
     path: str = field(init=False)
-    key: str = field(init=False)
 
     def __post_init__(self) -> None:
         self.path = str(self.folder.path)
-        self.key = self.folder.recipe.key()
 
     def holds(self, path: str) -> bool:
         """Is `path` a place where this watch looks?"""
@@ -197,6 +196,7 @@ class Watcher:
         self._hints = Hints(self.news)
         self._overflow = _Overflow(self._hints)
         self._roots: dict[str, _Root] = {}
+        self._off: set[str] = set()
         self._settling = Settling(QUIET)
         self._observer: BaseObserver | None = None
         self._no_observer: str | None = None
@@ -223,8 +223,10 @@ class Watcher:
             self._observer.join()
 
     def configure(self, folders: Iterable[Folder]) -> None:
-        """Watch these folders from now on, and no others."""
-        wanted = {str(folder.path): folder for folder in folders}
+        """Watch these folders from now on, and no others. One that is switched off is no part of another, either."""
+        folders = list(folders)
+        wanted = {str(folder.path): folder for folder in folders if folder.enabled}
+        self._off = {str(folder.path) for folder in folders if not folder.enabled}
         for root in self._roots.values():  # what was an inner watch's may be theirs now
             root.sweep_at = 0.0
         for path, root in list(self._roots.items()):
@@ -233,9 +235,13 @@ class Watcher:
                 del self._roots[path]
         for path, folder in wanted.items():
             if path not in self._roots:
-                self._roots[path] = _Root(folder)
+                self._roots[path] = _Root(folder, self._known_under(folder))
         self._journal.forget_folders_except({folder.path: folder.recipe.key() for folder in wanted.values()})
         self._tell()
+
+    def _known_under(self, folder: Folder) -> list[str]:
+        said = None if folder.follows is None else folder.follows.key()
+        return self._journal.known_under(folder.path, folder.recipe.key(), said)
 
     def step(self) -> float:
         """One round. Returns the seconds until the next is due, unless there is news."""
@@ -353,12 +359,13 @@ class Watcher:
         while folders:
             folder = folders.pop()
             root.directories += 1
-            known = self._journal.signatures(folder, root.key)
+            known = self._journal.signatures(folder, root.recipes)
             try:
                 with os.scandir(folder) as entries:
                     for entry in entries:
                         if entry.is_dir(follow_symlinks=False):
-                            if root.folder.recursive and root.enters(entry.name) and entry.path not in self._roots:
+                            others = entry.path in self._roots or entry.path in self._off
+                            if root.folder.recursive and root.enters(entry.name) and not others:
                                 folders.append(entry.path)
                         elif is_candidate(entry.name) and entry.is_file(follow_symlinks=False):
                             status = _lstat(entry.path)
@@ -377,7 +384,8 @@ class Watcher:
     def _root_of(self, path: str) -> _Root | None:
         """The watched folder that `path` belongs to: of nested ones, the inner."""
         parents = [path, *(str(parent) for parent in Path(path).parents)]
-        root = next((self._roots[parent] for parent in parents if parent in self._roots), None)
+        nearest = next((parent for parent in parents if parent in self._roots or parent in self._off), "")
+        root = self._roots.get(nearest)
         return root if root is not None and (path == root.path or root.holds(path)) else None
 
     def _look_at_hint(self, path: str, now: float) -> None:
@@ -391,7 +399,7 @@ class Watcher:
                     self._settling.note(found, now, its_status)
         elif (
             is_ordinary(status)
-            and not self._journal.knows(os.fsencode(path), root.key, store.signature(status))
+            and not self._journal.knows(os.fsencode(path), root.recipes, store.signature(status))
             and not self._is_ours(root, path)
         ):
             self._settling.note(path, now, status)

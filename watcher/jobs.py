@@ -93,6 +93,7 @@ _NAMES = [field.name for field in fields(Job)]
 _COLUMNS = ", ".join(_NAMES)
 _PATHS = ("source", "output", "watch", "moved_to")
 _FLAGS = ("force", "adopt", "undone")
+_RESULT = "state = 'done' AND undone = 0 AND output IS NOT NULL"  # word for word as store's indexes have it
 
 
 class Journal:
@@ -337,15 +338,42 @@ class Journal:
 
     # Watched folders
 
-    def signatures(self, folder: str, recipe: str) -> set[tuple[bytes, str]]:
-        """Path and signature of what is known in a folder under a recipe; a file has one for each content it had."""
-        query = "SELECT source, signature FROM jobs WHERE folder = ? AND recipe = ? AND signature IS NOT NULL"
-        return set(self._execute(query, (os.fsencode(folder), recipe)))
+    def known_under(self, watch: Path, recipe: str, said: str | None) -> list[str]:
+        """The recipes under which the files of a watched folder count as known; `recipe` is the one in force.
 
-    def knows(self, source: bytes, recipe: str, signature: str) -> bool:
+        `said`: what a folder says itself that follows the default recipe: another default is for new files only, so
+        all that it was while the folder said the same count. None: the folder has a recipe of its own.
+        """
+        before = self._execute("SELECT recipe, said FROM followed WHERE watch = ?", (os.fsencode(watch),))
+        known = [row[0] for row in before if row[1] == said]
+        if len(known) < len(before):
+            self._execute("DELETE FROM followed WHERE watch = ? AND said IS NOT ?", (os.fsencode(watch), said))
+        if recipe in known:
+            return known
+        if said is not None:
+            self._execute("INSERT INTO followed VALUES (?, ?, ?)", (os.fsencode(watch), recipe, said))
+        return [*known, recipe]
+
+    def signatures(self, folder: str, recipes: list[str]) -> set[tuple[bytes, str]]:
+        """Path and signature of what is known in a folder under these recipes; a file has one for each content."""
+        query = f"SELECT source, signature FROM jobs WHERE folder = ? AND recipe IN ({_marks(recipes)})"  # noqa: S608
+        return set(self._execute(f"{query} AND signature IS NOT NULL", (os.fsencode(folder), *recipes)))
+
+    def knows(self, source: bytes, recipes: list[str], signature: str) -> bool:
         """Is there a job of this file as it is now?"""
-        query = "SELECT 1 FROM jobs WHERE source = ? AND recipe = ? AND signature = ?"
-        return bool(self._execute(query, (source, recipe, signature)))
+        query = f"SELECT 1 FROM jobs WHERE source = ? AND signature = ? AND recipe IN ({_marks(recipes)})"  # noqa: S608
+        return bool(self._execute(query, (source, signature, *recipes)))
+
+    def settled_before(self, job: Job) -> Job | None:
+        """What became of this content under a recipe that the job's watched folder followed before."""
+        if job.watch is None:
+            return None
+        rows = self._select(
+            "source = ? AND source_hash = ? AND state IN ('done', 'skipped', 'failed') "
+            "AND recipe IN (SELECT recipe FROM followed WHERE watch = ?) ORDER BY changed_at DESC LIMIT 1",
+            *(os.fsencode(job.source), job.source_hash, os.fsencode(job.watch)),
+        )
+        return rows[0] if rows else None
 
     def forget_folders_except(self, watched: Mapping[Path, str]) -> None:
         """Take what waits from folders that are no longer watched, or not under this recipe, out of the queue."""
@@ -374,6 +402,23 @@ class Journal:
 
     # What a person asks about
 
+    def version(self) -> int:
+        """Another number than before, once another connection has changed something; costs next to nothing."""
+        return int(self._execute("PRAGMA data_version", ())[0][0])
+
+    def waiting(self) -> tuple[int, int]:
+        """How many jobs wait, and how many are being done."""
+        query = (
+            "SELECT (SELECT count(*) FROM jobs WHERE state = 'queued'), "
+            "(SELECT count(*) FROM jobs WHERE state = 'active')"
+        )
+        ((queued, active),) = self._execute(query, ())
+        return queued, active
+
+    def recent(self, limit: int) -> list[Job]:
+        """The newest results that are there to be looked at, newest first: done, and not taken back."""
+        return self._select(f"{_RESULT} ORDER BY changed_at DESC, id DESC LIMIT ?", limit)
+
     def counts(self) -> dict[str, int]:
         """State -> how many jobs; all five states."""
         rows = self._execute("SELECT state, count(*) FROM jobs GROUP BY state", ())
@@ -390,11 +435,8 @@ class Journal:
 
     def last_asked(self) -> list[Job]:
         """What was done of the newest request that has outputs to take back: one call, or what was found at once."""
-        return self._select(
-            "state = 'done' AND undone = 0 AND output IS NOT NULL AND asked_at = ("
-            "SELECT asked_at FROM jobs WHERE state = 'done' AND undone = 0 AND output IS NOT NULL "
-            "ORDER BY changed_at DESC, id DESC LIMIT 1) ORDER BY id"
-        )
+        newest = f"SELECT asked_at FROM jobs WHERE {_RESULT} ORDER BY changed_at DESC, id DESC LIMIT 1"  # noqa: S608
+        return self._select(f"{_RESULT} AND asked_at = ({newest}) ORDER BY id")
 
     def failed(self) -> list[Job]:
         """The jobs that failed."""
@@ -448,6 +490,10 @@ UPDATE jobs SET (folder, place, device, rank, watch, force, adopt, move_to, aske
      FROM jobs WHERE id = :from)
 WHERE id = :number
 """
+
+
+def _marks(values: list[str]) -> str:
+    return ", ".join("?" * len(values))
 
 
 def _encoded(value: Any) -> Any:

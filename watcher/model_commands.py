@@ -92,14 +92,6 @@ def use(options: argparse.Namespace) -> int:
     """Work with this model from now on."""
     model = models.find(options.name)
     models.read(model)  # not only there, but sound
-    name = None if model == models.DEFAULT else model.name
-
-    def act(document: Any) -> None:
-        if name is None:
-            document.pop("model", None)
-        else:
-            document["model"] = name
-
-    config.change(paths.config_path(), act)
+    config.set_value(paths.config_path(), "model", None if model == models.DEFAULT else model.name)
     terminal.tell(f"nobg works with {model.name} from now on: {model.good_for}.")
     return 0

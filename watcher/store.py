@@ -15,7 +15,7 @@ from watcher import instance
 from watcher.errors import DamagedError, UsageError, cannot_write
 from watcher.naming import place_of
 
-VERSION = 2
+VERSION = 3
 PERSON, FOLDER = 0, 1
 """Ranks: what a person asked for goes before what lay in a watched folder."""
 
@@ -68,6 +68,23 @@ CREATE TABLE pauses (  -- places where nothing can be written or read for now
     since REAL NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+_SINCE_3 = """
+CREATE INDEX in_hand ON jobs (id) WHERE state = 'active';
+CREATE INDEX results ON jobs (changed_at, id) WHERE state = 'done' AND undone = 0 AND output IS NOT NULL;
+CREATE INDEX requests ON jobs (asked_at) WHERE state = 'done' AND undone = 0 AND output IS NOT NULL;
+CREATE TABLE followed (  -- all that the default recipe has been for each watched folder that follows it
+    watch BLOB NOT NULL,
+    recipe TEXT NOT NULL,  -- as in jobs
+    said TEXT NOT NULL,    -- what the folder says itself, as a recipe; once that is another, all is done anew
+    PRIMARY KEY (watch, recipe)
+) WITHOUT ROWID;
+"""
+
+_FROM_2 = """
+INSERT INTO followed SELECT DISTINCT watch, recipe, recipe FROM jobs
+    WHERE watch IS NOT NULL AND (recipe = '{}' OR recipe LIKE '{"folder": "%"}' AND recipe NOT LIKE '%,%');
 """
 
 _FROM_1 = """
@@ -163,7 +180,8 @@ def _bring_up_to_date(db: sqlite3.Connection) -> None:
 
     def act() -> None:
         version = db.execute("PRAGMA user_version").fetchone()[0]  # another program may have been faster
-        script = {0: _TABLES, 1: _FROM_1.format(tables=_TABLES), VERSION: ""}[version]
+        tables = _TABLES + _SINCE_3
+        script = {0: tables, 1: _FROM_1.format(tables=tables), 2: _SINCE_3 + _FROM_2, VERSION: ""}[version]
         for statement in script.split(";\n"):
             db.execute(statement)
         db.execute(f"PRAGMA user_version = {VERSION}")
@@ -269,7 +287,8 @@ INSERT INTO jobs (source, folder, place, device, signature, recipe, rank, watch,
 SELECT :source, :folder, :place, :device, :signature, :recipe, :rank, :watch, :force, :adopt, :move_to,
        'queued', :now, :now
 WHERE :rank = 0 OR NOT EXISTS (
-    SELECT 1 FROM jobs WHERE source = :source AND recipe = :recipe AND signature = :signature)
+    SELECT 1 FROM jobs WHERE source = :source AND signature = :signature
+    AND (recipe = :recipe OR recipe IN (SELECT recipe FROM followed WHERE watch = :watch)))
 ON CONFLICT (source, source_hash, recipe) DO UPDATE SET
     state = 'queued', reason = NULL, detail = NULL, attempts = 0, interrupted = 0, not_before = 0, undone = 0,
     watch = CASE WHEN state = 'queued' AND rank < excluded.rank THEN watch ELSE excluded.watch END,
@@ -295,8 +314,8 @@ def enqueue(
     """Put jobs in the queue, all or none, durably.
 
     `pictures`: path, device number and signature; a picture from a watched folder (`watch`) that is known with this
-    signature under this recipe is left out. `subfolder`: where outputs go, seen from the picture's folder. A picture
-    that waits already keeps its one job and the better of the two ranks.
+    signature under this recipe, or under one that the folder followed before, is left out. `subfolder`: where outputs
+    go, seen from the picture's folder. A picture that waits already keeps its one job and the better of the two ranks.
     """
     common = {
         "recipe": recipe,

@@ -93,7 +93,7 @@ class Waiting:
         before = done_before(job, self._journal)
         if before is not None and (before.id == job.id or not job.force):
             return before
-        known = self._journal.find(job.source, job.source_hash, job.recipe)
+        known = self._journal.find(job.source, job.source_hash, job.recipe) or self._journal.settled_before(job)
         if known is None and job.adopt:
             return self._adopted(job)
         if known is None or known.id == job.id:
