@@ -1,0 +1,36 @@
+"""A message bus of a test's own, on which nobody but the test starts anything."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+CONFIGURATION = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig><type>session</type><listen>unix:dir={folder}</listen>
+<policy context="default"><allow send_destination="*"/><allow receive_sender="*"/><allow own="*"/></policy>
+</busconfig>"""
+"""As a session's, but without the services that this machine's programs offer: none is started by itself."""
+
+
+@contextlib.contextmanager
+def private_bus() -> Iterator[str]:
+    """The address of a new session bus, which ends with the block. Skips the test where there is no dbus-daemon."""
+    if not shutil.which("dbus-daemon"):
+        pytest.skip("needs dbus-daemon (Debian: dbus)")
+    with tempfile.TemporaryDirectory(prefix="nobg-bus-") as folder:
+        configuration = Path(folder, "bus.conf")
+        configuration.write_text(CONFIGURATION.format(folder=folder))
+        command = ["dbus-daemon", f"--config-file={configuration}", "--nofork", "--print-address"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+            try:
+                assert process.stdout is not None
+                yield process.stdout.readline().strip()
+            finally:
+                process.terminate()
