@@ -27,8 +27,10 @@ Nobg = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture(autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A NOBG_HOME of the test's own."""
+    """A NOBG_HOME of the test's own, and nothing of the desktop that it may be run from."""
     folder = tmp_path_factory.mktemp("home")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NOBG_HOME", str(folder))
     return folder
 

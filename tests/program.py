@@ -31,7 +31,7 @@ def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
 
 
 class Program:
-    """`nobg run --no-tray`, with the real worker, one that copies what it gets (`stand_in`), or that of a script."""
+    """`nobg run`, with the real worker, one that copies what it gets (`stand_in`), or that of a script."""
 
     def __init__(self, home: Path, folder: Path, *, stand_in: bool = False, worker: Path | None = None) -> None:
         self.state = home / "state"
@@ -42,9 +42,10 @@ class Program:
             self.command = [*STAND_IN, str(worker or STAND_IN_WORKER), str(self.log) if stand_in else ""]
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *before: str) -> None:
+    def start(self, *before: str, tray: bool = False) -> None:
         """Start it, and wait until it says so."""
-        self.process = subprocess.Popen([*before, *self.command, "run", "--no-tray"], stdout=subprocess.PIPE)
+        run = ["run"] if tray else ["run", "--no-tray"]
+        self.process = subprocess.Popen([*before, *self.command, *run], stdout=subprocess.PIPE)
         assert self.process.stdout is not None
         assert b"nobg is running" in self.process.stdout.readline()
 

@@ -1,4 +1,7 @@
-"""A worker that does what the picture's bytes tell it to: `ok`, `slow`, `large`, `die`, `hang`. No model, no jail."""
+"""A worker that does what the picture's bytes tell it to: `ok`, `slow`, `second`, `large`, `die`, `hang`, `none`.
+
+No model, no jail.
+"""
 
 import os
 import sys
@@ -18,6 +21,8 @@ with open(sys.argv[1], "ab", buffering=0) as log:
             time.sleep(1000)
         if data.startswith(b"slow"):
             time.sleep(0.05)
+        if data.startswith(b"second"):
+            time.sleep(1)
         if data.startswith(b"large"):
             data += bytes(1 << 20)
         answer = {

@@ -213,6 +213,19 @@ def test_a_stop_gives_back_what_was_in_hand_and_leaves_no_worker(stand_in: Progr
     assert (job.state, job.attempts, job.interrupted) == ("queued", 0, 0)
 
 
+def test_a_stop_finishes_the_picture_in_work_and_begins_no_other(stand_in: Program, folder: Path) -> None:
+    for number in range(6):
+        (folder / f"{number}.jpg").write_text("second")
+    stand_in.start()
+    stand_in("add", folder)
+    wait_for(stand_in.given)
+    assert stand_in.stop() == 0
+    done = [job.source.name for job in stand_in.jobs() if job.state == "done"]
+    assert done in (["0.jpg"], ["0.jpg", "1.jpg", "2.jpg"])  # as many as were in the worker's hands
+    assert stand_in.counts()["queued"] == 6 - len(done)
+    assert outputs(folder) == [f"{Path(name).stem}_nobg.png" for name in done]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_it_ends_cleanly_however_the_session_ends(stand_in: Program, number: int) -> None:
     stand_in.start()
@@ -251,12 +264,14 @@ def test_a_place_with_room_again_is_used_while_there_is_much_else_to_do(
 
 def test_of_two_programs_after_the_state_folder_was_deleted_one_stays(stand_in: Program, folder: Path) -> None:
     stand_in.start()
-    first, stand_in.process = stand_in.process, None
+    first = stand_in.process
     assert first is not None
     shutil.rmtree(stand_in.state)
-    stand_in.start()
-    first.communicate(timeout=60)
-    assert first.returncode == 0
+    second = subprocess.Popen([*stand_in.command, "run", "--no-tray"], stdout=subprocess.PIPE)
+    wait_for(lambda: first.poll() is not None or second.poll() is not None)  # the one that comes later to the new lock
+    ended, stand_in.process = (first, second) if second.poll() is None else (second, first)
+    ended.communicate(timeout=60)
+    assert ended.returncode == 0
     (folder / "a.jpg").write_text("ok")
     stand_in("add", folder)
     wait_for(stand_in.has_done(1))

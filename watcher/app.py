@@ -13,7 +13,7 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from watcher import config, frames, instance, models, paths
 from watcher.config import LAST_GOOD
@@ -25,12 +25,16 @@ from watcher.naming import visible
 from watcher.staff import Staff
 from watcher.waiting import Waiting
 
+if TYPE_CHECKING:
+    from watcher.front import Front
+
 logger = logging.getLogger(__name__)
 
 LOG = "nobg.log"
 LOG_BYTES, LOG_FILES = 1 << 20, 3
 AT_REST = 60.0  # seconds without work after which the worker, and the memory it has, is given back
 TICK = 2.0  # seconds between looks at the queue; whoever puts a job in also knocks
+SOON = 0.5  # the same, while a person is to be told of what was done
 CHECK = 5.0  # seconds between looks at the places that were full or gone
 AGAIN = 5.0  # seconds before another try, when something of our own is in the way
 TROUBLE = 60.0  # the same, when there is nothing to do the pictures with; a knock is a reason to try, too
@@ -49,10 +53,13 @@ def take_lock(state: Path, inherited: int | None = None) -> int | None:
     return lock
 
 
-def run(state: Path, lock: int, started: Callable[[str | None], None]) -> None:
-    """Do the jobs that come, until SIGTERM, SIGINT or SIGHUP.
+def run(
+    state: Path, lock: int, started: Callable[[str | None], None], say: Callable[[str], None] | None = None
+) -> None:
+    """Do the jobs that come, until SIGTERM, SIGINT or SIGHUP, or until the person quits.
 
-    `lock`: from take_lock. `started` is called once with what is wrong, or None. Raises PlaceError.
+    `lock`: from take_lock. `started` is called once with what is wrong, or None. `say` tells a person what else is to
+    be said once; None: nothing of all this is to be seen on the desktop. Raises PlaceError.
     """
     handler = _log_to(state / LOG)
     warnings.filterwarnings("ignore", module="watchdog")  # a page of text where two folders are made at once
@@ -70,21 +77,59 @@ def run(state: Path, lock: int, started: Callable[[str | None], None]) -> None:
     settings = Settings(paths.config_path(), state / LAST_GOOD)
     settings.look()
     started(settings.problem)
+    front = None if say is None else _front(state, end, say)
+    program = _Program(lambda: _Session(state, settings, front, stop, over).run(), state, lock, stop)
     try:
-        while not stop.is_set():
-            if not instance.is_at_its_place(lock, str(state)):  # somebody has deleted the state folder
-                again = take_lock(paths.state_dir())
-                if again is None:
-                    logger.warning("Another nobg runs by now; this one ends")
-                    return
-                instance.give_back(lock)
-                lock = again
-            _Session(state, settings, stop, over).run()
+        program.start()
+        if front is not None:
+            front.run(stop)
+        program.join()
     finally:
         logger.info("Stopped")
         logging.getLogger().removeHandler(handler)
         with contextlib.suppress(OSError):  # its disk may be full
             handler.close()
+    if program.failure is not None:
+        raise program.failure
+
+
+def _front(state: Path, end: Callable[[], None], say: Callable[[str], None]) -> Front:
+    from watcher.front import Front  # with what a desktop needs
+
+    return Front(state, end, say)
+
+
+class _Program(threading.Thread):
+    """One session after the other. The main thread is the icon's: macOS wants it so."""
+
+    def __init__(self, session: Callable[[], None], state: Path, lock: int, stop: threading.Event) -> None:
+        """`session`: one of them, from its beginning to its end."""
+        super().__init__(name="program")
+        self._session = session
+        self._state = state
+        self._lock = lock
+        self._stop_all = stop
+        self.failure: BaseException | None = None
+
+    def run(self) -> None:
+        """Until all is to stop; also when that is because of what happens here."""
+        try:
+            while not self._stop_all.is_set() and self._has_the_lock():
+                self._session()
+        except BaseException as error:  # noqa: BLE001  it is raised in the main thread
+            self.failure = error
+        finally:
+            self._stop_all.set()
+
+    def _has_the_lock(self) -> bool:
+        if not instance.is_at_its_place(self._lock, str(self._state)):  # somebody has deleted the state folder
+            again = take_lock(paths.state_dir())
+            if again is None:
+                logger.warning("Another nobg runs by now; this one ends")
+                return False
+            instance.give_back(self._lock)
+            self._lock = again
+        return True
 
 
 class Settings:
@@ -132,10 +177,13 @@ class Settings:
 class _Session:
     """From opening jobs.db to closing it: until we are to stop, or something of our own is in the way."""
 
-    def __init__(self, state: Path, settings: Settings, stop: threading.Event, over: threading.Event) -> None:
+    def __init__(
+        self, state: Path, settings: Settings, front: Front | None, stop: threading.Event, over: threading.Event
+    ) -> None:
         """`over` is set when this session is to end, `stop` when it was the last."""
         self._state = state
         self._settings = settings
+        self._front = front
         self._stop = stop
         self._over = over
         self._knock = threading.Event()
@@ -200,8 +248,11 @@ class _Session:
         """Do what is in the queue, then wait for a knock."""
 
         def ready(header: frames.Header) -> None:
-            walls = [layer for layer in header["jail"] if layer["name"] == "network"]
-            journal.set("offline", str(int(bool(walls) and all(layer["active"] for layer in walls))))
+            walls = [layer for layer in header["jail"] if "network" in layer["name"]]
+            offline = bool(walls) and all(layer["active"] for layer in walls)
+            journal.set("offline", str(int(offline)))
+            means = dict.fromkeys(layer["detail"].partition(":")[0] for layer in walls)
+            journal.set("offline_by", ", ".join(means) if offline else "")
             journal.set("trouble", None)
 
         staff, waiting = Staff(ready=ready), Waiting(journal)
@@ -220,15 +271,21 @@ class _Session:
                     self._knock.wait(TROUBLE)
                 if time.monotonic() - self._worked_at > AT_REST:
                     staff.send_home()
-                self._knock.wait(TICK)
+                self._knock.wait(SOON if self._rests() else TICK)
         finally:
             staff.send_home()
+
+    def _rests(self) -> bool:
+        """Nothing can be done now; is a person still to be told what was?"""
+        return self._front is not None and self._front.rest(notifications=self._settings.config.notifications)
 
     def _work(self, journal: Journal, waiting: Waiting, staff: Staff) -> None:
         """Do all that can be done now."""
         with contextlib.closing(work(waiting, journal, staff, self._is_over)) as jobs:
             for job in jobs:
                 _log(job)
+                if self._front is not None:
+                    self._front.finished(job)
                 self._worked_at = time.monotonic()
                 self._check(journal, waiting)
         self._check(journal, waiting)

@@ -152,7 +152,7 @@ def _add_resident(commands: Any) -> None:
     add.set_defaults(act=_late("commands", "add"))
 
     run = _command(commands, "run", "run", "the resident program: does what is in watched folders and in the queue")
-    run.add_argument("--no-tray", action="store_true", help="without an icon (there is none yet)")
+    run.add_argument("--no-tray", action="store_true", help="without an icon and notifications")
     run.add_argument("--lock", type=int, help=argparse.SUPPRESS)  # inherited from the client that starts it
 
     watch = commands.add_parser("watch", help="the folders in which every picture is done")

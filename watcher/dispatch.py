@@ -25,6 +25,7 @@ from watcher.staff import PICTURE_TIME, Staff, StoppedError, WorkerDiedError, ne
 AHEAD = 3  # pictures in the worker's hands: one being decoded, one in the network, one being encoded
 BYTES_AHEAD = 64 << 20  # file bytes in the worker's hands, beyond the first picture
 DEATHS = 3  # so often may a picture take the worker down before it has failed
+FINISH = 5.0  # seconds for what is in the worker's hands when we are to stop
 INTERRUPTIONS = 10  # so often may all of nobg end while it has a picture: an innocent one does not have that bad luck
 
 BACKGROUND = 60.0  # seconds before a watched folder's picture looks again for a background that is not there
@@ -84,17 +85,19 @@ def work(queue: Queue, journal: Journal, staff: Staff, stop: Callable[[], bool] 
     """Do the jobs of `queue` until none is left that can be done now; yields each with what became of it.
 
     Raises ModelError, WorkerError, and PlaceError when the journal cannot be written; what was in hand is back in the
-    queue then. `stop` is asked while we wait: when it says so, what is in hand goes back and we end.
+    queue then. `stop` is asked while we wait: when it says so, nothing more is taken up; what is in the worker's hands
+    may still be finished, for five seconds; what is not goes back, and we end.
     """
     under_way: deque[Task] = deque()
+    late = _after(stop, FINISH)
     staff.look()
     try:
-        while not stop():
+        while under_way or not stop():
             try:
                 yield from _feed(under_way, queue, journal, staff, stop)
                 if not under_way:
                     return
-                answer = staff.worker(stop=stop).receive(PICTURE_TIME, stop)
+                answer = staff.worker(stop=stop).receive(PICTURE_TIME, late)
             except WorkerDiedError as death:
                 staff.send_home()
                 yield from _after_death(death.reason, under_way, queue, journal)
@@ -111,6 +114,18 @@ def work(queue: Queue, journal: Journal, staff: Staff, stop: Callable[[], bool] 
             with suppress(PlaceError, DamagedError):  # the next start of the program recovers them
                 for task in under_way:
                     queue.put_back(task.job)
+
+
+def _after(stop: Callable[[], bool], seconds: float) -> Callable[[], bool]:
+    """Has `stop` said so for that long?"""
+    since: list[float] = []
+
+    def late() -> bool:
+        if stop() and not since:
+            since.append(time.monotonic())
+        return bool(since) and time.monotonic() - since[0] >= seconds
+
+    return late
 
 
 def _feed(
@@ -176,7 +191,7 @@ def _take_up(job: Job, queue: Queue, journal: Journal) -> Task | Job | None:
         if known.id is not None and (moved_to or known.id == job.id):  # the latter: published, then the power went
             journal.finish(known.id, moved_to)
         journal.known_already(job, known)
-        return replace(known, state="skipped", reason="already_done")
+        return replace(known, state="skipped", reason="already_done", watch=job.watch)  # who asks now is told
     return _begin(job, source, queue, journal)
 
 

@@ -26,21 +26,35 @@ RECORD = "menu.json"
 
 def install(options: argparse.Namespace) -> int:
     """`nobg menu install`: also repairs, and follows a nobg that has moved."""
-    setup = make_setup()
-    chosen = _chosen(options.managers, [one for one in integrations.managers() if one.present(setup)])
     if options.print:
-        _show("\n".join(piece.text() for manager in chosen for piece in manager.pieces(setup)))
+        setup = make_setup()
+        pieces = (piece for manager in _to_install(options.managers, setup) for piece in manager.pieces(setup))
+        _show("\n".join(piece.text() for piece in pieces))
         return 0
-    results = [_acted(base.install, manager, setup) for manager in chosen]
-    return _report(results, options, "installed in", "is installed already, in")
+    return _report(switch(options.managers, on=True), options, "installed in", "is installed already, in")
 
 
 def uninstall(options: argparse.Namespace) -> int:
     """`nobg menu uninstall`."""
+    return _report(switch(options.managers, on=False), options, "removed from", "was not installed")
+
+
+def switch(names: Sequence[str] = (), *, on: bool) -> list[Done]:
+    """Put nobg into the menus of these file managers, or of all that are here; or take it out. Raises UsageError."""
     setup = make_setup()
-    chosen = _chosen(options.managers, [*integrations.managers(), *_former(setup)])
-    results = [_acted(base.uninstall, manager, setup) for manager in chosen]
-    return _report(results, options, "removed from", "was not installed")
+    if on:
+        return [_acted(base.install, manager, setup) for manager in _to_install(names, setup)]
+    chosen = _chosen(names, [*integrations.managers(), *_former(setup)])
+    return [_acted(base.uninstall, manager, setup) for manager in chosen]
+
+
+def _to_install(names: Sequence[str], setup: Setup) -> list[Manager]:
+    return _chosen(names, [one for one in integrations.managers() if one.present(setup)])
+
+
+def switch_autostart(*, on: bool) -> Done:
+    """Start at login from now on; or not. Raises UsageError."""
+    return _acted(base.install if on else base.uninstall, integrations.start_at_login(), make_setup())
 
 
 def status(options: argparse.Namespace) -> int:
@@ -56,14 +70,12 @@ def status(options: argparse.Namespace) -> int:
 
 def autostart_on(options: argparse.Namespace) -> int:
     """`nobg autostart on`."""
-    done = _acted(base.install, integrations.start_at_login(), make_setup())
-    return _report_autostart(done, options, on=True)
+    return _report_autostart(switch_autostart(on=True), options, on=True)
 
 
 def autostart_off(options: argparse.Namespace) -> int:
     """`nobg autostart off`."""
-    done = _acted(base.uninstall, integrations.start_at_login(), make_setup())
-    return _report_autostart(done, options, on=False)
+    return _report_autostart(switch_autostart(on=False), options, on=False)
 
 
 def autostart_status(options: argparse.Namespace) -> int:

@@ -1,0 +1,178 @@
+"""What the icon and its menu show: everything that is asked of the settings and the journal, as one frozen value."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import integrations
+from integrations import base
+from watcher import config, menu, models, paths, phrases
+from watcher.config import LAST_GOOD, Config
+from watcher.errors import PLACE_REASONS, NobgError, UsageError
+from watcher.jobs import Journal
+
+RECENT = 10  # results in the menu
+TRANSPARENT = "transparent"
+
+OFFERED, OVER = "offered", "over"
+"""Of the journal's setting `welcome`: the menu offers to set nobg up; or the person has had enough of that."""
+
+MENU, FOLDER, LOGIN = "menu", "folder", "login"
+"""What is offered."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A watched folder. `enabled`: is it switched on? `problem`: in words, None: it is well."""
+
+    path: Path
+    enabled: bool = True
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class Overview:
+    """How everything stands. `offline`: by what means the worker cannot reach the network; empty: it can; None: no
+    worker has said yet. `offers`: what can still be set up, after a first start.
+    """
+
+    paused: bool = False
+    waiting: int = 0
+    folders: tuple[Watched, ...] = ()
+    recipe: str = TRANSPARENT
+    recent: tuple[Path, ...] = ()
+    problems: tuple[str, ...] = ()
+    notifications: bool = True
+    menu: bool = False
+    login: bool = False
+    model: str = models.DEFAULT.name
+    offline: str | None = None
+    offers: tuple[str, ...] = ()
+
+
+def offered_folder() -> Path:
+    """The folder in the person's Pictures that nobg offers to watch; it need not be there."""
+    import platformdirs
+
+    return platformdirs.user_pictures_path() / phrases.PICTURES_FOLDER
+
+
+class Look:
+    """Looks at the settings and the journal, for one thread; `changed` costs next to nothing."""
+
+    def __init__(self, state: Path) -> None:
+        """`state`: the folder of jobs.db."""
+        self._state = state
+        self._journal: Journal | None = None
+        self._opened = 0
+        self._seen: object = None
+
+    def close(self) -> None:
+        """Close the journal."""
+        journal, self._journal = self._journal, None
+        if journal is not None:
+            journal.close()
+
+    def changed(self) -> bool:
+        """Has anything changed since this was asked last, through whatever program?"""
+        seen = (self._version(), _stamp(paths.config_path()), _stamp(self._state / menu.RECORD))
+        changed, self._seen = seen != self._seen, seen
+        return changed
+
+    def read(self) -> Overview:
+        """How everything stands now. Raises NobgError while the journal cannot be read."""
+        try:
+            return self._read()
+        except NobgError:
+            self.close()
+            raise
+
+    def _version(self) -> tuple[int, int] | None:
+        try:
+            journal = self._open()
+            if not journal.is_current():
+                self.close()
+                journal = self._open()
+            return self._opened, journal.version()
+        except (NobgError, sqlite3.Error):
+            self.close()
+            return None
+
+    def _open(self) -> Journal:
+        if self._journal is None:
+            self._journal = Journal(self._state)
+            self._opened += 1
+        return self._journal
+
+    def _read(self) -> Overview:
+        journal = self._open()
+        settings, problems = _settings(self._state)
+        told = json.loads(journal.setting("folders") or "{}")
+        folders = tuple(
+            Watched(folder.path, folder.enabled, told.get(str(folder.path), (None, None))[1])
+            for folder in settings.folders
+        )
+        problems += [f"{folder.path}: {folder.problem}" for folder in folders if folder.enabled and folder.problem]
+        problems += [f"{pause.place}: {PLACE_REASONS[pause.reason]}" for pause in journal.pauses()]
+        trouble = journal.setting("trouble")
+        problems += [] if trouble is None else [trouble]
+        menu_is, login_is = _installed(self._state)
+        return Overview(
+            paused=journal.setting("paused") is not None,
+            waiting=sum(journal.waiting()),
+            folders=folders,
+            recipe=settings.default_recipe or TRANSPARENT,
+            recent=tuple(job.output for job in journal.recent(RECENT) if job.output is not None),
+            problems=tuple(problems),
+            notifications=settings.notifications,
+            menu=menu_is,
+            login=login_is,
+            model=settings.model or models.DEFAULT.name,
+            offline=journal.setting("offline_by"),
+            offers=_offers(journal, menu_is=menu_is, login_is=login_is, folders=folders),
+        )
+
+
+def _offers(journal: Journal, *, menu_is: bool, login_is: bool, folders: tuple[Watched, ...]) -> tuple[str, ...]:
+    if journal.setting("welcome") != OFFERED:
+        return ()
+    there = {MENU: menu_is, FOLDER: bool(folders), LOGIN: login_is}
+    return tuple(name for name, is_there in there.items() if not is_there)
+
+
+def _settings(state: Path) -> tuple[Config, list[str]]:
+    """The settings in force, and what is wrong with the file."""
+    try:
+        return config.load(paths.config_path()), []
+    except UsageError as error:
+        return config.last_good(state / LAST_GOOD), [str(error)]
+
+
+def _installed(state: Path) -> tuple[bool, bool]:
+    """Is nobg in a menu, does it start at login? As the record has it, and still there."""
+    with contextlib.suppress(base.TakenError):
+        record = base.Record.load(state / menu.RECORD)
+        login = integrations.start_at_login().key
+        users = {user for entry in record.entries.values() if _is_there(entry) for user in entry["users"]}
+        entries = [entry for entry in record.entries.values() if entry["users"] == [login]]
+        return bool(users - {login}), bool(entries) and all(map(_is_there, entries))
+    return False, False
+
+
+def _is_there(entry: dict[str, Any]) -> bool:
+    """A file that the person has deleted is not; of other kinds (registry keys), the record must do."""
+    return entry["kind"] != "file" or os.path.exists(entry["address"])
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return (status.st_ino, status.st_size, status.st_mtime_ns)

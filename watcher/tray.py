@@ -1,0 +1,375 @@
+"""The icon and its menu: one model of pystray's for all systems, and the loop that keeps it true.
+
+Nothing here touches a display before `Tray.run`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from watcher import overview, paths, phrases, session_bus
+from watcher.deeds import Deeds
+from watcher.errors import NobgError
+from watcher.naming import visible
+from watcher.overview import Look, Overview
+
+logger = logging.getLogger(__name__)
+
+IDLE, WORKING, PAUSED, ATTENTION = "idle", "working", "paused", "attention"
+"""States of the icon, and its files in assets/tray."""
+
+SIZES = (16, 22, 24, 32, 48, 64)  # pixels; each drawn for itself
+LOOK = 0.5  # seconds between looks whether something has changed
+GRACE = 5.0  # seconds after which a bar for old icons will do: at login the bar for new ones may come later
+AGAIN = 5.0  # seconds before another try where something went wrong
+LONG = 60  # characters of a line in the menu
+PROBLEMS = 3  # that are shown there
+
+
+def state_of(seen: Overview) -> str:
+    """Which icon is shown."""
+    if seen.problems:
+        return ATTENTION
+    if seen.paused:
+        return PAUSED
+    return WORKING if seen.waiting else IDLE
+
+
+def status_of(seen: Overview, progress: str) -> str:
+    """The first line of the menu, and the tooltip. `progress`: how far the work is, in words."""
+    if seen.paused:
+        return phrases.PAUSED_WAITING.format(count=seen.waiting) if seen.waiting else phrases.PAUSED
+    if seen.problems:
+        return phrases.ATTENTION
+    return phrases.WORKING.format(progress=progress) if seen.waiting else phrases.READY
+
+
+class Entries:
+    """The menu's items, made from what is seen. `pystray`: the module with Menu and MenuItem."""
+
+    def __init__(self, pystray: Any, deeds: Deeds) -> None:
+        self._item = pystray.MenuItem
+        self._menu = pystray.Menu
+        self._deeds = deeds
+
+    def all(self, seen: Overview, status: str) -> tuple[Any, ...]:
+        """Everything, from top to bottom; `status`: the first line."""
+        deeds, line = self._deeds, self._menu.SEPARATOR
+        return (
+            _known_as("status", self._text(status)),
+            *(self._text(line) for problem in seen.problems[:PROBLEMS] for line in _lines(problem)),
+            line,
+            *self._set_up(seen),
+            self._toggle(phrases.PAUSE, seen.paused, lambda: deeds.pause(paused=not seen.paused)),
+            self._sub(phrases.FOLDERS, self._folders(seen)),
+            self._sub(phrases.OUTPUT, self._outputs(seen)),
+            line,
+            self._sub(phrases.RECENT, self._recent(seen)),
+            self._do(phrases.UNDO_LAST, deeds.undo_last, enabled=bool(seen.recent)),
+            self._do(phrases.HISTORY, deeds.history, default=True),
+            line,
+            self._toggle(phrases.MENU, seen.menu, lambda: deeds.put_in_menu(wanted=not seen.menu)),
+            self._toggle(phrases.LOGIN, seen.login, lambda: deeds.start_at_login(wanted=not seen.login)),
+            self._toggle(
+                phrases.NOTIFICATIONS,
+                seen.notifications,
+                lambda: deeds.notifications(wanted=not seen.notifications),
+            ),
+            self._do(phrases.SETTINGS, deeds.settings),
+            self._sub(phrases.ABOUT, self._about(seen)),
+            line,
+            self._do(phrases.QUIT, deeds.quit),
+        )
+
+    def _set_up(self, seen: Overview) -> list[Any]:
+        """What a first start offers."""
+        if not seen.offers:
+            return []
+        labels = {
+            overview.MENU: phrases.OFFER_MENU,
+            overview.FOLDER: phrases.OFFER_FOLDER.format(folder=_short_place(overview.offered_folder())),
+            overview.LOGIN: phrases.OFFER_LOGIN,
+        }
+        items = [self._do(labels[offer], partial(self._deeds.set_up, [offer])) for offer in seen.offers]
+        over = self._do(phrases.OFFER_OVER, self._deeds.no_thanks)
+        return [self._sub(phrases.SET_UP, [*items, self._menu.SEPARATOR, over]), self._menu.SEPARATOR]
+
+    def _folders(self, seen: Overview) -> list[Any]:
+        items = [self._folder(folder) for folder in seen.folders] or [self._text(phrases.NO_FOLDER)]
+        return [*items, self._menu.SEPARATOR, self._do(phrases.ADD_FOLDER, self._deeds.add_folder)]
+
+    def _folder(self, folder: overview.Watched) -> Any:
+        deeds, path = self._deeds, folder.path
+        items = [
+            self._toggle(phrases.WATCH, folder.enabled, lambda: deeds.watch(path, enabled=not folder.enabled)),
+            self._do(phrases.OPEN, partial(deeds.open, path)),
+            self._do(phrases.REMOVE_FOLDER, partial(deeds.stop_watching, path)),
+        ]
+        if folder.enabled and folder.problem:
+            items = [*(self._text(line) for line in _lines(folder.problem)), *items]
+        return _known_as(path, self._sub(_short_place(path), items, checked=_always(folder.enabled)))
+
+    def _outputs(self, seen: Overview) -> list[Any]:
+        labels = dict(phrases.OUTPUTS)
+        labels.setdefault(seen.recipe, visible(seen.recipe))
+        return [
+            self._do(label, partial(self._deeds.choose_output, name), checked=_always(name == seen.recipe), radio=True)
+            for name, label in labels.items()
+        ]
+
+    def _recent(self, seen: Overview) -> list[Any]:
+        return [self._result(path) for path in seen.recent] or [self._text(phrases.NOTHING_YET)]
+
+    def _result(self, path: Path) -> Any:
+        items = [
+            self._do(phrases.OPEN, partial(self._deeds.open, path)),
+            self._do(phrases.SHOW_IN_FOLDER, partial(self._deeds.reveal, path)),
+        ]
+        return _known_as(path, self._sub(_shortened(path.name), items))
+
+    def _about(self, seen: Overview) -> list[Any]:
+        from watcher import __version__
+
+        offline = {None: phrases.OFFLINE_LATER, "": phrases.OFFLINE_NOT}
+        means = offline.get(seen.offline, phrases.OFFLINE.format(means=seen.offline))
+        lines = (phrases.VERSION.format(version=__version__), phrases.MODEL.format(model=seen.model), means)
+        return [self._text(line) for line in lines]
+
+    def _text(self, text: str) -> Any:
+        return self._item(_label(text), None, enabled=False)
+
+    def _do(self, text: str, act: Callable[[], object], **options: Any) -> Any:
+        return self._item(_label(text), self._act(act), **options)
+
+    def _toggle(self, text: str, state: bool, act: Callable[[], object]) -> Any:
+        return self._do(text, act, checked=_always(state))
+
+    def _sub(self, text: str, items: list[Any], **options: Any) -> Any:
+        return self._item(_label(text), self._menu(*items), **options)
+
+    def _act(self, act: Callable[[], object]) -> Callable[[], None]:
+        return self._deeds.safely(act)
+
+
+def _label(text: str) -> str:
+    """Windows takes one & for the mark of the key to press."""
+    return text.replace("&", "&&") if sys.platform == "win32" else text
+
+
+def _known_as(key: object, item: Any) -> Any:
+    """`item`, which is the same as one before it under this key, whatever its label is: see status_notifier."""
+    item.key = key
+    return item
+
+
+def _always(value: bool) -> Callable[[Any], bool]:
+    return lambda _item: value
+
+
+def _shortened(text: str) -> str:
+    """A file's name or a problem as a menu can show it: the beginning and the end tell most."""
+    text = visible(text)
+    return text if len(text) <= LONG else f"{text[: LONG * 2 // 3]}…{text[-LONG // 3 :]}"
+
+
+def _lines(problem: str) -> list[str]:
+    """Whole, as a menu can show it."""
+    return textwrap.wrap(visible(problem), LONG, max_lines=4, placeholder=" …")
+
+
+def _short_place(path: Path) -> str:
+    """A folder with the one that it is in, or below the home folder."""
+    with contextlib.suppress(ValueError, RuntimeError):
+        return _shortened(f"~{os.sep}{path.relative_to(Path.home())}")
+    return _shortened(str(path))
+
+
+class Tray:
+    """The icon, while `run` runs. `progress`: how far the work is, in words, given how many pictures wait.
+
+    `say` tells the person once that this desktop has no place for it.
+    """
+
+    def __init__(
+        self, state: Path, deeds: Deeds, progress: Callable[[int], str], say: Callable[[str], None] = logger.info
+    ) -> None:
+        """`state`: the folder of jobs.db."""
+        self._state = state
+        self._deeds = deeds
+        self._progress = progress
+        self._say = say
+        self._told = False
+        self._old_bar = False
+        self._shown = ""
+        self._status = phrases.APP
+        self.seen = Overview()
+
+    def run(self, stop: threading.Event) -> None:
+        """Show the icon until `stop`, or until what shows it is gone. For the main thread: macOS wants it so.
+
+        Raises OSError where there is nothing to show it on, or no more.
+        """
+        pystray = _pystray(old_bar=self._old_bar)
+        with contextlib.closing(Look(self._state)) as look:
+            self._see(look)
+        entries = Entries(pystray, self._deeds)
+        menu = pystray.Menu(lambda: entries.all(self.seen, self._status))
+        self._shown = IDLE
+        icon = pystray.Icon(phrases.APP, _picture(IDLE, pystray), phrases.APP, menu)
+        over = threading.Event()
+        try:
+            icon.run(lambda icon: self._attend(icon, stop, over))
+        finally:
+            over.set()
+
+    def _attend(self, icon: Any, stop: threading.Event, over: threading.Event) -> None:
+        """Beside the icon's own loop: keep it true, and end it."""
+        began = time.monotonic()
+        look = Look(self._state)
+        try:
+            self._refresh(icon, look)
+            _on_its_thread(lambda: setattr(icon, "visible", True))
+            while not over.wait(LOOK) and not stop.is_set() and not self._wants_old_bar(icon, time.monotonic() - began):
+                try:
+                    self._refresh(icon, look)
+                except Exception:  # whatever it is: the work goes on, and the icon must still end when all ends
+                    logger.exception("The icon could not be brought up to date")
+                    over.wait(AGAIN)
+        finally:
+            look.close()
+            icon.stop()
+
+    def _refresh(self, icon: Any, look: Look) -> None:
+        """Show what has changed."""
+        if not look.changed() or not self._see(look):
+            return
+        title = f"{phrases.APP}: {self._status}"
+        state = state_of(self.seen)
+
+        def show() -> None:
+            if state != self._shown:
+                icon.attention = state == ATTENTION
+                icon.icon, self._shown = _picture(state, icon), state
+            icon.title = title
+            icon.update_menu()
+
+        _on_its_thread(show)
+
+    def _see(self, look: Look) -> bool:
+        """Look at how everything stands. False: it cannot be seen now."""
+        try:
+            self.seen = look.read()
+        except NobgError as error:
+            logger.info("The icon shows what was: %s", error)
+            return False
+        self._status = status_of(self.seen, self._progress(self.seen.waiting))
+        return True
+
+    def _wants_old_bar(self, icon: Any, since: float) -> bool:
+        """Nothing on this desktop shows icons as they are today; but there is a bar that shows them as they were."""
+        if getattr(icon, "registered", True) or since < GRACE or self._told:
+            return False
+        self._told = True
+        self._old_bar = _has_old_bar()
+        if not self._old_bar:
+            self._say(phrases.NO_ICON)
+        return self._old_bar
+
+
+def _on_its_thread(act: Callable[[], None]) -> None:
+    """What changes the icon; AppKit (macOS) wants that in the main thread alone.
+
+    And not while the menu is open: pystray would look up what is clicked there among the new items. A call with a delay
+    waits until it is closed, one without does not.
+    """
+    if sys.platform == "darwin":
+        from PyObjCTools import AppHelper
+
+        AppHelper.callAfter(lambda: AppHelper.callLater(0.01, act))
+    else:
+        act()
+
+
+def _pystray(*, old_bar: bool) -> Any:
+    """pystray, with an Icon for this desktop. Raises OSError where there is none."""
+    if sys.platform != "linux":
+        pystray = import_module("pystray")
+        icon = _steady(pystray.Icon) if sys.platform == "win32" else pystray.Icon
+        return SimpleNamespace(Icon=icon, Menu=pystray.Menu, MenuItem=pystray.MenuItem)
+    has_bus = session_bus.is_there()
+    if not has_bus and "DISPLAY" not in os.environ:
+        raise ConnectionError(phrases.NO_DESKTOP)
+    from watcher import status_notifier
+
+    base = status_notifier.pystray_base()
+    if has_bus and not old_bar:
+        return SimpleNamespace(Icon=status_notifier.Icon, Menu=base.Menu, MenuItem=base.MenuItem)
+    for name in ("appindicator", "gtk", "xorg"):  # as pystray itself would, had it not been told of no display
+        with contextlib.suppress(ImportError, ValueError):  # ValueError: gi has no typelib of that name
+            backend = import_module(f"pystray._{name}")
+            return SimpleNamespace(Icon=backend.Icon, Menu=base.Menu, MenuItem=base.MenuItem)
+    raise ConnectionError(phrases.NO_DESKTOP)
+
+
+def _steady(icon: Any) -> Any:
+    """The icon for Windows, whose menu stays as it is while it is open: pystray's own would be destroyed."""
+
+    class Steady(icon):  # type: ignore[misc]  # pystray has no types
+        _is_open = _is_old = False
+
+        def _on_notify(self, *event: Any) -> None:
+            """Also of each movement of the mouse above the icon."""
+            self._is_open = True
+            try:
+                super()._on_notify(*event)
+            finally:
+                self._is_open = False
+            if self._is_old:
+                self.update_menu()
+
+        def _update_menu(self) -> None:
+            self._is_old = self._is_open
+            if not self._is_open:
+                super()._update_menu()
+
+    return Steady
+
+
+def _has_old_bar() -> bool:
+    """Is there a bar that shows icons by the System Tray Protocol of X11?"""
+    if "DISPLAY" not in os.environ:
+        return False
+    from Xlib import display, error
+
+    try:
+        screen = display.Display()
+        try:
+            atom = screen.intern_atom(f"_NET_SYSTEM_TRAY_S{screen.get_default_screen()}")
+            return bool(screen.get_selection_owner(atom))
+        finally:
+            screen.close()
+    except (error.DisplayError, OSError):
+        return False
+
+
+def _picture(state: str, pystray: Any) -> Any:
+    """The icon of a state: one picture in each size where the backend takes them, else the largest."""
+    from PIL import Image
+
+    def one(size: int) -> Image.Image:
+        with Image.open(paths.asset(f"tray/{state}-{size}.png")) as picture:
+            return picture.convert("RGBA")
+
+    return [one(size) for size in SIZES] if hasattr(pystray, "SIZES") else one(SIZES[-1])
