@@ -97,7 +97,7 @@ def idle(folder: Path) -> None:
         host.wait_for_icon()
         process = psutil.Process(program.process.pid if program.process else 0)
         (program.folder / "a.jpg").write_bytes(b"no picture")
-        daemon.wait(2, 60)
+        daemon.wait(1, 60)
         host.open()
         while process.children():
             time.sleep(1)

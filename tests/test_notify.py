@@ -366,7 +366,7 @@ from watcher.notify import Notice, Notifier
 loaded = {"asyncio", "dbus_fast", "desktop_notifier", "html", "packaging"} & set(sys.modules)
 assert not loaded, loaded
 notifier = Notifier()
-notifier.show(Notice("", "", (("Undo", lambda: print("pressed")),)))
+notifier.show(Notice("", "", (("Undo", lambda: print("pressed", flush=True)),)))
 sys.stdin.readline()
 notifier.close()
 print(*families)

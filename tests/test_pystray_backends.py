@@ -736,10 +736,11 @@ def windows(monkeypatch: pytest.MonkeyPatch) -> Windows:
 def icon_of(seen: Overview, deeds: Deeds | None = None, state: str = tray.IDLE) -> Any:
     """An icon of pystray's with our menu and picture, not shown, without its loop."""
     pystray = importlib.import_module("pystray")
-    entries = Entries(pystray, deeds or Recorded())
+    like_it = SimpleNamespace(Menu=pystray.Menu, MenuItem=pystray.MenuItem, modern=False)
+    entries = Entries(like_it, deeds or Recorded())
     status = tray.status_of(seen, "3 of 12, about 8 s")
     menu = pystray.Menu(lambda: entries.all(seen, status))
-    icon = pystray.Icon(phrases.APP, tray._picture(state, pystray), phrases.APP, menu)
+    icon = pystray.Icon(phrases.APP, tray._picture(state, (64,)), phrases.APP, menu)
     icon.update_menu()
     return icon
 

@@ -46,7 +46,7 @@ class Recorded:
 def entries(seen: Overview, deeds: Recorded | None = None) -> Any:
     """The whole menu of what is seen."""
     base = status_notifier.pystray_base()
-    pystray = SimpleNamespace(Menu=base.Menu, MenuItem=base.MenuItem)
+    pystray = SimpleNamespace(Menu=base.Menu, MenuItem=base.MenuItem, modern=True)
     recorded: Any = deeds or Recorded()
     made = Entries(pystray, recorded)
     return base.Menu(*made.all(seen, status_of(seen, "3 of 12, about 8 s")))

@@ -177,8 +177,7 @@ def test_every_item_of_the_menu_does_what_it_says(desk: Desk) -> None:
     click(phrases.SETTINGS)
     wait_for(lambda: any(line.endswith("config.toml") for line in desk.opened()), WITHIN)
 
-    desk.host.activate()
-    wait_for(lambda: len(desk.opened("browser")) == 2, WITHIN)
+    assert host.properties()["ItemIsMenu"]  # a left click opens it, too
     rest = actions(host.menu()) - clicked
     assert rest == {(phrases.QUIT,), *((phrases.FOLDERS, shown, label) for label in phrases.OF_A_FOLDER)}
     process = program.process
@@ -196,7 +195,7 @@ def test_what_is_changed_elsewhere_changes_in_the_menu_within_a_second(desk: Des
         act()
         began = time.monotonic()
         desk.shows(*path, mark=mark)
-        assert time.monotonic() - began < 5  # half a second, on a machine that does nothing else
+        assert time.monotonic() - began < 5  # less than one, on a machine that does nothing else
         assert len(desk.host.received("ItemsPropertiesUpdated")) > before
 
     changes(lambda: desk.program("pause"), phrases.PAUSE, mark=1)
@@ -215,6 +214,8 @@ def test_a_batch_is_told_once_and_its_undo_undoes_it(desk: Desk) -> None:
     desk.do(12)
     (first,) = desk.daemon.wait(1)
     assert (first["title"], first["body"]) == ("12 cut-outs ready", "In pictures")
+    sizes = [(width, height) for width, height, _ in desk.host.properties()["IconPixmap"]]
+    assert sizes == [(size, size) for size in (16, 22, 24, 32, 48, 64)]
     assert first["actions"] == [phrases.OPEN_FOLDER, phrases.UNDO]
     assert len(outputs(desk.program.folder)) == 12
     desk.daemon.press(0, phrases.UNDO)

@@ -69,6 +69,7 @@ class Look:
     def __init__(self, state: Path) -> None:
         """`state`: the folder of jobs.db."""
         self._state = state
+        self._files = (str(paths.config_path()), str(state / menu.RECORD))
         self._journal: Journal | None = None
         self._opened = 0
         self._seen: object = None
@@ -81,7 +82,7 @@ class Look:
 
     def changed(self) -> bool:
         """Has anything changed since this was asked last, through whatever program?"""
-        seen = (self._version(), _stamp(paths.config_path()), _stamp(self._state / menu.RECORD))
+        seen = (self._version(), *map(_stamp, self._files))
         changed, self._seen = seen != self._seen, seen
         return changed
 
@@ -170,7 +171,7 @@ def _is_there(entry: dict[str, Any]) -> bool:
     return entry["kind"] != "file" or os.path.exists(entry["address"])
 
 
-def _stamp(path: Path) -> tuple[int, int, int] | None:
+def _stamp(path: str) -> tuple[int, int, int] | None:
     try:
         status = os.stat(path)
     except OSError:

@@ -55,7 +55,7 @@ WELCOME_ALL = "Set up all of it"
 WELCOME_MENU = "Only right-click menu"
 WELCOME_NONE = "Not now"
 SET_UP_DONE = "nobg is set up"
-RESTART = "To see it in {manager}: {how}"
+RESTART = "To see it in {manager}, log out and in again, or run: {how}"
 
 # Where no icon can be shown
 NO_ICON = (

@@ -192,13 +192,12 @@ def _differences(
 
 
 class _Menu(ServiceInterface):
-    """The menu on the bus. `act`: what a click on an item does; `opened`: the person is about to see the menu."""
+    """The menu on the bus. `act`: what a click on an item does."""
 
-    def __init__(self, icon: Icon, act: Callable[[Any], None], opened: Callable[[], None]) -> None:
+    def __init__(self, icon: Icon, act: Callable[[Any], None]) -> None:
         super().__init__(MENU)
         self._icon = icon
         self._act = act
-        self._opened = opened
         self._numbers = _Numbers()
         self._layout: _Layout = _layout(None, self._numbers)
         self._revision = 0
@@ -245,10 +244,6 @@ class _Menu(ServiceInterface):
         if kind == "clicked" and enabled is not None and enabled.value:
             self._act(entry.item)
         return True
-
-    def _about_to_show(self) -> bool:
-        self._opened()
-        return self.refresh()
 
     @dbus_property(PropertyAccess.READ, name="Version")
     def version(self) -> DBusUInt32:
@@ -307,14 +302,14 @@ class _Menu(ServiceInterface):
     def about_to_show(self, number: DBusInt32) -> DBusBool:
         """Has the host to fetch the menu again?"""
         self._entry(number)
-        return self._about_to_show()
+        return self.refresh()
 
     @dbus_method(name="AboutToShowGroup")
     def about_to_show_group(self, ids: Ids) -> Annotated[tuple[list[int], list[int]], DBusSignature("aiai")]:
         """Those to be fetched again, and those that are not there."""
         unknown = [number for number in ids if number not in self._layout]
         known = [number for number in ids if number in self._layout]
-        return known if self._about_to_show() else [], unknown
+        return known if self.refresh() else [], unknown
 
     @dbus_signal(name="LayoutUpdated")
     def layout_updated(self, revision: int, parent: int) -> Annotated[tuple[int, int], DBusSignature("ui")]:
@@ -439,28 +434,12 @@ class Icon(_Base):  # type: ignore[misc]  # pystray has no types
 
     HAS_NOTIFICATION = False
 
-    def __init__(
-        self,
-        name: str,
-        icon: Any = None,
-        title: str | None = None,
-        menu: Any = None,
-        *,
-        on_host: Callable[[bool], object] | None = None,
-        on_open: Callable[[], object] | None = None,
-    ) -> None:
-        """Both are called in the thread of `run` and must be quick.
-
-        `on_host`: is there anybody to show icons? Once at the start, and when it changes. `on_open`: the menu, or a
-        part of it, is about to be shown; it is made anew after this.
-        """
+    def __init__(self, name: str, icon: Any = None, title: str | None = None, menu: Any = None) -> None:
         super().__init__(name, icon, title, menu)
         self.registered = False
         self._attention = False
-        self._on_host = on_host
-        self._on_open = on_open
         self._setup: Callable[[Any], object] | None = None
-        self._bus_menu = _Menu(self, self._act, self._opened)
+        self._bus_menu = _Menu(self, self._act)
         self._bus_item = _Item(self, self._activate, lambda: self._bus_menu.default is not None)
         self._bus: MessageBus | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -546,11 +525,8 @@ class Icon(_Base):  # type: ignore[misc]  # pystray has no types
             self._host_is(message.body[2])
 
     def _host_is(self, host: str) -> None:
-        changed = self._host is None or bool(self._host) != bool(host)
         self._host = host
         self.registered = False
-        if changed and self._on_host is not None:
-            _logged(self._on_host, bool(host))
         self._register()
 
     def _register(self) -> None:
@@ -611,10 +587,6 @@ class Icon(_Base):  # type: ignore[misc]  # pystray has no types
     def _update_now(self) -> None:
         self._update = None
         self._bus_menu.refresh()
-
-    def _opened(self) -> None:
-        if self._on_open is not None:
-            _logged(self._on_open)
 
     def _activate(self) -> None:
         if self._bus_menu.default is not None:

@@ -12,7 +12,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -31,7 +31,7 @@ IDLE, WORKING, PAUSED, ATTENTION = "idle", "working", "paused", "attention"
 """States of the icon, and its files in assets/tray."""
 
 SIZES = (16, 22, 24, 32, 48, 64)  # pixels; each drawn for itself
-LOOK = 0.5  # seconds between looks whether something has changed
+LOOK = 0.8  # seconds between looks whether something has changed: it is to be seen within one
 GRACE = 5.0  # seconds after which a bar for old icons will do: at login the bar for new ones may come later
 AGAIN = 5.0  # seconds before another try where something went wrong
 LONG = 60  # characters of a line in the menu
@@ -57,11 +57,12 @@ def status_of(seen: Overview, progress: str) -> str:
 
 
 class Entries:
-    """The menu's items, made from what is seen. `pystray`: the module with Menu and MenuItem."""
+    """The menu's items, made from what is seen. `pystray`: see `_pystray`."""
 
     def __init__(self, pystray: Any, deeds: Deeds) -> None:
         self._item = pystray.MenuItem
         self._menu = pystray.Menu
+        self._modern = pystray.modern
         self._deeds = deeds
 
     def all(self, seen: Overview, status: str) -> tuple[Any, ...]:
@@ -78,7 +79,7 @@ class Entries:
             line,
             self._sub(phrases.RECENT, self._recent(seen)),
             self._do(phrases.UNDO_LAST, deeds.undo_last, enabled=bool(seen.recent)),
-            self._do(phrases.HISTORY, deeds.history, default=True),
+            self._do(phrases.HISTORY, deeds.history, default=not self._modern),
             line,
             self._toggle(phrases.MENU, seen.menu, lambda: deeds.put_in_menu(wanted=not seen.menu)),
             self._toggle(phrases.LOGIN, seen.login, lambda: deeds.start_at_login(wanted=not seen.login)),
@@ -227,7 +228,9 @@ class Tray:
         entries = Entries(pystray, self._deeds)
         menu = pystray.Menu(lambda: entries.all(self.seen, self._status))
         self._shown = IDLE
-        icon = pystray.Icon(phrases.APP, _picture(IDLE, pystray), phrases.APP, menu)
+        picture = partial(_picture, sizes=SIZES if pystray.modern else SIZES[-1:])
+        icon = pystray.Icon(phrases.APP, picture(IDLE), phrases.APP, menu)
+        icon.picture = picture
         over = threading.Event()
         try:
             icon.run(lambda icon: self._attend(icon, stop, over))
@@ -261,7 +264,7 @@ class Tray:
         def show() -> None:
             if state != self._shown:
                 icon.attention = state == ATTENTION
-                icon.icon, self._shown = _picture(state, icon), state
+                icon.icon, self._shown = icon.picture(state), state
             icon.title = title
             icon.update_menu()
 
@@ -303,11 +306,14 @@ def _on_its_thread(act: Callable[[], None]) -> None:
 
 
 def _pystray(*, old_bar: bool) -> Any:
-    """pystray, with an Icon for this desktop. Raises OSError where there is none."""
+    """What pystray has, with an Icon for this desktop; Raises OSError.
+
+    `modern`: its pictures may be several sizes of one, and a left click opens the menu by itself.
+    """
     if sys.platform != "linux":
         pystray = import_module("pystray")
         icon = _steady(pystray.Icon) if sys.platform == "win32" else pystray.Icon
-        return SimpleNamespace(Icon=icon, Menu=pystray.Menu, MenuItem=pystray.MenuItem)
+        return SimpleNamespace(Icon=icon, Menu=pystray.Menu, MenuItem=pystray.MenuItem, modern=False)
     has_bus = session_bus.is_there()
     if not has_bus and "DISPLAY" not in os.environ:
         raise ConnectionError(phrases.NO_DESKTOP)
@@ -315,11 +321,11 @@ def _pystray(*, old_bar: bool) -> Any:
 
     base = status_notifier.pystray_base()
     if has_bus and not old_bar:
-        return SimpleNamespace(Icon=status_notifier.Icon, Menu=base.Menu, MenuItem=base.MenuItem)
+        return SimpleNamespace(Icon=status_notifier.Icon, Menu=base.Menu, MenuItem=base.MenuItem, modern=True)
     for name in ("appindicator", "gtk", "xorg"):  # as pystray itself would, had it not been told of no display
         with contextlib.suppress(ImportError, ValueError):  # ValueError: gi has no typelib of that name
             backend = import_module(f"pystray._{name}")
-            return SimpleNamespace(Icon=backend.Icon, Menu=base.Menu, MenuItem=base.MenuItem)
+            return SimpleNamespace(Icon=backend.Icon, Menu=base.Menu, MenuItem=base.MenuItem, modern=False)
     raise ConnectionError(phrases.NO_DESKTOP)
 
 
@@ -364,12 +370,12 @@ def _has_old_bar() -> bool:
         return False
 
 
-def _picture(state: str, pystray: Any) -> Any:
-    """The icon of a state: one picture in each size where the backend takes them, else the largest."""
+def _picture(state: str, sizes: Sequence[int]) -> Any:
+    """The icon of a state: one picture in each of several sizes, or in the one size."""
     from PIL import Image
 
     def one(size: int) -> Image.Image:
         with Image.open(paths.asset(f"tray/{state}-{size}.png")) as picture:
             return picture.convert("RGBA")
 
-    return [one(size) for size in SIZES] if hasattr(pystray, "SIZES") else one(SIZES[-1])
+    return [one(size) for size in sizes] if len(sizes) > 1 else one(sizes[0])

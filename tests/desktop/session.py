@@ -33,13 +33,15 @@ OPENBOX = """<openbox_config xmlns="http://openbox.org/3.4/rc"><applications>
 class Desktop:
     """`home` becomes HOME; `before` stands before every command, to be another user.
 
+    Openbox manages the windows, unless there comes a shell that does so itself (`openbox=False`).
     Its processes are known by their private XDG_RUNTIME_DIR, whoever started them: so are the services that the bus
     starts, and nobg itself, which outlives the file manager.
     """
 
-    def __init__(self, home: Path, before: tuple[str, ...] = ()) -> None:
+    def __init__(self, home: Path, before: tuple[str, ...] = (), *, openbox: bool = True) -> None:
         self.home = home
         self.before = before
+        self.openbox = openbox
         self.runtime = Path(tempfile.mkdtemp(prefix="nobg-desktop-"))  # 0700, as the specification wants it
         owner = home.stat()
         os.chown(self.runtime, owner.st_uid, owner.st_gid)
@@ -60,23 +62,25 @@ class Desktop:
 
     def _start(self) -> None:
         ours, its = os.pipe()
-        self._spawn("Xvfb", "-displayfd", str(its), "-screen", "0", f"{SIZE}x24", "-nolisten", "tcp", pass_fds=[its])
+        self.spawn("Xvfb", "-displayfd", str(its), "-screen", "0", f"{SIZE}x24", "-nolisten", "tcp", pass_fds=[its])
         os.close(its)
         with open(ours) as pipe:  # the number and its line end may come one after the other
             self.environment["DISPLAY"] = f":{pipe.readline().strip()}"
         ours, its = os.pipe()
-        self._spawn("dbus-daemon", "--session", "--nofork", f"--print-address={its}", pass_fds=[its])
+        self.spawn("dbus-daemon", "--session", "--nofork", f"--print-address={its}", pass_fds=[its])
         os.close(its)
         with open(ours) as pipe:
             self.environment["DBUS_SESSION_BUS_ADDRESS"] = pipe.readline().strip()
-        (self.runtime / "openbox.xml").write_text(OPENBOX)
-        self._spawn("openbox", "--config-file", str(self.runtime / "openbox.xml"))
+        if self.openbox:
+            (self.runtime / "openbox.xml").write_text(OPENBOX)
+            self.spawn("openbox", "--config-file", str(self.runtime / "openbox.xml"))
         # GTK 3 comes to the accessibility bus only if somebody wants it.
         bus = ("--session", "-d", "org.a11y.Bus", "-o", "/org/a11y/bus")
         setting = ("-m", "org.freedesktop.DBus.Properties.Set", "org.a11y.Status", "IsEnabled", "<true>")
         self.run("gdbus", "call", *bus, *setting).check_returncode()
 
-    def _spawn(self, *command: str, **options: Any) -> None:
+    def spawn(self, *command: str, **options: Any) -> None:
+        """Start what stays until the end."""
         process = subprocess.Popen(
             [*self.before, *command],
             env=self.environment,
