@@ -318,8 +318,11 @@ def test_the_newest_results_are_those_that_are_there_to_be_looked_at(journal: Jo
             journal.record(started, state="done", output=Path(f"/pictures/{name}_nobg.png"), output_hash="ff")
     (undone,) = journal.jobs([4])
     journal.mark_undone(undone)
-    assert [found.source.name for found in journal.recent(2)] == ["e.jpg", "c.jpg"]
-    assert [found.source.name for found in journal.recent(10)] == ["e.jpg", "c.jpg", "a.jpg"]
+    assert [path.name for path in journal.recent(2)] == ["e_nobg.png", "c_nobg.png"]
+    assert [path.name for path in journal.recent(10)] == ["e_nobg.png", "c_nobg.png", "a_nobg.png"]
+    (anew,) = journal.jobs([3])
+    journal.record(replace(anew, id=None, source_hash="edited"), state="done", output=anew.output, output_hash="fe")
+    assert [path.name for path in journal.recent(10)] == ["c_nobg.png", "e_nobg.png", "a_nobg.png"]
 
 
 def test_a_change_by_another_connection_is_seen(journal: Journal, tmp_path: Path) -> None:

@@ -116,7 +116,12 @@ def test_a_file_that_the_person_deleted_starts_nothing_at_login(look: Look, stat
     for path in files.values():
         path.touch()
     assert (look.read().menu, look.read().login) == (True, True)
+    assert look.changed()
+    files["nobg.desktop"].write_text("[Desktop Entry]\nHidden=true\n")  # as desktops' own settings do
+    assert look.changed()
+    assert (look.read().menu, look.read().login) == (True, False)
     files["nobg.desktop"].unlink()
+    assert look.changed()
     assert (look.read().menu, look.read().login) == (True, False)
 
 

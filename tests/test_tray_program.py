@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from watcher import config, phrases
+from watcher import config, phrases, session_bus
 
 from .fake_notifications import Daemon
 from .private_bus import private_bus
@@ -250,6 +250,9 @@ def test_the_bar_that_restarts_and_the_bus_that_is_gone_stop_no_work(desk: Desk)
     began = time.monotonic()
     desk.host.wait_for_icon()
     assert time.monotonic() - began < 2
+    desk.host.kill_bus()
+    desk.do(1)
+    assert desk.program.stop() == 0
 
 
 def test_a_first_start_offers_and_does_only_what_is_accepted(desk: Desk) -> None:
@@ -283,3 +286,59 @@ def test_where_something_is_set_up_already_nothing_is_offered(desk: Desk) -> Non
     desk.start(first=True)
     assert phrases.SET_UP not in desk.host.labels()
     assert desk.daemon.shown == []
+
+
+def test_all_that_was_offered_is_done_even_if_one_part_fails_and_is_not_offered_again(desk: Desk) -> None:
+    taken = desk.home / ".local/share/nautilus/scripts/Remove background"
+    taken.parent.mkdir(parents=True)
+    taken.write_text("the person's own")
+    desk.start(first=True)
+    desk.daemon.wait(1)
+    desk.daemon.press(0, phrases.WELCOME_ALL)
+    desk.shows(phrases.LOGIN, mark=1)
+    wait_for(lambda: "~/Pictures/Remove background" in desk.host.labels(phrases.FOLDERS), WITHIN)
+    assert taken.read_text() == "the person's own"
+    assert any(notice["title"] == phrases.FAILED for notice in desk.daemon.shown)
+    wait_for(lambda: phrases.SET_UP not in desk.host.labels(), WITHIN)
+    desk.host.click(phrases.LOGIN)
+    desk.shows(phrases.LOGIN, mark=0)
+    assert phrases.SET_UP not in desk.host.labels()
+
+
+def test_a_folder_that_is_chosen_again_keeps_its_settings(desk: Desk) -> None:
+    desk.config.parent.mkdir()
+    desk.config.write_text(f'[[folders]]\npath = "{desk.home / "chosen"}"\nrecipe = "white"\nenabled = false')
+    desk.start()
+    desk.host.click(phrases.FOLDERS, phrases.ADD_FOLDER)
+    desk.shows(phrases.FOLDERS, "~/chosen", mark=1)
+    (folder,) = desk.settings().folders
+    assert folder.based_on == "white"
+
+
+def test_settings_that_are_wrong_can_be_opened_and_then_nothing_needs_the_person(desk: Desk) -> None:
+    desk.config.parent.mkdir()
+    desk.config.write_text('model = "nonsense"')
+    desk.start()
+    (desk.program.folder / "a.jpg").write_text("ok")
+    desk.program("add", desk.program.folder / "a.jpg")
+    wait_for(lambda: desk.host.properties()["Status"] == "NeedsAttention", WITHIN)
+    desk.host.click(phrases.SETTINGS)
+    wait_for(lambda: desk.opened() == [str(desk.config)], WITHIN)
+    desk.config.write_text("")
+    wait_for(lambda: desk.host.properties()["Status"] == "Active", WITHIN)
+    wait_for(lambda: desk.program.counts()["done"] == 1, WITHIN)
+
+
+def test_undo_last_passes_over_what_cannot_be_undone(desk: Desk) -> None:
+    desk.start()
+    desk.do(1)
+    desk.do(1)
+    (desk.program.folder / "ok1_nobg.png").unlink()
+    wait_for(lambda: desk.host.item(phrases.UNDO_LAST)["enabled"], WITHIN)
+    desk.host.click(phrases.UNDO_LAST)
+    wait_for(lambda: outputs(desk.program.folder) == [], WITHIN)
+
+
+@pytest.mark.parametrize("display", ["localhost:10.0", "somewhere.invalid:0", ":77", "tcp/localhost:0"])
+def test_a_display_on_another_machine_is_no_desktop(display: str) -> None:
+    assert session_bus.display({"DISPLAY": display}) is None

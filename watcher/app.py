@@ -262,6 +262,8 @@ class _Session:
                 try:
                     staff.model = models.find(self._settings.config.model or models.DEFAULT.name)
                     self._work(journal, waiting, staff)
+                    if not any(journal.waiting()):
+                        journal.set("trouble", None)  # if it is still there, the next picture tells
                 except NobgError as error:
                     if error.exit_code != 3:  # the model, or the worker: others are the journal's
                         raise
@@ -308,6 +310,7 @@ class _Session:
             while not self._is_over():
                 if self._settings.look():
                     watcher.configure(self._settings.config.folders)
+                    self._knock.set()
                 watcher.wait(watcher.step())
         finally:
             watcher.stop()

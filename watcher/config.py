@@ -283,7 +283,7 @@ def change(path: Path, act: Callable[[Any], None]) -> Config:
             document.add(tomlkit.comment(TITLE))
         else:
             parse(text, path)
-            document = tomlkit.parse(text)
+            document = tomlkit.parse(text if text.endswith("\n") else f"{text}\n")  # a table would join the last line
         act(document)
         changed = _in_place(text or "", tomlkit.dumps(document))
         config = parse(changed, path)

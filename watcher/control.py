@@ -18,7 +18,7 @@ from watcher.jobs import Job, Journal
 from watcher.models import DEFAULT
 from watcher.recipe import Recipe, RecipeError, read, written
 from watcher.selection import pictures
-from watcher.undo import bring_back
+from watcher.undo import bring_back, why_left
 
 
 def chosen_recipe(settings: Config, name: str | None, values: Mapping[str, object]) -> Recipe:
@@ -171,10 +171,25 @@ def retry(journal: Journal, numbers: Sequence[int]) -> list[Job]:
 
 def to_undo(journal: Journal, numbers: Sequence[int]) -> list[Job]:
     """The jobs to take back: those named or, without numbers, those of the last request. Raises UsageError."""
-    chosen = _numbered(journal, numbers) if numbers else journal.last_asked()
+    chosen = _numbered(journal, numbers) if numbers else newest_to_undo(journal)
     if not chosen:
         raise UsageError("There is nothing to take back. `nobg history` shows what was done.")
     return chosen
+
+
+REQUESTS = 50  # that are looked through for one that can be taken back
+
+
+def newest_to_undo(journal: Journal) -> list[Job]:
+    """The jobs of the newest request of which something can be taken back; where there is none, of the newest."""
+    newest: list[Job] = []
+    passed: list[float] = []
+    while len(passed) < REQUESTS and (jobs := journal.last_asked(passed)):
+        if any(why_left(job, journal) is None for job in jobs):
+            return jobs
+        newest = newest or jobs
+        passed.append(jobs[0].asked_at)
+    return newest
 
 
 def _numbered(journal: Journal, numbers: Sequence[int]) -> list[Job]:

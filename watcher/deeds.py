@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import webbrowser
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -61,7 +62,11 @@ class Deeds:
             self._add(chosen)
 
     def _add(self, path: Path) -> None:
-        folder = control.watch(path)
+        path = Path(os.path.abspath(path))
+        known = next((one for one in config.load(paths.config_path()).folders if one.path == path), None)
+        if known is not None:  # its settings stay
+            self.watch(path, enabled=True)
+        folder = known or control.watch(path)
         count = control.waiting_pictures(folder)
         text = phrases.counted(phrases.WATCHED_SOME, count) if count else phrases.WATCHED_NONE
         opened = ((phrases.OPEN_FOLDER, self.safely(partial(self.open, folder.path))),)
@@ -83,7 +88,7 @@ class Deeds:
     def undo_last(self) -> None:
         """The cut-outs of the last request go to the trash."""
         with _journal() as journal:
-            jobs = journal.last_asked()
+            jobs = control.newest_to_undo(journal)
             if not jobs:
                 raise NobgError(phrases.NOTHING_TO_UNDO)
             self._undo(jobs, journal)
@@ -134,7 +139,8 @@ class Deeds:
 
     def settings(self) -> None:
         """config.toml in the person's editor; made if need be."""
-        config.change(paths.config_path(), lambda _document: None)
+        if not paths.config_path().exists():
+            config.change(paths.config_path(), lambda _document: None)
         desk.open_path(paths.config_path())
 
     def set_up(self, offers: Sequence[str]) -> None:
@@ -145,7 +151,7 @@ class Deeds:
             overview.LOGIN: partial(self.start_at_login, wanted=True),
         }
         for offer in offers:
-            acts[offer]()
+            self.safely(acts[offer])()  # one that fails keeps none from being done
 
     def _watch_offered(self) -> None:
         folder = overview.offered_folder()

@@ -78,7 +78,10 @@ def _choose_on_linux(start: Path) -> Path | None:
     is_plasma = "KDE" in os.environ.get("XDG_CURRENT_DESKTOP", "").split(":")
     program = here[-1] if is_plasma else here[0]
     nothing = subprocess.DEVNULL
-    answer = subprocess.run(
+    done = subprocess.run(
         [program, *commands[program]], stdin=nothing, stdout=subprocess.PIPE, stderr=nothing, check=False
-    ).stdout.removesuffix(b"\n")
+    )
+    if done.returncode not in (0, 1):  # 1: the person wants none
+        raise NobgError(phrases.CANNOT_CHOOSE)
+    answer = done.stdout.removesuffix(b"\n")
     return Path(os.fsdecode(answer)) if answer else None

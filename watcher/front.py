@@ -12,7 +12,6 @@ from pathlib import Path
 from watcher import overview, paths, phrases
 from watcher.batch import Batch, Summary, progress
 from watcher.deeds import Deeds
-from watcher.errors import NobgError
 from watcher.jobs import Job, Journal
 from watcher.notify import Notice, Notifier
 from watcher.tray import Tray
@@ -40,8 +39,8 @@ class Front:
         """Show the icon, and again whenever what shows it comes back, until `stop`."""
         try:
             self._welcome()
-        except NobgError as error:
-            logger.warning("%s", error)
+        except Exception:  # whatever it is: the work goes on
+            logger.exception("The first offer could not be made")
         last = ""
         while not stop.is_set():
             try:

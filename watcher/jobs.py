@@ -415,9 +415,10 @@ class Journal:
         ((queued, active),) = self._execute(query, ())
         return queued, active
 
-    def recent(self, limit: int) -> list[Job]:
-        """The newest results that are there to be looked at, newest first: done, and not taken back."""
-        return self._select(f"{_RESULT} ORDER BY changed_at DESC, id DESC LIMIT ?", limit)
+    def recent(self, limit: int) -> list[Path]:
+        """The newest outputs that have not been taken back, newest first, each once."""
+        newest = self._select(f"{_RESULT} ORDER BY changed_at DESC, id DESC LIMIT ?", 3 * limit)
+        return list(dict.fromkeys(job.output for job in newest if job.output is not None))[:limit]
 
     def counts(self) -> dict[str, int]:
         """State -> how many jobs; all five states."""
@@ -433,10 +434,14 @@ class Journal:
         possible = (number for number in dict.fromkeys(numbers) if 0 < number < 1 << 63)
         return [job for number in possible for job in self._select("id = ?", number)]
 
-    def last_asked(self) -> list[Job]:
-        """What was done of the newest request that has outputs to take back: one call, or what was found at once."""
-        newest = f"SELECT asked_at FROM jobs WHERE {_RESULT} ORDER BY changed_at DESC, id DESC LIMIT 1"  # noqa: S608
-        return self._select(f"{_RESULT} AND asked_at = ({newest}) ORDER BY id")
+    def last_asked(self, passed: Sequence[float] = ()) -> list[Job]:
+        """What was done of the newest request that has outputs to take back: one call, or what was found at once.
+
+        `passed`: the times of requests that are not meant.
+        """
+        others = f"asked_at NOT IN ({', '.join('?' * len(passed))})"
+        newest = f"SELECT asked_at FROM jobs WHERE {_RESULT} AND {others} ORDER BY changed_at DESC, id DESC LIMIT 1"  # noqa: S608
+        return self._select(f"{_RESULT} AND asked_at = ({newest}) ORDER BY id", *passed)
 
     def failed(self) -> list[Job]:
         """The jobs that failed."""

@@ -8,6 +8,7 @@ import os
 import stat
 import sys
 import sysconfig
+import threading
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -22,6 +23,8 @@ from watcher.errors import UsageError
 from watcher.formats import MIME_TYPES, SUFFIXES
 
 RECORD = "menu.json"
+
+_one_at_a_time = threading.Lock()  # two clicks at once would lose entries of the record
 
 
 def install(options: argparse.Namespace) -> int:
@@ -233,7 +236,8 @@ def _former(setup: Setup) -> list[Manager]:
 
 def _acted(act: Any, manager: Manager, setup: Setup) -> Done:
     try:
-        done: Done = act(manager, setup)
+        with _one_at_a_time:
+            done: Done = act(manager, setup)
     except TakenError as error:
         raise UsageError(str(error)) from error
     return done

@@ -70,6 +70,7 @@ class Look:
         """`state`: the folder of jobs.db."""
         self._state = state
         self._files = (str(paths.config_path()), str(state / menu.RECORD))
+        self._login_files: list[str] = []
         self._journal: Journal | None = None
         self._opened = 0
         self._seen: object = None
@@ -82,7 +83,7 @@ class Look:
 
     def changed(self) -> bool:
         """Has anything changed since this was asked last, through whatever program?"""
-        seen = (self._version(), *map(_stamp, self._files))
+        seen = (self._version(), *map(_stamp, (*self._files, *self._login_files)))
         changed, self._seen = seen != self._seen, seen
         return changed
 
@@ -123,13 +124,15 @@ class Look:
         problems += [f"{pause.place}: {PLACE_REASONS[pause.reason]}" for pause in journal.pauses()]
         trouble = journal.setting("trouble")
         problems += [] if trouble is None else [trouble]
-        menu_is, login_is = _installed(self._state)
+        menu_is, login = _installed(self._state)
+        self._login_files = [entry["address"] for entry in login if entry["kind"] == "file"]
+        login_is = bool(login) and not any(map(_is_off, self._login_files))
         return Overview(
             paused=journal.setting("paused") is not None,
             waiting=sum(journal.waiting()),
             folders=folders,
             recipe=settings.default_recipe or TRANSPARENT,
-            recent=tuple(job.output for job in journal.recent(RECENT) if job.output is not None),
+            recent=tuple(journal.recent(RECENT)),
             problems=tuple(problems),
             notifications=settings.notifications,
             menu=menu_is,
@@ -155,15 +158,24 @@ def _settings(state: Path) -> tuple[Config, list[str]]:
         return config.last_good(state / LAST_GOOD), [str(error)]
 
 
-def _installed(state: Path) -> tuple[bool, bool]:
-    """Is nobg in a menu, does it start at login? As the record has it, and still there."""
+def _installed(state: Path) -> tuple[bool, list[dict[str, Any]]]:
+    """Is nobg in a menu, as the record has it and still there? And the record's entries of what starts it at login."""
     with contextlib.suppress(base.TakenError):
         record = base.Record.load(state / menu.RECORD)
         login = integrations.start_at_login().key
         users = {user for entry in record.entries.values() if _is_there(entry) for user in entry["users"]}
         entries = [entry for entry in record.entries.values() if entry["users"] == [login]]
-        return bool(users - {login}), bool(entries) and all(map(_is_there, entries))
-    return False, False
+        return bool(users - {login}), entries
+    return False, []
+
+
+def _is_off(path: str) -> bool:
+    """Has the person deleted the file, or switched it off in the desktop's own settings, which write one of these?"""
+    try:
+        lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return True
+    return "Hidden=true" in lines or "X-GNOME-Autostart-enabled=false" in lines
 
 
 def _is_there(entry: dict[str, Any]) -> bool:

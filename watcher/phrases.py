@@ -53,9 +53,8 @@ WELCOME = "nobg is running"
 WELCOME_TEXT = "It can add itself to the right-click menu, watch a folder in Pictures, and start at login."
 WELCOME_ALL = "Set up all of it"
 WELCOME_MENU = "Only right-click menu"
-WELCOME_NONE = "Not now"
-SET_UP_DONE = "nobg is set up"
-RESTART = "To see it in {manager}, log out and in again, or run: {how}"
+WELCOME_NONE = OFFER_OVER
+RESTART = "To see it in {manager}: {how}; or log out and in again"
 
 # Where no icon can be shown
 NO_ICON = (

@@ -1,8 +1,9 @@
-"""Where the desktop's message bus is (D-Bus, on Linux): on this machine, or nowhere."""
+"""Where the desktop is (its D-Bus, its X display; on Linux): on this machine, or nowhere."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from urllib.parse import quote
 
@@ -33,3 +34,11 @@ def is_there(environment: Mapping[str, str] = os.environ) -> bool:
     except ConnectionError:
         return False
     return True
+
+
+def display(environment: Mapping[str, str] = os.environ) -> str | None:
+    """The X display on this machine, in a form for which no library tries the network; None: there is none here."""
+    local = re.fullmatch(r"(?:unix/?)?:(\d+)(\.\d+)?", environment.get("DISPLAY", ""))
+    if local is None or not os.path.exists(f"/tmp/.X11-unix/X{local[1]}"):  # noqa: S108  where X servers have it
+        return None
+    return f"unix/:{local[1]}{local[2] or ''}"

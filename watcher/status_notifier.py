@@ -33,7 +33,7 @@ BUS, BUS_PATH = "org.freedesktop.DBus", "/org/freedesktop/DBus"
 
 ROOT = 0  # the menu itself among its items
 SOON = 0.03  # seconds in which many calls of update_menu become one
-PATIENCE = 10.0  # seconds for the bus to answer at the start
+PATIENCE = 3.0  # seconds for the bus to answer at the start
 MOST_NUMBERS = 10_000  # items remembered, beyond which those that are not in the menu are forgotten
 
 logger = logging.getLogger(__name__)
@@ -624,6 +624,23 @@ def _message(destination: str, path: str, interface: str, member: str, argument:
         body=[argument],
         flags=MessageFlag.NO_AUTOSTART,  # a desktop without a host for icons does not want one
     )
+
+
+def has_host() -> bool:
+    """Is there anybody on the session bus who shows icons?"""
+
+    async def ask() -> bool:
+        bus = await _connect()
+        try:
+            answer = await bus.call(_message(BUS, BUS_PATH, BUS, "GetNameOwner", WATCHER))
+            return answer.message_type is MessageType.METHOD_RETURN
+        finally:
+            bus.disconnect()
+
+    try:
+        return asyncio.run(ask())
+    except (OSError, EOFError, DBusFastError):
+        return False
 
 
 async def _connect() -> MessageBus:

@@ -32,7 +32,8 @@ IDLE, WORKING, PAUSED, ATTENTION = "idle", "working", "paused", "attention"
 
 SIZES = (16, 22, 24, 32, 48, 64)  # pixels; each drawn for itself
 LOOK = 0.8  # seconds between looks whether something has changed: it is to be seen within one
-GRACE = 5.0  # seconds after which a bar for old icons will do: at login the bar for new ones may come later
+GRACE = 10.0  # seconds after which a bar for old icons will do: at login the bar for new ones may come later
+OLD = 5.0  # seconds between looks, on a bar for old icons, whether one for new ones has come
 AGAIN = 5.0  # seconds before another try where something went wrong
 LONG = 60  # characters of a line in the menu
 PROBLEMS = 3  # that are shown there
@@ -213,6 +214,7 @@ class Tray:
         self._say = say
         self._told = False
         self._old_bar = False
+        self._look_for_host_at = 0.0
         self._shown = ""
         self._status = phrases.APP
         self.seen = Overview()
@@ -244,7 +246,7 @@ class Tray:
         try:
             self._refresh(icon, look)
             _on_its_thread(lambda: setattr(icon, "visible", True))
-            while not over.wait(LOOK) and not stop.is_set() and not self._wants_old_bar(icon, time.monotonic() - began):
+            while not over.wait(LOOK) and not stop.is_set() and not self._belongs_elsewhere(icon, began):
                 try:
                     self._refresh(icon, look)
                 except Exception:  # whatever it is: the work goes on, and the icon must still end when all ends
@@ -272,21 +274,32 @@ class Tray:
 
     def _see(self, look: Look) -> bool:
         """Look at how everything stands. False: it cannot be seen now."""
+        before = self.seen
         try:
             self.seen = look.read()
         except NobgError as error:
             logger.info("The icon shows what was: %s", error)
             return False
+        if before.offers and not self.seen.offers:
+            self._deeds.no_thanks()  # all of it is there, and is not offered again when some of it is taken away
         self._status = status_of(self.seen, self._progress(self.seen.waiting))
         return True
 
-    def _wants_old_bar(self, icon: Any, since: float) -> bool:
-        """Nothing on this desktop shows icons as they are today; but there is a bar that shows them as they were."""
-        if getattr(icon, "registered", True) or since < GRACE or self._told:
+    def _belongs_elsewhere(self, icon: Any, began: float) -> bool:
+        """Is there only a bar for icons as they were, and not one for those of today? Or by now the other way round?"""
+        now = time.monotonic()
+        if self._old_bar and now >= self._look_for_host_at:
+            from watcher import status_notifier
+
+            self._look_for_host_at = now + OLD
+            self._old_bar = not status_notifier.has_host()
+            return not self._old_bar
+        if getattr(icon, "registered", True) or now - began < GRACE or self._told:
             return False
-        self._told = True
         self._old_bar = _has_old_bar()
         if not self._old_bar:
+            self._told = True
+            logger.info("%s", phrases.NO_ICON)
             self._say(phrases.NO_ICON)
         return self._old_bar
 
@@ -315,13 +328,17 @@ def _pystray(*, old_bar: bool) -> Any:
         icon = _steady(pystray.Icon) if sys.platform == "win32" else pystray.Icon
         return SimpleNamespace(Icon=icon, Menu=pystray.Menu, MenuItem=pystray.MenuItem, modern=False)
     has_bus = session_bus.is_there()
-    if not has_bus and "DISPLAY" not in os.environ:
+    display = session_bus.display()
+    if not has_bus and display is None:
         raise ConnectionError(phrases.NO_DESKTOP)
     from watcher import status_notifier
 
     base = status_notifier.pystray_base()
     if has_bus and not old_bar:
         return SimpleNamespace(Icon=status_notifier.Icon, Menu=base.Menu, MenuItem=base.MenuItem, modern=True)
+    if display is None:
+        raise ConnectionError(phrases.NO_DESKTOP)
+    os.environ["DISPLAY"] = display
     for name in ("appindicator", "gtk", "xorg"):  # as pystray itself would, had it not been told of no display
         with contextlib.suppress(ImportError, ValueError):  # ValueError: gi has no typelib of that name
             backend = import_module(f"pystray._{name}")
@@ -355,12 +372,13 @@ def _steady(icon: Any) -> Any:
 
 def _has_old_bar() -> bool:
     """Is there a bar that shows icons by the System Tray Protocol of X11?"""
-    if "DISPLAY" not in os.environ:
+    name = session_bus.display()
+    if name is None:
         return False
     from Xlib import display, error
 
     try:
-        screen = display.Display()
+        screen = display.Display(name)
         try:
             atom = screen.intern_atom(f"_NET_SYSTEM_TRAY_S{screen.get_default_screen()}")
             return bool(screen.get_selection_owner(atom))
