@@ -319,7 +319,7 @@ def _on_its_thread(act: Callable[[], None]) -> None:
 
 
 def _pystray(*, old_bar: bool) -> Any:
-    """What pystray has, with an Icon for this desktop; Raises OSError.
+    """What pystray has, with an Icon for this desktop. Raises OSError where nothing can show one.
 
     `modern`: its pictures may be several sizes of one, and a left click opens the menu by itself.
     """
