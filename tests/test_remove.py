@@ -249,13 +249,17 @@ def test_ctrl_c_leaves_nothing_half_done_and_exits_130(tmp_path: Path) -> None:
     assert {path.suffix for path in (tmp_path / "in").iterdir()} == {".jpg", ".png"}
 
 
-def test_kill_9_at_random_moments_50_times_and_everything_is_done_once(nobg: Nobg, tmp_path: Path) -> None:
-    folder = tmp_path / "in"
-    many(folder, 50)
+def test_kill_9_at_random_moments_20_times_and_everything_is_done_once(nobg: Nobg, tmp_path: Path) -> None:
+    kill_again_and_again(nobg, tmp_path / "in", 20)
+
+
+def kill_again_and_again(nobg: Nobg, folder: Path, count: int) -> None:
+    """Over as many pictures."""
+    many(folder, count)
     before = fingerprints(folder)
     moments = random.Random(11)
     interrupted = 0
-    for _ in range(50):
+    for _ in range(count):
         with start(folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
             time.sleep(0.2 + moments.random() * 2.2)
             interrupted += process.poll() is None
@@ -263,12 +267,12 @@ def test_kill_9_at_random_moments_50_times_and_everything_is_done_once(nobg: Nob
         outputs = list(folder.glob("*.png"))
         for path in outputs:
             assert_complete(path)
-            if len(outputs) == 50:  # a fast machine: give it more to do
+            if len(outputs) == count:  # a fast machine: give it more to do
                 path.unlink()
-    assert interrupted >= 15
+    assert interrupted >= count // 3
     assert nobg("remove", folder).returncode == 0
     assert sorted(path.name for path in folder.iterdir()) == sorted(
-        [f"{number:02}.jpg" for number in range(50)] + [f"{number:02}_nobg.png" for number in range(50)]
+        [f"{number:02}.jpg" for number in range(count)] + [f"{number:02}_nobg.png" for number in range(count)]
     )
     assert fingerprints(folder) == before
 

@@ -1,6 +1,6 @@
-"""The long form of the resident program's tests, by hand: `bash tests/run tests/soak/long.py`; half an hour.
+"""The long form of some tests, by hand: `bash tests/run tests/soak/long.py`; half an hour.
 
-The short forms are in tests/test_resident.py. `-s` shows the figures.
+The short forms are in tests/test_resident.py and tests/test_remove.py. `-s` shows the figures.
 """
 
 import os
@@ -15,9 +15,9 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from tests.conftest import SAMPLES
+from tests.conftest import SAMPLES, Nobg
 from tests.program import Program, outputs, settled, trees, wait_for, write_while_stopped
-from tests.test_remove import assert_complete, fingerprints
+from tests.test_remove import assert_complete, fingerprints, kill_again_and_again
 
 
 def photos(folder: Path, count: int) -> None:
@@ -70,6 +70,10 @@ def test_20000_files_in_50_folders_while_it_is_stopped(stand_in: Program, tmp_pa
     print(f"{process.memory_info().rss / 1e6:.0f} MB after")
     assert peak - before < 40 << 20
     assert "gone through" in (stand_in.state / "nobg.log").read_text()
+
+
+def test_kill_9_of_the_command_50_times(nobg: Nobg, tmp_path: Path) -> None:
+    kill_again_and_again(nobg, tmp_path / "in", 50)
 
 
 def test_kill_9_a_hundred_times_over_200_pictures(program: Program, folder: Path) -> None:
