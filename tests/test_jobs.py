@@ -325,13 +325,6 @@ def test_the_newest_results_are_those_that_are_there_to_be_looked_at(journal: Jo
     assert [path.name for path in journal.recent(10)] == ["c_nobg.png", "e_nobg.png", "a_nobg.png"]
 
 
-def test_a_change_by_another_connection_is_seen(journal: Journal, tmp_path: Path) -> None:
-    before = journal.version()
-    assert journal.version() == before
-    store.add(str(tmp_path), [(b"/pictures/a.jpg", 1, False)])
-    assert journal.version() != before
-
-
 LOOKS: dict[str, Callable[[Journal], object]] = {
     "waiting": lambda journal: journal.waiting(),
     "recent": lambda journal: journal.recent(10),

@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 LOG = "nobg.log"
 LOG_BYTES, LOG_FILES = 1 << 20, 3
 AT_REST = 60.0  # seconds without work after which the worker, and the memory it has, is given back
-TICK = 2.0  # seconds between looks at the queue; whoever puts a job in also knocks
+TICK = 3.0  # seconds between looks at the queue; whoever puts a job in also knocks
 SOON = 0.5  # the same, while a person is to be told of what was done
 CHECK = 5.0  # seconds between looks at the places that were full or gone
 AGAIN = 5.0  # seconds before another try, when something of our own is in the way
@@ -256,19 +256,22 @@ class _Session:
             journal.set("trouble", None)
 
         staff, waiting = Staff(ready=ready), Waiting(journal)
+        troubled = True  # the last program may have been
         try:
             while not self._is_over():
                 self._knock.clear()
                 try:
                     staff.model = models.find(self._settings.config.model or models.DEFAULT.name)
                     self._work(journal, waiting, staff)
-                    if not any(journal.waiting()):
+                    if troubled and not any(journal.waiting()):
                         journal.set("trouble", None)  # if it is still there, the next picture tells
+                        troubled = False
                 except NobgError as error:
                     if error.exit_code != 3:  # the model, or the worker: others are the journal's
                         raise
                     logger.error("%s", error)  # noqa: TRY400  said in words
                     journal.set("trouble", str(error))
+                    troubled = True
                     self._knock.clear()
                     self._knock.wait(TROUBLE)
                 if time.monotonic() - self._worked_at > AT_REST:

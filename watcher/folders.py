@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-TICK = 2.0  # seconds between looks at the folders themselves while nothing happens
+TICK = 3.0  # seconds between looks at the folders themselves while nothing happens
 SWEEP = 300.0  # seconds between sweeps where the system tells of changes
 POLL = 10.0  # seconds between sweeps where it does not
 SHARE = 50  # a sweep that took a second is not repeated for this many

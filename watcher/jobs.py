@@ -402,10 +402,6 @@ class Journal:
 
     # What a person asks about
 
-    def version(self) -> int:
-        """Another number than before, once another connection has changed something; costs next to nothing."""
-        return int(self._execute("PRAGMA data_version", ())[0][0])
-
     def waiting(self) -> tuple[int, int]:
         """How many jobs wait, and how many are being done."""
         query = (

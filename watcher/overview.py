@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import sqlite3
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from watcher.errors import PLACE_REASONS, NobgError, UsageError
 from watcher.jobs import Journal
 
 RECENT = 10  # results in the menu
+JUST_NOW = 50_000_000  # nanoseconds: file systems tell times apart by a few milliseconds
 TRANSPARENT = "transparent"
 
 OFFERED, OVER = "offered", "over"
@@ -69,11 +70,11 @@ class Look:
     def __init__(self, state: Path) -> None:
         """`state`: the folder of jobs.db."""
         self._state = state
-        self._files = (str(paths.config_path()), str(state / menu.RECORD))
+        names = ("jobs.db", "jobs.db-wal", menu.RECORD)  # each transaction is written to the second of these
+        self._files = (str(paths.config_path()), *(str(state / name) for name in names))
         self._login_files: list[str] = []
         self._journal: Journal | None = None
-        self._opened = 0
-        self._seen: object = None
+        self._seen: list[tuple[int, int, int] | None] | None = None
 
     def close(self) -> None:
         """Close the journal."""
@@ -83,8 +84,10 @@ class Look:
 
     def changed(self) -> bool:
         """Has anything changed since this was asked last, through whatever program?"""
-        seen = (self._version(), *map(_stamp, (*self._files, *self._login_files)))
-        changed, self._seen = seen != self._seen, seen
+        seen = [_stamp(path) for path in (*self._files, *self._login_files)]
+        changed = seen != self._seen
+        newest = max((stamp[2] for stamp in seen if stamp is not None), default=0)
+        self._seen = seen if time.time_ns() - newest > JUST_NOW else None  # it may go on changing in the same moment
         return changed
 
     def read(self) -> Overview:
@@ -95,21 +98,11 @@ class Look:
             self.close()
             raise
 
-    def _version(self) -> tuple[int, int] | None:
-        try:
-            journal = self._open()
-            if not journal.is_current():
-                self.close()
-                journal = self._open()
-            return self._opened, journal.version()
-        except (NobgError, sqlite3.Error):
-            self.close()
-            return None
-
     def _open(self) -> Journal:
+        if self._journal is not None and not self._journal.is_current():
+            self.close()
         if self._journal is None:
             self._journal = Journal(self._state)
-            self._opened += 1
         return self._journal
 
     def _read(self) -> Overview:

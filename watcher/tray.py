@@ -31,7 +31,7 @@ IDLE, WORKING, PAUSED, ATTENTION = "idle", "working", "paused", "attention"
 """States of the icon, and its files in assets/tray."""
 
 SIZES = (16, 22, 24, 32, 48, 64)  # pixels; each drawn for itself
-LOOK = 0.8  # seconds between looks whether something has changed: it is to be seen within one
+LOOK = 0.9  # seconds between looks whether something has changed: it is to be seen within one
 GRACE = 10.0  # seconds after which a bar for old icons will do: at login the bar for new ones may come later
 OLD = 5.0  # seconds between looks, on a bar for old icons, whether one for new ones has come
 AGAIN = 5.0  # seconds before another try where something went wrong
