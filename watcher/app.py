@@ -250,7 +250,6 @@ class _Session:
         def ready(header: frames.Header) -> None:
             walls = [layer for layer in header["jail"] if "network" in layer["name"]]
             offline = bool(walls) and all(layer["active"] for layer in walls)
-            journal.set("offline", str(int(offline)))
             means = dict.fromkeys(layer["detail"].partition(":")[0] for layer in walls)
             journal.set("offline_by", ", ".join(means) if offline else "")
             journal.set("trouble", None)

@@ -103,7 +103,7 @@ def status(journal: Journal) -> dict[str, Any]:
     if trouble is not None and running:
         problems.append(trouble)
     problems += [_LOST.format(path=path) for path in sorted(paths.state_dir().glob("jobs.damaged-*.db"))]
-    offline = journal.setting("offline")
+    offline_by = journal.setting("offline_by")
     waits = [
         {"place": str(pause.place), "reason": pause.reason, "text": PLACE_REASONS[pause.reason]}
         for pause in journal.pauses()
@@ -117,7 +117,7 @@ def status(journal: Journal) -> dict[str, Any]:
         "folders": list(_folders(settings.folders, journal, running=running)),
         "waiting": waits,
         "model": settings.model or DEFAULT.name,
-        "offline": None if offline is None else offline == "1",
+        "offline": None if offline_by is None else offline_by != "",
         "problems": problems,
     }
 

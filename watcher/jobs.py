@@ -384,7 +384,7 @@ class Journal:
             [part for path, key in watched.items() for part in (os.fsencode(path), key)],
         )
 
-    # Settings that outlive a program: paused, rebuild, offline, trouble, folders
+    # Settings that outlive a program: paused, rebuild, offline_by, trouble, folders, welcome
 
     def setting(self, name: str) -> str | None:
         """A setting, or None."""
