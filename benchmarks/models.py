@@ -31,15 +31,15 @@ Matter = Callable[[bytes], Image.Image]
 
 def ours(name: str) -> Matter:
     """Bytes of a photo -> its alpha (mode L), as the worker makes it."""
-    from watcher import codecs, edges, matting, models
+    from watcher import codecs, edges, fusion, matting, modes
 
-    model = models.find(name)
-    network = matting.load(models.read(model), model, len(os.sched_getaffinity(0)))
+    mode = modes.find(name)
+    ensemble = matting.load(mode.read(), mode, len(os.sched_getaffinity(0)))
 
     def act(data: bytes) -> Image.Image:
         rgb = codecs.decode(codecs.open_header(data)).rgb
-        values = matting.alpha(network, matting.network_input(rgb, model))
-        return Image.fromarray(edges.full_size(values, rgb.width, rgb.height))
+        answers = matting.look(ensemble, [matting.network_input(rgb, view) for view in mode.views])
+        return Image.fromarray(edges.full_size(fusion.one_alpha(mode, answers), rgb))
 
     return act
 
@@ -100,7 +100,7 @@ def compare(photos: Path, folders: list[Path]) -> None:
 
 def print_memory(names: list[str]) -> None:
     """The peaks of a real worker, jail and all, that does one photo of 12 megapixels three times."""
-    from watcher import models, paths
+    from watcher import modes, paths
     from watcher.staff import PICTURE_TIME, Worker
 
     with Image.open(paths.asset("samples/astronaut.jpg")) as image:
@@ -109,7 +109,7 @@ def print_memory(names: list[str]) -> None:
     large.save(photo, "JPEG")
     print("| model | resident, GB | address space, GB | jail |\n|---|---|---|---|")
     for name in names:
-        with Worker(models.find(name)) as worker:
+        with Worker(modes.find(name)) as worker:
             ready = worker.wait_until_ready()
             for number in range(3):
                 worker.send({"id": number, "force": True}, photo.getvalue())

@@ -2,7 +2,9 @@
 
 DIR holds index.csv (columns id, dataset, kind), images/ID.jpg, masks/ID.png (8-bit, same size; for kind `alpha` a soft
 matte) and, for some, void/ID.png (255: not judged). `--pictures FOLDER` scores cut-outs that are there already
-(ID_nobg.png), whichever tool made them.
+(ID_nobg.png), whichever tool made them. `--modes` compares nobg's ways of working with each other and with single
+models: quality, also on the odd rows of index.csv alone (on which no model was calibrated), against the processor time
+of the networks, one thread, in turn; `--plot FILE` draws it.
 
 Per picture, at full size, with p the alpha of the cut-out and g the truth, both 0..1; the table shows means:
 
@@ -24,6 +26,8 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -36,7 +40,11 @@ from scipy import ndimage
 
 Grey = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Rows = list[dict[str, str]]
+Scores = list[dict[str, float]]
 MEASURES = ("IoU", "MAE", "S", "boundary", "gradient")
+MODES = ("isnet-int8", "u2net-int8", "fast", "balanced", "best")
+"""What --modes compares; the first is the measure of all work."""
 
 
 def read_grey(path: Path) -> Grey:
@@ -111,47 +119,124 @@ def score(row: dict[str, str], folder: Path, pictures: Path) -> dict[str, float]
     return measures
 
 
-def cut_out(folder: Path, output: Path) -> None:
+def cut_out(folder: Path, output: Path, model: str | None = None) -> None:
     """What a person would do: the real command on the real photos."""
     command = [sys.executable, "-m", "watcher", "remove", "--force", "-o", str(output), str(folder / "images")]
+    if model is not None:
+        command += ["--model", model]
     environment = os.environ | {"NOBG_HOME": str(output / "home")}
     subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
-def print_row(title: str, scores: list[dict[str, float]]) -> None:
-    """One row: the mean of each measure over the pictures that have it."""
-    columns = []
-    for name in MEASURES:
-        values = [measures[name] for measures in scores if name in measures]
-        columns.append(f"{np.mean(values):.4f}" if values else "-")
-    print(f"| {title} | {len(scores)} | {' | '.join(columns)} |")
+def means(scores: Scores) -> dict[str, float]:
+    """The mean of each measure over the pictures that have it."""
+    found = {name: [measures[name] for measures in scores if name in measures] for name in MEASURES}
+    return {name: float(np.mean(values)) for name, values in found.items() if values}
 
 
-def main() -> None:
-    """Print the table, a row for each dataset and one for all."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("folder", type=Path, metavar="DIR")
-    parser.add_argument("--pictures", type=Path, help="score the cut-outs in this folder in place of making them")
-    options = parser.parse_args()
-    with (options.folder / "index.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    with tempfile.TemporaryDirectory() as name:
-        pictures = options.pictures or Path(name)
-        if options.pictures is None:
-            cut_out(options.folder, pictures)
-        with ProcessPoolExecutor() as pool:
-            scores = list(pool.map(partial(score, folder=options.folder, pictures=pictures), rows))
+def columns(scores: Scores) -> str:
+    """The means as columns of a table."""
+    found = means(scores)
+    return " | ".join(f"{found[name]:.4f}" if name in found else "-" for name in MEASURES)
+
+
+def scores_of(rows: Rows, folder: Path, pictures: Path) -> list[dict[str, float] | None]:
+    """The measures of each picture."""
+    with ProcessPoolExecutor() as pool:
+        return list(pool.map(partial(score, folder=folder, pictures=pictures), rows))
+
+
+def print_datasets(rows: Rows, scores: list[dict[str, float] | None]) -> None:
+    """The table, a row for each dataset and one for all."""
     print(f"| dataset | pictures | {' | '.join(MEASURES)} |\n|---|---|---|---|---|---|---|")
-    groups: dict[str, list[dict[str, float]]] = {}
+    groups: dict[str, Scores] = {}
     for row, measures in zip(rows, scores, strict=True):
         if measures is not None:
             groups.setdefault(row["dataset"], []).append(measures)
     for dataset, members in sorted(groups.items()):
-        print_row(dataset, members)
+        print(f"| {dataset} | {len(members)} | {columns(members)} |")
     everything = [measures for members in groups.values() for measures in members]
-    print_row("**all, mean over pictures**", everything)
+    print(f"| **all, mean over pictures** | {len(everything)} | {columns(everything)} |")
     if len(everything) < len(rows):
         raise SystemExit(f"{len(rows) - len(everything)} of {len(rows)} pictures have no cut-out")
+
+
+def work(names: Sequence[str], photos: list[Path]) -> dict[str, float]:
+    """Processor seconds of each mode's (or model's) networks for one photo: one thread, in turn, the median."""
+    import watcher  # noqa: F401  switches telemetry off before onnxruntime is imported
+    from watcher import codecs, matting, modes
+
+    found = {name: modes.find(name) for name in names}
+    loaded = {name: matting.load(mode.read(), mode, threads=1) for name, mode in found.items()}
+    spent: dict[str, list[float]] = {name: [] for name in names}
+    for photo in photos:
+        rgb = codecs.decode(codecs.open_header(photo.read_bytes())).rgb
+        for name, ensemble in loaded.items():
+            inputs = [matting.network_input(rgb, view) for view in found[name].views]
+            start = time.process_time()
+            matting.look(ensemble, inputs)
+            spent[name].append(time.process_time() - start)
+    return {name: float(np.median(values[1:])) for name, values in spent.items()}
+
+
+def print_modes(rows: Rows, folder: Path, plot: Path | None) -> None:
+    """Each mode's quality and work."""
+    seconds = work(MODES, [folder / "images" / f"{row['id']}.jpg" for row in rows[:: max(1, len(rows) // 12)]])
+    quality: dict[str, dict[str, float]] = {}
+    print(f"| mode or model | rows | {' | '.join(MEASURES)} | processor, s | to {MODES[0]} |\n|{'---|' * 9}")
+    for name in MODES:
+        with tempfile.TemporaryDirectory() as pictures:
+            cut_out(folder, Path(pictures), name)
+            scores = scores_of(rows, folder, Path(pictures))
+        every = [measures for measures in scores if measures is not None]
+        odd = [measures for measures in scores[1::2] if measures is not None]
+        cost = f"{seconds[name]:.2f} | {seconds[name] / seconds[MODES[0]]:.2f}"
+        print(f"| {name} | all {len(every)} | {columns(every)} | {cost} |")
+        print(f"| | odd {len(odd)} | {columns(odd)} | | |", flush=True)
+        quality[name] = means(every)
+    if plot is not None:
+        draw(plot, quality, seconds)
+
+
+def draw(path: Path, quality: dict[str, dict[str, float]], seconds: dict[str, float]) -> None:
+    """The curve: IoU and boundary F of each mode (joined) and model against its work."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+    curve = [name for name in MODES if "-" not in name]
+    for axis, measure in zip(axes, ("IoU", "boundary"), strict=True):
+        axis.plot([seconds[name] for name in curve], [quality[name][measure] for name in curve], "o-")
+        rest = [name for name in MODES if name not in curve]
+        axis.plot([seconds[name] for name in rest], [quality[name][measure] for name in rest], "s", color="grey")
+        for name in MODES:
+            axis.annotate(name, (seconds[name], quality[name][measure]), (4, 6), textcoords="offset points")
+        axis.set(xlabel="processor seconds a picture, networks alone", ylabel=measure)
+        axis.margins(0.16, 0.2)
+        axis.grid(alpha=0.3)
+    figure.savefig(path, dpi=110)
+
+
+def main() -> None:
+    """Read the arguments, cut out, score, print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("folder", type=Path, metavar="DIR")
+    parser.add_argument("--pictures", type=Path, help="score the cut-outs in this folder in place of making them")
+    parser.add_argument("--modes", action="store_true", help="compare nobg's modes, and the models they are made of")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="with --modes: draw quality against work")
+    options = parser.parse_args()
+    with (options.folder / "index.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    if options.modes:
+        print_modes(rows, options.folder, options.plot)
+        return
+    with tempfile.TemporaryDirectory() as name:
+        pictures = options.pictures or Path(name)
+        if options.pictures is None:
+            cut_out(options.folder, pictures)
+        print_datasets(rows, scores_of(rows, options.folder, pictures))
 
 
 if __name__ == "__main__":

@@ -10,5 +10,5 @@ environment = staff.worker_environment()
 del environment["ORT_DISABLE_TELEMETRY"]
 environment["HOME"] = sys.argv.pop(1)
 staff.worker_environment = lambda: environment
-staff.worker_command = lambda model: [sys.executable, str(UNJAILED), model.name]
+staff.worker_command = lambda mode: [sys.executable, str(UNJAILED), mode.name]
 sys.exit(cli.main())

@@ -1,26 +1,26 @@
 """Run a model on a sample squashed to 128 x 128 and write the alpha's bytes to stdout; also under an emulator."""
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
 
-from watcher import matting, models
+from watcher import matting, models, modes
 
 SIDE = 128
 SAMPLE = Path(__file__).parent.parent / "assets" / "samples" / "coffee.jpg"
 
 
-def mask(model_file: bytes) -> bytes:
+def mask(model: models.Model, model_file: bytes) -> bytes:
     """The alpha: 128 x 128 float32."""
-    model = replace(models.DEFAULT, side=SIDE)
-    session = matting.load(model_file, model, threads=1)
+    view = modes.View(model, SIDE)
+    network = matting.network(model_file, model, SIDE, threads=1)
     with Image.open(SAMPLE) as image:
-        values = matting.network_input(image, model)
-    return matting.alpha(session, values).tobytes()
+        values = matting.network_input(image, view)
+    return matting.alpha(network, values).tobytes()
 
 
 if __name__ == "__main__":
-    data = Path(sys.argv[1]).read_bytes() if len(sys.argv) > 1 else models.read(models.DEFAULT)
-    sys.stdout.buffer.write(mask(data))
+    like = models.in_catalogue(sys.argv[1])
+    data = Path(sys.argv[2]).read_bytes() if len(sys.argv) > 2 else models.read(like)
+    sys.stdout.buffer.write(mask(like, data))

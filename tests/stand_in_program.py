@@ -3,14 +3,14 @@
 import sys
 
 from watcher import cli, staff
-from watcher.models import Model
+from watcher.modes import Mode
 
 script, log = sys.argv.pop(1), sys.argv.pop(1)
 
 
-def worker_command(model: Model) -> list[str]:
+def worker_command(mode: Mode) -> list[str]:
     """In place of the real one."""
-    return [sys.executable, "-P", script, *([log] if log else []), model.name]
+    return [sys.executable, "-P", script, *([log] if log else []), mode.name]
 
 
 staff.worker_command = worker_command

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from watcher import commit, dispatch, models, staff
+from watcher import commit, dispatch, modes, staff
 from watcher.errors import ModelError, PlaceError, WorkerError, words
 from watcher.jobs import Job, Journal
-from watcher.models import Model
+from watcher.modes import Mode
 from watcher.recipe import Recipe
 
 Run = Callable[..., list[Job]]
@@ -385,17 +385,17 @@ def models_started(log: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     started: list[str] = []
     stand_in = Path(__file__).parent / "stand_in_worker.py"
 
-    def command(model: Model) -> list[str]:
-        started.append(model.name)
+    def command(mode: Mode) -> list[str]:
+        started.append(mode.name)
         return [sys.executable, str(stand_in), str(log)]
 
-    def find(name: str) -> Model:
+    def find(name: str) -> Mode:
         if name not in ("a", "b"):
             raise ModelError(f"There is no model called {name}.")
-        return replace(models.DEFAULT, name=name)
+        return replace(modes.DEFAULT, name=name)
 
     monkeypatch.setattr(staff, "worker_command", command)
-    monkeypatch.setattr(models, "find", find)
+    monkeypatch.setattr(modes, "find", find)
     return started
 
 
@@ -415,7 +415,7 @@ def test_each_picture_is_done_by_the_model_of_its_recipe(
 ) -> None:
     results = mixed(folder, journal, None, None, "a", "a", "b", None)
     assert [job.state for job in results] == ["done"] * 6
-    ours = models.DEFAULT.name
+    ours = modes.DEFAULT.name
     assert [job.model for job in results] == [ours, ours, "a", "a", "b", ours]
     assert models_started == [ours, "a", "b", ours]
 
@@ -427,19 +427,19 @@ def test_a_model_that_is_not_there_fails_its_pictures_alone(
     found = {job.source.stem: (job.state, job.reason, job.detail) for job in results}
     assert found["1"][:2] == ("failed", "unsupported")
     assert found["0"] == found["2"] == ("done", None, None)
-    assert set(models_started) == {models.DEFAULT.name}
+    assert set(models_started) == {modes.DEFAULT.name}
 
 
 def test_a_picture_done_by_another_model_is_not_done(folder: Path, journal: Journal, models_started: list[str]) -> None:
     sources = write(folder, "ok")
     list(dispatch.run(sources, journal))
-    other = replace(models.DEFAULT, name="a")
-    (again,) = dispatch.run(sources, journal, model=other)
+    other = replace(modes.DEFAULT, name="a")
+    (again,) = dispatch.run(sources, journal, mode=other)
     assert (again.state, again.model) == ("done", "a")
-    (third,) = dispatch.run(sources, journal, model=other)
+    (third,) = dispatch.run(sources, journal, mode=other)
     assert third.reason == "already_done"
     assert names(folder) == ["0_nobg.png"]  # it took the first one's place
-    assert models_started == [models.DEFAULT.name, "a"]
+    assert models_started == [modes.DEFAULT.name, "a"]
 
 
 @pytest.mark.usefixtures("models_started")
@@ -451,14 +451,14 @@ def test_what_is_said_of_a_model_is_a_sentence_that_history_shows(folder: Path, 
 def test_a_worker_that_dies_loading_a_recipe_s_model_costs_that_picture_alone(
     folder: Path, journal: Journal, log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def command(model: Model) -> list[str]:
+    def command(mode: Mode) -> list[str]:
         die = [sys.executable, "-c", "import os; os._exit(9)"]
         return (
-            die if model.name == "a" else [sys.executable, str(Path(__file__).parent / "stand_in_worker.py"), str(log)]
+            die if mode.name == "a" else [sys.executable, str(Path(__file__).parent / "stand_in_worker.py"), str(log)]
         )
 
     monkeypatch.setattr(staff, "worker_command", command)
-    monkeypatch.setattr(models, "find", lambda name: replace(models.DEFAULT, name=name))
+    monkeypatch.setattr(modes, "find", lambda name: replace(modes.DEFAULT, name=name))
     assert states(mixed(folder, journal, "a", None)) == {"0": "unsupported", "1": "done"}
 
 

@@ -17,7 +17,8 @@ def test_on_this_machine_everything_is_well_and_the_sample_was_cut_out(nobg: Nob
     checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
     assert done.returncode == 0
     assert {name for name, check in checks.items() if check["state"] != "good"} == set()
-    assert models.DEFAULT.sha256 in checks["Model"]["detail"]
+    for model in models.SHIPPED:
+        assert checks[f"Model {model.name}"]["detail"] == f"in use, SHA-256 {model.sha256}"
     assert "cut out in" in checks["Sample picture"]["detail"]
     assert {"Jail, network", "Jail, files", "Jail, memory", "Telemetry of onnxruntime"} <= set(checks)
 
@@ -47,6 +48,6 @@ def test_a_missing_layer_is_a_warning_and_a_missing_model_is_bad(monkeypatch: py
     )
     checks = {check.name: check for check in doctor.examine()}
     assert (checks["Jail, files"].state, checks["Jail, files"].exit_code) == ("warning", 0)
-    assert (checks["Model"].state, checks["Model"].exit_code) == ("bad", 3)
+    assert (checks["Model isnet-int8"].state, checks["Model isnet-int8"].exit_code) == ("bad", 3)
     assert (checks["Telemetry of onnxruntime"].state, checks["Telemetry of onnxruntime"].exit_code) == ("bad", 3)
     assert checks["Sample picture"].state == "bad"

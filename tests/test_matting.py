@@ -8,20 +8,21 @@ from PIL import Image
 
 from watcher import matting
 from watcher.errors import ModelError
-from watcher.models import DEFAULT
+from watcher.models import SHIPPED
+from watcher.modes import BALANCED, BEST, Mode, View
 
 from .tiny_onnx import FLOAT16, network
 
-TINY = replace(DEFAULT, name="tiny", side=4)
+TINY = replace(SHIPPED[0], name="tiny", side=4)
 VALUES = np.linspace(-2, 3, 3 * 4 * 4, dtype=np.float32).reshape(1, 3, 4, 4)
 MEAN = VALUES.mean(axis=1)[0]
 
 
 def test_the_input_is_x_over_255_minus_mean_over_std_plane_by_plane() -> None:
-    model = replace(DEFAULT, side=2, mean=(0.5, 0.25, 0.0), std=(1.0, 0.5, 2.0))
+    model = replace(SHIPPED[0], side=2, mean=(0.5, 0.25, 0.0), std=(1.0, 0.5, 2.0))
     image = Image.new("RGB", (2, 2), (255, 51, 102))
     image.putpixel((1, 0), (0, 0, 0))
-    values = matting.network_input(image, model)
+    values = matting.network_input(image, View(model, 2))
     assert values.shape == (1, 3, 2, 2)
     assert values.dtype == np.float32
     assert values[0, :, 0, 0] == pytest.approx([0.5, (0.2 - 0.25) / 0.5, 0.4 / 2.0])
@@ -29,12 +30,12 @@ def test_the_input_is_x_over_255_minus_mean_over_std_plane_by_plane() -> None:
 
 
 def test_a_picture_of_any_shape_is_squashed_to_the_square() -> None:
-    assert matting.network_input(Image.new("RGB", (3000, 10)), DEFAULT).shape == (1, 3, 1024, 1024)
+    assert matting.network_input(Image.new("RGB", (3000, 10)), BALANCED.views[0]).shape == (1, 3, 896, 896)
 
 
 @pytest.mark.parametrize("side", [4, "height", "n"], ids=["fixed", "named as ours", "named otherwise"])
 def test_the_alpha_is_the_first_output_as_it_is_not_stretched(side: int | str) -> None:
-    loaded = matting.load(network("ReduceMean", side=side), TINY, threads=1)
+    loaded = matting.network(network("ReduceMean", side=side), TINY, 4, threads=1)
     little = VALUES / np.float32(100)
     alpha = matting.alpha(loaded, little)
     assert alpha.dtype == np.float32
@@ -44,7 +45,7 @@ def test_the_alpha_is_the_first_output_as_it_is_not_stretched(side: int | str) -
 
 def test_logits_go_through_the_sigmoid_however_large_they_are() -> None:
     model = replace(TINY, logits=True)
-    loaded = matting.load(network("ReduceMean", side=4), model, threads=1)
+    loaded = matting.network(network("ReduceMean", side=4), model, 4, threads=1)
     assert matting.alpha(loaded, VALUES) == pytest.approx(1 / (1 + np.exp(-MEAN)), abs=1e-6)
     extremes = VALUES.copy()
     extremes[:, :, 0, 0], extremes[:, :, 0, 1] = -1e4, 1e4
@@ -53,7 +54,7 @@ def test_logits_go_through_the_sigmoid_however_large_they_are() -> None:
 
 
 def test_a_network_may_want_half_precision() -> None:
-    loaded = matting.load(network("ReduceMean", side=4, dtype=FLOAT16), TINY, threads=1)
+    loaded = matting.network(network("ReduceMean", side=4, dtype=FLOAT16), TINY, 4, threads=1)
     alpha = matting.alpha(loaded, VALUES)
     assert alpha.dtype == np.float32
     assert alpha == pytest.approx(MEAN, abs=2e-3)
@@ -63,13 +64,13 @@ def test_a_network_may_want_half_precision() -> None:
     ("data", "side", "words"),
     [
         (network("Relu", side=4, channels=3), 4, "no mask of side 4"),
-        (network("ReduceMean", side="n"), 8, "no mask of side 8"),
+        (network("ReduceMean", "GlobalAveragePool", side="n"), 4, "no mask of side 4"),
         (network("ReduceMean", "Zero", "Log", side=4), 4, "no numbers"),
     ],
     ids=["three channels", "another size", "infinite"],
 )
 def test_what_is_no_mask_is_refused(data: bytes, side: int, words: str) -> None:
-    loaded = matting.load(data, replace(TINY, side=side), threads=1)
+    loaded = matting.network(data, TINY, side, threads=1)
     with pytest.raises(ModelError, match=words):
         matting.alpha(loaded, VALUES)
 
@@ -77,7 +78,7 @@ def test_what_is_no_mask_is_refused(data: bytes, side: int, words: str) -> None:
 @pytest.mark.parametrize("data", [b"", b"\x08\x08", b"not a model", network("NoSuchOperator", side=4)])
 def test_what_is_no_network_is_refused_in_words(data: bytes) -> None:
     with pytest.raises(ModelError, match="tiny cannot be loaded"):
-        matting.load(data, TINY, threads=1)
+        matting.network(data, TINY, 4, threads=1)
 
 
 def test_the_subject_is_what_is_more_than_half_there() -> None:

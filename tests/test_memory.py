@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from watcher import memory, models
+from watcher import memory, models, modes
 from watcher.errors import ModelError
 from watcher.staff import Worker
 
@@ -87,16 +87,16 @@ def test_other_systems_are_asked_through_psutil(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_model_that_fits_is_let_in_and_one_that_does_not_is_refused_in_words() -> None:
-    model = replace(models.DEFAULT, name="large", memory=5_800_000_000)
+    model = replace(models.SHIPPED[0], name="large", memory=5_800_000_000)
     memory.check(model, free=5_800_000_000)
     with pytest.raises(ModelError) as refused:
         memory.check(model, free=3_100_000_000)
     assert str(refused.value) == (
         "The model large needs about 5.8 GB of memory, and 3.1 GB are free. "
-        "Close other programs, or use a smaller model: nobg models use isnet-int8"
+        "Close other programs, or use what needs less: nobg models use fast"
     )
     with pytest.raises(ModelError, match=r"Close other programs$"):
-        memory.check(models.DEFAULT, free=0)
+        memory.check(modes.FAST, free=0)
 
 
 def test_the_peak_is_that_of_this_process() -> None:
@@ -113,6 +113,6 @@ def test_the_peak_is_that_of_this_process() -> None:
 def test_the_worker_refuses_a_model_for_which_there_is_no_memory_before_it_reads_it() -> None:
     folder = models.sidecar_of("huge").parent
     folder.mkdir(parents=True)
-    models.sidecar_of("huge").write_bytes(models.sidecar("0" * 64, 5, 1 << 50, models.DEFAULT))
-    with Worker(models.find("huge")) as worker, pytest.raises(ModelError, match="GB of memory, and"):
+    models.sidecar_of("huge").write_bytes(models.sidecar("0" * 64, 5, 1 << 50, models.SHIPPED[0]))
+    with Worker(modes.find("huge")) as worker, pytest.raises(ModelError, match="GB of memory, and"):
         worker.wait_until_ready()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from watcher import model_files, models, paths, trial
+from watcher import model_files, models, modes, paths, trial
 
 from .conftest import Nobg, make_photo
 from .tiny_onnx import unknown_model
@@ -31,7 +31,9 @@ def test_the_list_says_of_each_model_what_a_person_wants_to_know(nobg: Nobg) -> 
         assert model.good_for in done.stdout
         assert model.licence in done.stdout
         assert all(source in done.stdout for source in model.sources)
-    assert "isnet-int8 (in use)" in done.stdout
+    assert "balanced (in use)" in done.stdout
+    assert all(f"{mode.name}" in done.stdout and mode.good_for in done.stdout for mode in modes.MODES)
+    assert "isnet-int8 (installed)" in done.stdout
     assert "u2net (not here)" in done.stdout
     assert "nobg models add FILE" in done.stdout
 
@@ -45,7 +47,7 @@ def test_the_list_names_no_registry(nobg: Nobg) -> None:
 def test_the_list_for_scripts(nobg: Nobg) -> None:
     rows = {row["name"]: row for row in json.loads(nobg("models", "list", "--json").stdout)["models"]}
     assert list(rows) == [model.name for model in models.CATALOGUE]
-    assert (rows["isnet-int8"]["installed"], rows["isnet-int8"]["in_use"]) == (True, True)
+    assert (rows["isnet-int8"]["installed"], rows["isnet-int8"]["in_use"]) == (True, False)
     assert (rows["u2net"]["installed"], rows["u2net"]["in_use"]) == (False, False)
     assert rows["u2net"]["size"] == 175997641
     assert rows["u2net"]["sources"]
@@ -59,18 +61,18 @@ def test_an_unknown_model_can_be_added_used_and_given_up(nobg: Nobg, mine: Path,
     added = nobg("models", "add", mine, "--recipe-from", "isnet-int8")
     assert added.returncode == 0, added.stderr
     assert "Licence: not known to nobg" in added.stdout
-    assert nobg("models", "verify").stdout.count("undamaged") == 2
+    assert nobg("models", "verify").stdout.count("undamaged") == 3
 
     assert nobg("models", "use", "mine").returncode == 0
     config = home / "config" / "config.toml"
     assert 'model = "mine"' in config.read_text()
     assert "mine (in use)" in nobg("models", "list").stdout
-    assert nobg("models", "use", "isnet-int8").returncode == 0
+    assert nobg("models", "use", "balanced").returncode == 0
     assert "model" not in config.read_text().replace("config", "")
 
 
 def test_use_keeps_what_else_is_in_the_settings(nobg: Nobg, mine: Path, home: Path, folder: Path) -> None:
-    model_files.add(mine, models.DEFAULT)
+    model_files.add(mine, models.SHIPPED[0])
     config = home / "config" / "config.toml"
     config.parent.mkdir()
     config.write_text(f'# mine\n[[folders]]\npath = "{folder}"  # a comment\n')
@@ -78,7 +80,7 @@ def test_use_keeps_what_else_is_in_the_settings(nobg: Nobg, mine: Path, home: Pa
     assert 'model = "mine"' in config.read_text()
     assert "# a comment" in config.read_text()
     assert nobg("watch", "list").stdout.count(str(folder)) == 1
-    assert nobg("models", "use", "isnet-int8").returncode == 0
+    assert nobg("models", "use", "balanced").returncode == 0
     assert config.read_text().strip() == f'# mine\n[[folders]]\npath = "{folder}"  # a comment'
 
 
@@ -91,7 +93,7 @@ def test_use_refuses_what_is_not_here(nobg: Nobg, home: Path, name: str, words: 
 
 
 def test_verify_and_use_find_damage(nobg: Nobg, mine: Path) -> None:
-    added = model_files.add(mine, models.DEFAULT)
+    added = model_files.add(mine, models.SHIPPED[0])
     models.path_of(added).write_bytes(b"damaged")
     done = nobg("models", "verify")
     assert done.returncode == 3
@@ -107,26 +109,26 @@ def test_a_file_that_is_not_there_is_wrong_usage(nobg: Nobg) -> None:
 
 
 def test_pictures_are_done_and_doctor_looks_with_the_model_in_use(nobg: Nobg, mine: Path, tmp_path: Path) -> None:
-    model_files.add(mine, models.DEFAULT)
+    model_files.add(mine, models.SHIPPED[0])
     nobg("models", "use", "mine")
     make_photo(tmp_path / "photo.jpg")
     done = nobg("remove", "--json", "photo.jpg")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["jobs"][0]["model"] == "mine"
     checks = {check["name"]: check for check in json.loads(nobg("doctor", "--json").stdout)["checks"]}
-    assert checks["Model"]["detail"].startswith("mine, SHA-256")
-    assert checks["Model isnet-int8"]["state"] == "good"
+    assert checks["Model mine"]["detail"].startswith("in use, SHA-256")
+    assert checks["Model u2net-int8"]["state"] == "good"
     assert "GB" in checks["Memory"]["detail"]
     assert checks["Sample picture"]["state"] == "good"
 
 
 def test_doctor_says_when_the_model_in_use_is_gone(nobg: Nobg, mine: Path) -> None:
-    added = model_files.add(mine, models.DEFAULT)
+    added = model_files.add(mine, models.SHIPPED[0])
     nobg("models", "use", "mine")
     models.path_of(added).unlink()
     done = nobg("doctor")
     assert done.returncode == 3
-    assert "[no] Model: The model mine is not installed" in done.stdout
+    assert "[no] Model mine: The model mine is not installed" in done.stdout
     assert "mine (in use, but not here)" in nobg("models", "list").stdout
 
 

@@ -76,7 +76,7 @@ def test_twice_is_the_same_as_once_and_a_damaged_one_is_replaced(tmp_path: Path)
 
 
 def test_the_shipped_model_needs_no_place() -> None:
-    assert model_files.add(models.path_of(models.DEFAULT)) == models.DEFAULT
+    assert model_files.add(models.path_of(models.SHIPPED[0])) == models.SHIPPED[0]
     assert installed_files() == {}
 
 
@@ -93,7 +93,7 @@ def test_when_it_cannot_be_written_nothing_is_there(
     with pytest.raises(PlaceError, match="no room in"):
         model_files.add(tmp_path / "file", models.find(recipe) if recipe else None, passes)
     assert installed_files() == {}
-    assert models.installed() == [models.DEFAULT]
+    assert models.installed() == list(models.SHIPPED)
 
 
 def test_a_place_that_refuses_is_named(tmp_path: Path) -> None:
@@ -262,7 +262,7 @@ def test_what_a_crash_left_without_its_sidecar_is_taken_up_again(tmp_path: Path)
     paths.models_dir().mkdir(parents=True)
     (paths.models_dir() / "one.onnx").write_bytes(b"content")
     (tmp_path / "one.onnx").write_bytes(b"content")
-    assert models.installed() == [models.DEFAULT]
+    assert models.installed() == list(models.SHIPPED)
     assert model_files.add(tmp_path / "one.onnx", TINY, passes).name == "one"
     (tmp_path / "one.onnx").write_bytes(b"different")
     assert model_files.add(tmp_path / "one.onnx", TINY, passes).name == "one-2"
@@ -277,6 +277,6 @@ def test_a_model_that_fails_its_test_run_is_not_installed(tmp_path: Path) -> Non
 
 def test_the_shipped_model_under_other_bytes_passes_its_test_run(tmp_path: Path) -> None:
     (tmp_path / "x.onnx").write_bytes(unknown_model())
-    added = model_files.add(tmp_path / "x.onnx", models.DEFAULT)
+    added = model_files.add(tmp_path / "x.onnx", models.SHIPPED[0])
     assert (added.name, added.side, added.licence) == ("x", 1024, "not known to nobg")
     assert added in models.installed()

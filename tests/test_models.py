@@ -17,6 +17,7 @@ from .conftest import Nobg
 # As recorded, not as the catalogue says it: bytes, the start of the SHA-256, side of the input, is it logits?
 RECORDED = {
     "isnet-int8": (44551292, "007a0e9a9d5e3932", 1024, False),
+    "u2net-int8": (44435985, "95fab45e0a5f2bc2", 320, False),
     "isnet-fp16": (88188479, "b6e8497ba978a6f5", 1024, False),
     "isnet-general-use": (178648008, "60920e99c45464f2", 1024, False),
     "isnet-anime": (176069933, "f15622d853e82601", 1024, False),
@@ -49,7 +50,7 @@ def test_each_row_is_sound(row: models.Model) -> None:
     assert row.licence
     assert "NC" not in row.licence
     assert row.good_for == row.good_for.strip().removesuffix(".")
-    assert row.sources or row == models.DEFAULT
+    assert bool(row.sources) != (row in models.SHIPPED)
 
 
 def test_no_two_rows_are_one_file() -> None:
@@ -62,14 +63,14 @@ def test_no_two_rows_are_one_file() -> None:
 def test_the_shipped_model_is_the_one_in_the_catalogue(nobg: Nobg) -> None:
     done = nobg("models", "verify")
     assert done.returncode == 0
-    assert models.DEFAULT.sha256 in done.stdout
-    assert models.path_of(models.DEFAULT).stat().st_size == models.DEFAULT.size
-    assert models.installed() == [models.DEFAULT]
+    assert models.SHIPPED[0].sha256 in done.stdout
+    assert models.path_of(models.SHIPPED[0]).stat().st_size == models.SHIPPED[0].size
+    assert models.installed() == list(models.SHIPPED)
 
 
 @pytest.mark.parametrize("damage", ["changed", "short", "missing"])
 def test_a_damaged_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> None:
-    data = bytearray(models.path_of(models.DEFAULT).read_bytes())
+    data = bytearray(models.path_of(models.SHIPPED[0]).read_bytes())
     copy = tmp_path / "model.onnx"
     if damage == "changed":
         data[len(data) // 2] ^= 1
@@ -77,7 +78,7 @@ def test_a_damaged_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         copy.write_bytes(data[:1000] if damage == "short" else data)
     monkeypatch.setattr(models, "path_of", lambda _model: copy)
     with pytest.raises(ModelError, match="Install nobg again"):
-        models.read(models.DEFAULT)
+        models.read(models.SHIPPED[0])
     with pytest.raises(ModelError, match="is not installed" if damage == "missing" else "Add it again"):
         models.read(models.find("u2net"))
 
@@ -87,13 +88,13 @@ def test_every_row_can_be_found_and_others_cannot() -> None:
     for name in ("u3net", "", "../u2net", "/etc/passwd", "a\0b"):
         with pytest.raises(ModelError, match="no model called"):
             models.find(name)
-    assert replace(models.DEFAULT) == models.DEFAULT
+    assert replace(models.SHIPPED[0]) == models.SHIPPED[0]
 
 
 def test_a_name_leads_to_no_other_folder() -> None:
     folder = make_folder()
     outside = folder.parent / "outside.json"
-    outside.write_bytes(models.sidecar("ab" * 32, 7, 123, models.DEFAULT))
+    outside.write_bytes(models.sidecar("ab" * 32, 7, 123, models.SHIPPED[0]))
     for name in ("../outside", str(outside.with_suffix(""))):
         with pytest.raises(ModelError, match="no model called"):
             models.find(name)
@@ -119,14 +120,14 @@ def test_a_damaged_sidecar_is_refused_alone(text: str) -> None:
     models.sidecar_of("mine").write_text(text)
     with pytest.raises(ModelError, match=r"mine\.json is damaged"):
         models.find("mine")
-    assert models.installed() == [models.DEFAULT]
+    assert models.installed() == list(models.SHIPPED)
 
 
 def test_a_sidecar_cannot_take_the_place_of_a_row() -> None:
     make_folder()
-    models.sidecar_of("u2net").write_bytes(models.sidecar("ab" * 32, 7, 123, models.DEFAULT))
+    models.sidecar_of("u2net").write_bytes(models.sidecar("ab" * 32, 7, 123, models.SHIPPED[0]))
     assert models.find("u2net") == models.in_catalogue("u2net")
-    assert models.installed() == [models.DEFAULT]
+    assert models.installed() == list(models.SHIPPED)
 
 
 def test_models_are_beside_the_settings_and_the_worker_is_told_where(
@@ -156,4 +157,4 @@ def make_folder() -> Path:
 
 
 def test_json_is_what_a_sidecar_is() -> None:
-    assert json.loads(models.sidecar("ab", 1, 2, models.DEFAULT))["recipe_from"] == "isnet-int8"
+    assert json.loads(models.sidecar("ab", 1, 2, models.SHIPPED[0]))["recipe_from"] == "isnet-int8"

@@ -10,15 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from watcher import models
+
 needs_qemu = pytest.mark.skipif(
     platform.machine() != "x86_64" or not shutil.which("qemu-x86_64"), reason="needs qemu-x86_64 (Debian: qemu-user)"
 )
 
 
 @needs_qemu
-def test_a_processor_without_vnni_computes_the_same_mask() -> None:
+@pytest.mark.parametrize("model", models.SHIPPED, ids=lambda model: model.name)
+def test_a_processor_without_vnni_computes_the_same_mask(model: models.Model) -> None:
     """With weights in 8 bits instead of 7, sums saturate there: the same comparison is then off by 0.05 and more."""
-    program = [os.path.realpath(sys.executable), str(Path(__file__).parent / "mask_128.py")]
+    program = [os.path.realpath(sys.executable), str(Path(__file__).parent / "mask_128.py"), model.name]
     environment = {"PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
     masks = []
     for before in ([], ["qemu-x86_64", "-cpu", "Haswell"]):

@@ -173,7 +173,7 @@ def test_json_has_the_fields_of_the_contract(nobg: Nobg, tmp_path: Path, photo: 
     assert set(job) >= {"id", "source", "output", "state", "reason", "seconds", "model", "verdict"}
     assert job["source"] == str(photo)
     assert job["output"] == str(tmp_path / "photo_nobg.png")
-    assert (job["state"], job["reason"], job["verdict"], job["model"]) == ("done", None, "subject", "isnet-int8")
+    assert (job["state"], job["reason"], job["verdict"], job["model"]) == ("done", None, "subject", "balanced")
     assert job["seconds"] > 0
 
 

@@ -74,7 +74,7 @@ CASES = {
     "metadata": Case({"metadata": "keep"}, camera_but_no_place),
     "first_frame": Case({"first_frame": True}, lambda image, _: getattr(image, "n_frames", 1) == 1, "film.gif"),
     "suffix": Case({"suffix": "_cut"}, lambda _, path: path.name == "photo_cut.png"),
-    "model": Case({"model": "isnet-int8"}, lambda image, _: image.mode == "RGBA"),
+    "model": Case({"model": "fast"}, lambda image, _: image.mode == "RGBA"),
     "output": Case({"output": "into"}, lambda _, path: path.parent.name == "into"),
 }
 """Field -> its case. What the setting changes is compared with what is there without it by the last test."""

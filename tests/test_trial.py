@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from watcher import matting, models, paths, staff, trial
+from watcher import matting, models, modes, paths, staff, trial
 from watcher.errors import ModelError, UsageError
 
 from .tiny_onnx import network, unknown_model
@@ -19,9 +19,10 @@ LIKE = models.find("u2netp")
 
 
 def shipped_alpha() -> NDArray[np.float32]:
-    loaded = matting.load(models.read(models.DEFAULT), models.DEFAULT, threads=2)
+    mode = modes.alone(models.SHIPPED[0])
+    ensemble = matting.load(mode.read(), mode, threads=2)
     with Image.open(paths.asset(trial.SAMPLE)) as image:
-        return matting.alpha(loaded, matting.network_input(image, models.DEFAULT))
+        return matting.look(ensemble, [matting.network_input(image, mode.views[0])])[0]
 
 
 def test_the_subject_that_a_model_must_find_is_the_one_that_the_shipped_one_finds() -> None:
@@ -42,7 +43,7 @@ def test_a_mask_may_be_coarser_but_not_another() -> None:
 
 
 def test_the_shipped_model_under_other_bytes_passes_and_its_memory_is_measured() -> None:
-    taken = trial.run(unknown_model(), models.DEFAULT)
+    taken = trial.run(unknown_model(), models.SHIPPED[0])
     assert 300_000_000 < taken < 3_000_000_000
 
 

@@ -13,7 +13,7 @@ FLOAT, FLOAT16 = 1, 10
 
 def unknown_model() -> bytes:
     """The shipped model with an empty entry of metadata (ModelProto.metadata_props) more: the same in other bytes."""
-    return models.read(models.DEFAULT) + _part(14, b"")
+    return models.read(models.SHIPPED[0]) + _part(14, b"")
 
 
 def network(*operators: str, side: int | str, dtype: int = FLOAT, channels: int = 1) -> bytes:

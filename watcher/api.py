@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from watcher import commit, config, metadata, models, paths, recipe
+from watcher import commit, config, metadata, modes, paths, recipe
 from watcher.dispatch import read_background
 from watcher.errors import PictureError, UsageError
 from watcher.frames import Header
@@ -54,10 +54,10 @@ def remove_background(
     ModelError and WorkerError where there is nothing to do it with. All are watcher.errors.NobgError.
     """
     wanted = _recipe(recipe)
-    model = models.find(wanted.model or config.load(paths.config_path()).model or models.DEFAULT.name)
+    mode = modes.find(wanted.model or config.load(paths.config_path()).model)
     data, background = _bytes_of(picture), read_background(wanted)
     asked = {"id": 0, "force": force, "recipe": wanted.key(), "first": len(data)}
-    header, output = (_in_worker if jailed else _here)(model, asked, data + background)
+    header, output = (_in_worker if jailed else _here)(mode, asked, data + background)
     if header["state"] != "done":
         raise PictureError(header["reason"], header.get("detail") or "")
     return _opened(output)
@@ -154,11 +154,11 @@ def _end() -> None:
     _staff.send_home()
 
 
-def _in_worker(model: models.Model, asked: dict[str, object], data: bytes) -> Answer:
+def _in_worker(mode: modes.Mode, asked: dict[str, object], data: bytes) -> Answer:
     with _one_at_a_time:
         _staff.look()
         try:
-            worker = _staff.worker(model)
+            worker = _staff.worker(mode)
             worker.send(asked, data)
             return worker.receive(PICTURE_TIME)
         except WorkerDiedError as death:
@@ -169,13 +169,13 @@ def _in_worker(model: models.Model, asked: dict[str, object], data: bytes) -> An
             raise
 
 
-def _here(model: models.Model, asked: dict[str, object], data: bytes) -> Answer:
+def _here(mode: modes.Mode, asked: dict[str, object], data: bytes) -> Answer:
     with _one_at_a_time:
-        return _bench(model).do(asked, data)
+        return _bench(mode).do(asked, data)
 
 
 @functools.lru_cache(maxsize=1)
-def _bench(model: models.Model) -> Bench:
+def _bench(mode: modes.Mode) -> Bench:
     from watcher.worker import open_bench
 
-    return open_bench(model)
+    return open_bench(mode)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from watcher import config, frames, instance, models, paths
+from watcher import config, frames, instance, modes, paths
 from watcher.config import LAST_GOOD
 from watcher.dispatch import work
 from watcher.errors import NobgError, UsageError, cannot_write
@@ -260,7 +260,7 @@ class _Session:
             while not self._is_over():
                 self._knock.clear()
                 try:
-                    staff.model = models.find(self._settings.config.model or models.DEFAULT.name)
+                    staff.mode = modes.find(self._settings.config.model)
                     self._work(journal, waiting, staff)
                     if troubled and not any(journal.waiting()):
                         journal.set("trouble", None)  # if it is still there, the next picture tells

@@ -229,13 +229,13 @@ def _add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def _remove(options: argparse.Namespace) -> int:
-    from watcher import config, control, dispatch, jobs, models, paths, selection
+    from watcher import config, control, dispatch, jobs, modes, paths, selection
 
     settings = config.load(paths.config_path())
     recipe = control.chosen_recipe(settings, options.recipe, options.values)
     if options.output is not None:
         recipe = replace(recipe, output=_output_folder(options.output))
-    model = models.find(recipe.model or settings.model or models.DEFAULT.name)
+    mode = modes.find(recipe.model or settings.model)
     sources = selection.pictures(options.paths, recursive=options.recursive)
     named = {os.path.abspath(path) for path in options.paths}
     results: list[Job] = []
@@ -247,7 +247,7 @@ def _remove(options: argparse.Namespace) -> int:
         # a folder does not stand for what was made of its pictures, whatever that is called
         sources = [path for path in sources if str(path) in named or not journal.is_output(os.fsencode(path))]
         try:
-            for result in dispatch.run(sources, journal, recipe=recipe, force=options.force, model=model):
+            for result in dispatch.run(sources, journal, recipe=recipe, force=options.force, mode=mode):
                 results.append(result)
                 if not options.json:
                     _report(result)
@@ -256,7 +256,7 @@ def _remove(options: argparse.Namespace) -> int:
             error = what_ended_it
     if options.json:
         finished = {result.source for result in results}
-        results += [jobs.Job(path, model=model.name) for path in sources if path not in finished]
+        results += [jobs.Job(path, model=mode.name) for path in sources if path not in finished]
         terminal.print_json({"jobs": [result.as_dict() for result in results]})
     else:
         _say_done_before(sum(result.reason == "already_done" for result in results))

@@ -10,12 +10,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from watcher import config, instance, models, paths, store
+from watcher import config, instance, modes, paths, store
 from watcher.config import Config, Folder
 from watcher.errors import PLACE_REASONS, UsageError
 from watcher.formats import is_picture_name
 from watcher.jobs import Job, Journal
-from watcher.models import DEFAULT
 from watcher.recipe import Recipe, RecipeError, read, written
 from watcher.selection import pictures
 from watcher.undo import bring_back, why_left
@@ -40,7 +39,7 @@ def chosen_recipe(settings: Config, name: str | None, values: Mapping[str, objec
         option = f"--{error.field.replace('_', '-')}"
         raise UsageError(f"{option}: {error}. Correct it and try again.") from error
     if recipe.model is not None:
-        models.find(recipe.model)
+        modes.find(recipe.model)
     if "background" in values and recipe.picture is not None and not recipe.picture.is_file():
         raise UsageError(f"The background picture {recipe.picture} is not there. Check the name.")
     return recipe
@@ -116,7 +115,7 @@ def status(journal: Journal) -> dict[str, Any]:
         "failed": counts["failed"],
         "folders": list(_folders(settings.folders, journal, running=running)),
         "waiting": waits,
-        "model": settings.model or DEFAULT.name,
+        "model": settings.model or modes.DEFAULT.name,
         "offline": None if offline_by is None else offline_by != "",
         "problems": problems,
     }

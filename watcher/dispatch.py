@@ -14,10 +14,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from watcher import commit, frames, models, recipe
+from watcher import commit, frames, modes, recipe
 from watcher.errors import DamagedError, ModelError, PictureError, PlaceError, WorkerError, words
 from watcher.jobs import Job, Journal
-from watcher.models import DEFAULT, Model
+from watcher.modes import DEFAULT, Mode
 from watcher.naming import numbered
 from watcher.recipe import Recipe
 from watcher.staff import PICTURE_TIME, Staff, StoppedError, WorkerDiedError, never
@@ -141,9 +141,9 @@ def _feed(
         if isinstance(taken, Task):
             under_way.append(taken)
             try:
-                worker = staff.worker(_model(taken.job, staff), stop)
+                worker = staff.worker(_mode(taken.job, staff), stop)
             except (ModelError, WorkerError) as error:
-                if taken.job.model == staff.model.name:
+                if taken.job.model == staff.mode.name:
                     raise  # nothing can be done with that one
                 under_way.pop()
                 sentence = f"the model {taken.job.model} cannot be used: {str(error).rstrip('.')}."
@@ -155,12 +155,12 @@ def _feed(
 
 
 def _model_name(job: Job, staff: Staff) -> str:
-    return recipe.parse(job.recipe).model or staff.model.name
+    return recipe.parse(job.recipe).model or staff.mode.name
 
 
-def _model(job: Job, staff: Staff) -> Model:
-    """The model that the job asks for. Raises ModelError where there is none of that name."""
-    return staff.model if job.model == staff.model.name else models.find(job.model)
+def _mode(job: Job, staff: Staff) -> Mode:
+    """The mode, or the model alone, that the job asks for. Raises ModelError where there is none of that name."""
+    return staff.mode if job.model == staff.mode.name else modes.find(job.model)
 
 
 def _has_room(under_way: deque[Task], following: Job, staff: Staff) -> bool:
@@ -391,18 +391,18 @@ def run(
     *,
     recipe: Recipe | None = None,
     force: bool = False,
-    model: Model = DEFAULT,
+    mode: Mode = DEFAULT,
 ) -> Iterator[Job]:
     """Do `sources`, in order, here and now, and yield what became of each as it is known.
 
-    `recipe`: how; None: the default. `force`: also what was done before, or shows no clear subject. `model`: that of
+    `recipe`: how; None: the default. `force`: also what was done before, or shows no clear subject. `mode`: that of
     the recipe, if it names one.
     Raises ModelError, WorkerError; and, after all others are done, PlaceError if a place could not be written.
     """
     wanted = recipe or Recipe()
     key, now = wanted.key(), time.time()
     queue = Listed((Job(path, key, force=force, asked_at=now) for path in sources), journal)
-    staff = Staff(model)
+    staff = Staff(mode)
     try:
         yield from work(queue, journal, staff)
     finally:

@@ -6,7 +6,7 @@ import importlib.metadata
 import platform
 from dataclasses import dataclass
 
-from watcher import commit, memory, menu, model_commands, models, paths
+from watcher import commit, memory, menu, model_commands, models, modes, paths
 from watcher.errors import ModelError, NobgError
 from watcher.staff import PICTURE_TIME, Worker, WorkerDiedError
 
@@ -31,14 +31,14 @@ class Check:
 def examine() -> list[Check]:
     """All checks, in the order in which one depends on another. Writes nothing but the worker's log."""
     checks = [Check("Python", "good", f"{platform.python_version()} on {platform.platform()}"), _onnxruntime()]
-    model = models.DEFAULT
+    mode = modes.DEFAULT
     try:
-        model = models.find(model_commands.in_use())
+        mode = modes.find(model_commands.in_use())
     except NobgError as error:
         checks.append(Check("Settings", "bad", str(error), error.exit_code))
-    checks += [_model(model), *_other_models(model), _memory(model)]
+    checks += [*_models(mode), _memory(mode)]
     try:
-        with Worker(model) as worker:
+        with Worker(mode) as worker:
             checks += _worker(worker)
     except NobgError as error:
         checks.append(Check("Worker", "bad", str(error), error.exit_code))
@@ -60,37 +60,30 @@ def _onnxruntime() -> Check:
         return Check("onnxruntime", "bad", "not installed. Install nobg again.", 3)
 
 
-def _model(model: models.Model) -> Check:
-    """The model in use."""
-    try:
-        models.read(model)
-    except ModelError as error:
-        return Check("Model", "bad", str(error), error.exit_code)
-    return Check("Model", "good", f"{model.name}, SHA-256 {model.sha256}")
-
-
-def _other_models(used: models.Model) -> list[Check]:
-    """Those that are installed, too: a damaged one is in nobody's way."""
+def _models(mode: modes.Mode) -> list[Check]:
+    """Those in use, then those that are installed, too: a damaged one of these is in nobody's way."""
     checks = []
-    for model in models.installed():
-        if model != used:
-            try:
-                models.read(model)
-            except ModelError as error:
-                checks.append(Check(f"Model {model.name}", "warning", str(error)))
-            else:
-                checks.append(Check(f"Model {model.name}", "good", "installed, and undamaged"))
+    for model in dict.fromkeys((*mode.models, *models.installed())):
+        used = model in mode.models
+        try:
+            models.read(model)
+        except ModelError as error:
+            state, code = ("bad", error.exit_code) if used else ("warning", 0)
+            checks.append(Check(f"Model {model.name}", state, str(error), code))
+        else:
+            words = f"in use, SHA-256 {model.sha256}" if used else "installed, and undamaged"
+            checks.append(Check(f"Model {model.name}", "good", words))
     return checks
 
 
-def _memory(model: models.Model) -> Check:
+def _memory(mode: modes.Mode) -> Check:
     try:
-        memory.check(model)
+        memory.check(mode)
     except ModelError as error:
         return Check("Memory", "bad", str(error), error.exit_code)
     free = memory.available()
     there = "and the system does not say how much is free" if free is None else f"{memory.gigabytes(free)} are free"
-    return Check("Memory", "good", f"{model.name} takes {memory.gigabytes(model.memory)}, {there}")
+    return Check("Memory", "good", f"{mode.name} takes {memory.gigabytes(mode.memory)}, {there}")
 
 
 def _worker(worker: Worker) -> list[Check]:

@@ -1,7 +1,8 @@
-"""Pixels -> alpha: the ONNX session and what goes in and out of it."""
+"""Pixels -> alpha: the ONNX sessions, what goes in and out of them, and what becomes of several answers."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,9 @@ from PIL import Image
 
 from watcher.errors import ModelError
 from watcher.models import Model
+from watcher.modes import Mode, View
+
+Values = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -25,8 +29,28 @@ class Network:
     model: Model
 
 
-def load(data: bytes, model: Model, threads: int) -> Network:
-    """The network from the model's bytes, on the processor, with `threads` threads. Raises ModelError."""
+@dataclass(frozen=True)
+class Ensemble:
+    """A loaded mode: its views, and the network of each model name and side."""
+
+    mode: Mode
+    networks: Mapping[tuple[str, int], Network]
+
+    def network(self, view: View) -> Network:
+        """The one that looks."""
+        return self.networks[view.model.name, view.side]
+
+
+def load(data: Mapping[str, bytes], mode: Mode, threads: int) -> Ensemble:
+    """The mode's networks from the models' bytes by name, on the processor, with `threads` threads. Raises ModelError."""
+    wanted = dict.fromkeys((view.model, view.side) for view in mode.views)
+    return Ensemble(
+        mode, {(model.name, side): network(data[model.name], model, side, threads) for model, side in wanted}
+    )
+
+
+def network(data: bytes, model: Model, side: int, threads: int) -> Network:
+    """One network from its model's bytes, for pictures of (side, side). Raises ModelError."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.enable_mem_pattern = (
@@ -34,8 +58,8 @@ def load(data: bytes, model: Model, threads: int) -> Network:
     )
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # an idle worker uses no processor time
-    options.add_free_dimension_override_by_name("height", model.side)  # our model's; others have no such names
-    options.add_free_dimension_override_by_name("width", model.side)
+    options.add_free_dimension_override_by_name("height", side)  # our models'; others have no such names
+    options.add_free_dimension_override_by_name("width", side)
     try:
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors have no other base in common
@@ -50,10 +74,13 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
-def network_input(rgb: Image.Image, model: Model) -> NDArray[np.float32]:
-    """The picture squashed to the network's square, bilinear: (1, 3, side, side) float32, (x / 255 - mean) / std."""
-    small = np.asarray(rgb.resize((model.side, model.side), Image.Resampling.BILINEAR))
-    planes = np.empty((1, 3, model.side, model.side), np.float32)
+def network_input(rgb: Image.Image, view: View) -> Values:
+    """The picture as a view sees it, squashed, bilinear: (1, 3, side, side) float32, (x / 255 - mean) / std."""
+    model = view.model
+    small = np.asarray(rgb.resize((view.side, view.side), Image.Resampling.BILINEAR))
+    if view.mirrored:
+        small = small[:, ::-1]
+    planes = np.empty((1, 3, view.side, view.side), np.float32)
     for channel in range(3):
         scale = 1.0 / (255.0 * model.std[channel])
         np.multiply(small[..., channel], np.float32(scale), out=planes[0, channel])
@@ -61,17 +88,26 @@ def network_input(rgb: Image.Image, model: Model) -> NDArray[np.float32]:
     return planes
 
 
-def alpha(network: Network, values: NDArray[np.float32]) -> NDArray[np.float32]:
+def look(ensemble: Ensemble, inputs: Sequence[Values]) -> list[Values]:
+    """The answer of each view to its input: (side, side) float32 in 0..1 as the picture lies. Raises ModelError."""
+    answers = []
+    for view, values in zip(ensemble.mode.views, inputs, strict=True):
+        answer = alpha(ensemble.network(view), values)
+        answers.append(answer[:, ::-1] if view.mirrored else answer)
+    return answers
+
+
+def alpha(network: Network, values: Values) -> Values:
     """The network's answer: (side, side) float32 in 0..1, not stretched, so that little stays little.
 
     Raises ModelError where it is no mask: another shape, or values that are no numbers.
     """
-    model = network.model
+    model, side = network.model, values.shape[-1]
     inputs = {network.input: values.astype(network.dtype, copy=False)}
     answer = np.asarray(network.session.run([network.output], inputs)[0])
-    if answer.size != model.side**2 or answer.shape[-2:] != (model.side, model.side):
-        raise ModelError(f"The model {model.name} answers {answer.shape}, which is no mask of side {model.side}.")
-    mask: NDArray[np.float32] = answer.reshape(model.side, model.side).astype(np.float32, copy=False)
+    if answer.size != side**2 or answer.shape[-2:] != (side, side):
+        raise ModelError(f"The model {model.name} answers {answer.shape}, which is no mask of side {side}.")
+    mask: Values = answer.reshape(side, side).astype(np.float32, copy=False)
     if model.logits:
         mask = _sigmoid(mask)
     if not np.isfinite(mask).all():
@@ -79,13 +115,13 @@ def alpha(network: Network, values: NDArray[np.float32]) -> NDArray[np.float32]:
     return mask
 
 
-def _sigmoid(values: NDArray[np.float32]) -> NDArray[np.float32]:
+def _sigmoid(values: Values) -> Values:
     """1 / (1 + exp(-x)), which is 0 also where exp is infinite."""
     with np.errstate(over="ignore"):
-        result: NDArray[np.float32] = np.reciprocal(1 + np.exp(-values))
+        result: Values = np.reciprocal(1 + np.exp(-values))
     return result
 
 
-def subject_share(values: NDArray[np.float32]) -> float:
+def subject_share(values: Values) -> float:
     """The share, 0..1, of the picture that is more subject than background: alpha (H, W) of at least 0.5."""
     return float(np.count_nonzero(values >= 0.5) / values.size)

@@ -7,17 +7,18 @@ import sys
 from pathlib import Path
 
 from watcher.errors import ModelError
-from watcher.models import DEFAULT, Model
+from watcher.models import Model
+from watcher.modes import FAST, Mode
 
 
-def check(model: Model, free: int | None = None) -> None:
-    """Raise ModelError where the model needs more than is free (bytes; None: look). To be asked before it is read."""
+def check(mode: Mode | Model, free: int | None = None) -> None:
+    """Raise ModelError where the mode (or model) needs more than is free (bytes; None: look). To be asked before it is read."""
     free = available() if free is None else free
-    if free is None or model.memory <= free:
+    if free is None or mode.memory <= free:
         return
-    smaller = f", or use a smaller model: nobg models use {DEFAULT.name}" if model.memory > DEFAULT.memory else ""
+    smaller = f", or use what needs less: nobg models use {FAST.name}" if mode.memory > FAST.memory else ""
     raise ModelError(
-        f"The model {model.name} needs about {gigabytes(model.memory)} of memory, and {gigabytes(free)} are free. "
+        f"The model {mode.name} needs about {gigabytes(mode.memory)} of memory, and {gigabytes(free)} are free. "
         f"Close other programs{smaller}"
     )
 

@@ -6,29 +6,47 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from watcher import config, memory, models, paths, terminal
+from watcher import config, memory, models, modes, paths, terminal
 from watcher.errors import ModelError
 from watcher.models import Model
+from watcher.modes import Mode
 
 
 def in_use() -> str:
     """The name of the model that nobg works with where nothing else is asked for. Raises UsageError."""
-    return config.load(paths.config_path()).model or models.DEFAULT.name
+    return config.load(paths.config_path()).model or modes.DEFAULT.name
 
 
 def list_(options: argparse.Namespace) -> int:
-    """Every model that there is, and where those that are not here are found."""
+    """Nobg's own ways of working, then every model that there is, and where those that are not here are found."""
     current, here = in_use(), models.installed()
     rows = [*models.CATALOGUE, *models.added()]
     if options.json:
-        terminal.print_json({"models": [_as_dict(model, current, here) for model in rows]})
+        own = [_mode_as_dict(mode, current) for mode in modes.MODES]
+        terminal.print_json({"modes": own, "models": [_as_dict(model, current, here) for model in rows]})
         return 0
+    for mode in modes.MODES:
+        state = " (in use)" if mode.name == current else ""
+        terminal.tell(f"{mode.name}{state}: {mode.good_for}")
+        terminal.tell(f"    in the package; takes {memory.gigabytes(mode.memory)} of memory")
+    terminal.tell("")
+    terminal.tell("In their place, a single model can be used:")
     for model in rows:
         for line in _lines(model, current, here):
             terminal.tell(line)
     terminal.tell("")
     terminal.tell("nobg downloads nothing. Get a file where it says, then: nobg models add FILE")
     return 0
+
+
+def _mode_as_dict(mode: Mode, current: str) -> dict[str, Any]:
+    return {
+        "name": mode.name,
+        "in_use": mode.name == current,
+        "memory": mode.memory,
+        "good_for": mode.good_for,
+        "models": [model.name for model in mode.models],
+    }
 
 
 def _as_dict(model: Model, current: str, here: list[Model]) -> dict[str, Any]:
@@ -64,7 +82,7 @@ def add(options: argparse.Namespace) -> int:
 
     recipe = None if options.recipe_from is None else models.in_catalogue(options.recipe_from)
     model = model_files.add(options.file, recipe)
-    if model == models.DEFAULT:
+    if model in models.SHIPPED:
         terminal.tell(f"This is {model.name}, which came with nobg: it is here already.")
         return 0
     known = f"This is {model.name}: {model.good_for}." if model in models.CATALOGUE else f"It is called {model.name}."
@@ -90,8 +108,8 @@ def verify(_options: argparse.Namespace) -> int:
 
 def use(options: argparse.Namespace) -> int:
     """Work with this model from now on."""
-    model = models.find(options.name)
-    models.read(model)  # not only there, but sound
-    config.set_value(paths.config_path(), "model", None if model == models.DEFAULT else model.name)
-    terminal.tell(f"nobg works with {model.name} from now on: {model.good_for}.")
+    mode = modes.find(options.name)
+    mode.read()  # not only there, but sound
+    config.set_value(paths.config_path(), "model", None if mode == modes.DEFAULT else mode.name)
+    terminal.tell(f"nobg works with {mode.name} from now on: {mode.good_for}.")
     return 0

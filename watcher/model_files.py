@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from watcher import commit, models, trial
+from watcher import commit, models, modes, trial
 from watcher.errors import PictureError, PlaceError, UsageError
 from watcher.models import Model
 
@@ -58,7 +58,7 @@ def add(path: Path, recipe: Model | None = None, try_out: Trial = trial.run) -> 
     sha256 = hashlib.sha256(data).hexdigest()
     model = models.recognise(sha256)
     if model is not None:
-        if model != models.DEFAULT:  # which came with nobg
+        if model not in models.SHIPPED:  # which came with nobg
             _install(models.path_of(model), data, sha256)
         return model
     if recipe is None:
@@ -209,11 +209,11 @@ def _add_unknown(path: Path, data: bytes, sha256: str, recipe: Model, try_out: T
 
 
 def _names(stem: str) -> Iterator[str]:
-    """Names for a model whose file is called `stem`: plain ones, that no row of the catalogue has."""
+    """Names for a model whose file is called `stem`: plain ones, that neither a row of the catalogue nor a mode has."""
     plain = re.sub(r"[^a-z0-9._-]+", "-", stem.lower()).strip("._-")[:60] or "model"
     for number in itertools.count(1):
         name = plain if number == 1 else f"{plain}-{number}"
-        if all(model.name != name for model in models.CATALOGUE):
+        if all(known.name != name for known in (*models.CATALOGUE, *modes.MODES)):
             yield name
 
 

@@ -63,9 +63,18 @@ CATALOGUE = (
         size=44_551_292,
         licence="Apache-2.0",
         memory=800 * _MB,
-        good_for="everyday pictures; the smallest and quickest at this size",
+        good_for="one of the two networks in the package, alone, at its full size",
         mean=_HALF,
         std=_ONE,
+    ),
+    Model(
+        name="u2net-int8",
+        sha256="95fab45e0a5f2bc2772c4efc092530bde4fa06ee5ff2b815ab3b67d3c7618440",
+        size=44435985,
+        licence="Apache-2.0",
+        memory=600 * _MB,
+        good_for="the other network in the package, alone, at its full size",
+        side=320,
     ),
     Model(
         name="isnet-fp16",
@@ -203,7 +212,8 @@ CATALOGUE = (
         logits=True,
     ),
 )
-DEFAULT = CATALOGUE[0]
+SHIPPED = CATALOGUE[:2]
+"""They come with nobg."""
 
 UNKNOWN_LICENCE = "not known to nobg"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -238,7 +248,7 @@ def installed() -> list[Model]:
 
 def path_of(model: Model) -> Path:
     """Where the model's file is (or should be)."""
-    if model.name == DEFAULT.name:
+    if model in SHIPPED:
         return paths.asset(f"models/{model.file}")
     return paths.models_dir() / model.file
 
@@ -246,11 +256,11 @@ def path_of(model: Model) -> Path:
 def read(model: Model) -> bytes:
     """The model's bytes, known to be the right ones. Raises ModelError when missing or changed."""
     path = path_of(model)
-    remedy = "Install nobg again." if model.name == DEFAULT.name else "Add it again: nobg models add FILE"
+    remedy = "Install nobg again." if model in SHIPPED else "Add it again: nobg models add FILE"
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
-        if model.name == DEFAULT.name:
+        if model in SHIPPED:
             raise ModelError(f"The model {path} is missing. {remedy}") from error
         text = "`nobg models list` says where its file is found; then: nobg models add FILE"
         raise ModelError(f"The model {model.name} is not installed ({path} is missing). {text}") from error

@@ -12,7 +12,7 @@ from typing import Any
 
 import integrations
 from integrations import base
-from watcher import config, menu, models, paths, phrases
+from watcher import config, menu, modes, paths, phrases
 from watcher.config import LAST_GOOD, Config
 from watcher.errors import PLACE_REASONS, NobgError, UsageError
 from watcher.jobs import Journal
@@ -52,7 +52,7 @@ class Overview:
     notifications: bool = True
     menu: bool = False
     login: bool = False
-    model: str = models.DEFAULT.name
+    model: str = modes.DEFAULT.name
     offline: str | None = None
     offers: tuple[str, ...] = ()
 
@@ -130,7 +130,7 @@ class Look:
             notifications=settings.notifications,
             menu=menu_is,
             login=login_is,
-            model=settings.model or models.DEFAULT.name,
+            model=settings.model or modes.DEFAULT.name,
             offline=journal.setting("offline_by"),
             offers=_offers(journal, menu_is=menu_is, login_is=login_is, folders=folders),
         )

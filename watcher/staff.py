@@ -15,7 +15,7 @@ from typing import BinaryIO, Self, cast
 
 from watcher import frames, paths
 from watcher.errors import ModelError, WorkerError
-from watcher.models import DEFAULT, Model
+from watcher.modes import DEFAULT, Mode
 
 logger = logging.getLogger(__name__)
 
@@ -58,19 +58,19 @@ def worker_environment() -> dict[str, str]:
     return environment
 
 
-def worker_command(model: Model) -> list[str]:
+def worker_command(mode: Mode) -> list[str]:
     """How the worker is started; -P: not with a module from the folder a person happens to be in."""
-    return [sys.executable, "-P", "-m", "watcher.worker", model.name]
+    return [sys.executable, "-P", "-m", "watcher.worker", mode.name]
 
 
 class Worker:
     """One worker process. Use as a context manager; it is ended at the end, whatever it is doing."""
 
-    def __init__(self, model: Model = DEFAULT) -> None:
+    def __init__(self, mode: Mode = DEFAULT) -> None:
         """Start it, without waiting until it is ready."""
         self._log = paths.open_log("worker.log")
         self._process = subprocess.Popen(
-            worker_command(model),
+            worker_command(mode),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -174,23 +174,23 @@ class Worker:
 class Staff:
     """The one worker of a program: started when there is work, kept until it is sent home, replaced when it dies."""
 
-    def __init__(self, model: Model = DEFAULT, ready: Callable[[frames.Header], None] = lambda _header: None) -> None:
-        """`model`: for what asks for no other. `ready` is told what each new worker says of itself."""
-        self.model = model
+    def __init__(self, mode: Mode = DEFAULT, ready: Callable[[frames.Header], None] = lambda _header: None) -> None:
+        """`mode`: for what asks for no other. `ready` is told what each new worker says of itself."""
+        self.mode = mode
         self._ready = ready
         self._worker: Worker | None = None
-        self._has: Model | None = None
+        self._has: Mode | None = None
 
-    def worker(self, model: Model | None = None, stop: Callable[[], bool] = never) -> Worker:
-        """The worker, started now if need be; `model`: None is that of the worker that is there, else the usual one.
+    def worker(self, mode: Mode | None = None, stop: Callable[[], bool] = never) -> Worker:
+        """The worker, started now if need be; `mode`: None is that of the worker that is there, else the usual one.
 
-        A worker with another model is sent home: to be asked for only while it has nothing in hand.
+        A worker in another mode is sent home: to be asked for only while it has nothing in hand.
         Raises ModelError, WorkerError, StoppedError.
         """
-        if model is not None and model != self._has:
+        if mode is not None and mode != self._has:
             self.send_home()
         if self._worker is None:
-            self._has = model or self.model
+            self._has = mode or self.mode
             worker = Worker(self._has)
             try:
                 self._ready(worker.wait_until_ready(stop))

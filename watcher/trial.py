@@ -13,7 +13,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from watcher import memory, models, paths
+from watcher import memory, models, modes, paths
 from watcher.errors import ModelError, UsageError
 from watcher.staff import PICTURE_TIME, worker_environment
 
@@ -81,11 +81,12 @@ def main() -> int:
     candidate = replace(recipe, name="in this file")
     jail.enter_before_threads(recipe.memory + 3 * len(data))  # it may be larger than the model it is like
     try:
-        network = matting.load(data, candidate, threads=os.cpu_count() or 1)
+        view = modes.View(candidate, candidate.side)
+        network = matting.network(data, candidate, view.side, threads=os.cpu_count() or 1)
         del data
         jail.enter_with_threads(recipe.memory)
         rgb = codecs.decode(codecs.open_header(picture)).rgb
-        problem = judge(matting.alpha(network, matting.network_input(rgb, candidate)))
+        problem = judge(matting.alpha(network, matting.network_input(rgb, view)))
     except ModelError as error:
         problem = str(error)
     except Exception as error:  # noqa: BLE001  onnxruntime's errors have no other base; one that a model causes is its problem
@@ -106,7 +107,7 @@ def judge(alpha: NDArray[np.float32]) -> str | None:
         return "it takes all of the sample picture for the subject."
     agreement = (seen & expected).bit_count() / (seen | expected).bit_count()
     if agreement < LEAST_AGREEMENT:
-        return f"in the sample picture it finds another subject than {models.DEFAULT.name} (overlap {agreement:.0%})."
+        return f"in the sample picture it finds another subject than nobg itself (overlap {agreement:.0%})."
     return None
 
 

@@ -1,6 +1,6 @@
 """The jailed process: pictures in on stdin, cut-outs out on stdout, and nothing else to be had.
 
-`python -m watcher.worker MODEL`. It answers with one frame when it is ready (what jails it, or why it cannot work),
+`python -m watcher.worker MODE`. It answers with one frame when it is ready (what jails it, or why it cannot work),
 then with one frame for each frame it gets, in the order of arrival:
 
     in   {"id", "force", "recipe", "first"} + the file's bytes (`first` of them) and those of the background picture,
@@ -28,7 +28,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from watcher import codecs, compose, edges, encode, frames, jail, matting, memory, models, recipe
+from watcher import codecs, compose, edges, encode, frames, fusion, jail, matting, memory, modes, recipe
 from watcher.errors import ModelError, PictureError, words
 from watcher.recipe import Recipe
 
@@ -89,7 +89,7 @@ class Frame:
     work: Work
     last: bool = True
     picture: codecs.Picture | None = None
-    values: NDArray[np.float32] | None = None
+    values: list[NDArray[np.float32]] = field(default_factory=list)
     busy: float = 0.0
 
     def step(self, act: Callable[[Frame], None]) -> None:
@@ -113,12 +113,11 @@ class Frame:
 class Bench:
     """What the three steps work with."""
 
-    session: Any
-    model: models.Model
+    ensemble: matting.Ensemble
     budget: Budget
 
     def decode(self, work: Work) -> Iterator[Frame]:
-        """The first step: the file's bytes -> each frame with the network's input."""
+        """The first step: the file's bytes -> each frame with the networks' inputs."""
         frame = Frame(work)
         frame.step(self._begin)
         for number in range(1, work.count + 1):
@@ -146,20 +145,20 @@ class Bench:
 
     def _take(self, frame: Frame) -> None:
         frame.picture = next(frame.work.pictures)
-        frame.values = matting.network_input(frame.picture.rgb, self.model)
+        frame.values = [matting.network_input(frame.picture.rgb, view) for view in self.ensemble.mode.views]
 
     def infer(self, frame: Frame) -> None:
-        """The second step: the network's input -> its alpha."""
-        assert frame.values is not None
-        frame.values = matting.alpha(self.session, frame.values)
+        """The second step: the networks' inputs -> their answers."""
+        frame.values = matting.look(self.ensemble, frame.values)
 
     def gather(self, frame: Frame) -> None:
-        """The third step: the alpha at full size, and, with the last frame, the output if there is a subject."""
-        work, picture, values = frame.work, frame.picture, frame.values
+        """The third step: one alpha, at full size, and, with the last frame, the output if there is a subject."""
+        work, picture, answers = frame.work, frame.picture, frame.values
         assert picture is not None
-        assert values is not None
-        frame.picture = frame.values = None
-        alpha = edges.full_size(values, picture.rgb.width, picture.rgb.height)
+        frame.picture, frame.values = None, []
+        values = fusion.one_alpha(self.ensemble.mode, answers)
+        del answers
+        alpha = edges.full_size(values, picture.rgb)
         share = matting.subject_share(values)
         if picture.alpha is not None:
             alpha = codecs.times(alpha, picture.alpha)
@@ -289,12 +288,12 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def open_bench(model: models.Model) -> Bench:
+def open_bench(mode: modes.Mode) -> Bench:
     """What it takes to work on pictures in this process, without a jail. Raises ModelError."""
-    memory.check(model)
-    data = models.read(model)
+    memory.check(mode)
+    data = mode.read()
     codecs.prepare()
-    return Bench(matting.load(data, model, _cores()), model, Budget(PIXELS_AT_ONCE))
+    return Bench(matting.load(data, mode, _cores()), Budget(PIXELS_AT_ONCE))
 
 
 def main() -> int:
@@ -304,25 +303,25 @@ def main() -> int:
     os.dup2(2, 1)  # a library that prints must not write into the frames
     sys.stdin.close()
     try:
-        model = models.find(sys.argv[1])
-        memory.check(model)
-        data = models.read(model)
+        mode = modes.find(sys.argv[1])
+        memory.check(mode)
+        data = mode.read()
         codecs.prepare()
-        layers = jail.enter_before_threads(model.memory)
-        session = matting.load(data, model, _cores())
+        layers = jail.enter_before_threads(mode.memory)
+        ensemble = matting.load(data, mode, _cores())
     except ModelError as error:
         frames.write(stdout, {"ready": False, "message": str(error)})
         return error.exit_code
     del data
-    layers += jail.enter_with_threads(model.memory)
+    layers += jail.enter_with_threads(mode.memory)
     ready = {
         "ready": True,
-        "model": model.name,
+        "model": mode.name,
         "jail": [layer.as_dict() for layer in layers],
         "telemetry_off": os.environ.get("ORT_DISABLE_TELEMETRY") == "1",
     }
     frames.write(stdout, ready)
-    serve(stdin, stdout, Bench(session, model, Budget(PIXELS_AT_ONCE)))
+    serve(stdin, stdout, Bench(ensemble, Budget(PIXELS_AT_ONCE)))
     return 0
 
 

