@@ -14,7 +14,7 @@ SAMPLE = Path(__file__).parent.parent / "assets" / "samples" / "coffee.jpg"
 def mask(model: models.Model, model_file: bytes) -> bytes:
     """The alpha: 128 x 128 float32."""
     view = modes.View(model, SIDE)
-    network = matting.network(model_file, model, SIDE, threads=1)
+    network = matting.network(model_file, model, threads=1)
     with Image.open(SAMPLE) as image:
         values = matting.network_input(image, view)
     return matting.alpha(network, values).tobytes()

@@ -9,7 +9,7 @@ from PIL import Image
 from watcher import matting
 from watcher.errors import ModelError
 from watcher.models import SHIPPED
-from watcher.modes import BALANCED, BEST, Mode, View
+from watcher.modes import BALANCED, BEST, View
 
 from .tiny_onnx import FLOAT16, network
 
@@ -35,7 +35,7 @@ def test_a_picture_of_any_shape_is_squashed_to_the_square() -> None:
 
 @pytest.mark.parametrize("side", [4, "height", "n"], ids=["fixed", "named as ours", "named otherwise"])
 def test_the_alpha_is_the_first_output_as_it_is_not_stretched(side: int | str) -> None:
-    loaded = matting.network(network("ReduceMean", side=side), TINY, 4, threads=1)
+    loaded = matting.network(network("ReduceMean", side=side), TINY, threads=1)
     little = VALUES / np.float32(100)
     alpha = matting.alpha(loaded, little)
     assert alpha.dtype == np.float32
@@ -45,7 +45,7 @@ def test_the_alpha_is_the_first_output_as_it_is_not_stretched(side: int | str) -
 
 def test_logits_go_through_the_sigmoid_however_large_they_are() -> None:
     model = replace(TINY, logits=True)
-    loaded = matting.network(network("ReduceMean", side=4), model, 4, threads=1)
+    loaded = matting.network(network("ReduceMean", side=4), model, threads=1)
     assert matting.alpha(loaded, VALUES) == pytest.approx(1 / (1 + np.exp(-MEAN)), abs=1e-6)
     extremes = VALUES.copy()
     extremes[:, :, 0, 0], extremes[:, :, 0, 1] = -1e4, 1e4
@@ -54,23 +54,23 @@ def test_logits_go_through_the_sigmoid_however_large_they_are() -> None:
 
 
 def test_a_network_may_want_half_precision() -> None:
-    loaded = matting.network(network("ReduceMean", side=4, dtype=FLOAT16), TINY, 4, threads=1)
+    loaded = matting.network(network("ReduceMean", side=4, dtype=FLOAT16), TINY, threads=1)
     alpha = matting.alpha(loaded, VALUES)
     assert alpha.dtype == np.float32
     assert alpha == pytest.approx(MEAN, abs=2e-3)
 
 
 @pytest.mark.parametrize(
-    ("data", "side", "words"),
+    ("data", "words"),
     [
-        (network("Relu", side=4, channels=3), 4, "no mask of side 4"),
-        (network("ReduceMean", "GlobalAveragePool", side="n"), 4, "no mask of side 4"),
-        (network("ReduceMean", "Zero", "Log", side=4), 4, "no numbers"),
+        (network("Relu", side=4, channels=3), "no mask of side 4"),
+        (network("ReduceMean", "GlobalAveragePool", side="n"), "no mask of side 4"),
+        (network("ReduceMean", "Zero", "Log", side=4), "no numbers"),
     ],
     ids=["three channels", "another size", "infinite"],
 )
-def test_what_is_no_mask_is_refused(data: bytes, side: int, words: str) -> None:
-    loaded = matting.network(data, TINY, side, threads=1)
+def test_what_is_no_mask_is_refused(data: bytes, words: str) -> None:
+    loaded = matting.network(data, TINY, threads=1)
     with pytest.raises(ModelError, match=words):
         matting.alpha(loaded, VALUES)
 
@@ -78,8 +78,26 @@ def test_what_is_no_mask_is_refused(data: bytes, side: int, words: str) -> None:
 @pytest.mark.parametrize("data", [b"", b"\x08\x08", b"not a model", network("NoSuchOperator", side=4)])
 def test_what_is_no_network_is_refused_in_words(data: bytes) -> None:
     with pytest.raises(ModelError, match="tiny cannot be loaded"):
-        matting.network(data, TINY, 4, threads=1)
+        matting.network(data, TINY, threads=1)
 
 
 def test_the_subject_is_what_is_more_than_half_there() -> None:
     assert matting.subject_share(np.array([[0.0, 0.49], [0.5, 1.0]], np.float32)) == 0.5
+
+
+def test_each_view_is_looked_at_by_its_network_and_a_mirror_image_is_turned_back() -> None:
+    one, other = replace(TINY, name="one"), replace(TINY, name="other")
+    views = (View(one, 4), View(one, 4, mirrored=True), View(other, 8))
+    mode = replace(BEST, views=views)
+    assert mode.models == (one, other)
+    data = {"one": network("ReduceMean", side="n"), "other": network("ReduceMean", "Sigmoid", side="n")}
+    ensemble = matting.load(data, mode, threads=1)
+    image = Image.fromarray(np.arange(4 * 4 * 3, dtype=np.uint8).reshape(4, 4, 3) * 5)
+    straight, mirrored, larger = matting.look(ensemble, [matting.network_input(image, view) for view in views])
+    assert mirrored == pytest.approx(straight, abs=1e-6)
+    assert np.ptp(straight[0]) > 0.1
+    assert larger.shape == (8, 8)
+
+
+def test_the_modes_are_made_of_what_is_in_the_package() -> None:
+    assert {model for mode in (BALANCED, BEST) for model in mode.models} == set(SHIPPED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,26 +32,23 @@ class Network:
 
 @dataclass(frozen=True)
 class Ensemble:
-    """A loaded mode: its views, and the network of each model name and side."""
+    """A loaded mode: its views, and the network of each model's name."""
 
     mode: Mode
-    networks: Mapping[tuple[str, int], Network]
-
-    def network(self, view: View) -> Network:
-        """The one that looks."""
-        return self.networks[view.model.name, view.side]
+    networks: Mapping[str, Network]
 
 
 def load(data: Mapping[str, bytes], mode: Mode, threads: int) -> Ensemble:
-    """The mode's networks from the models' bytes by name, on the processor, with `threads` threads. Raises ModelError."""
-    wanted = dict.fromkeys((view.model, view.side) for view in mode.views)
-    return Ensemble(
-        mode, {(model.name, side): network(data[model.name], model, side, threads) for model, side in wanted}
-    )
+    """The mode's networks from the bytes of its models by name, with `threads` threads each. Raises ModelError."""
+    return Ensemble(mode, {model.name: network(data[model.name], model, threads) for model in mode.models})
 
 
-def network(data: bytes, model: Model, side: int, threads: int) -> Network:
-    """One network from its model's bytes, for pictures of (side, side). Raises ModelError."""
+def network(data: bytes, model: Model, threads: int) -> Network:
+    """One network from its model's bytes. Raises ModelError.
+
+    Ours take any side, and are not told which: each side would be a session of its own, and take 0.1 GB more.
+    """
+    _share_memory()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.enable_mem_pattern = (
@@ -58,16 +56,31 @@ def network(data: bytes, model: Model, side: int, threads: int) -> Network:
     )
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # an idle worker uses no processor time
-    options.add_free_dimension_override_by_name("height", side)  # our models'; others have no such names
-    options.add_free_dimension_override_by_name("width", side)
+    options.add_session_config_entry("session.use_env_allocators", "1")
     try:
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors have no other base in common
         raise ModelError(f"The model {model.name} cannot be loaded ({_first_line(error)}).") from error
+    session._model_bytes = None  # noqa: SLF001  kept there for a fallback that we do not use: 44 MB for each network
     source = session.get_inputs()[0]
     dtype = np.float16 if source.type == "tensor(float16)" else np.float32
     # The side outputs that U-2-Net, IS-Net and BiRefNet have from their training come after the one that counts.
     return Network(session, source.name, session.get_outputs()[0].name, dtype, model)
+
+
+@functools.cache
+def _share_memory() -> None:
+    """One arena for all networks of the process: they work one after the other. Chunks as large as asked for."""
+    place = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    as_asked = {
+        "max_mem": 0,
+        "arena_extend_strategy": 1,
+        "initial_chunk_size_bytes": -1,
+        "max_dead_bytes_per_chunk": -1,
+    }
+    onnxruntime.create_and_register_allocator(place, onnxruntime.OrtArenaCfg(as_asked))
 
 
 def _first_line(error: Exception) -> str:
@@ -92,7 +105,7 @@ def look(ensemble: Ensemble, inputs: Sequence[Values]) -> list[Values]:
     """The answer of each view to its input: (side, side) float32 in 0..1 as the picture lies. Raises ModelError."""
     answers = []
     for view, values in zip(ensemble.mode.views, inputs, strict=True):
-        answer = alpha(ensemble.network(view), values)
+        answer = alpha(ensemble.networks[view.model.name], values)
         answers.append(answer[:, ::-1] if view.mirrored else answer)
     return answers
 

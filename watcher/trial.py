@@ -82,7 +82,7 @@ def main() -> int:
     jail.enter_before_threads(recipe.memory + 3 * len(data))  # it may be larger than the model it is like
     try:
         view = modes.View(candidate, candidate.side)
-        network = matting.network(data, candidate, view.side, threads=os.cpu_count() or 1)
+        network = matting.network(data, candidate, threads=os.cpu_count() or 1)
         del data
         jail.enter_with_threads(recipe.memory)
         rgb = codecs.decode(codecs.open_header(picture)).rgb
