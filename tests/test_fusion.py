@@ -21,14 +21,14 @@ def disc(side: int, radius: float, inside: float = 1.0, outside: float = 0.0) ->
 
 
 def test_one_answer_stays_as_it_is_but_for_its_haze() -> None:
-    fused = fusion.fuse([[RAMP]])
+    fused = fusion.fuse([RAMP])
     assert fused == pytest.approx(np.clip((RAMP - 0.02) / 0.96, 0, 1), abs=1e-5)
-    assert fusion.fuse([[np.full((8, 8), 0.015, np.float32)]]).max() == 0
+    assert fusion.fuse([np.full((8, 8), 0.015, np.float32)]).max() == 0
 
 
 def test_the_surer_network_decides() -> None:
     sure, unsure = disc(64, 0.3), np.full((64, 64), 0.6, np.float32)
-    for opinions in ([[sure], [unsure]], [[unsure], [sure]]):
+    for opinions in ([sure, unsure], [unsure, sure]):
         fused = fusion.fuse(opinions)
         assert fused[32, 32] > 0.95
         assert fused[0, 0] < 0.05
@@ -36,20 +36,25 @@ def test_the_surer_network_decides() -> None:
 
 def test_two_that_are_equally_sure_and_contradict_each_other_leave_it_open() -> None:
     half = disc(64, 0.3)
-    assert fusion.fuse([[half], [1 - half]]) == pytest.approx(0.5, abs=0.3)
+    assert fusion.fuse([half, 1 - half]) == pytest.approx(0.5, abs=0.3)
 
 
 def test_a_network_that_finds_nothing_counts_in_full() -> None:
     """Else a doubtful subject that one of the two sees would be cut out as if there were no doubt."""
     nothing, doubtful = np.zeros((64, 64), np.float32), disc(64, 0.3, inside=0.8)
     assert fusion.softness(nothing) == 0
-    assert fusion.fuse([[doubtful], [nothing]]).max() < 0.1
+    assert fusion.fuse([doubtful, nothing]).max() < 0.1
 
 
-def test_views_of_one_network_are_one_opinion() -> None:
-    sure, other = disc(64, 0.3), disc(64, 0.2, inside=0.7)
-    twice = fusion.fuse([[sure], [other, other]])
-    assert twice == pytest.approx(fusion.fuse([[sure], [other]]), abs=1e-6)
+def test_a_mirror_image_draws_the_outline_and_decides_nothing() -> None:
+    views = (View(SHIPPED[0], 64), View(SHIPPED[0], 64, mirrored=True), View(SHIPPED[1], 32))
+    mode = replace(BEST, views=views)
+    subject, nothing = disc(64, 0.3), np.zeros((64, 64), np.float32)
+    assert fusion.one_alpha(mode, [nothing, subject, nothing[:32, :32]]).max() == 0
+    fine = disc(64, 0.3) * 0.5 + disc(64, 0.25) * 0.5
+    alpha = fusion.one_alpha(mode, [subject, fine, disc(32, 0.3)])
+    between = (disc(64, 0.3) == 1) & (disc(64, 0.25) == 0)
+    assert alpha[between].mean() < fusion.one_alpha(mode, [subject, subject, disc(32, 0.3)])[between].mean() - 0.1
 
 
 def test_the_outline_is_the_finer_network_s_and_the_regions_are_the_fused_ones() -> None:

@@ -24,34 +24,33 @@ _EPS = 1e-3  # its variance of the guide below which a window counts as flat
 def one_alpha(mode: Mode, answers: Sequence[Values]) -> Values:
     """What the mode's views answered, each (side, side) float32 in 0..1, as one: (S, S), S the largest side.
 
-    Where several networks looked, the outline is that of the mode's first, which is the finer one.
+    What is subject is decided by the views that are no mirror images; where several networks looked, the outline is
+    drawn by all views of the mode's first network, the finer one. (Mirror images made outlines better and decisions
+    worse: IoU 0.9182 without them, 0.9189 for the outline alone, 0.9167 and less for both.)
     """
-    opinions: dict[Model, list[Values]] = {}
-    for view, answer in zip(mode.views, answers, strict=True):
-        opinions.setdefault(view.model, []).append(answer)
-    fused = fuse(list(opinions.values()))
-    if len(opinions) == 1:
+    views = list(zip(mode.views, answers, strict=True))
+    fused = fuse([answer for view, answer in views if not view.mirrored])
+    if len(mode.models) == 1:
         return fused
-    finer = opinions[mode.views[0].model]
-    outlined = outline_from(fused, mean([stretched(answer, len(fused)) for answer in finer]))
+    finer = [stretched(answer, len(fused)) for view, answer in views if view.model == mode.models[0]]
+    outlined = outline_from(fused, mean(finer))
     return stretched_range(outlined)  # the filter leaves a haze of a hundredth around the outline
 
 
-def fuse(opinions: Sequence[Sequence[Values]]) -> Values:
-    """The networks' answers as one: `opinions` has each network's answers, each (s, s) float32 in 0..1.
+def fuse(opinions: Sequence[Values]) -> Values:
+    """The networks' answers, each (s, s) float32 in 0..1, as one: (S, S) float32 in 0..1, S the largest side.
 
-    Returns (S, S) float32 in 0..1, S the largest side. The answers of one network (of the picture and of its mirror
-    image) count as one, their mean. The networks' log odds are averaged, each weighted by 1 / (softness + 0.02)^2: a
-    logarithmic opinion pool (Genest and Zidek, "Combining Probability Distributions", Statistical Science 1986).
+    Their log odds are averaged, each weighted by 1 / (softness + 0.02)^2: a logarithmic opinion pool (Genest and Zidek,
+    "Combining Probability Distributions", Statistical Science 1986) that trusts the surer one more.
     """
-    side = max(len(answer) for answers in opinions for answer in answers)
+    side = max(map(len, opinions))
     total, weights = np.zeros((side, side), np.float32), 0.0
-    for answers in opinions:
-        opinion = mean([stretched(answer, side) for answer in answers])
+    for answer in opinions:
+        opinion = stretched(answer, side)
         weight = (softness(opinion) + _FLOOR) ** -2
         total += np.float32(weight) * log_odds(opinion)
         weights += weight
-    odds = np.exp(total * np.float32(-1 / weights))
+    odds: Values = np.exp(total * np.float32(-1 / weights))
     return stretched_range(np.reciprocal(odds + 1))
 
 
@@ -85,7 +84,7 @@ def outline_from(fused: Values, guide: Values, radius: int = _RADIUS) -> Values:
     small_fused, small_guide = reduced(fused), reduced(guide)
     mean_guide, mean_fused = box(small_guide, radius), box(small_fused, radius)
     covariance = box(small_guide * small_fused, radius) - mean_guide * mean_fused
-    variance = box(small_guide * small_guide, radius) - mean_guide * mean_guide
+    variance: Values = box(small_guide * small_guide, radius) - mean_guide * mean_guide
     slope: Values = covariance / (variance + np.float32(_EPS))
     offset: Values = mean_fused - slope * mean_guide
     side = len(guide)
