@@ -16,19 +16,21 @@ def noise(width: int, height: int) -> Image.Image:
 
 
 def bilinear(small: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
-    return np.asarray(Image.fromarray(small).resize((width, height), Image.Resampling.BILINEAR)) * np.float32(255.0)
+    wide = np.asarray(Image.fromarray(small).resize((width, height), Image.Resampling.BILINEAR), np.float32)
+    return wide * np.float32(255.0)
 
 
 def disc(side: int, radius: float) -> NDArray[np.float32]:
     """1 inside, 0 outside, in between where the outline goes through a pixel."""
     down, across = np.mgrid[0:side, 0:side] + 0.5 - side / 2
-    return np.clip(radius + 0.5 - np.hypot(down, across), 0, 1).astype(np.float32)
+    values: NDArray[np.float64] = np.clip(radius + 0.5 - np.hypot(down, across), 0, 1)
+    return values.astype(np.float32)
 
 
 def blurred(alpha: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
     """As soft as a network's answer."""
     grey = Image.fromarray((alpha * 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(sigma))
-    return np.asarray(grey, np.float32) / 255
+    return np.asarray(grey, np.float32) * np.float32(1 / 255)
 
 
 def mixed(alpha: NDArray[np.float32]) -> Image.Image:
@@ -62,7 +64,7 @@ def test_the_outline_follows_the_photo() -> None:
     band = (bilinear(small, 512, 512) > 1) & (bilinear(small, 512, 512) < 254)
     before = np.abs(bilinear(small, 512, 512) - true * 255)[band].mean()
     after = np.abs(full_size(small, mixed(true)) - true * 255)[band].mean()
-    assert after < 0.4 * before
+    assert after < 0.5 * before
 
 
 def test_an_outline_across_tiles_has_no_seam() -> None:
@@ -75,9 +77,23 @@ def test_an_outline_across_tiles_has_no_seam() -> None:
 
 def test_texture_stays_out_of_flat_areas() -> None:
     small = blurred(disc(128, 40), 1.5)
-    found, plain = full_size(small, noise(512, 384)), bilinear(small, 512, 384)
+    photo = Image.blend(mixed(disc(512, 185)), noise(512, 512), 0.3)  # its subject is larger than alpha has it
+    found, plain = full_size(small, photo), bilinear(small, 512, 512)
     assert found[plain == 0].max() == 0
     assert found[plain == 255].min() == 255
+
+
+def test_what_is_just_beside_a_flat_tile_reaches_into_it() -> None:
+    small = np.zeros((64, 64), np.float32)
+    small[:, 32:] = 0.019  # tiles are 32 wide
+    assert np.abs(full_size(small, noise(512, 512)) - bilinear(small, 512, 512)).max() <= 0.51
+
+
+def test_there_is_no_rim_between_an_outline_and_what_is_not_quite_nothing() -> None:
+    small = blurred(disc(128, 40), 1.5) * np.float32(0.9) + np.float32(0.05)
+    found = full_size(small, mixed(disc(512, 160)))
+    assert found.min() >= 12
+    assert found.max() <= 243
 
 
 def test_texture_stays_out_of_wide_uncertain_areas() -> None:
@@ -89,10 +105,12 @@ def test_the_old_background_is_gone_from_the_outline() -> None:
     alpha = blurred(disc(300, 100), 4)
     grey = np.rint(alpha * 255).astype(np.uint8)
     photo = mixed(alpha)
-    seen = (grey > 25) & (grey < 255)
-    before = np.abs(np.asarray(photo, np.float32) - INSIDE)[seen].mean()
-    after = np.abs(np.asarray(foreground(photo, grey), np.float32) - INSIDE)[seen].mean()
-    assert after < 0.25 * before
+    seen = (grey > 0) & (grey < 255)
+    before, after = (  # on black; on any ground, the difference is the same
+        (np.abs(np.asarray(image, np.float32) - INSIDE) * alpha[..., None])[seen].mean()
+        for image in (photo, foreground(photo, grey))
+    )
+    assert after < 0.5 * before
 
 
 def test_all_but_the_outline_stays_byte_for_byte() -> None:
@@ -101,6 +119,15 @@ def test_all_but_the_outline_stays_byte_for_byte() -> None:
     changed = (np.asarray(foreground(photo, grey)) != np.asarray(photo)).any(axis=2)
     assert changed.any()
     assert not changed[(grey == 0) | (grey == 255)].any()
+
+
+def test_the_less_is_seen_the_smoother_are_the_colours() -> None:
+    photo = noise(200, 200)
+    before = np.asarray(photo, np.float32)
+    hardly = np.asarray(foreground(photo, np.full((200, 200), 10, np.uint8)), np.float32)
+    nearly = np.asarray(foreground(photo, np.full((200, 200), 250, np.uint8)), np.float32)
+    assert hardly.std() < 0.5 * before.std()
+    assert np.abs(nearly - before).mean() < 3
 
 
 def test_without_an_outline_it_is_the_photo_itself() -> None:

@@ -15,10 +15,10 @@ Box = tuple[int, int, int, int]
 
 _BAND = 512  # rows of the result at a time: float32 at full size would take 400 MB for a 100-megapixel picture
 
-# Alpha by the photo. Figures: docs of the parameters are in benchmarks/edges.py, which measures them.
+# Alpha by the photo; benchmarks/edges.py measures what comes of it.
 _STRETCH = 1.4  # from here on along both sides; below, the photo knows no more of the outline than the network saw
-_RADIUS = 3  # of the windows, in pixels of the small alpha
-_EPS = 1e-4  # how flat a window's colours must be (variance, 0..1) to say nothing
+_RADIUS = 2  # of the windows, in pixels of the small alpha
+_EPS = 3e-4  # how flat a window's colours must be (variance, 0..1) to say nothing
 _STEEPER = 1.2  # windows blur the ends of a slope, and this takes that back
 _SOFT = 0.02  # alphas nearer to 0 or 1 are no outline
 _STEEP = 0.002  # variance of alpha in a window from which on it is an outline, not a wide uncertain area
@@ -41,10 +41,12 @@ def full_size(alpha: Values, rgb: Image.Image) -> NDArray[np.uint8]:
     """
     height, width = alpha.shape
     alpha = np.ascontiguousarray(alpha, np.float32)
-    if min(rgb.width / width, rgb.height / height) < _STRETCH:
+    stretch = min(rgb.width / width, rgb.height / height)
+    if stretch < _STRETCH:
         return _stretched(alpha, rgb.width, rgb.height)
-    guide = rgb.resize((width, height), Image.Resampling.BOX, reducing_gap=1.0)
-    return _painted(_lines(alpha, np.asarray(guide)), rgb)
+    guide = rgb.reduce(int(stretch / _STRETCH))  # the grain of a large photo would fray the outline
+    small = guide.resize((width, height), Image.Resampling.BOX, reducing_gap=1.0)
+    return _painted(_lines(alpha, np.asarray(small)), guide, rgb.size)
 
 
 def _stretched(alpha: Values, width: int, height: int) -> NDArray[np.uint8]:
@@ -70,11 +72,14 @@ def _bytes(values: Values) -> NDArray[np.uint8]:
 class Lines:
     """At each pixel of the small alpha, alpha as a line in the photo's colour I (0..1): slope . I + offset.
 
-    `slope` (3, h, w) is 0 and `offset` (h, w) is alpha itself but near outlines.
+    `slope` (3, h, w) is 0 and `offset` (h, w) is alpha itself but near outlines. The result is to stay within `least`
+    and `most` (h, w), which alpha has nearby: else a steeper outline had a rim between it and what is not quite 0 or 1.
     """
 
     slope: Values
     offset: Values
+    least: Values
+    most: Values
 
 
 def _lines(alpha: Values, guide: NDArray[np.uint8]) -> Lines:
@@ -87,24 +92,27 @@ def _lines(alpha: Values, guide: NDArray[np.uint8]) -> Lines:
     colours = np.pad(guide, (*after, (0, 0)), "edge")
     slope = np.zeros((3, tiles[0] * _TILE, tiles[1] * _TILE), np.float32)
     offset = padded[margin:-margin, margin:-margin].copy()
+    least, most = np.zeros_like(offset), np.ones_like(offset)
     soft = (offset > _SOFT) & (offset < 1 - _SOFT)
-    soft = soft.reshape(tiles[0], _TILE, tiles[1], _TILE).any(axis=(1, 3))
-    places = np.argwhere(soft)
+    places = np.argwhere(soft.reshape(tiles[0], _TILE, tiles[1], _TILE).any(axis=(1, 3)))
     side = _TILE + 2 * margin
     for first in range(0, len(places), _TOGETHER):
         some = places[first : first + _TOGETHER]
         windows = [(slice(y, y + side), slice(x, x + side)) for y, x in some * _TILE]
         p = np.stack([padded[window] for window in windows])
         i = np.stack([colours[window] for window in windows], dtype=np.float32) / np.float32(255.0)
-        a, b = _fitted(p, np.ascontiguousarray(i.transpose(3, 0, 1, 2)))
+        a, b, low, high = _fitted(p, np.ascontiguousarray(i.transpose(3, 0, 1, 2)))
         for number, (y, x) in enumerate(some * _TILE):
             slope[:, y : y + _TILE, x : x + _TILE] = a[:, number]
-            offset[y : y + _TILE, x : x + _TILE] = b[number]
-    return Lines(slope[:, :height, :width], offset[:height, :width])
+            tile = (slice(y, y + _TILE), slice(x, x + _TILE))
+            offset[tile], least[tile], most[tile] = b[number], low[number], high[number]
+    return Lines(*(np.ascontiguousarray(plane[..., :height, :width]) for plane in (slope, offset, least, most)))
 
 
-def _fitted(p: Values, i: Values) -> tuple[Values, Values]:
-    """Slope (3, n, s, s) and offset (n, s, s) of n tiles, from alpha (n, t, t) and colours (3, n, t, t), t = s + 4 r."""
+def _fitted(p: Values, i: Values) -> tuple[Values, Values, Values, Values]:
+    """Slope (3, n, s, s), offset, least and most (n, s, s) of n tiles, from alpha (n, t, t) and colours (3, n, t, t),
+    t = s + 4 r.
+    """
     mean_i, mean_p = _mean(i), _mean(p)
     with_p = _mean(i * p) - mean_i * mean_p
     pairs = [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)]
@@ -115,6 +123,7 @@ def _fitted(p: Values, i: Values) -> tuple[Values, Values]:
     b = mean_p - (a * mean_i).sum(axis=0)
     weight = _mean(p * p) - mean_p * mean_p
     a, b, steep = _mean(a), _mean(b), _mean(weight)
+    least, most = _extreme(p, np.minimum), _extreme(p, np.maximum)
     inner = slice(2 * _RADIUS, -2 * _RADIUS)
     p = p[:, inner, inner]
     share = np.clip(steep / np.float32(_STEEP) - 1, 0, 1)
@@ -124,7 +133,20 @@ def _fitted(p: Values, i: Values) -> tuple[Values, Values]:
     b -= np.float32((_STEEPER - 1) / 2) + p
     b *= share
     b += p
-    return a, b
+    return a, b, least, most
+
+
+def _extreme(values: Values, choose: np.ufunc) -> Values:
+    """The least or most of each window of (4 r + 1)^2 in the last two axes, which become shorter by 4 r."""
+    size = 4 * _RADIUS + 1
+    rows, columns = (length - size + 1 for length in values.shape[-2:])
+    down = values[..., :rows, :].copy()
+    for shift in range(1, size):
+        choose(down, values[..., shift : shift + rows, :], out=down)
+    across = down[..., :columns].copy()
+    for shift in range(1, size):
+        choose(across, down[..., shift : shift + columns], out=across)
+    return across
 
 
 def _mean(values: Values) -> Values:
@@ -142,7 +164,7 @@ def _mean(values: Values) -> Values:
 
 
 def _solved(matrix: dict[tuple[int, int], Values], right: Values) -> Values:
-    """x of matrix x = right, for symmetric 3 x 3 matrices given by their upper parts, by cofactors."""
+    """The x of matrix x = right, for symmetric 3 x 3 matrices given by their upper parts, by cofactors."""
     xx, xy, xz, yy, yz, zz = (matrix[pair] for pair in sorted(matrix))
     c0, c1, c2 = yy * zz - yz * yz, yz * xz - xy * zz, xy * yz - yy * xz
     c3, c4, c5 = xx * zz - xz * xz, xy * xz - xx * yz, xx * yy - xy * xy
@@ -153,47 +175,61 @@ def _solved(matrix: dict[tuple[int, int], Values], right: Values) -> Values:
     )
 
 
-def _painted(lines: Lines, rgb: Image.Image) -> NDArray[np.uint8]:
-    """Alpha at the photo's size, from the lines stretched bilinearly: (H, W) uint8; flat tiles cost next to nothing."""
+def _painted(lines: Lines, guide: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Alpha (H, W) uint8 at the photo's `size` from the lines and the photo, perhaps a smaller one, all stretched
+    bilinearly. Flat tiles cost next to nothing.
+    """
+    planes = Planes(lines, guide, size)
     height, width = lines.offset.shape
-    offset = Image.fromarray(np.ascontiguousarray(lines.offset))
-    slopes = [Image.fromarray(np.ascontiguousarray(plane)) for plane in lines.slope]
-    result = np.zeros((rgb.height, rgb.width), np.uint8)
-    for top, left in np.ndindex(-(-height // _TILE), -(-width // _TILE)):
-        top, left = top * _TILE, left * _TILE
-        bottom, right = min(top + _TILE, height), min(left + _TILE, width)
-        seen = (slice(max(top - 2, 0), bottom + 2), slice(max(left - 2, 0), right + 2))  # also the neighbours' edges
-        by_photo = bool(lines.slope[0][seen].any())
-        low, high = float(lines.offset[seen].min()), float(lines.offset[seen].max())
-        if not by_photo and high < 0.5 / 255:
-            continue
-        place = (
-            round(left * rgb.width / width),
-            round(top * rgb.height / height),
-            round(right * rgb.width / width),
-            round(bottom * rgb.height / height),
-        )
-        target = result[place[1] : place[3], place[0] : place[2]]
-        if not by_photo and low >= 1 - 0.5 / 255:
-            target[...] = 255
-            continue
-        values = _part(offset, place, rgb.size)
-        if by_photo:
-            values = values.copy()
-            colours = np.asarray(rgb.crop(place))
-            for channel, slope in enumerate(slopes):
-                values += _part(slope, place, rgb.size) * (colours[..., channel] * np.float32(1 / 255))
-        target[...] = _bytes(values)
+    result = np.zeros((size[1], size[0]), np.uint8)
+    for top in range(0, height, _TILE):
+        for left in range(0, width, _TILE):
+            bottom, right = min(top + _TILE, height), min(left + _TILE, width)
+            seen = (
+                slice(max(top - 2, 0), bottom + 2),
+                slice(max(left - 2, 0), right + 2),
+            )  # also the neighbours' edges
+            by_photo = bool(lines.slope[0][seen].any())
+            if not by_photo and lines.offset[seen].max() < 0.5 / 255:
+                continue
+            across, down = size[0] / width, size[1] / height
+            place = (round(left * across), round(top * down), round(right * across), round(bottom * down))
+            target = result[place[1] : place[3], place[0] : place[2]]
+            if not by_photo and lines.offset[seen].min() >= 1 - 0.5 / 255:
+                target[...] = 255
+            else:
+                target[...] = _bytes(planes.by_photo(place) if by_photo else planes.plain(place))
     return result
 
 
+class Planes:
+    """The lines and the photo, as Pillow stretches them to `size`, part by part."""
+
+    def __init__(self, lines: Lines, guide: Image.Image, size: tuple[int, int]) -> None:
+        self._offset, self._least, self._most = map(Image.fromarray, (lines.offset, lines.least, lines.most))
+        self._slopes = [Image.fromarray(plane) for plane in lines.slope]
+        self._guide, self._size = guide, size
+
+    def plain(self, place: Box) -> Values:
+        """Alpha in this box, where the photo has no say."""
+        return _part(self._offset, place, self._size)
+
+    def by_photo(self, place: Box) -> Values:
+        """Alpha in this box by the photo's colours."""
+        values = self.plain(place).copy()
+        colours = _part(self._guide, place, self._size)
+        for channel, slope in enumerate(self._slopes):
+            values += _part(slope, place, self._size) * (colours[..., channel] * np.float32(1 / 255))
+        least, most = (_part(small, place, self._size) for small in (self._least, self._most))
+        return np.clip(values, least, most, out=values)
+
+
 def _part(small: Image.Image, place: Box, size: tuple[int, int]) -> Values:
-    """What is in the box `place` of a small plane (mode F) stretched bilinearly to `size`; without seams."""
+    """What is in the box `place` of a small picture stretched bilinearly to `size`, without seams: float32."""
     across, down = small.width / size[0], small.height / size[1]
     box = (place[0] * across, place[1] * down, min(place[2] * across, small.width), min(place[3] * down, small.height))
-    return np.asarray(
-        small.resize((place[2] - place[0], place[3] - place[1]), Image.Resampling.BILINEAR, box=box), np.float32
-    )
+    wanted = (place[2] - place[0], place[3] - place[1])
+    return np.asarray(small.resize(wanted, Image.Resampling.BILINEAR, box=box), np.float32)
 
 
 def foreground(rgb: Image.Image, alpha: NDArray[np.uint8]) -> Image.Image:
@@ -227,7 +263,8 @@ def _outline(alpha: NDArray[np.uint8]) -> Iterator[Box]:
 
 def _between(alpha: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Where it is neither (nearly) 0 nor (nearly) 255; 0 - 3 is 253."""
-    return (alpha - np.uint8(_SEEN)) <= 255 - 2 * _SEEN
+    seen: NDArray[np.bool_] = (alpha - np.uint8(_SEEN)) <= 255 - 2 * _SEEN
+    return seen
 
 
 def _smooth_colours(rgb: Image.Image, alpha: NDArray[np.uint8]) -> tuple[Image.Image, Image.Image]:
@@ -236,7 +273,8 @@ def _smooth_colours(rgb: Image.Image, alpha: NDArray[np.uint8]) -> tuple[Image.I
     size = (max(1, round(rgb.width * share)), max(1, round(rgb.height * share)))
     small = rgb.resize(size, Image.Resampling.BOX, reducing_gap=1.0)
     i = np.ascontiguousarray(np.asarray(small, np.float32).transpose(2, 0, 1))
-    a = np.asarray(Image.fromarray(alpha).resize(size, Image.Resampling.BOX, reducing_gap=1.0), np.float32) / 255
+    a = np.asarray(Image.fromarray(alpha).resize(size, Image.Resampling.BOX, reducing_gap=1.0), np.float32)
+    a = a * np.float32(1 / 255)
     front, back = _fused(i, i, i, a, _FAR)
     detail = i - a * front - (1 - a) * back
     front, back = _fused(i, np.clip(front + a * detail, 0, 255), back, a, _NEAR)
@@ -245,14 +283,15 @@ def _smooth_colours(rgb: Image.Image, alpha: NDArray[np.uint8]) -> tuple[Image.I
 
 
 def _fused(i: Values, front: Values, back: Values, a: Values, radius: int) -> tuple[Values, Values]:
-    """blur(a F) / blur(a) and blur((1 - a) B) / blur(1 - a); where the weights vanish, the picture's own colour."""
-    planes = np.concatenate([front * a, back * (1 - a), a[None]])
-    blurred = _blurred(planes, radius)
-    weight = np.clip(blurred[6], 0, 1)
-    return (
-        (blurred[:3] + np.float32(_LITTLE) * i) / (weight + np.float32(_LITTLE)),
-        (blurred[3:6] + np.float32(_LITTLE) * i) / (1 - weight + np.float32(_LITTLE)),
-    )
+    """blur(w F) / blur(w) for w = a^2, and the same of B for w = (1 - a)^2; where that vanishes, the picture's own
+    colour. The paper has no squares: with them, mixed pixels count for less, and the colours are 5 to 10 % nearer.
+    """
+    little = np.float32(_LITTLE)
+    shares = np.stack([a, 1 - a])
+    shares *= shares
+    blurred = _blurred(np.concatenate([front * shares[0], back * shares[1], shares]), radius)
+    weights = np.maximum(blurred[6:], 0) + little
+    return (blurred[:3] + little * i) / weights[0], (blurred[3:6] + little * i) / weights[1]
 
 
 def _blurred(planes: Values, radius: int) -> Values:
@@ -272,13 +311,8 @@ def _cleared(
     rgb: Image.Image, alpha: NDArray[np.uint8], piece: Box, front: Image.Image, back: Image.Image
 ) -> Image.Image:
     """F = F^ + a (I - a F^ - (1 - a) B^) of one tile, and I where a is 0 or 1."""
-    across, down = front.width / rgb.width, front.height / rgb.height
-    box = (piece[0] * across, piece[1] * down, min(piece[2] * across, front.width), min(piece[3] * down, front.height))
     width, height = piece[2] - piece[0], piece[3] - piece[1]
-    f, b = (
-        np.asarray(small.resize((width, height), Image.Resampling.BILINEAR, box=box), np.float32).reshape(height, -1)
-        for small in (front, back)
-    )
+    f, b = (_part(small, piece, rgb.size).reshape(height, -1) for small in (front, back))
     pixels = np.asarray(rgb.crop(piece)).reshape(height, -1)
     thrice = np.repeat(alpha, 3, axis=1)  # rows of r g b r g b ...: numpy is slow on axes of three
     a = thrice * np.float32(1 / 255)

@@ -164,6 +164,8 @@ class Bench:
             alpha = codecs.times(alpha, picture.alpha)
             picture = replace(picture, alpha=None)
             share = min(share, compose.seen_share(alpha))
+        elif not work.recipe.mask:  # a cut-out already has its own colours
+            picture = replace(picture, rgb=edges.foreground(picture.rgb, alpha))
         work.share = max(work.share, share)
         if work.recipe.crop is not None:
             work.box = compose.around(work.box, compose.subject_box(alpha))
