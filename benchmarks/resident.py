@@ -44,6 +44,13 @@ def program() -> Iterator[psutil.Process]:
             process.terminate()
 
 
+def stop_program() -> None:
+    """End the resident program that a client started, and wait until it is gone."""
+    process = psutil.Process(int(Path(os.environ["NOBG_HOME"], "state", "running.lock").read_text()))
+    process.terminate()
+    psutil.wait_procs([process])
+
+
 def seconds(command: list[str]) -> float:
     """How long a command takes, from start to exit."""
     start = time.perf_counter()
@@ -85,9 +92,7 @@ def picture(folder: Path) -> None:
     for number in range(5):
         path = folder / "one" / f"{number:03}.jpg"
         cold.append(until_done([*CLIENT, str(path)], path.with_name(f"{path.stem}_nobg.png")))
-        pid = int(Path(os.environ["NOBG_HOME"], "state", "running.lock").read_text())
-        psutil.Process(pid).terminate()
-        psutil.wait_procs([process for process in psutil.process_iter() if process.pid == pid])
+        stop_program()
         model.append(bare(1))
     with program():
         for number in range(5, 11):
