@@ -46,15 +46,11 @@ def test_a_network_that_finds_nothing_counts_in_full() -> None:
     assert fusion.fuse([doubtful, nothing]).max() < 0.1
 
 
-def test_a_mirror_image_draws_the_outline_and_decides_nothing() -> None:
-    views = (View(SHIPPED[0], 64), View(SHIPPED[0], 64, mirrored=True), View(SHIPPED[1], 32))
-    mode = replace(BEST, views=views)
-    subject, nothing = disc(64, 0.3), np.zeros((64, 64), np.float32)
-    assert fusion.one_alpha(mode, [nothing, subject, nothing[:32, :32]]).max() == 0
-    fine = disc(64, 0.3) * 0.5 + disc(64, 0.25) * 0.5
-    alpha = fusion.one_alpha(mode, [subject, fine, disc(32, 0.3)])
-    between = (disc(64, 0.3) == 1) & (disc(64, 0.25) == 0)
-    assert alpha[between].mean() < fusion.one_alpha(mode, [subject, subject, disc(32, 0.3)])[between].mean() - 0.1
+def test_each_view_has_its_say() -> None:
+    sure, other = disc(64, 0.3), disc(64, 0.2)
+    between = (sure == 1) & (other == 0)
+    once, twice = fusion.fuse([sure, other]), fusion.fuse([sure, other, other])
+    assert twice[between].mean() < once[between].mean() - 0.1
 
 
 def test_the_outline_is_the_finer_network_s_and_the_regions_are_the_fused_ones() -> None:
@@ -92,5 +88,9 @@ def test_the_outline_of_several_networks_is_the_first_one_s() -> None:
     fine, coarse = disc(128, 0.3), disc(32, 0.3)
     alpha = fusion.one_alpha(replace(BALANCED, views=views), [fine, coarse])
     assert np.abs(alpha - fine).mean() < 0.01
+    mirrored = (View(SHIPPED[0], 128, mirrored=True), *views)
+    between = (disc(128, 0.32) == 1) & (fine == 0)
+    drawn_by_two = fusion.one_alpha(replace(BEST, views=mirrored), [disc(128, 0.32), fine, coarse])[between]
+    assert drawn_by_two.mean() > alpha[between].mean() + 0.1
     assert len(BEST.models) == len(BALANCED.models) == 2
     assert len(FAST.models) == 1

@@ -1,4 +1,4 @@
-"""The ways to find the subject: `fast`, `balanced` and `best`, of the networks in the package, or any one model alone."""
+"""The ways to find the subject: `fast`, `balanced`, `best` by the networks in the package, or any one model alone."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ BALANCED = Mode(
 )
 BEST = Mode(
     name="best",
-    views=(View(_ISNET, 896), View(_ISNET, 896, mirrored=True), View(_U2NET, 256)),
+    views=(View(_ISNET, 896), View(_ISNET, 896, mirrored=True), View(_U2NET, 256), View(_U2NET, 320)),
     memory=700 * _MB,
-    good_for="the cleanest outlines, for nearly twice the work",
+    good_for="the cleanest outlines, for twice the work",
 )
 MODES = (FAST, BALANCED, BEST)
 DEFAULT = BALANCED
