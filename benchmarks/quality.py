@@ -200,12 +200,12 @@ def print_modes(rows: Rows, folder: Path, plot: Path | None) -> None:
 
 def draw(path: Path, quality: dict[str, dict[str, float]], seconds: dict[str, float]) -> None:
     """The curve: IoU and boundary F of each mode (joined) and model against its work."""
-    import matplotlib as mpl
+    import matplotlib as mpl  # type: ignore[import-not-found]  # of the benchmarks' own packages
 
     mpl.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot as plt
 
-    figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
     curve = [name for name in MODES if "-" not in name]
     for axis, measure in zip(axes, ("IoU", "boundary"), strict=True):
         axis.plot([seconds[name] for name in curve], [quality[name][measure] for name in curve], "o-")

@@ -38,7 +38,7 @@ def test_without_a_place_for_its_records_it_says_so(nobg: Nobg, monkeypatch: pyt
 
 
 def test_a_missing_layer_is_a_warning_and_a_missing_model_is_bad(monkeypatch: pytest.MonkeyPatch) -> None:
-    def ready(_worker: Worker) -> dict[str, object]:
+    def ready(_worker: Worker, _stop: object) -> dict[str, object]:
         return {"telemetry_off": False, "jail": [{"name": "files", "active": False, "detail": "this kernel has none"}]}
 
     monkeypatch.setattr(Worker, "wait_until_ready", ready)

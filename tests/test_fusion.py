@@ -94,3 +94,21 @@ def test_the_outline_of_several_networks_is_the_first_one_s() -> None:
     assert drawn_by_two.mean() > alpha[between].mean() + 0.1
     assert len(BEST.models) == len(BALANCED.models) == 2
     assert len(FAST.models) == 1
+
+
+def test_a_subject_is_clear_where_the_networks_agree_and_are_sure() -> None:
+    views = (View(SHIPPED[0], 128), View(SHIPPED[1], 32))
+    two, one = replace(BALANCED, views=views), replace(BALANCED, views=views[:1])
+
+    def is_clear(mode: Mode, *answers: Values) -> bool:
+        return fusion.clear_subject(mode, answers, fusion.one_alpha(mode, answers))
+
+    small, large = disc(32, 0.3), disc(128, 0.3)
+    assert is_clear(two, large, small)
+    assert is_clear(one, large)
+    assert is_clear(one, disc(128, 0.03))
+    assert not is_clear(two, large, np.roll(small, 16))  # each sees something else
+    assert not is_clear(two, large, np.zeros_like(small))
+    assert not is_clear(one, disc(128, 0.3, inside=0.55, outside=0.4))  # it cannot decide
+    assert not is_clear(one, disc(128, 0.005))  # a speck
+    assert not is_clear(one, np.zeros_like(large))

@@ -72,7 +72,7 @@ def test_half_a_minute_of_client_program_and_worker_opens_no_network_socket(tmp_
         wait_for((tmp_path / "first_nobg.png").exists, 120)
         subprocess.run([sys.executable, "-m", "watcher", "watch", "add", str(folder)], check=True)
         os.mkfifo(folder / "fifo.jpg")
-        for name in ("coffee", "rocket"):
+        for name in ("coffee", "astronaut"):
             shutil.copy(SAMPLES / f"{name}.jpg", folder)
         wait_for(lambda: len(list(folder.glob("*_nobg.png"))) == 2, 120)
         time.sleep(max(0.0, HALF_A_MINUTE - (time.monotonic() - started)))

@@ -501,7 +501,7 @@ def test_a_real_worker_is_sent_home_when_there_is_nothing_to_do(
     assert program.process is not None
     process = psutil.Process(program.process.pid)
     wait_for(lambda: not process.children())
-    shutil.copy(SAMPLES / "rocket.jpg", folder / "b.jpg")
+    shutil.copy(SAMPLES / "astronaut.jpg", folder / "b.jpg")
     program("add", folder / "b.jpg")
     wait_for(program.has_done(2))
     assert_complete(folder / "b_nobg.png")

@@ -247,7 +247,7 @@ def _remove(options: argparse.Namespace) -> int:
         # a folder does not stand for what was made of its pictures, whatever that is called
         sources = [path for path in sources if str(path) in named or not journal.is_output(os.fsencode(path))]
         try:
-            for result in dispatch.run(sources, journal, recipe=recipe, force=options.force, mode=mode):
+            for result in dispatch.run(sources, journal, recipe=recipe, force=options.force, mode=mode, tell=_note):
                 results.append(result)
                 if not options.json:
                     _report(result)
@@ -312,6 +312,11 @@ def _output_folder(folder: Path) -> Path:
             f"The folder {folder} cannot be made ({error.strerror}). Choose another one with -o."
         ) from error
     return Path(os.path.abspath(folder))  # one spelling: the journal tells places apart by it
+
+
+def _note(text: str) -> None:
+    """Something beside the results, on standard error."""
+    terminal.write(text, sys.stderr)
 
 
 def _doctor(options: argparse.Namespace) -> int:

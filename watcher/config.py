@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from watcher import instance, paths
+from watcher import instance, paths, providers
 from watcher.errors import PlaceError, UsageError
 from watcher.recipe import BUILT_IN, FIELDS, Recipe, RecipeError
 from watcher.recipe import read as read_recipe
@@ -51,8 +51,9 @@ class Named:
 
 @dataclass(frozen=True)
 class Config:
-    """All settings. `model`: the one to be used where a recipe names none; None: nobg's own.
+    """All settings. `provider`: what computes, one of providers.NAMES.
 
+    `model`: the one to be used where a recipe names none; None: nobg's own.
     `default_recipe`: the name of the one that counts where nothing is said of the result; None: the plain one.
     """
 
@@ -61,6 +62,7 @@ class Config:
     model: str | None = None
     default_recipe: str | None = None
     notifications: bool = True
+    provider: str = providers.AUTO
 
     def start(self, name: str | None, said: Iterable[str]) -> Recipe:
         """What a command or a folder that says `said` puts its settings on top of; `name`: of its recipe, if any.
@@ -123,7 +125,9 @@ class _Place:
 
 
 def _config(values: dict[str, Any], where: _Place) -> Config:
-    _only(values, {"folders": list, "recipes": dict, "model": str, "recipe": str, "notifications": bool})
+    _only(
+        values, {"folders": list, "recipes": dict, "model": str, "recipe": str, "notifications": bool, "provider": str}
+    )
     recipes = {}
     for name, entry in values.get("recipes", {}).items():
         if not isinstance(entry, dict):
@@ -131,7 +135,10 @@ def _config(values: dict[str, Any], where: _Place) -> Config:
         where.header, where.number = rf"\[\s*recipes\s*\.\s*[\"']?{re.escape(name)}[\"']?\s*\]", 1
         recipes[name] = _named(name, entry)
     config = Config((), recipes, values.get("model"), values.get("recipe"), values.get("notifications", True))
+    config = replace(config, provider=values.get("provider", config.provider))
     where.header, where.number = "", 0
+    if config.provider not in providers.NAMES:
+        raise _WrongError("provider", f"it is one of {', '.join(providers.NAMES)}")
     _check_recipe(config.default_recipe, config)
     where.header, where.number = r"\[\[\s*folders\s*\]\]", 0
     folders: list[Folder] = []

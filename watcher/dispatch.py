@@ -385,6 +385,12 @@ def done_before(job: Job, journal: Journal) -> Job | None:
     return replace(known, state="done")  # published, even if the power went before that was entered
 
 
+def _tell(header: frames.Header, tell: Callable[[str], None]) -> None:
+    """What a person should know of the new worker: that an accelerator was tried, and is of no use."""
+    if text := header.get("provider", {}).get("told"):
+        tell(text)
+
+
 def run(
     sources: Iterable[Path],
     journal: Journal,
@@ -392,6 +398,7 @@ def run(
     recipe: Recipe | None = None,
     force: bool = False,
     mode: Mode = DEFAULT,
+    tell: Callable[[str], None] = lambda _text: None,
 ) -> Iterator[Job]:
     """Do `sources`, in order, here and now, and yield what became of each as it is known.
 
@@ -402,7 +409,7 @@ def run(
     wanted = recipe or Recipe()
     key, now = wanted.key(), time.time()
     queue = Listed((Job(path, key, force=force, asked_at=now) for path in sources), journal)
-    staff = Staff(mode)
+    staff = Staff(mode, ready=lambda header: _tell(header, tell))
     try:
         yield from work(queue, journal, staff)
     finally:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 from dataclasses import dataclass
+from typing import Any
 
-from watcher import commit, memory, menu, model_commands, models, modes, paths
+from watcher import commit, memory, menu, model_commands, models, modes, paths, providers, staff
 from watcher.errors import ModelError, NobgError
 from watcher.staff import PICTURE_TIME, Worker, WorkerDiedError
 
@@ -29,7 +30,10 @@ class Check:
 
 
 def examine() -> list[Check]:
-    """All checks, in the order in which one depends on another. Writes nothing but the worker's log."""
+    """All checks, in the order in which one depends on another.
+
+    Writes nothing but the worker's log, and what became of accelerators.
+    """
     checks = [Check("Python", "good", f"{platform.python_version()} on {platform.platform()}"), _onnxruntime()]
     mode = modes.DEFAULT
     try:
@@ -37,9 +41,11 @@ def examine() -> list[Check]:
     except NobgError as error:
         checks.append(Check("Settings", "bad", str(error), error.exit_code))
     checks += [*_models(mode), _memory(mode)]
+    providers.forget()  # a person who asks wants them to be tried again
     try:
-        with Worker(mode) as worker:
-            checks += _worker(worker)
+        worker, ready = staff.begin(mode, staff.chosen_provider())
+        with worker:
+            checks += _worker(worker, ready)
     except NobgError as error:
         checks.append(Check("Worker", "bad", str(error), error.exit_code))
     return [*checks, *_menus()]
@@ -54,10 +60,15 @@ def _menus() -> list[Check]:
 
 
 def _onnxruntime() -> Check:
-    try:
-        return Check("onnxruntime", "good", importlib.metadata.version("onnxruntime"))
-    except importlib.metadata.PackageNotFoundError:
+    """Whichever package has it: those for accelerators have other names, and put their files in the same place."""
+    packages = dict.fromkeys(importlib.metadata.packages_distributions().get("onnxruntime", []))
+    if not packages:
         return Check("onnxruntime", "bad", "not installed. Install nobg again.", 3)
+    versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in packages)
+    if len(packages) > 1:
+        remedy = "They overwrite each other. Uninstall all of them, then install the one you want."
+        return Check("onnxruntime", "warning", f"{versions}. {remedy}")
+    return Check("onnxruntime", "good", versions)
 
 
 def _models(mode: modes.Mode) -> list[Check]:
@@ -86,13 +97,23 @@ def _memory(mode: modes.Mode) -> Check:
     return Check("Memory", "good", f"{mode.name} takes {memory.gigabytes(mode.memory)}, {there}")
 
 
-def _worker(worker: Worker) -> list[Check]:
+def _computes_on(provider: dict[str, Any]) -> Check:
+    """The processor, or an accelerator; and why not the latter, if one is here."""
+    name, told = provider.get("name", providers.CPU), provider.get("told")
+    if told:
+        return Check("Computes on", "warning", str(told))
+    return Check(
+        "Computes on", "good", "the processor" if name == providers.CPU else f"{name}, whose answer was checked"
+    )
+
+
+def _worker(worker: Worker, ready: dict[str, Any]) -> list[Check]:
     """What the running worker says of itself, what it was refused when it tried, and one picture through it."""
-    ready = worker.wait_until_ready()
     off = bool(ready["telemetry_off"])
     checks = [
         Check("Telemetry of onnxruntime", "good" if off else "bad", "switched off" if off else "ON", 0 if off else 3)
     ]
+    checks.append(_computes_on(ready.get("provider", {})))
     checks += [
         Check(f"Jail, {layer['name']}", "good" if layer["active"] else "warning", layer["detail"])
         for layer in ready["jail"]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from watcher.models import Model
 from watcher.modes import Mode
 
 Values = NDArray[np.float32]
@@ -15,6 +16,11 @@ Values = NDArray[np.float32]
 _CLIP = 0.02  # no network is taken to be surer than this; also the logit of 0 would be infinite
 _FLOOR = 0.02  # softness that even the surest mask counts as: at most (1 + 0.5 / 0.02)^2 between two networks
 _NOTHING = 0.001  # the share of the picture below which a subject is no longer taken smaller, so that 0 / 0 is 0
+# When is there a subject? Measured on 217 photos that have one and 316 pictures that have none (README).
+_LEAST = 0.0005  # the share of the picture, a square of a 45th of its side, below which a subject is noise
+_UNSURE = 0.4  # softness above which a mask is none; photos with a subject: 0.024 in the median, 0.24 at most
+_AGREED = 0.15  # of what any network calls subject, the part that all must; photos with a subject: 0.95 in the median
+_COARSE = 256  # agreement is about regions: outlines are not to count
 _REDUCE = 4  # the guided filter's coefficients are found at 1 / 4 of the side: half the work of 1 / 2, the same scores
 _RADIUS = 7  # of its window, at that size: 57 pixels wide at 896
 _EPS = 1e-3  # its variance of the guide below which a window counts as flat
@@ -33,6 +39,36 @@ def one_alpha(mode: Mode, answers: Sequence[Values]) -> Values:
     finer = [stretched(answer, len(fused)) for view, answer in views if view.model == mode.models[0]]
     outlined = outline_from(fused, mean(finer))
     return stretched_range(outlined)  # the filter leaves a haze of a hundredth around the outline
+
+
+def clear_subject(mode: Mode, answers: Sequence[Values], alpha: Values) -> bool:
+    """Is there something to cut out: a part of the picture, the mask sure of it, and the networks of one mind?
+
+    `answers`: as `one_alpha` takes them; `alpha`: what it made of them.
+    """
+    opinions: dict[Model, list[Values]] = {}
+    for view, answer in zip(mode.views, answers, strict=True):
+        opinions.setdefault(view.model, []).append(_coarse(answer))
+    if int(np.count_nonzero(alpha >= 0.5)) < _LEAST * alpha.size or softness(alpha) > _UNSURE:
+        return False
+    return len(opinions) == 1 or agreement([mean(views) for views in opinions.values()]) >= _AGREED
+
+
+def agreement(alphas: Sequence[Values]) -> float:
+    """How much of what any calls subject is so for all, 0..1: a soft intersection over union (Ruzicka, 1958).
+
+    The sum of the least alpha at each place to that of the largest, all of one shape; 0 where none finds anything.
+    """
+    least, largest = np.minimum.reduce(list(alphas)), np.maximum.reduce(list(alphas))
+    return float(least.sum() / max(float(largest.sum()), 1.0))
+
+
+def _coarse(alpha: Values) -> Values:
+    """(s, s) -> (256, 256): each place the mean of what it covers."""
+    if len(alpha) == _COARSE:
+        return alpha
+    whole = Image.fromarray(np.ascontiguousarray(alpha))
+    return np.asarray(whole.resize((_COARSE, _COARSE), Image.Resampling.BOX), np.float32)
 
 
 def fuse(opinions: Sequence[Values]) -> Values:

@@ -30,12 +30,12 @@ class Layer:
         return asdict(self)
 
 
-def enter_before_threads(model_memory: int = 0) -> list[Layer]:
+def enter_before_threads(model_memory: int = 0, *, accelerated: bool = False) -> list[Layer]:
     """The layers that bind only the calling thread and those it starts later: enter them while it is alone.
 
-    `model_memory`: bytes that the model needs.
+    `model_memory`: bytes that the model needs. `accelerated`: an accelerator's driver runs already, with its threads.
     """
-    return _backend("enter_before_threads")(MEMORY + model_memory)
+    return _backend("enter_before_threads")(MEMORY + model_memory, accelerated=accelerated)
 
 
 def enter_with_threads(model_memory: int = 0) -> list[Layer]:
@@ -43,7 +43,7 @@ def enter_with_threads(model_memory: int = 0) -> list[Layer]:
     return _backend("enter_with_threads")(MEMORY + model_memory)
 
 
-def _backend(name: str) -> Callable[[int], list[Layer]]:
+def _backend(name: str) -> Callable[..., list[Layer]]:
     if sys.platform == "linux":
         from watcher import jail_linux as backend
     elif sys.platform == "darwin":
@@ -51,8 +51,8 @@ def _backend(name: str) -> Callable[[int], list[Layer]]:
     elif sys.platform == "win32":
         from watcher import jail_windows as backend
     else:
-        return lambda _memory: [Layer("jail", active=False, detail=f"nobg knows no jail for {sys.platform}")]
-    function: Callable[[int], list[Layer]] = getattr(backend, name)
+        return lambda *_, **__: [Layer("jail", active=False, detail=f"nobg knows no jail for {sys.platform}")]
+    function: Callable[..., list[Layer]] = getattr(backend, name)
     return function
 
 

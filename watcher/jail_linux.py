@@ -294,11 +294,14 @@ MACHINES = {"x86_64": _X86_64, "aarch64": _AARCH64}
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def enter_before_threads(memory: int = MEMORY) -> list[Layer]:
-    """The limits (they need a last look into /proc), and Landlock, which binds this thread and those it starts."""
+def enter_before_threads(memory: int = MEMORY, *, accelerated: bool = False) -> list[Layer]:
+    """The limits (they need a last look into /proc), and Landlock, which binds this thread and those it starts.
+
+    `accelerated`: an accelerator's threads run already. Seccomp keeps files from them; pictures are decoded by others.
+    """
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # whoever started us is gone: nobody wants the answer
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
-    return [limits(memory), landlock()]
+    return [limits(memory), landlock(accelerated=accelerated)]
 
 
 def enter_with_threads(_memory: int = MEMORY) -> list[Layer]:
@@ -312,10 +315,10 @@ def _prctl(option: int, value: int) -> None:
         raise OSError(ctypes.get_errno(), f"prctl({option}) was refused")
 
 
-def landlock() -> Layer:
+def landlock(*, accelerated: bool = False) -> Layer:
     """Deny every file, and what else this kernel's Landlock knows: TCP, abstract sockets, signals to others."""
     name = "files"
-    if len(os.listdir("/proc/self/task")) > 1:
+    if len(os.listdir("/proc/self/task")) > 1 and not accelerated:
         return Layer(name, active=False, detail="Landlock: other threads were running already")
     version = _libc.syscall(_LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), _LANDLOCK_CREATE_RULESET_VERSION)
     if version < 1:
@@ -330,7 +333,8 @@ def landlock() -> Layer:
             return Layer(name, active=False, detail=f"Landlock: {os.strerror(ctypes.get_errno())}")
     finally:
         os.close(rules)
-    return Layer(name, active=True, detail=f"Landlock version {version}: no file can be opened")
+    whom = " by what reads pictures (the accelerator's own threads are held by seccomp alone)" if accelerated else ""
+    return Layer(name, active=True, detail=f"Landlock version {version}: no file can be opened{whom}")
 
 
 def ruleset(version: int) -> bytes:

@@ -20,8 +20,9 @@ _PROFILE = b"pure-computation"
 _SANDBOX_NAMED = 1
 
 
-def enter_before_threads(_memory: int = MEMORY) -> list[Layer]:
+def enter_before_threads(_memory: int = MEMORY, *, accelerated: bool = False) -> list[Layer]:
     """Core dumps only: the sandbox binds all threads, whenever it is entered."""
+    del accelerated
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     return [Layer("memory", active=False, detail="macOS does not enforce RLIMIT_AS; core dumps are off")]
 

@@ -59,8 +59,9 @@ def limits(memory: int = MEMORY) -> ExtendedLimits:
     return wanted
 
 
-def enter_before_threads(_memory: int = MEMORY) -> list[Layer]:
+def enter_before_threads(_memory: int = MEMORY, *, accelerated: bool = False) -> list[Layer]:
     """Nothing: a Job Object binds the process, whenever it is entered."""
+    del accelerated
     return []
 
 

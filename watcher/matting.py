@@ -12,6 +12,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image
 
+from watcher import providers
 from watcher.errors import ModelError
 from watcher.models import Model
 from watcher.modes import Mode, View
@@ -38,15 +39,26 @@ class Ensemble:
     networks: Mapping[str, Network]
 
 
-def load(data: Mapping[str, bytes], mode: Mode, threads: int) -> Ensemble:
-    """The mode's networks from the bytes of its models by name, with `threads` threads each. Raises ModelError."""
-    return Ensemble(mode, {model.name: network(data[model.name], model, threads) for model in mode.models})
+def load(data: Mapping[str, bytes], mode: Mode, threads: int, on: providers.Found | None = None) -> Ensemble:
+    """The mode's networks from the bytes of its models by name, on the processor with `threads` threads, or on `on`.
+
+    Raises ModelError.
+    """
+    networks = {}
+    for model in mode.models:
+        sides = {view.side for view in mode.views if view.model == model}
+        fixed = sides.pop() if on is not None and len(sides) == 1 else None
+        networks[model.name] = network(data[model.name], model, threads, on, fixed)
+    return Ensemble(mode, networks)
 
 
-def network(data: bytes, model: Model, threads: int) -> Network:
+def network(
+    data: bytes, model: Model, threads: int, on: providers.Found | None = None, side: int | None = None
+) -> Network:
     """One network from its model's bytes. Raises ModelError.
 
-    Ours take any side, and are not told which: each side would be a session of its own, and take 0.1 GB more.
+    Ours take any side, and are not told which: each side would be a session of its own, and take 0.1 GB more. Only
+    accelerators are told (`side`): some compile for one size, or take no other.
     """
     _share_memory()
     options = onnxruntime.SessionOptions()
@@ -57,10 +69,15 @@ def network(data: bytes, model: Model, threads: int) -> Network:
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # an idle worker uses no processor time
     options.add_session_config_entry("session.use_env_allocators", "1")
+    if side is not None:
+        options.add_free_dimension_override_by_name("height", side)  # our models'; others have no such names
+        options.add_free_dimension_override_by_name("width", side)
     try:
-        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        session = providers.session(data, options, on)
+    except providers.ProviderError:
+        raise
     except Exception as error:  # onnxruntime's errors have no other base in common
-        raise ModelError(f"The model {model.name} cannot be loaded ({_first_line(error)}).") from error
+        raise ModelError(f"The model {model.name} cannot be loaded ({first_line(error)}).") from error
     session._model_bytes = None  # noqa: SLF001  kept there for a fallback that we do not use: 44 MB for each network
     source = session.get_inputs()[0]
     dtype = np.float16 if source.type == "tensor(float16)" else np.float32
@@ -83,7 +100,8 @@ def _share_memory() -> None:
     onnxruntime.create_and_register_allocator(place, onnxruntime.OrtArenaCfg(as_asked))
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What an error says, at most 200 characters of it."""
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 

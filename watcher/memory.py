@@ -12,7 +12,7 @@ from watcher.modes import FAST, Mode
 
 
 def check(mode: Mode | Model, free: int | None = None) -> None:
-    """Raise ModelError where the mode (or model) needs more than is `free` (bytes; None: look). Ask before reading it."""
+    """Raise ModelError where it needs more than is `free` (bytes; None: look). To be asked before it is read."""
     free = available() if free is None else free
     if free is None or mode.memory <= free:
         return

@@ -9,11 +9,12 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import BinaryIO, Self, cast
 
-from watcher import frames, paths
+from watcher import config, frames, paths, providers
 from watcher.errors import ModelError, WorkerError
 from watcher.modes import DEFAULT, Mode
 
@@ -35,6 +36,14 @@ class WorkerDiedError(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class DriverError(Exception):
+    """The worker ended while it tried an accelerator, `name`."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.name = key.partition(" ")[0]
 
 
 class StoppedError(Exception):
@@ -66,15 +75,16 @@ def worker_command(mode: Mode) -> list[str]:
 class Worker:
     """One worker process. Use as a context manager; it is ended at the end, whatever it is doing."""
 
-    def __init__(self, mode: Mode = DEFAULT) -> None:
-        """Start it, without waiting until it is ready."""
+    def __init__(self, mode: Mode = DEFAULT, provider: str = providers.CPU) -> None:
+        """Start it, without waiting until it is ready. `provider`: one of providers.NAMES."""
+        self.accelerated = self.died = False
         self._log = paths.open_log("worker.log")
         self._process = subprocess.Popen(
             worker_command(mode),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
-            env=worker_environment(),
+            env=worker_environment() | providers.environment(provider, providers.recall(time.time())),
             cwd=os.path.abspath(os.sep),
             start_new_session=True,  # Ctrl-C is for us; we end the worker
         )
@@ -116,16 +126,26 @@ class Worker:
         return self._process.pid
 
     def wait_until_ready(self, stop: Callable[[], bool] = never) -> frames.Header:
-        """The worker's first frame: what jails it. Raises ModelError, WorkerError, StoppedError."""
+        """The worker's first frame: what jails it. Raises ModelError, WorkerError, DriverError, StoppedError."""
+        trying = None
         try:
-            header, _ = self.receive(START_TIME, stop)
+            while "trying" in (header := self.receive(START_TIME, stop)[0]):
+                trying = header["trying"]
         except WorkerDiedError as error:
+            if trying is not None:
+                providers.remember({trying: "its driver does not come to an end, or ends the program"}, time.time())
+                raise DriverError(trying) from error
             raise WorkerError(
                 "The part of nobg that works on pictures does not start. "
                 f"{paths.state_dir() / 'worker.log'} says why; installing nobg again may help."
             ) from error
         if not header["ready"]:
             raise ModelError(header["message"])
+        provider = header.get("provider", {})
+        providers.remember(provider.get("tried", {}), time.time())
+        self.accelerated = provider.get("name", providers.CPU) != providers.CPU
+        if provider.get("told"):
+            logger.info("%s", provider["told"])
         for layer in header["jail"]:
             if not layer["active"]:
                 logger.info("The jail lacks a layer, %s: %s", layer["name"], layer["detail"])
@@ -148,11 +168,13 @@ class Worker:
             with contextlib.suppress(queue.Empty):
                 frame = self._incoming.get(timeout=_LOOK)
                 if frame is None:
+                    self.died = True
                     raise WorkerDiedError("worker_died")
                 if "frames" not in frame[0]:
                     return frame
                 looks = most
         self._process.kill()
+        self.died = True
         raise WorkerDiedError("timeout")
 
     def _write(self) -> None:
@@ -171,6 +193,38 @@ class Worker:
         self._incoming.put(None)
 
 
+def begin(mode: Mode, provider: str, stop: Callable[[], bool] = never) -> tuple[Worker, frames.Header]:
+    """A worker that is ready, and what it said. Raises ModelError, WorkerError, StoppedError.
+
+    One that a driver takes down is followed by one that knows of it; the last knows of all, and uses the processor.
+    """
+    failed: set[str] = set()
+    told: str | None = None
+    while True:
+        worker = Worker(mode, provider)
+        try:
+            header = worker.wait_until_ready(stop)
+        except DriverError as error:
+            worker.close()
+            told = f"nobg cannot compute on {error.name}: its driver ends the program, or does not come to an end."
+            logger.info(told)
+            if provider != providers.AUTO or error.name in failed:
+                provider = providers.CPU  # asked for by name; or what was learnt could not be kept
+            failed.add(error.name)
+        except BaseException:
+            worker.close()
+            raise
+        else:
+            if told is not None:
+                header.setdefault("provider", {})["told"] = told
+            return worker, header
+
+
+def chosen_provider() -> str:
+    """What the settings say of accelerators; while they are wrong, their last good copy."""
+    return config.in_force(paths.config_path(), paths.state_dir() / config.LAST_GOOD).provider
+
+
 class Staff:
     """The one worker of a program: started when there is work, kept until it is sent home, replaced when it dies."""
 
@@ -178,6 +232,7 @@ class Staff:
         """`mode`: for what asks for no other. `ready` is told what each new worker says of itself."""
         self.mode = mode
         self._ready = ready
+        self._provider: str | None = None
         self._worker: Worker | None = None
         self._has: Mode | None = None
 
@@ -191,13 +246,8 @@ class Staff:
             self.send_home()
         if self._worker is None:
             self._has = mode or self.mode
-            worker = Worker(self._has)
-            try:
-                self._ready(worker.wait_until_ready(stop))
-            except BaseException:
-                worker.close()
-                raise
-            self._worker = worker
+            self._worker, header = begin(self._has, self._provider or chosen_provider(), stop)
+            self._ready(header)
         return self._worker
 
     def look(self) -> None:
@@ -209,4 +259,7 @@ class Staff:
         """End the worker, whatever it is doing."""
         worker, self._worker = self._worker, None
         if worker is not None:
+            if worker.accelerated and (worker.died or worker.has_ended):
+                logger.warning("The worker died while it computed on an accelerator; the next uses the processor.")
+                self._provider = providers.CPU
             worker.close()

@@ -1,7 +1,8 @@
 """The jailed process: pictures in on stdin, cut-outs out on stdout, and nothing else to be had.
 
-`python -m watcher.worker MODE`. It answers with one frame when it is ready (what jails it, or why it cannot work),
-then with one frame for each frame it gets, in the order of arrival:
+`python -m watcher.worker MODE`, with what `providers.environment` says. It answers with one frame when it is ready
+(what jails it, or why it cannot work; before it, {"trying": key} for each accelerator that may end the process), then
+with one frame for each frame it gets, in the order of arrival:
 
     in   {"id", "force", "recipe", "first"} + the file's bytes (`first` of them) and those of the background picture,
          or {"id", "probe": true}
@@ -21,14 +22,28 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from watcher import codecs, compose, edges, encode, frames, fusion, jail, matting, memory, modes, recipe
+from watcher import (
+    accelerator,
+    codecs,
+    compose,
+    edges,
+    encode,
+    frames,
+    fusion,
+    jail,
+    matting,
+    memory,
+    modes,
+    providers,
+    recipe,
+)
 from watcher.errors import ModelError, PictureError, words
 from watcher.recipe import Recipe
 
@@ -73,6 +88,7 @@ class Work:
     pixels: int = 0
     mattes: list[tuple[codecs.Picture, NDArray[np.uint8]]] = field(default_factory=list)
     share: float = 0.0
+    clear: bool = False
     box: compose.Box | None = None
     busy: float = 0.0
     output: bytes = b""
@@ -115,6 +131,7 @@ class Bench:
 
     ensemble: matting.Ensemble
     budget: Budget
+    accelerated: bool = False
 
     def decode(self, work: Work) -> Iterator[Frame]:
         """The first step: the file's bytes -> each frame with the networks' inputs."""
@@ -149,7 +166,13 @@ class Bench:
 
     def infer(self, frame: Frame) -> None:
         """The second step: the networks' inputs -> their answers."""
-        frame.values = matting.look(self.ensemble, frame.values)
+        try:
+            frame.values = matting.look(self.ensemble, frame.values)
+        except Exception:
+            if not self.accelerated:
+                raise
+            traceback.print_exc()
+            os._exit(1)  # no picture is to blame: the next worker computes on the processor
 
     def gather(self, frame: Frame) -> None:
         """The third step: one alpha, at full size, and, with the last frame, the output if there is a subject."""
@@ -157,6 +180,7 @@ class Bench:
         assert picture is not None
         frame.picture, frame.values = None, []
         values = fusion.one_alpha(self.ensemble.mode, answers)
+        work.clear |= fusion.clear_subject(self.ensemble.mode, answers, values)
         del answers
         alpha = edges.full_size(values, picture.rgb)
         share = matting.subject_share(values)
@@ -172,10 +196,10 @@ class Bench:
         work.mattes.append((picture, alpha))
         if not frame.last:
             return
-        verdict = "subject" if work.share else "no_clear_subject"
+        verdict = "subject" if work.share and work.clear else "no_clear_subject"
         work.answer.update(verdict=verdict, subject=round(work.share, 4), notes=picture.notes)
         del picture, values, alpha
-        if work.share or work.header.get("force"):
+        if verdict == "subject" or work.header.get("force"):
             self._finish(work)
         else:
             work.answer.update(state="skipped", reason=verdict)
@@ -298,6 +322,21 @@ def open_bench(mode: modes.Mode) -> Bench:
     return Bench(matting.load(data, mode, _cores()), Budget(PIXELS_AT_ONCE))
 
 
+def _try(stdout: BinaryIO, key: str) -> None:
+    """Say what is tried: a driver may end the process."""
+    frames.write(stdout, {"trying": key})
+
+
+def _prove(begun: accelerator.Start, data: Mapping[str, bytes], mode: modes.Mode) -> matting.Ensemble:
+    """Does the accelerator also work in the jail? If not, the processor does, which needs nothing from outside."""
+    assert begun.ensemble is not None
+    try:
+        accelerator.warm_up(begun.ensemble)
+    except Exception as error:  # noqa: BLE001  onnxruntime's and the drivers' errors have no base in common
+        begun.give_up(f"it does not work in the jail ({matting.first_line(error)})")
+    return begun.ensemble or matting.load(data, mode, _cores())
+
+
 def main() -> int:
     """Load everything, lock the door, say so, then work."""
     stdin = os.fdopen(os.dup(0), "rb")
@@ -309,21 +348,25 @@ def main() -> int:
         memory.check(mode)
         data = mode.read()
         codecs.prepare()
-        layers = jail.enter_before_threads(mode.memory)
-        ensemble = matting.load(data, mode, _cores())
+        begun = accelerator.start(data, mode, _cores(), *providers.told(), trying=lambda key: _try(stdout, key))
+        layers = jail.enter_before_threads(mode.memory, accelerated=begun.ensemble is not None)
+        ensemble = begun.ensemble or matting.load(data, mode, _cores())
     except ModelError as error:
         frames.write(stdout, {"ready": False, "message": str(error)})
         return error.exit_code
-    del data
     layers += jail.enter_with_threads(mode.memory)
+    if begun.ensemble is not None:
+        ensemble = _prove(begun, data, mode)
+    del data
     ready = {
         "ready": True,
         "model": mode.name,
         "jail": [layer.as_dict() for layer in layers],
         "telemetry_off": os.environ.get("ORT_DISABLE_TELEMETRY") == "1",
+        "provider": begun.as_dict(),
     }
     frames.write(stdout, ready)
-    serve(stdin, stdout, Bench(ensemble, Budget(PIXELS_AT_ONCE)))
+    serve(stdin, stdout, Bench(ensemble, Budget(PIXELS_AT_ONCE), begun.name != providers.CPU))
     return 0
 
 
