@@ -31,7 +31,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pymatting import estimate_foreground_cf  # type: ignore[import-not-found, import-untyped, unused-ignore]
+from pymatting import estimate_foreground_cf
 from scipy import ndimage
 
 from watcher import edges

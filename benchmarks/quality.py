@@ -200,7 +200,7 @@ def print_modes(rows: Rows, folder: Path, plot: Path | None) -> None:
 
 def draw(path: Path, quality: dict[str, dict[str, float]], seconds: dict[str, float]) -> None:
     """The curve: IoU and boundary F of each mode (joined) and model against its work."""
-    import matplotlib as mpl  # type: ignore[import-not-found]  # of the benchmarks' own packages
+    import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
