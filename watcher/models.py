@@ -51,7 +51,7 @@ class Model:
 
 # Sizes and SHA-256 of the files on that release page: each agreed on by two or more independent public repositories.
 # `memory`, by `python -m benchmarks.models memory` on 2 cores with onnxruntime 1.32, and a little more in the rows:
-# isnet-int8 0.76 GB, isnet-fp16 1.76, the same in float32 1.62 (for the two IS-Nets we did not have), u2net 1.23 (also
+# isnet-int8 0.64 GB, isnet-fp16 1.76, the same in float32 1.62 (for the two IS-Nets we did not have), u2net 1.23 (also
 # for u2net_human_seg, the same network), u2netp 0.59 (its network with random weights). Estimates: silueta lies between
 # u2netp and u2net as its size does. BiRefNet's lite version as ONNX was seen to take 6 GB on a GPU (HivisionIDPhotos
 # issue 93), and the 4 GB that a browser has are not enough for it; the others' weights are 0.75 GB larger, and what
@@ -70,7 +70,7 @@ CATALOGUE = (
     Model(
         name="u2net-int8",
         sha256="95fab45e0a5f2bc2772c4efc092530bde4fa06ee5ff2b815ab3b67d3c7618440",
-        size=44435985,
+        size=44_435_985,
         licence="Apache-2.0",
         memory=600 * _MB,
         good_for="the other network in the package, alone, at its full size",
