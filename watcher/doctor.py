@@ -41,8 +41,8 @@ def examine() -> list[Check]:
     except NobgError as error:
         checks.append(Check("Settings", "bad", str(error), error.exit_code))
     checks += [*_models(mode), _memory(mode)]
-    providers.forget()  # a person who asks wants them to be tried again
     try:
+        providers.forget()  # a person who asks wants them to be tried again
         worker, ready = staff.begin(mode, staff.chosen_provider())
         with worker:
             checks += _worker(worker, ready)
