@@ -356,7 +356,7 @@ def test_no_bus_is_looked_for_elsewhere(environment: dict[str, str]) -> None:
 
 
 SHOW_ONE = """
-import sys, threading
+import os, sys, threading
 families = set()
 def watch(event, arguments):
     if event == "socket.__new__":
@@ -366,7 +366,7 @@ from watcher.notify import Notice, Notifier
 loaded = {"asyncio", "dbus_fast", "desktop_notifier", "html", "packaging"} & set(sys.modules)
 assert not loaded, loaded
 notifier = Notifier()
-notifier.show(Notice("", "", (("Undo", lambda: print("pressed", flush=True)),)))
+notifier.show(Notice("", "", (("Undo", lambda: os.write(1, b"pressed\\n")),)))
 sys.stdin.readline()
 notifier.close()
 print(*families)
