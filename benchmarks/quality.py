@@ -205,8 +205,10 @@ def draw(path: Path, quality: dict[str, dict[str, float]], seconds: dict[str, fl
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
+    from watcher import modes
+
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
-    curve = [name for name in MODES if "-" not in name]
+    curve = [mode.name for mode in modes.MODES]
     for axis, measure in zip(axes, ("IoU", "boundary"), strict=True):
         axis.plot([seconds[name] for name in curve], [quality[name][measure] for name in curve], "o-")
         rest = [name for name in MODES if name not in curve]

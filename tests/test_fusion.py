@@ -112,3 +112,7 @@ def test_a_subject_is_clear_where_the_networks_agree_and_are_sure() -> None:
     assert not is_clear(one, disc(128, 0.3, inside=0.55, outside=0.4))  # it cannot decide
     assert not is_clear(one, disc(128, 0.005))  # a speck
     assert not is_clear(one, np.zeros_like(large))
+
+
+def test_the_subject_is_what_is_more_than_half_there() -> None:
+    assert fusion.subject_share(np.array([[0.0, 0.49], [0.5, 1.0]], np.float32)) == 0.5

@@ -81,10 +81,6 @@ def test_what_is_no_network_is_refused_in_words(data: bytes) -> None:
         matting.network(data, TINY, threads=1)
 
 
-def test_the_subject_is_what_is_more_than_half_there() -> None:
-    assert matting.subject_share(np.array([[0.0, 0.49], [0.5, 1.0]], np.float32)) == 0.5
-
-
 def test_each_view_is_looked_at_by_its_network_and_a_mirror_image_is_turned_back() -> None:
     one, other = replace(TINY, name="one"), replace(TINY, name="other")
     views = (View(one, 4), View(one, 4, mirrored=True), View(other, 8))

@@ -18,7 +18,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from watcher import accelerator, config, dispatch, matting, models, modes, paths, providers, staff
+from watcher import accelerator, config, dispatch, fusion, matting, models, modes, paths, providers, staff
 from watcher.errors import UsageError
 from watcher.jobs import Journal
 from watcher.providers import Found, Provider
@@ -236,7 +236,7 @@ def test_all_our_networks_see_the_sample() -> None:
     for mode in modes.MODES:
         ensemble = matting.load(mode.read(), replace(mode, views=mode.views[-1:]), threads=1)
         values = matting.look(ensemble, [accelerator.sample(mode.views[-1])])[0]
-        assert 0.25 < matting.subject_share(values) < 0.4
+        assert 0.25 < fusion.subject_share(values) < 0.4
 
 
 @pytest.fixture

@@ -134,8 +134,14 @@ def _config(values: dict[str, Any], where: _Place) -> Config:
             raise _WrongError(name, f"a recipe is a table: [recipes.{name}]")
         where.header, where.number = rf"\[\s*recipes\s*\.\s*[\"']?{re.escape(name)}[\"']?\s*\]", 1
         recipes[name] = _named(name, entry)
-    config = Config((), recipes, values.get("model"), values.get("recipe"), values.get("notifications", True))
-    config = replace(config, provider=values.get("provider", config.provider))
+    config = Config(
+        (),
+        recipes,
+        values.get("model"),
+        values.get("recipe"),
+        values.get("notifications", True),
+        values.get("provider", providers.AUTO),
+    )
     where.header, where.number = "", 0
     if config.provider not in providers.NAMES:
         raise _WrongError("provider", f"it is one of {', '.join(providers.NAMES)}")

@@ -233,7 +233,7 @@ def _part(small: Image.Image, place: Box, size: tuple[int, int]) -> Values:
 
 
 def foreground(rgb: Image.Image, alpha: NDArray[np.uint8]) -> Image.Image:
-    """The photo `rgb` without its background's colour in the pixels of its outline, those of alpha (H, W) in 1..254.
+    """The photo `rgb` without its background's colour in the pixels of its outline, those of alpha (H, W) in 3..252.
 
     All other pixels stay what they are; without an outline, it is `rgb` itself. For straight alpha. Blur fusion
     (Forte, "Approximate fast foreground colour estimation", ICIP 2021): the two colours F^ and B^ are smooth, so they
@@ -251,7 +251,7 @@ def foreground(rgb: Image.Image, alpha: NDArray[np.uint8]) -> Image.Image:
 
 
 def _outline(alpha: NDArray[np.uint8]) -> Iterator[Box]:
-    """The tiles with pixels in 1..254."""
+    """The tiles with pixels of the outline."""
     height, width = alpha.shape
     starts = np.arange(0, width, _PIECE)
     for top in range(0, height, _PIECE):
@@ -310,7 +310,7 @@ def _blurred(planes: Values, radius: int) -> Values:
 def _cleared(
     rgb: Image.Image, alpha: NDArray[np.uint8], piece: Box, front: Image.Image, back: Image.Image
 ) -> Image.Image:
-    """F = F^ + a (I - a F^ - (1 - a) B^) of one tile, and I where a is 0 or 1."""
+    """F = F^ + a (I - a F^ - (1 - a) B^) of one tile, and I outside the outline."""
     width, height = piece[2] - piece[0], piece[3] - piece[1]
     f, b = (_part(small, piece, rgb.size).reshape(height, -1) for small in (front, back))
     pixels = np.asarray(rgb.crop(piece)).reshape(height, -1)

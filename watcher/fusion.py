@@ -49,9 +49,14 @@ def clear_subject(mode: Mode, answers: Sequence[Values], alpha: Values) -> bool:
     opinions: dict[Model, list[Values]] = {}
     for view, answer in zip(mode.views, answers, strict=True):
         opinions.setdefault(view.model, []).append(_coarse(answer))
-    if int(np.count_nonzero(alpha >= 0.5)) < _LEAST * alpha.size or softness(alpha) > _UNSURE:
+    if subject_share(alpha) < _LEAST or softness(alpha) > _UNSURE:
         return False
     return len(opinions) == 1 or agreement([mean(views) for views in opinions.values()]) >= _AGREED
+
+
+def subject_share(values: Values) -> float:
+    """The share, 0..1, of the picture that is more subject than background: alpha (H, W) of at least 0.5."""
+    return float(np.count_nonzero(values >= 0.5) / values.size)
 
 
 def agreement(alphas: Sequence[Values]) -> float:

@@ -151,8 +151,3 @@ def _sigmoid(values: Values) -> Values:
     with np.errstate(over="ignore"):
         result: Values = np.reciprocal(1 + np.exp(-values))
     return result
-
-
-def subject_share(values: Values) -> float:
-    """The share, 0..1, of the picture that is more subject than background: alpha (H, W) of at least 0.5."""
-    return float(np.count_nonzero(values >= 0.5) / values.size)

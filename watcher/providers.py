@@ -8,11 +8,8 @@ process uses this module only to remember; onnxruntime is imported by the worker
 from __future__ import annotations
 
 import contextlib
-import importlib
-import importlib.util
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -76,6 +73,8 @@ def available(wanted: str) -> Iterator[Found]:
 
 
 def _find(provider: Provider) -> Found | None:
+    import importlib.util
+
     import onnxruntime
 
     if provider.plug_in is None:
@@ -152,6 +151,8 @@ def remember(tried: Mapping[str, str], now: float) -> None:
     new = {key: (why, now) for key, why in tried.items() if key not in known or known[key][0] != why}
     if not new:
         return
+    import tempfile  # who only reads the settings, as the client does, must not wait for it
+
     with contextlib.suppress(OSError):
         descriptor, name = tempfile.mkstemp(dir=paths.state_dir(), prefix=".providers-")
         with open(descriptor, "w", encoding="utf-8") as file:

@@ -370,7 +370,12 @@ FIELDS = (
     ),
     Field("first_frame", _switch, "", "of an animation, only the first frame"),
     Field("suffix", _suffix, "TEXT", "what the output's name gets: photo_nobg.png has _nobg"),
-    Field("model", _name, "NAME", "the model that finds the subject; `nobg models list` shows those there are"),
+    Field(
+        "model",
+        _name,
+        "NAME",
+        "fast, balanced, best, or a model that finds the subject; `nobg models list` shows those there are",
+    ),
     Field("output", _folder, "DIR", "the folder for outputs"),
 )
 """All settings of a recipe, in the order in which they are explained."""

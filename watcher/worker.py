@@ -183,7 +183,7 @@ class Bench:
         work.clear |= fusion.clear_subject(self.ensemble.mode, answers, values)
         del answers
         alpha = edges.full_size(values, picture.rgb)
-        share = matting.subject_share(values)
+        share = fusion.subject_share(values)
         if picture.alpha is not None:
             alpha = codecs.times(alpha, picture.alpha)
             picture = replace(picture, alpha=None)
