@@ -34,7 +34,7 @@ from PIL import Image
 from pymatting import estimate_foreground_cf
 from scipy import ndimage
 
-from watcher import edges
+from watcher.matting import edges
 
 Values = NDArray[np.float64]
 GROUNDS = {"white": (255, 255, 255), "black": (0, 0, 0), "green (0, 160, 60)": (0, 160, 60)}

@@ -31,14 +31,15 @@ Matter = Callable[[bytes], Image.Image]
 
 def ours(name: str) -> Matter:
     """Bytes of a photo -> its alpha (mode L), as the worker makes it."""
-    from watcher import codecs, edges, fusion, matting, modes
+    from watcher.matting import edges, fusion, inference, modes
+    from watcher.picture import codecs
 
     mode = modes.find(name)
-    ensemble = matting.load(mode.read(), mode, len(os.sched_getaffinity(0)))
+    ensemble = inference.load(mode.read(), mode, len(os.sched_getaffinity(0)))
 
     def act(data: bytes) -> Image.Image:
         rgb = codecs.decode(codecs.open_header(data)).rgb
-        answers = matting.look(ensemble, [matting.network_input(rgb, view) for view in mode.views])
+        answers = inference.look(ensemble, [inference.network_input(rgb, view) for view in mode.views])
         return Image.fromarray(edges.full_size(fusion.one_alpha(mode, answers), rgb))
 
     return act
@@ -100,8 +101,9 @@ def compare(photos: Path, folders: list[Path]) -> None:
 
 def print_memory(names: list[str]) -> None:
     """The peaks of a real worker, jail and all, that does one photo of 12 megapixels three times."""
-    from watcher import modes, paths
-    from watcher.staff import PICTURE_TIME, Worker
+    from watcher import paths
+    from watcher.matting import modes
+    from watcher.worker.supervisor import PICTURE_TIME, Worker
 
     with Image.open(paths.asset("samples/astronaut.jpg")) as image:
         large = image.resize((4000, 3000))

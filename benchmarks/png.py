@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from watcher import png
+from watcher.picture import png
 
 
 def main() -> None:

@@ -164,17 +164,18 @@ def print_datasets(rows: Rows, scores: list[dict[str, float] | None]) -> None:
 def work(names: Sequence[str], photos: list[Path]) -> dict[str, float]:
     """Processor seconds of each mode's (or model's) networks for one photo: one thread, in turn, the median."""
     import watcher  # noqa: F401  switches telemetry off before onnxruntime is imported
-    from watcher import codecs, matting, modes
+    from watcher.matting import inference, modes
+    from watcher.picture import codecs
 
     found = {name: modes.find(name) for name in names}
-    loaded = {name: matting.load(mode.read(), mode, threads=1) for name, mode in found.items()}
+    loaded = {name: inference.load(mode.read(), mode, threads=1) for name, mode in found.items()}
     spent: dict[str, list[float]] = {name: [] for name in names}
     for photo in photos:
         rgb = codecs.decode(codecs.open_header(photo.read_bytes())).rgb
         for name, ensemble in loaded.items():
-            inputs = [matting.network_input(rgb, view) for view in found[name].views]
+            inputs = [inference.network_input(rgb, view) for view in found[name].views]
             start = time.process_time()
-            matting.look(ensemble, inputs)
+            inference.look(ensemble, inputs)
             spent[name].append(time.process_time() - start)
     return {name: float(np.median(values[1:])) for name, values in spent.items()}
 
@@ -205,7 +206,7 @@ def draw(path: Path, quality: dict[str, dict[str, float]], seconds: dict[str, fl
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    from watcher import modes
+    from watcher.matting import modes
 
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
     curve = [mode.name for mode in modes.MODES]

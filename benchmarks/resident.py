@@ -107,8 +107,8 @@ def picture(folder: Path) -> None:
 
 def idle(folder: Path) -> None:
     """A minute with five watched folders of 1,000 files that are done; the sweep of five minutes is not in it."""
-    from watcher.jobs import Job, Journal
-    from watcher.store import make_state_folder, signature
+    from watcher.queue.journal import Job, Journal
+    from watcher.queue.store import make_state_folder, signature
 
     journal = Journal(Path(make_state_folder()))
     for number in range(5):

@@ -22,7 +22,9 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from watcher import commit, formats, matting, modes, staff
+from watcher import commit, formats
+from watcher.matting import inference, modes
+from watcher.worker import supervisor
 
 SAMPLES = Path(__file__).parent.parent / "assets" / "samples"
 
@@ -92,20 +94,20 @@ def bare(runs: int) -> float:
 def run_bare(runs: int) -> None:
     """What `--bare` does: print the seconds."""
     mode = modes.DEFAULT
-    ensemble = matting.load(mode.read(), mode, len(os.sched_getaffinity(0)))
+    ensemble = inference.load(mode.read(), mode, len(os.sched_getaffinity(0)))
     photo = Image.open(SAMPLES / "astronaut.jpg").convert("RGB")
-    inputs = [matting.network_input(photo, view) for view in mode.views]
-    matting.look(ensemble, inputs)
+    inputs = [inference.network_input(photo, view) for view in mode.views]
+    inference.look(ensemble, inputs)
     start = time.perf_counter()
     for _ in range(runs):
-        matting.look(ensemble, inputs)
+        inference.look(ensemble, inputs)
     print(time.perf_counter() - start)
 
 
 def warm(picture: Path) -> float:
     """Median seconds from handing one picture to a running worker until its PNG is back."""
     data = commit.read_source(picture).data
-    with staff.Worker() as worker:
+    with supervisor.Worker() as worker:
         worker.wait_until_ready()
         times = []
         for number in range(6):

@@ -17,13 +17,13 @@ from pathlib import Path
 
 import psutil
 
-from tests.fake_notifications import Daemon
-from tests.private_bus import private_bus
-from tests.program import Program
-from tests.tray_host import Host
-from watcher import phrases
-from watcher.jobs import Journal
-from watcher.store import make_state_folder
+from tests.support.desktop.fake_notifications import Daemon
+from tests.support.desktop.private_bus import private_bus
+from tests.support.desktop.tray_host import Host
+from tests.support.program import Program
+from watcher.desktop import strings
+from watcher.queue.journal import Journal
+from watcher.queue.store import make_state_folder
 
 IDLE = 60.0  # seconds
 JOBS = 10_000
@@ -117,8 +117,8 @@ def calls(folder: Path) -> None:
         end = time.monotonic() + IDLE
         number = 0
         while time.monotonic() < end:
-            host.click(phrases.PAUSE)
-            host.click(phrases.NOTIFICATIONS)
+            host.click(strings.PAUSE)
+            host.click(strings.NOTIFICATIONS)
             host.open()
             (program.folder / f"{number}.jpg").write_bytes(b"no picture")
             program("add", program.folder / f"{number}.jpg")

@@ -12,20 +12,20 @@ if TYPE_CHECKING:
 def managers(platform: str = sys.platform) -> tuple[Manager, ...]:
     """What `nobg menu` knows on this system. A new file manager is a file here and a line below."""
     if platform == "win32":
-        from integrations.explorer import EXPLORER
+        from integrations.windows.explorer import EXPLORER
 
         return (EXPLORER,)
     if platform == "darwin":
-        from integrations.finder import FINDER
+        from integrations.macos.finder import FINDER
 
         return (FINDER,)
-    from integrations.caja import CAJA
-    from integrations.dolphin import DOLPHIN
-    from integrations.nautilus import NAUTILUS
-    from integrations.nemo import NEMO
-    from integrations.open_with import OPEN_WITH
-    from integrations.pcmanfm import PCMANFM
-    from integrations.thunar import THUNAR
+    from integrations.linux.caja import CAJA
+    from integrations.linux.dolphin import DOLPHIN
+    from integrations.linux.nautilus import NAUTILUS
+    from integrations.linux.nemo import NEMO
+    from integrations.linux.open_with import OPEN_WITH
+    from integrations.linux.pcmanfm import PCMANFM
+    from integrations.linux.thunar import THUNAR
 
     return (NAUTILUS, NEMO, CAJA, DOLPHIN, THUNAR, PCMANFM, OPEN_WITH)
 

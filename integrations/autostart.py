@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from integrations import quoting
 from integrations.base import File, Manager, Setup
-from integrations.icon import icon
-from integrations.registry import Registry, Value
+from integrations.linux import quoting
+from integrations.linux.icon import icon
 from integrations.verbs import AUTOSTART, NAME
+from integrations.windows.registry import Registry, Value
 
 RUN_KEY = r"Software\Microsoft\Windows\CurrentVersion\Run"
 

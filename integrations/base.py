@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from integrations import running
+from integrations import processes
 
 Entry = dict[str, Any]
 """What the record keeps of one piece: `kind`, `address`, and what the piece itself needs to be taken away again."""
@@ -327,7 +327,7 @@ def status(manager: Manager, setup: Setup) -> Status:
     problems += [f"{address} is of no use any more" for address in entries if address not in pieces]
     problems += filter(None, _look((piece, entries[at]) for at, piece in pieces.items() if at in entries))
     state = "stale" if problems else "current"
-    restart = running.since_before(manager.process, map(Path, entries), setup.root / "proc")
+    restart = processes.since_before(manager.process, map(Path, entries), setup.root / "proc")
     return Status(manager, present, state, tuple(problems), manager.lacks(setup), restart)
 
 

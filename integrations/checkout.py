@@ -15,7 +15,7 @@ def main() -> int:
     command, *arguments = sys.argv[1:]
     if command == "add":
         return int(importlib.import_module("watcher.enqueue").main(arguments))
-    return int(importlib.import_module("watcher.cli").main([command, *arguments]))
+    return int(importlib.import_module("watcher.cli.main").main([command, *arguments]))
 
 
 if __name__ == "__main__":

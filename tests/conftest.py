@@ -14,9 +14,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from watcher.staff import Worker
-
-from .program import ROOT, Program, wait_for
+from tests.support.program import ROOT, Program, wait_for
+from watcher.worker.supervisor import Worker
 
 __all__ = ["ROOT", "wait_for"]
 

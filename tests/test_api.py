@@ -11,13 +11,12 @@ import pytest
 from PIL import Image
 
 import watcher
+from tests.conftest import SAMPLES, make_photo
+from tests.picture.test_codecs import saved
 from watcher import api, remove_background
-from watcher.codecs import frame_count
 from watcher.errors import ModelError, PictureError, UsageError
+from watcher.picture.codecs import frame_count
 from watcher.recipe import Recipe, read
-
-from .conftest import SAMPLES, make_photo
-from .test_codecs import saved
 
 ASTRONAUT = SAMPLES / "astronaut.jpg"
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from watcher import instance, store
+from tests.conftest import wait_for
+from watcher import lock as file_lock
 from watcher.config import LAST_GOOD
 from watcher.enqueue import main, to_path
-from watcher.jobs import Job, Journal
-
-from .conftest import wait_for
+from watcher.queue import store
+from watcher.queue.journal import Job, Journal
 
 CLIENT = [sys.executable, "-c", "import sys; from watcher.enqueue import main; sys.exit(main())"]
 
@@ -30,10 +30,10 @@ def state(home: Path) -> Path:
 def running(state: Path) -> Iterator[None]:
     """As if the program ran: it would be started otherwise."""
     state.mkdir()
-    lock = instance.take(str(state))
+    lock = file_lock.take(str(state))
     assert lock is not None
     yield
-    instance.give_back(lock)
+    file_lock.give_back(lock)
 
 
 def queued(state: Path) -> list[str]:
@@ -181,7 +181,7 @@ def test_the_program_is_started_with_the_lock_and_without_what_the_file_manager_
         assert command[:4] == ["-P", "-m", "watcher", "run"]
         assert command[4] == "--lock"
         assert len(command) == 6
-        assert instance.take(str(state)) is None
+        assert file_lock.take(str(state)) is None
     finally:
         os.killpg(int(pid), signal.SIGKILL)
 

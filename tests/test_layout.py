@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
 from watcher.formats import KINDS
-
-from .conftest import ROOT
 
 MODULES = sorted(path.stem for path in (ROOT / "watcher").glob("*.py") if not path.stem.startswith("__"))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import ROOT, SAMPLES, wait_for
+from tests.conftest import ROOT, SAMPLES, wait_for
 
 needs_strace = pytest.mark.skipif(not shutil.which("strace"), reason="needs strace (Debian: strace)")
 
@@ -52,7 +52,7 @@ def test_half_a_minute_of_work_opens_no_network_socket(tmp_path: Path) -> None:
 
 @needs_strace
 def test_the_same_watch_catches_onnxruntime_when_nothing_holds_it(tmp_path: Path) -> None:
-    control = [sys.executable, str(ROOT / "tests" / "control_remove.py"), str(tmp_path / "home")]
+    control = [sys.executable, str(ROOT / "tests" / "support" / "control_remove.py"), str(tmp_path / "home")]
     calls, home = traced(tmp_path, control)
     assert NETWORK.search(calls)
     assert (home / ".cache" / "Microsoft").exists()

@@ -15,12 +15,11 @@ import pytest
 import tomlkit
 from PIL import Image
 
-from watcher.codecs import frame_count
+from tests.conftest import ROOT, make_photo, wait_for
+from tests.support.program import Program
+from tests.test_enqueue import CLIENT
+from watcher.picture.codecs import frame_count
 from watcher.recipe import FIELDS
-
-from .conftest import ROOT, make_photo, wait_for
-from .program import Program
-from .test_enqueue import CLIENT
 
 
 @dataclass(frozen=True)

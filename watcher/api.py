@@ -16,15 +16,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from watcher import commit, config, metadata, modes, paths, recipe
-from watcher.dispatch import read_background
+from watcher import commit, config, paths, recipe
 from watcher.errors import PictureError, UsageError
-from watcher.frames import Header
+from watcher.matting import modes
+from watcher.picture import metadata
 from watcher.recipe import Recipe, RecipeError
-from watcher.staff import PICTURE_TIME, Staff, WorkerDiedError
+from watcher.worker.dispatch import read_background
+from watcher.worker.protocol import Header
+from watcher.worker.supervisor import PICTURE_TIME, Staff, WorkerDiedError
 
 if TYPE_CHECKING:
-    from watcher.worker import Bench
+    from watcher.worker.process import Bench
 
 Source = str | os.PathLike[str] | bytes | Image.Image
 
@@ -176,6 +178,6 @@ def _here(mode: modes.Mode, asked: dict[str, object], data: bytes) -> Answer:
 
 @functools.lru_cache(maxsize=1)
 def _bench(mode: modes.Mode) -> Bench:
-    from watcher.worker import open_bench
+    from watcher.worker.process import open_bench
 
     return open_bench(mode)

@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from watcher import store
 from watcher.errors import PictureError, PlaceError
 from watcher.formats import MAX_BYTES
 from watcher.naming import numbered
+from watcher.queue import store
 
 _TEMP_PREFIX, _TEMP_SUFFIX = ".nobg-", ".tmp"
 _STALE = 3600.0  # seconds; a temporary file lives for as long as one write takes

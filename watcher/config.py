@@ -11,8 +11,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from watcher import instance, paths, providers
+from watcher import lock as file_lock
+from watcher import paths
 from watcher.errors import PlaceError, UsageError
+from watcher.matting import providers
 from watcher.recipe import BUILT_IN, FIELDS, Recipe, RecipeError
 from watcher.recipe import read as read_recipe
 
@@ -308,12 +310,12 @@ def change(path: Path, act: Callable[[Any], None]) -> Config:
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
     """No other nobg changes the settings meanwhile; or not for long."""
-    lock = instance.take(str(paths.state_dir()), patience=5.0, name="settings.lock")
+    lock = file_lock.take(str(paths.state_dir()), patience=5.0, name="settings.lock")
     try:
         yield
     finally:
         if lock is not None:
-            instance.give_back(lock)
+            file_lock.give_back(lock)
 
 
 def _in_place(before: str, after: str) -> str:

@@ -11,10 +11,11 @@ import stat
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
-from watcher import instance, store
+from watcher import lock as file_lock
 from watcher.errors import NobgError, words
 from watcher.formats import is_picture_name
 from watcher.naming import is_source_name, visible
+from watcher.queue import store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -208,9 +209,9 @@ def _in_folder(folder: str) -> dict[str, tuple[int, bool]]:
 
 def start_program(folder: str) -> None:
     """Start the resident program unless it runs. It inherits the lock, so that of many clients one starts it."""
-    lock = instance.take(folder)
-    if lock is None and not instance.holder(folder):  # somebody who only looks, or a program that has just begun
-        lock = instance.take(folder, patience=0.3)
+    lock = file_lock.take(folder)
+    if lock is None and not file_lock.holder(folder):  # somebody who only looks, or a program that has just begun
+        lock = file_lock.take(folder, patience=0.3)
     if lock is None:
         return
     import subprocess
@@ -219,7 +220,7 @@ def start_program(folder: str) -> None:
     environment = {name: value for name, value in os.environ.items() if "_SCRIPT_" not in name}
     try:
         if sys.platform == "win32":
-            instance.give_back(lock)  # a lock is not inherited there
+            file_lock.give_back(lock)  # a lock is not inherited there
             flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
             subprocess.Popen(command, env=environment, cwd=folder, creationflags=flags)
             return
@@ -238,4 +239,4 @@ def start_program(folder: str) -> None:
         raise NobgError(
             f"The pictures are in the queue, but nobg could not be started ({error}). Try: nobg run"
         ) from error
-    instance.give_back(lock)
+    file_lock.give_back(lock)

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import BinaryIO
 
-from watcher import store
 from watcher.errors import cannot_write
+from watcher.queue import store
 
 APP = "nobg"
 

@@ -15,9 +15,9 @@ import numpy as np
 import psutil
 from PIL import Image
 
+from tests.cli.test_remove import assert_complete, fingerprints, kill_again_and_again
 from tests.conftest import SAMPLES, Nobg
-from tests.program import Program, outputs, settled, trees, wait_for, write_while_stopped
-from tests.test_remove import assert_complete, fingerprints, kill_again_and_again
+from tests.support.program import Program, outputs, settled, trees, wait_for, write_while_stopped
 
 
 def photos(folder: Path, count: int) -> None:

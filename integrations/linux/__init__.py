@@ -1,0 +1,1 @@
+"""The file managers and the autostart of Linux desktops."""

@@ -1,0 +1,51 @@
+"""Dolphin (KDE): service menus. KF5 from 5.85 on and KF6 read the same folder; an older place would show them twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from integrations.base import File, Manager, Piece, Setup, Verb
+from integrations.linux import quoting
+from integrations.linux.icon import icon
+from integrations.verbs import MORE
+
+
+def pieces(setup: Setup) -> list[Piece]:
+    """One file for the menu itself, one for the sub-menu. Without the exec bit KDE refuses to run them."""
+    folder = setup.data / "kio" / "servicemenus"
+    top, more = service_menu(setup, setup.verbs[:1]), service_menu(setup, setup.verbs[1:], submenu=MORE)
+    return [
+        File(folder / "nobg.desktop", top, executable=True),
+        File(folder / "nobg-more.desktop", more, executable=True),
+        icon(setup),
+    ]
+
+
+def service_menu(setup: Setup, verbs: Sequence[Verb], submenu: str | None = None) -> bytes:
+    """A service menu with these verbs. KF5 wants the service type, KF6 reads past it; KIO sorts by actions' names."""
+    names = [f"{number:02}-{verb.key}" for number, verb in enumerate(verbs)]
+    head = [
+        ("Type", "Service"),
+        ("X-KDE-ServiceTypes", "KonqPopupMenu/Plugin"),
+        ("MimeType", quoting.items([*setup.mime_types, "inode/directory"])),
+        ("Actions", quoting.items(names)),
+        ("X-KDE-Priority", "TopLevel"),
+        ("Icon", "nobg"),
+    ]
+    if submenu is not None:
+        head.append(("X-KDE-Submenu", quoting.value(submenu)))
+    actions = [
+        (
+            f"Desktop Action {name}",
+            [
+                ("Name", quoting.value(verb.label)),
+                ("Icon", "nobg"),
+                ("Exec", quoting.value(quoting.command([*setup.client, *verb.arguments, "--"], "%U"))),
+            ],
+        )
+        for name, verb in zip(names, verbs, strict=True)
+    ]
+    return quoting.groups(("Desktop Entry", head), *actions)
+
+
+DOLPHIN = Manager(key="dolphin", label="Dolphin", present=lambda setup: setup.has("dolphin"), pieces=pieces)

@@ -1,0 +1,126 @@
+"""Nautilus (GNOME Files): scripts, which are always possible, and an extension where nautilus-python is installed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from integrations.base import File, Manager, Piece, Setup
+from integrations.linux import quoting
+from integrations.linux.icon import icon
+from integrations.verbs import MORE, TOOLTIP
+
+EXTENSION = '''\
+"""Written by nobg; `nobg menu uninstall` removes it. Runs in Nautilus itself, in the system's Python."""
+
+from urllib.parse import unquote
+
+from gi.repository import Gio, GObject, Nautilus
+
+CLIENT = {client}
+MORE = {more}
+VERBS = (  # key, label, arguments; the first one stands in the menu itself
+{verbs})
+TOOLTIP = {tooltip}
+SUFFIXES = {suffixes}
+
+
+class NobgMenu(GObject.GObject, Nautilus.MenuProvider):
+    """The entries, where nothing but pictures and folders on this computer is selected."""
+
+    def get_file_items(self, *arguments):
+        files = arguments[-1]  # nautilus-python 3 passes the window first, 4 does not
+        if not files or not all(map(is_ours, files)):
+            return []
+        uris = [file.get_uri() for file in files]
+        top, *others = [self.item(verb, uris) for verb in VERBS]
+        more = Nautilus.MenuItem(name="nobg::more", label=MORE, icon="nobg")
+        menu = Nautilus.Menu()
+        more.set_submenu(menu)
+        for item in others:
+            menu.append_item(item)
+        return [top, more]
+
+    def get_background_items(self, *_arguments):
+        return []
+
+    def item(self, verb, uris):
+        key, label, arguments = verb
+        item = Nautilus.MenuItem(name="nobg::" + key, label=label.replace("_", "__"), tip=TOOLTIP, icon="nobg")
+        item.connect("activate", run, arguments, uris)
+        return item
+
+
+def is_ours(file):
+    if file.get_uri_scheme() != "file":
+        return False
+    return file.is_directory() or unquote(file.get_uri()).lower().endswith(SUFFIXES)
+
+
+def run(_item, arguments, uris):
+    Gio.Subprocess.new([*CLIENT, *arguments, "--", *uris], Gio.SubprocessFlags.NONE)
+'''
+
+
+def pieces(setup: Setup) -> list[Piece]:
+    """The scripts; where it would be loaded the extension, whose sub-menu then is the only one of its name.
+
+    (Nautilus finds its sub-menus by name: of two that are called the same, the wrong one may open.)
+    """
+    found: list[Piece] = [*scripts(setup.data / "nautilus" / "scripts", setup)]
+    if not _has_python(setup):
+        return found
+    path = setup.data / "nautilus-python" / "extensions" / "nobg.py"
+    return [found[0], File(path, extension(setup).encode()), icon(setup)]
+
+
+def scripts(folder: Path, setup: Setup) -> list[File]:
+    """A script for each verb, in sub-folders, which become sub-menus; the file's name is the label."""
+    first, *others = setup.verbs
+    files = [File(folder / first.label, _script(setup, first.arguments), executable=True)]
+    names = quoting.file_names(verb.label for verb in others)
+    for verb, name in zip(others, names, strict=True):
+        files.append(File(folder / MORE / name, _script(setup, verb.arguments), executable=True))
+    return files
+
+
+def _script(setup: Setup, arguments: tuple[str, ...]) -> bytes:
+    # The selection comes in the environment: as arguments, names with % are mangled.
+    words = quoting.shell([*setup.client, *arguments, "--from-env"])
+    return f"#!/bin/sh\n# Written by nobg; `nobg menu uninstall` removes it.\nexec {words}\n".encode()
+
+
+def extension(setup: Setup) -> str:
+    """Its source; ascii() makes literals of whatever is in a label."""
+    verbs = "".join(f"    {(verb.key, verb.label, verb.arguments)!a},\n" for verb in setup.verbs)
+    return EXTENSION.format(
+        client=ascii(setup.client),
+        more=ascii(MORE),
+        verbs=verbs,
+        tooltip=ascii(TOOLTIP),
+        suffixes=ascii(setup.suffixes),
+    )
+
+
+def _has_python(setup: Setup) -> bool:
+    """Is nautilus-python there? It is a library that Nautilus loads, so it is looked for where Nautilus does."""
+    return setup.has_library("nautilus/extensions-*/libnautilus-python.so")
+
+
+def _lacks(setup: Setup) -> str:
+    if _has_python(setup):
+        return ""
+    return (
+        "The entries are under Scripts. With the package python3-nautilus (Fedora, Arch: nautilus-python) they stand "
+        "in the menu itself: install it, then run nobg menu install again."
+    )
+
+
+NAUTILUS = Manager(
+    key="nautilus",
+    label="Nautilus (Files)",
+    present=lambda setup: setup.has("nautilus"),
+    pieces=pieces,
+    notice="nautilus -q",
+    process="nautilus",
+    lacks=_lacks,
+)

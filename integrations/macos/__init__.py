@@ -1,0 +1,1 @@
+"""Finder's Quick Actions and the LaunchAgent of macOS."""

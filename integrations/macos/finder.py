@@ -1,0 +1,166 @@
+"""Finder (macOS): Quick Actions, bundles as Automator saves them. They are Services, too.
+
+The keys were compared with bundles that people saved with Automator 2.9 and 2.10.
+"""
+
+from __future__ import annotations
+
+import plistlib
+import unicodedata
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from integrations.base import File, Manager, Setup, Verb
+from integrations.linux import quoting
+from integrations.verbs import BUILT_IN, NAME, REMOVE
+
+_SPACE = uuid.UUID("0b7c4c5e-93f5-4d0f-9a86-6f0d5a1f7c11")
+_PICTURES = "com.apple.Automator.fileSystemObject.image"
+_NOTHING = "com.apple.Automator.nothing"
+_ACTION = "/System/Library/Automator/Run Shell Script.action"
+
+
+def pieces(setup: Setup) -> list[File]:
+    """Two files for each verb: what it is to the system, and what it does."""
+    folder = setup.home / "Library" / "Services"
+    found = []
+    named = labels(setup.verbs)
+    # Finder shows : in a name as /, and does not let anybody type it.
+    names = quoting.file_names(label.replace(":", "\N{MODIFIER LETTER COLON}") for _, label in named)
+    for (verb, label), name in zip(named, names, strict=True):
+        contents = folder / f"{name}.workflow" / "Contents"
+        found.append(File(contents / "Info.plist", plistlib.dumps(info(label))))
+        found.append(File(contents / "document.wflow", plistlib.dumps(document(setup, verb))))
+    return found
+
+
+def labels(verbs: Sequence[Verb]) -> list[tuple[Verb, str]]:
+    """There are no sub-menus, and macOS 12 and later have a "Remove Background" of their own: each says whose it is.
+
+    No two are alike for a disk that does not tell a from A.
+    """
+    taken: set[str] = set()
+    found = []
+    for verb in verbs:
+        label = f"{_title(verb)} ({NAME})"
+        if _as_on_disk(label) in taken:
+            label = f"{_title(verb)} ({NAME}, {verb.key})"
+        taken.add(_as_on_disk(label))
+        found.append((verb, label))
+    return found
+
+
+def _as_on_disk(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _title(verb: Verb) -> str:
+    """Our own words as macOS writes menus; a person's label is theirs."""
+    if verb.label not in (REMOVE, *dict(BUILT_IN).values()):
+        return verb.label
+    return " ".join(word if word == "to" else word[:1].upper() + word[1:] for word in verb.label.split())
+
+
+def info(label: str) -> dict[str, Any]:
+    """Info.plist."""
+    service = {
+        "NSBackgroundColorName": "background",
+        "NSIconName": "NSActionTemplate",
+        "NSMenuItem": {"default": label},
+        "NSMessage": "runWorkflowAsService",
+        "NSRequiredContext": {"NSApplicationIdentifier": "com.apple.finder"},
+        "NSSendFileTypes": ["public.image"],
+    }
+    return {"NSServices": [service]}
+
+
+def command(setup: Setup, verb: Verb) -> str:
+    """For zsh, which Automator hands the pictures as arguments."""
+    words = " ".join(map(_quoted, [*setup.client, *verb.arguments]))
+    return f'exec {words} -- "$@"\n'
+
+
+def _quoted(word: str) -> str:
+    """Each word in quotes: zsh expands a bare =word, which other shells leave alone."""
+    return "'" + word.replace("'", "'\"'\"'") + "'"
+
+
+def document(setup: Setup, verb: Verb) -> dict[str, Any]:
+    """document.wflow: one action, "Run Shell Script"."""
+    kinds = {
+        "inputTypeIdentifier": _PICTURES,
+        "outputTypeIdentifier": _NOTHING,
+        "serviceInputTypeIdentifier": _PICTURES,
+        "serviceOutputTypeIdentifier": _NOTHING,
+        "workflowTypeIdentifier": "com.apple.Automator.servicesMenu",
+    }
+    return {
+        "AMApplicationBuild": "521",
+        "AMApplicationVersion": "2.10",
+        "AMDocumentVersion": "2",
+        "actions": [{"action": _action(command(setup, verb), verb.key), "isViewVisible": 1}],
+        "connectors": {},
+        "workflowMetaData": {
+            **kinds,
+            "applicationBundleIDsByPath": {},
+            "applicationPaths": [],
+            "presentationMode": 15,
+            "processesInput": 0,
+            "serviceApplicationBundleID": "com.apple.finder",
+            "serviceApplicationPath": "/System/Library/CoreServices/Finder.app",
+            "serviceProcessesInput": 0,
+            "systemImageName": "NSActionTemplate",
+            "useAutomaticInputType": 0,
+        },
+    }
+
+
+def _action(shell_command: str, key: str) -> dict[str, Any]:
+    """Its ids follow from the verb, so that the same setup makes the same file."""
+    parameters = {
+        "COMMAND_STRING": shell_command,
+        "CheckedForUserDefaultShell": True,
+        "inputMethod": 1,  # as arguments; 0 is standard input, which takes names apart at line ends
+        "shell": "/bin/zsh",
+        "source": "",
+    }
+    kinds = {"Container": "List", "Types": ["com.apple.cocoa.string"]}
+    ids = {name: str(uuid.uuid5(_SPACE, f"{key} {name}")).upper() for name in ("InputUUID", "OutputUUID", "UUID")}
+    return {
+        "AMAccepts": {**kinds, "Optional": True},
+        "AMActionVersion": "2.0.3",
+        "AMApplication": ["Automator"],
+        "AMParameterProperties": {name: {} for name in parameters},
+        "AMProvides": kinds,
+        "ActionBundlePath": _ACTION,
+        "ActionName": "Run Shell Script",
+        "ActionParameters": parameters,
+        "BundleIdentifier": "com.apple.RunShellScript",
+        "CFBundleVersion": "2.0.3",
+        "CanShowSelectedItemsWhenRun": False,
+        "CanShowWhenRun": True,
+        "Category": ["AMCategoryUtilities"],
+        "Class Name": "RunShellScriptAction",
+        **ids,
+        "Keywords": ["Shell", "Script", "Command", "Run", "Unix"],
+        "UnlocalizedApplications": ["Automator"],
+        "arguments": {},
+        "isViewVisible": 1,
+        "location": "309.000000:253.000000",
+        "nibPath": f"{_ACTION}/Contents/Resources/Base.lproj/main.nib",
+    }
+
+
+FINDER = Manager(
+    key="finder",
+    label="Finder",
+    present=lambda _setup: True,
+    pieces=pieces,
+    lacks=lambda _setup: (
+        "If it is not below Quick Actions when you right-click a picture: choose Customize there (More on macOS 12 and "
+        "older) and tick it. The same list is in System Settings, Privacy & Security, Extensions, Finder (macOS 13 and "
+        "14); General, Login Items & Extensions, Finder (macOS 15); System Preferences, Extensions, Finder (older)."
+    ),
+    refresh=(("/System/Library/CoreServices/pbs", "-flush"),),
+)

@@ -1,0 +1,1 @@
+"""Explorer, the registry and the autostart of Windows."""

@@ -1,0 +1,321 @@
+"""batch.py, with a clock that is a number."""
+
+import itertools
+import tracemalloc
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from watcher.desktop import batch
+from watcher.desktop.batch import Batch, Summary, progress
+from watcher.errors import REASONS
+from watcher.queue.journal import Job
+
+PICTURES = Path("/home/ada/Pictures")
+
+
+class Clock:
+    """Says what it is told to."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        """The time."""
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def pile(clock: Clock) -> Batch:
+    return Batch(clock)
+
+
+def done(number: int, name: str = "", folder: Path = PICTURES) -> Job:
+    output = folder / (name or f"photo{number}_nobg.png")
+    return Job(PICTURES / f"photo{number}.jpg", id=number, state="done", output=output, seconds=2.0)
+
+
+def missed(name: str, reason: str = "unreadable", detail: str | None = None) -> Job:
+    state = "skipped" if reason in ("no_clear_subject", "already_done") else "failed"
+    return Job(PICTURES / name, id=99, state=state, reason=reason, detail=detail)
+
+
+def told(*jobs: Job) -> Summary:
+    """What is told of these, when they are all there is."""
+    clock = Clock()
+    pile = Batch(clock)
+    for job in jobs:
+        pile.add(job)
+    clock.now += batch.QUIET
+    summary = pile.rest()
+    assert summary is not None
+    return summary
+
+
+# When
+
+
+def test_a_batch_is_told_once_when_it_is_over(pile: Batch, clock: Clock) -> None:
+    pile.add(done(1))
+    assert pile.rest() is None  # the next one may be on its way
+    clock.now += 0.5
+    pile.add(done(2))
+    clock.now += 0.9
+    assert pile.rest() is None
+    assert pile.owes
+    clock.now += 0.1
+    summary = pile.rest()
+    assert summary is not None
+    assert summary.done == (1, 2)
+    assert not pile.owes
+    clock.now += 3600
+    assert pile.rest() is None
+
+
+def test_what_comes_soon_after_is_told_together_ten_seconds_after_the_last_time(pile: Batch, clock: Clock) -> None:
+    pile.add(done(1))
+    clock.now += 1
+    assert pile.rest() is not None
+    for number in (2, 3, 4):
+        clock.now += 2
+        pile.add(done(number))
+        clock.now += 1
+        assert pile.rest() is None
+    assert pile.owes
+    clock.now += 0.5
+    assert pile.rest() is None
+    clock.now += 0.5
+    summary = pile.rest()
+    assert summary is not None
+    assert summary.done == (2, 3, 4)
+
+
+def test_in_an_hour_of_small_batches_there_is_at_most_one_summary_in_ten_seconds(pile: Batch, clock: Clock) -> None:
+    times: list[float] = []
+    numbers: list[int] = []
+    for second in range(3600):
+        if second % 3 == 0:
+            pile.add(done(second))
+        clock.now += 1
+        summary = pile.rest()
+        if summary is not None:
+            times.append(clock.now)
+            numbers.extend(summary.done)
+    assert min(later - earlier for earlier, later in itertools.pairwise(times)) >= batch.BETWEEN
+    assert numbers == list(range(0, numbers[-1] + 1, 3))  # none forgotten, none told twice
+    assert len(times) > 250
+
+
+def test_there_is_nothing_to_tell_before_anything_happened(pile: Batch) -> None:
+    assert pile.rest() is None
+    assert not pile.owes
+
+
+# What
+
+
+def test_one_cut_out_is_named_and_opens_with_a_click() -> None:
+    output = PICTURES / "photo_nobg.png"
+    assert told(done(1, "photo_nobg.png")) == Summary(
+        "Cut-out ready", "photo_nobg.png in Pictures", (1,), output, PICTURES, output
+    )
+
+
+def test_many_cut_outs_are_counted_and_a_click_opens_their_folder() -> None:
+    summary = told(*map(done, range(1, 13)))
+    assert (summary.title, summary.body) == ("12 cut-outs ready", "In Pictures")
+    assert summary.done == tuple(range(1, 13))
+    assert (summary.target, summary.folder) == (PICTURES, PICTURES)
+    assert summary.shown == PICTURES / "photo1_nobg.png"
+
+
+def test_of_several_folders_a_click_opens_the_one_with_most() -> None:
+    attic, beach = PICTURES / "attic", PICTURES / "beach"
+    summary = told(done(1), done(2, folder=attic), done(3, folder=attic), done(4, folder=beach))
+    assert summary.body == "In 3 folders"
+    assert (summary.target, summary.folder, summary.shown) == (attic, attic, attic / "photo2_nobg.png")
+
+
+def test_a_picture_that_was_done_twice_counts_once() -> None:
+    attic = PICTURES / "attic"
+    summary = told(done(1), done(1), done(1), done(2, folder=attic), done(3, folder=attic))
+    assert (summary.title, summary.done) == ("3 cut-outs ready", (1, 2, 3))
+    assert summary.folder == attic
+
+
+def test_the_root_of_a_drive_has_a_name_too() -> None:
+    assert told(done(1, "a_nobg.png", Path("/"))).body == "a_nobg.png in /"
+
+
+def test_a_picture_that_could_not_be_done_is_named_with_its_reason() -> None:
+    summary = told(missed("photo.jpg", "truncated"))
+    assert summary == Summary(
+        "photo.jpg could not be done", "The end of the file is missing. Copy or download it again."
+    )
+
+
+def test_of_many_that_could_not_be_done_three_are_named() -> None:
+    summary = told(*(missed(f"{number}.jpg", "vanished") for number in range(7)))
+    assert summary.title == "7 pictures could not be done"
+    reason = "the file is not there (any more). Check the name."
+    assert summary.body.split("\n") == [*(f"{number}.jpg: {reason}" for number in range(3)), "… and 4 more"]
+
+
+def test_three_are_all_named() -> None:
+    assert len(told(*(missed(f"{number}.jpg") for number in range(3))).body.split("\n")) == 3
+
+
+def test_that_there_is_no_clear_subject_is_said() -> None:
+    summary = told(missed("sky.jpg", "no_clear_subject"))
+    assert summary.title == "No clear subject"
+    assert summary.body == "sky.jpg shows no clear subject, so nothing was written"
+    both = told(missed("sky.jpg", "no_clear_subject"), missed("sea.jpg", "no_clear_subject"))
+    assert both.title == "No clear subject in 2 pictures"
+    assert both.body.split("\n")[1] == "sea.jpg shows no clear subject, so nothing was written"
+
+
+def test_some_were_done_and_some_not() -> None:
+    summary = told(*map(done, range(1, 11)), missed("sky.jpg", "no_clear_subject"), missed("b.jpg"))
+    assert summary.title == "10 cut-outs ready, 2 not"
+    where, sky, other = summary.body.split("\n")
+    assert where == "In Pictures"
+    assert sky.startswith("sky.jpg shows no clear subject")
+    assert other.startswith("b.jpg: the file is damaged")
+    assert summary.target == PICTURES
+    one = told(done(1), missed("b.jpg"))
+    assert one.title == "1 cut-out ready, 1 not"
+    assert one.target == PICTURES / "photo1_nobg.png"
+    assert one.body.split("\n")[1].startswith("b.jpg: the file is damaged")
+
+
+def test_a_reason_of_its_own_is_told_in_its_words() -> None:
+    assert told(missed("a.jpg", "unsupported", "it is a folder.")).body == "It is a folder."
+    assert told(missed("a.jpg", "unreadable", "broken data stream")).body.startswith("The file is damaged")
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_nobody_is_told_to_use_a_terminal(reason: str) -> None:
+    for summary in (told(missed("a.jpg", reason)), told(done(1), missed("b.jpg"), missed("a.jpg", reason))):
+        assert "`" not in summary.title + summary.body
+        assert summary.body
+
+
+@pytest.mark.parametrize(
+    ("detail", "body"),
+    [
+        (
+            "the model x cannot be used: x is not installed. `nobg models list` says where; then: nobg models add x.",
+            "The model x cannot be used: x is not installed.",
+        ),
+        ("it is damaged. Add it again: nobg models add FILE.", "It is damaged."),
+        ("`nobg help` helps.", "It could not be done."),
+    ],
+)
+def test_sentences_that_tell_what_to_type_are_left_out(detail: str, body: str) -> None:
+    assert told(missed("a.jpg", "unsupported", detail)).body == body
+
+
+def test_what_names_hide_is_made_visible() -> None:
+    name = "a\n\x1b[31m\u202e{count}\udcff"
+    shown = r"a\x0a\x1b[31m\x202e{count}\xdcff"
+    assert told(missed(f"{name}.jpg")).title == f"{shown}.jpg could not be done"
+    assert told(done(1, f"{name}.png", Path("/b\n"))).body == rf"{shown}.png in b\x0a"
+    assert told(missed("b.jpg"), missed(f"{name}.jpg")).body.split("\n")[1].startswith(f"{shown}.jpg: ")
+    assert "\n" not in told(missed("a.jpg", "unsupported", "two\nlines.")).body
+
+
+# Done before
+
+
+def test_a_person_who_asks_again_is_told_that_nothing_has_changed() -> None:
+    output = PICTURES / "a_nobg.png"
+    before = replace(missed("a.jpg", "already_done"), output=output)
+    summary = told(before)
+    assert summary.title == "Nothing new to do"
+    assert summary.body == "a.jpg was done before and has not changed"
+    assert (summary.done, summary.target, summary.folder, summary.shown) == ((), output, PICTURES, output)
+    both = told(before, missed("b.jpg", "already_done"))
+    assert both.body == "2 pictures were done before and have not changed"
+    assert (both.target, both.shown) == (PICTURES, output)
+
+
+def test_that_pictures_of_a_folder_were_done_before_is_no_news(pile: Batch, clock: Clock) -> None:
+    pile.add(replace(missed("a.jpg", "already_done"), watch=PICTURES))
+    assert not pile.owes
+    clock.now += 60
+    assert pile.rest() is None
+
+
+def test_beside_other_news_what_was_done_before_is_not_told() -> None:
+    before = missed("a.jpg", "already_done")
+    assert told(before, done(1, "b_nobg.png")) == told(done(1, "b_nobg.png"))
+    assert told(before, missed("b.jpg")) == told(missed("b.jpg"))
+
+
+# How far
+
+
+def test_what_finished_is_counted_until_work_comes_to_rest(pile: Batch, clock: Clock) -> None:
+    assert (pile.finished, pile.elapsed) == (0, 0.0)
+    pile.add(done(1))  # took two seconds
+    clock.now += 3
+    pile.add(missed("b.jpg"))
+    assert (pile.finished, pile.elapsed) == (2, 5.0)
+    clock.now += 0.5
+    pile.rest()
+    assert pile.finished == 2
+    clock.now += 0.5
+    pile.rest()
+    assert (pile.finished, pile.elapsed) == (0, 0.0)
+    clock.now += 1
+    pile.add(done(3))
+    clock.now += 5
+    assert pile.rest() is None  # too soon to tell, but at rest all the same
+    assert (pile.finished, pile.owes) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("finished", "waiting", "elapsed", "text"),
+    [
+        (3, 9, 2.67, "3 of 12, about 8 s"),
+        (0, 12, 0.0, "0 of 12"),
+        (0, 12, 5.0, "0 of 12"),
+        (3, 9, 0.0, "3 of 12"),
+        (12, 0, 30.0, "12 of 12"),
+        (1000, 1, 10.0, "1000 of 1001, about 1 s"),
+        (1, 1, 59.4, "1 of 2, about 59 s"),
+        (1, 1, 59.6, "1 of 2, about 1 min"),
+        (1, 2, 60.0, "1 of 3, about 2 min"),
+        (1, 1, 3569.0, "1 of 2, about 59 min"),
+        (1, 1, 3571.0, "1 of 2, about 1 h"),
+        (1, 9999, 2.0, "1 of 10000, about 6 h"),
+    ],
+)
+def test_progress_as_people_say_it(finished: int, waiting: int, elapsed: float, text: str) -> None:
+    assert progress(finished, waiting, elapsed) == text
+
+
+def test_a_batch_of_ten_thousand_stays_small(pile: Batch, clock: Clock) -> None:
+    jobs = [
+        done(number, folder=PICTURES / str(number % 100)) if number % 2 else missed(f"{number}.jpg")
+        for number in range(10_000)
+    ]
+    tracemalloc.start()
+    try:
+        while jobs:
+            pile.add(jobs.pop())
+        kept = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert kept < 500_000
+    clock.now += 1
+    summary = pile.rest()
+    assert summary is not None
+    assert summary.title == "5000 cut-outs ready, 5000 not"
+    assert summary.body.split("\n")[0] == "In 50 folders"
+    assert len(summary.body) < 1000

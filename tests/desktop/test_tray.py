@@ -1,0 +1,177 @@
+"""The icon's menu as a model: what stands in it, and what a click on each item does."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from watcher.desktop import overview, status_notifier, strings
+from watcher.desktop.overview import Overview, Watched
+from watcher.desktop.tray import ATTENTION, IDLE, PAUSED, WORKING, Entries, state_of, status_of
+
+HOLIDAY = Path("/home/a/holiday")
+CUT_OUT = Path("/home/a/photo_nobg.png")
+
+FULL = Overview(
+    waiting=9,
+    folders=(Watched(HOLIDAY), Watched(Path("/srv/shop"), enabled=False)),
+    recent=(CUT_OUT, Path("/home/a/other_nobg.png")),
+    menu=True,
+    offline="seccomp",
+    offers=(overview.FOLDER, overview.LOGIN),
+)
+
+
+class Recorded:
+    """Deeds that only say what was done."""
+
+    def __init__(self) -> None:
+        self.done: list[Any] = []
+
+    def safely(self, act: Callable[[], object]) -> Callable[[], object]:
+        """As it is: a test wants to see what goes wrong."""
+        return lambda: act()  # noqa: PLW0108  pystray asks functions how many arguments they take
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *given, **named: self.done.append((name, *given, *named.values()))
+
+
+def entries(seen: Overview, deeds: Recorded | None = None) -> Any:
+    """The whole menu of what is seen."""
+    base = status_notifier.pystray_base()
+    pystray = SimpleNamespace(Menu=base.Menu, MenuItem=base.MenuItem, modern=True)
+    recorded: Any = deeds or Recorded()
+    made = Entries(pystray, recorded)
+    return base.Menu(*made.all(seen, status_of(seen, "3 of 12, about 8 s")))
+
+
+def find(menu: Any, *labels: str) -> Any:
+    """The item below these labels."""
+    item = next(item for item in menu if item.text == labels[0])
+    return find(item.submenu, *labels[1:]) if len(labels) > 1 else item
+
+
+CLICKS = [
+    ((strings.SET_UP, strings.OFFER_LOGIN), ("set_up", [overview.LOGIN])),
+    ((strings.SET_UP, strings.OFFER_OVER), ("no_thanks",)),
+    ((strings.PAUSE,), ("pause", True)),
+    ((strings.FOLDERS, str(HOLIDAY), strings.WATCH), ("watch", HOLIDAY, False)),
+    ((strings.FOLDERS, "/srv/shop", strings.WATCH), ("watch", Path("/srv/shop"), True)),
+    ((strings.FOLDERS, str(HOLIDAY), strings.OPEN), ("open", HOLIDAY)),
+    ((strings.FOLDERS, str(HOLIDAY), strings.REMOVE_FOLDER), ("stop_watching", HOLIDAY)),
+    ((strings.FOLDERS, strings.ADD_FOLDER), ("add_folder",)),
+    ((strings.OUTPUT, "White background"), ("choose_output", "white")),
+    ((strings.OUTPUT, "Transparent"), ("choose_output", "transparent")),
+    ((strings.RECENT, "photo_nobg.png", strings.OPEN), ("open", CUT_OUT)),
+    ((strings.RECENT, "photo_nobg.png", strings.SHOW_IN_FOLDER), ("reveal", CUT_OUT)),
+    ((strings.UNDO_LAST,), ("undo_last",)),
+    ((strings.HISTORY,), ("history",)),
+    ((strings.MENU,), ("put_in_menu", False)),
+    ((strings.LOGIN,), ("start_at_login", True)),
+    ((strings.NOTIFICATIONS,), ("notifications", False)),
+    ((strings.SETTINGS,), ("settings",)),
+    ((strings.QUIT,), ("quit",)),
+]
+
+
+@pytest.mark.parametrize(("labels", "done"), CLICKS, ids=lambda value: "/".join(map(str, value)))
+def test_a_click_does_what_its_label_says(labels: tuple[str, ...], done: tuple[Any, ...]) -> None:
+    deeds = Recorded()
+    find(entries(FULL, deeds), *labels)(None)
+    assert deeds.done == [done]
+
+
+def test_check_marks_show_what_is_so() -> None:
+    menu = entries(FULL)
+    marks = {label: find(menu, label).checked for label in (strings.PAUSE, strings.MENU, strings.LOGIN)}
+    assert marks == {strings.PAUSE: False, strings.MENU: True, strings.LOGIN: False}
+    assert [item.checked for item in find(menu, strings.FOLDERS).submenu][:2] == [True, False]
+    radios = list(find(menu, strings.OUTPUT).submenu)
+    assert [(item.text, item.checked, item.radio) for item in radios] == [
+        ("Transparent", True, True),
+        ("White background", False, True),
+        ("Crop to subject", False, True),
+    ]
+
+
+def test_a_recipe_of_the_persons_own_that_is_chosen_stands_beside_the_others() -> None:
+    radios = list(find(entries(Overview(recipe="shop")), strings.OUTPUT).submenu)
+    assert [(item.text, item.checked) for item in radios][-1] == ("shop", True)
+
+
+def test_nothing_to_do_nothing_done_nothing_watched() -> None:
+    menu = entries(Overview())
+    assert next(iter(menu)).text == strings.READY
+    assert not find(menu, strings.UNDO_LAST).enabled
+    assert [item.text for item in find(menu, strings.RECENT).submenu] == [strings.NOTHING_YET]
+    assert strings.SET_UP not in [item.text for item in menu]
+    assert find(menu, strings.FOLDERS, strings.NO_FOLDER).enabled is False
+
+
+@pytest.mark.parametrize(
+    ("seen", "state", "status"),
+    [
+        (Overview(), IDLE, "Ready"),
+        (Overview(waiting=9), WORKING, "Working: 3 of 12, about 8 s"),
+        (Overview(paused=True), PAUSED, "Paused"),
+        (Overview(paused=True, waiting=2), PAUSED, "Paused, 2 waiting"),
+        (Overview(problems=("/mnt/x: it is not there.",)), ATTENTION, strings.ATTENTION),
+    ],
+)
+def test_icon_and_first_line_agree(seen: Overview, state: str, status: str) -> None:
+    assert (state_of(seen), status_of(seen, "3 of 12, about 8 s")) == (state, status)
+
+
+def test_problems_are_in_the_menu_whole_but_not_without_end() -> None:
+    text = "/home/a/" + "x" * 90 + "/config.toml, line 3, colour: there is no such setting. Correct it there."
+    menu = list(entries(Overview(problems=(text,) * 9)))
+    lines = [item.text for item in menu[1 : menu.index(status_notifier.pystray_base().Menu.SEPARATOR)]]
+    assert len(lines) == 9
+    assert all(len(line) <= 60 for line in lines)
+    assert "".join(lines[:3]).replace(" ", "") == text.replace(" ", "")
+
+
+def test_a_folders_problem_stands_first_in_its_menu() -> None:
+    seen = Overview(folders=(Watched(HOLIDAY, problem="it is not there."),))
+    assert next(iter(find(entries(seen), strings.FOLDERS, str(HOLIDAY)).submenu)).text == "it is not there."
+
+
+def test_about_says_what_keeps_it_offline() -> None:
+    lines = [item.text for item in find(entries(FULL), strings.ABOUT).submenu]
+    assert lines[2] == "Offline: verified by seccomp"
+    for offline, said in ((None, strings.OFFLINE_LATER), ("", strings.OFFLINE_NOT)):
+        assert find(entries(Overview(offline=offline)), strings.ABOUT, said)
+
+
+def test_odd_names_cannot_break_the_menu() -> None:
+    seen = Overview(recent=(Path("/a/line\nend_nobg.png"), Path("/a/" + "long" * 60 + "_nobg.png")))
+    names = [item.text for item in find(entries(seen), strings.RECENT).submenu]
+    assert "\n" not in names[0]
+    assert len(names[1]) < 80
+    assert names[1].endswith("_nobg.png")
+
+
+def test_importing_the_tray_touches_neither_display_nor_picture_library() -> None:
+    code = (
+        "import sys, watcher.desktop.tray, watcher.desktop.ui; print(*{name.partition('.')[0] for name in sys.modules})"
+    )
+    environment = {"PATH": "/usr/bin:/bin", "DISPLAY": ":99"}  # where nothing is
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert not set(done.stdout.split()) & {"pystray", "Xlib", "PIL", "desktop_notifier", "dbus_fast", "asyncio"}
+
+
+def test_where_there_is_no_desktop_the_icon_says_so_and_waits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from watcher.desktop.tray import Tray
+
+    for name in ("DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    tray = Tray(tmp_path, Recorded(), lambda _: "")  # type: ignore[arg-type]
+    with pytest.raises(OSError, match="no desktop"):
+        tray.run(threading.Event())

@@ -1,0 +1,110 @@
+"""mounts.py: /proc/self/mountinfo as Linux writes it, see proc(5)."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from watcher.folders import mounts
+from watcher.folders.mounts import kind_of
+
+MOUNTS = r"""22 27 0:21 / /proc rw,nosuid,nodev,noexec,relatime shared:14 - proc proc rw
+27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda2 rw,errors=remount-ro
+40 27 254:1 / /home rw,relatime shared:2 - btrfs /dev/mapper/home rw,subvol=/@home
+51 40 0:47 / /home/me/NAS rw,relatime shared:3 master:9 - cifs //nas/photos rw,vers=3.1.1,username=me
+52 51 254:9 / /home/me/NAS/local rw,relatime - xfs /dev/sdb1 rw
+60 27 0:52 / /media/my\040camera\011\0121\134 rw,nosuid,nodev,relatime - fuse.gvfsd-fuse gvfsd-fuse rw,user_id=1000
+70 27 0:60 / /auto rw,relatime shared:4 - autofs systemd-1 rw,fd=30,direct
+71 70 0:61 / /auto rw,relatime - nfs4 server:/export/a\040-\040b rw,vers=4.2
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/", "ext4"),
+        ("/etc/nobg", "ext4"),
+        ("/home", "btrfs"),
+        ("/home/me/Pictures", "btrfs"),
+        ("/homes/me", "ext4"),
+        ("/home/me/NAS", "cifs"),
+        ("/home/me/NAS/2024", "cifs"),
+        ("/home/me/NAS-old", "btrfs"),
+        ("/home/me/NAS/local/2024", "xfs"),
+        ("/media/my camera\t\n1\\/DCIM", "fuse.gvfsd-fuse"),
+        ("/media/my camera", "ext4"),
+        ("/media/my\\040camera\\011\\0121\\134/DCIM", "ext4"),
+        ("/auto/pictures", "nfs4"),
+    ],
+)
+def test_a_path_is_on_the_innermost_mount_that_holds_it(path: str, kind: str) -> None:
+    assert kind_of(path, MOUNTS) == kind
+
+
+def test_a_later_mount_on_a_parent_hides_what_was_mounted_below() -> None:
+    lines = MOUNTS.splitlines()
+    assert kind_of("/home/me/NAS/local/2024", "\n".join(reversed(lines))) != "xfs"
+
+
+def test_a_mount_point_with_an_odd_name_harms_no_other() -> None:
+    odd = "90 28 0:99 / /mnt/a\x0cb\u2028c rw - ext4 /dev/sdz rw"
+    assert kind_of("/home/me/NAS/local/2024", f"{odd}\n\n{MOUNTS}") == "xfs"
+    assert kind_of("/mnt/a\x0cb\u2028c/d", f"{MOUNTS}\n{odd}\n") == "ext4"
+
+
+def test_of_two_mounts_on_one_point_the_later_hides_the_earlier() -> None:
+    lines = MOUNTS.splitlines()
+    assert kind_of("/auto/pictures", "\n".join(lines)) == "nfs4"
+    assert kind_of("/auto/pictures", "\n".join([*lines, "80 71 254:7 / /auto rw - vfat /dev/sdc1 rw"])) == "vfat"
+
+
+def test_where_no_mount_is_known_the_kind_is_not_known() -> None:
+    assert kind_of("/home", "") == ""
+    assert kind_of("/home", "40 27 254:1 / /other rw - ext4 /dev/vda rw") == ""
+
+
+@pytest.fixture
+def system(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Lets the system have these mounts."""
+
+    def pretend(text: str) -> None:
+        monkeypatch.setattr(mounts, "open", lambda *_, **__: io.StringIO(text), raising=False)
+
+    return pretend
+
+
+@pytest.mark.parametrize(
+    "kind", ["nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "fuse.rclone", "fuseblk", "9p", "virtiofs"]
+)
+def test_file_systems_that_change_from_elsewhere_are_polled(system: Callable[[str], None], kind: str) -> None:
+    system(f"27 1 0:9 / / rw,relatime - {kind} source rw\n")
+    assert mounts.must_poll("/pictures") is True
+
+
+@pytest.mark.parametrize("kind", ["ext4", "btrfs", "xfs", "tmpfs", "vfat", "exfat", "ntfs3", "overlay", "zfs", "nfsd"])
+def test_file_systems_of_this_machine_are_not(system: Callable[[str], None], kind: str) -> None:
+    system(f"27 1 0:9 / / rw,relatime - {kind} source rw\n")
+    assert mounts.must_poll("/pictures") is False
+
+
+def test_a_link_is_where_it_leads_to(system: Callable[[str], None], tmp_path: Path) -> None:
+    system(f"27 1 254:0 / / rw - ext4 /dev/vda2 rw\n51 27 0:47 / {tmp_path}/nas rw - nfs4 server:/a rw\n")
+    (tmp_path / "nas").mkdir()
+    (tmp_path / "pictures").symlink_to("nas")
+    assert mounts.must_poll(str(tmp_path / "pictures")) is True
+    assert mounts.must_poll(str(tmp_path)) is False
+
+
+def test_a_folder_on_this_machine_need_not_be_polled(tmp_path: Path) -> None:
+    assert mounts.must_poll(str(tmp_path)) is False
+    assert mounts.must_poll(str(tmp_path / "not there yet")) is False
+
+
+def test_where_the_system_does_not_say_we_trust_that_it_tells(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def no_proc(*_: object, **__: object) -> NoReturn:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(mounts, "open", no_proc, raising=False)
+    assert mounts.must_poll(str(tmp_path)) is False

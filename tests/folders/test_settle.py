@@ -1,0 +1,85 @@
+"""settle.py, with a clock that is a number."""
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from watcher.folders.settle import Settling
+
+QUIET = 2.0
+
+
+@pytest.fixture
+def settling() -> Settling:
+    return Settling(QUIET)
+
+
+def status(**changed: Any) -> os.stat_result:
+    """What stat says of a file, as far as it matters."""
+    same = {"st_dev": 1, "st_ino": 1, "st_size": 1, "st_mtime_ns": 1, "st_atime_ns": 1, "st_nlink": 1}
+    return cast(os.stat_result, SimpleNamespace(**{**same, **changed}))
+
+
+def test_a_file_that_stays_the_same_is_ready_once(settling: Settling) -> None:
+    settling.note("a", 10.0, status())
+    assert not settling.has_settled("a", 11.9, status())
+    assert settling.has_settled("a", 12.0, status())
+    assert len(settling) == 0
+    assert not settling.has_settled("a", 12.1, status())
+
+
+@pytest.mark.parametrize("what", ["st_dev", "st_ino", "st_size", "st_mtime_ns"])
+def test_a_file_that_was_written_to_or_replaced_waits_anew(settling: Settling, what: str) -> None:
+    settling.note("a", 10.0, status())
+    assert not settling.has_settled("a", 12.0, status(**{what: 2}))
+    assert not settling.has_settled("a", 13.9, status(**{what: 2}))
+    assert settling.has_settled("a", 14.0, status(**{what: 2}))
+
+
+@pytest.mark.parametrize("what", ["st_atime_ns", "st_nlink"])
+def test_reading_a_file_does_not_keep_it_waiting(settling: Settling, what: str) -> None:
+    settling.note("a", 10.0, status())
+    assert settling.has_settled("a", 12.0, status(**{what: 2}))
+
+
+def test_noting_a_file_again_does_not_start_its_time_anew_unless_it_changed(settling: Settling) -> None:
+    settling.note("a", 10.0, status())
+    settling.note("a", 11.0, status())
+    assert settling.next_look() == 12.0
+    settling.note("a", 11.5, status(st_size=2))
+    assert settling.next_look() == 13.5
+
+
+def test_a_growing_file_is_not_ready(settling: Settling, tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    with path.open("wb", buffering=0) as file:
+        for now in range(0, 60, 10):
+            file.write(b"x")
+            assert not settling.has_settled(str(path), now, path.stat())
+    assert settling.has_settled(str(path), 52.0, path.stat())
+
+
+@pytest.mark.parametrize("nothing", [None, status(st_size=0)], ids=["gone", "empty"])
+def test_an_empty_or_vanished_file_is_forgotten_and_waits_anew_when_it_is_back(
+    settling: Settling, nothing: os.stat_result | None
+) -> None:
+    settling.note("a", 10.0, status())
+    assert not settling.has_settled("a", 20.0, nothing)
+    assert len(settling) == 0
+    assert not settling.has_settled("a", 30.0, status())
+    assert settling.has_settled("a", 32.0, status())
+
+
+def test_each_file_has_its_own_time(settling: Settling) -> None:
+    assert settling.next_look() is None
+    settling.note("late", 11.0, status())
+    settling.note("early", 10.0, status())
+    assert settling.due(11.9) == []
+    assert settling.next_look() == 12.0
+    assert settling.due(12.0) == ["early"]
+    assert sorted(settling.due(13.0)) == ["early", "late"]
+    assert settling.has_settled("early", 12.0, status())
+    assert settling.next_look() == 13.0

@@ -1,0 +1,176 @@
+"""Nautilus's scripts, which a shell runs, and its extension, which its Python runs; Caja's scripts are the same."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import types
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from integrations import base
+from integrations.base import Setup
+from integrations.linux.caja import CAJA
+from integrations.linux.nautilus import NAUTILUS, extension
+from integrations.verbs import MORE, REMOVE
+from tests.support.menus import ODD, make_setup
+
+
+@pytest.fixture
+def setup(tmp_path: Path) -> Setup:
+    """With a client that writes down what it gets."""
+    setup = make_setup(tmp_path)
+    client = tmp_path / "it's a $client"
+    client.write_text(
+        '#!/bin/sh\nfor word; do printf "%s\\n" "$word"; done > "$0.tmp"; '
+        'printf "%s" "$NAUTILUS_SCRIPT_SELECTED_URIS" >> "$0.tmp"; mv "$0.tmp" "$0.out"\n'
+    )
+    client.chmod(0o755)
+    return replace(setup, client=(str(client),))
+
+
+def got(setup: Setup) -> list[str]:
+    """What the client was given, once it has run."""
+    path = Path(f"{setup.client[0]}.out")
+    deadline = time.monotonic() + 20
+    while not path.exists():
+        assert time.monotonic() < deadline, "the client was not started"
+        time.sleep(0.01)
+    return path.read_text().splitlines()
+
+
+@pytest.mark.parametrize(("manager", "folder"), [(NAUTILUS, ".local/share/nautilus"), (CAJA, ".config/caja")])
+def test_a_script_passes_what_is_selected_and_its_recipe(manager: base.Manager, folder: str, setup: Setup) -> None:
+    base.install(manager, replace(setup, root=setup.root / "no-library"))
+    scripts = setup.home / folder / "scripts"
+    (odd,) = (scripts / MORE).glob("it's*")
+    environment = {**os.environ, "NAUTILUS_SCRIPT_SELECTED_URIS": "file:///a%20b.png\n"}
+    subprocess.run([odd, "a name", "%20"], env=environment, check=True)
+    assert got(setup) == ["--recipe", ODD, "--from-env", "file:///a%20b.png"]
+    assert (scripts / REMOVE).is_file()
+    assert sorted(path.name for path in scripts.iterdir()) == [REMOVE, MORE]
+
+
+def test_the_extension_comes_where_nautilus_python_is(setup: Setup) -> None:
+    without = replace(setup, root=setup.home)
+    path = setup.data / "nautilus-python" / "extensions" / "nobg.py"
+    base.install(NAUTILUS, without)
+    assert not path.exists()
+    assert "python3-nautilus" in base.status(NAUTILUS, without).lacks
+    status = base.status(NAUTILUS, setup)
+    assert status.state == "stale"
+    assert not status.lacks
+    base.install(NAUTILUS, setup)
+    assert path.exists()
+    base.install(NAUTILUS, without)
+    assert not path.parent.parent.exists()
+
+
+class Selected:
+    """A file in Nautilus."""
+
+    def __init__(self, uri: str, *, folder: bool = False) -> None:
+        self.get_uri: Callable[[], str] = lambda: uri
+        self.get_uri_scheme: Callable[[], str] = lambda: uri.partition(":")[0]
+        self.is_directory: Callable[[], bool] = lambda: folder
+
+
+class Item:
+    """A menu item, which can be clicked."""
+
+    def __init__(self, name: str, label: str, icon: str, tip: str = "") -> None:
+        self.name, self.label, self.icon, self.tip = name, label, icon, tip
+        self.menu: list[Item] = []
+        self.clicked: Callable[[], None] = lambda: None
+
+    def connect(self, signal: str, function: Callable[..., None], *arguments: object) -> None:
+        """As GObject."""
+        assert signal == "activate"
+        self.clicked = lambda: function(self, *arguments)
+
+    def set_submenu(self, menu: list[Item]) -> None:
+        """As Nautilus."""
+        self.menu = menu
+
+
+class Menu(list[Item]):
+    """A sub-menu."""
+
+    append_item = list.append
+
+
+@pytest.fixture
+def menu(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The extension, loaded as nautilus-python does."""
+    repository = types.ModuleType("gi.repository")
+    library = types.SimpleNamespace(MenuProvider=type("MenuProvider", (), {}), MenuItem=Item, Menu=Menu)
+    gio = types.SimpleNamespace(
+        Subprocess=types.SimpleNamespace(new=lambda words, _flags: subprocess.run(words, check=True)),
+        SubprocessFlags=types.SimpleNamespace(NONE=0),
+    )
+    vars(repository).update(Gio=gio, GObject=types.SimpleNamespace(GObject=type("GObject", (), {})), Nautilus=library)
+    monkeypatch.setitem(sys.modules, "gi", types.ModuleType("gi"))
+    monkeypatch.setitem(sys.modules, "gi.repository", repository)
+    names: dict[str, Any] = {}
+    exec(compile(extension(setup), "nobg.py", "exec"), names)
+    return names["NobgMenu"]()
+
+
+PICTURE = Selected("file:///a/b%20c.JPG")
+
+
+def test_the_extension_offers_all_verbs_on_pictures(menu: Any, setup: Setup) -> None:
+    top, more = menu.get_file_items([PICTURE, Selected("file:///a/%E5%86%99.jxl")])
+    assert [top.label, more.label] == [REMOVE, MORE]
+    assert [item.label.replace("__", "_") for item in more.menu] == [verb.label for verb in setup.verbs[1:]]
+    names = [item.name for item in (top, more, *more.menu)]
+    assert len(set(names)) == len(names)
+    assert top.icon == "nobg"
+
+
+def test_the_extension_knows_both_calls(menu: Any) -> None:
+    assert len(menu.get_file_items("window", [PICTURE])) == len(menu.get_file_items([PICTURE])) == 2
+    assert menu.get_background_items("window", PICTURE) == []
+
+
+@pytest.mark.parametrize(
+    "selected",
+    [
+        [],
+        [Selected("file:///a/notes.txt")],
+        [PICTURE, Selected("file:///a/notes.txt")],
+        [Selected("sftp://host/a.png")],
+        [Selected("trash:///", folder=True)],
+        [Selected("file:///a/drawing.svg")],
+        [Selected("file:///a/png")],
+    ],
+)
+def test_the_extension_offers_nothing_on_anything_else(menu: Any, selected: list[Selected]) -> None:
+    assert menu.get_file_items(selected) == []
+
+
+def test_the_extension_offers_itself_on_folders(menu: Any) -> None:
+    assert menu.get_file_items([PICTURE, Selected("file:///a", folder=True)])
+
+
+def test_a_click_starts_the_client_with_uris(menu: Any, setup: Setup) -> None:
+    _, more = menu.get_file_items([PICTURE, Selected("file:///-dash.png")])
+    (odd,) = (item for item in more.menu if item.label == ODD)
+    odd.clicked()
+    assert got(setup) == ["--recipe", ODD, "--", "file:///a/b%20c.JPG", "file:///-dash.png"]
+
+
+def test_where_the_extension_is_loaded_there_is_one_sub_menu_of_the_name(setup: Setup) -> None:
+    """Nautilus finds its sub-menus by name: of two that are called the same, the wrong one may open."""
+    scripts = setup.data / "nautilus" / "scripts"
+    base.install(NAUTILUS, replace(setup, root=setup.root / "no-library"))
+    assert (scripts / MORE).is_dir()
+    base.install(NAUTILUS, setup)  # nautilus-python has come
+    assert not (scripts / MORE).exists()
+    assert (scripts / REMOVE).exists()

@@ -1,0 +1,154 @@
+"""Thunar's one file, in which ours stand between the person's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from integrations import base
+from integrations.base import Setup
+from integrations.linux.thunar import THUNAR
+from integrations.verbs import MORE, REMOVE, verbs
+from tests.support.menus import ODD, SYSTEM_ACTIONS, make_setup, tree
+
+MINE = b"""<?xml version='1.0' encoding='UTF-8'?>\r
+<actions><!-- mine -->
+  <action><name>Mine &amp; \xc3\xa9</name><unique-id>1-1</unique-id><command>true %f</command></action></actions>
+<!-- the end -->"""
+
+
+@pytest.fixture
+def setup(tmp_path: Path) -> Setup:
+    return make_setup(tmp_path)
+
+
+@pytest.fixture
+def uca(setup: Setup) -> Path:
+    path = setup.config / "Thunar" / "uca.xml"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(MINE)
+    return path
+
+
+def names(path: Path) -> list[str | None]:
+    return [action.findtext("name") for action in ET.fromstring(path.read_bytes()).findall("action")]
+
+
+def test_ours_come_after_the_persons(setup: Setup, uca: Path) -> None:
+    base.install(THUNAR, setup)
+    assert names(uca) == ["Mine & é", *(verb.label.replace("_", "__") for verb in setup.verbs)]
+    assert uca.read_bytes().startswith(MINE.partition(b"</actions>")[0])
+    assert uca.read_bytes().endswith(b"</actions>\n<!-- the end -->")
+
+
+def test_each_action_is_whole(setup: Setup, uca: Path) -> None:
+    base.install(THUNAR, setup)
+    first, *others = ET.fromstring(uca.read_bytes()).findall("action")[1:]
+    assert (first.findtext("name"), first.findtext("submenu")) == (REMOVE, "")
+    assert {action.findtext("submenu") for action in others} == {MORE}
+    assert ODD in [action.findtext("name") for action in others]
+    for action in (first, *others):
+        assert action.find("image-files") is not None
+        assert action.find("text-files") is None
+        assert (action.findtext("command") or "").endswith("-- %U")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        MINE,
+        SYSTEM_ACTIONS,
+        b"<actions/>",
+        b"<actions></actions>",
+        b"",
+        b"\n",
+        b"<actions>\n  </actions>\n",
+        b"<?xml version='1.0' encoding='ISO-8859-1'?><actions><action><name>\xe9</name></action></actions>",
+    ],
+)
+def test_what_was_there_comes_back_byte_for_byte(content: bytes, setup: Setup, uca: Path) -> None:
+    uca.write_bytes(content)
+    uca.chmod(0o600)
+    base.install(THUNAR, setup)
+    assert REMOVE in names(uca)
+    assert uca.stat().st_mode & 0o777 == 0o600
+    base.install(THUNAR, replace(setup, verbs=verbs()))
+    assert names(uca).count(REMOVE) == 1
+    base.uninstall(THUNAR, setup)
+    assert uca.read_bytes() == content
+    assert uca.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "content", [b"<actions>", b"no xml", b"<other></other>", "<actions></actions>".encode("utf-16")]
+)
+def test_a_file_that_makes_no_sense_is_left(content: bytes, setup: Setup, uca: Path) -> None:
+    uca.write_bytes(content)
+    (problem,) = base.install(THUNAR, setup).problems
+    assert str(uca) in problem
+    assert uca.read_bytes() == content
+    base.uninstall(THUNAR, setup)
+    assert uca.read_bytes() == content
+
+
+def test_without_one_the_systems_actions_stay_and_the_file_goes_again(setup: Setup) -> None:
+    base.install(THUNAR, setup)
+    uca = setup.config / "Thunar" / "uca.xml"
+    assert names(uca)[:2] == ["Open Terminal Here", REMOVE]
+    base.uninstall(THUNAR, setup)
+    assert tree(setup.home) == {}
+
+
+def test_the_systems_actions_are_found_where_the_session_does_not_say(setup: Setup) -> None:
+    xfce = setup.root / "etc/xdg/xdg-xfce/Thunar"
+    (setup.root / "etc/xdg/Thunar").rename(setup.root / "etc/xdg/elsewhere")
+    xfce.mkdir(parents=True)
+    (xfce / "uca.xml").write_bytes(SYSTEM_ACTIONS)
+    base.install(THUNAR, setup)
+    assert names(setup.config / "Thunar" / "uca.xml")[0] == "Open Terminal Here"
+
+
+def test_what_the_person_added_meanwhile_stays(setup: Setup, uca: Path) -> None:
+    base.install(THUNAR, setup)
+    added = b"<action><name>New</name><unique-id>2-2</unique-id></action>"
+    uca.write_bytes(uca.read_bytes().replace(b"<!-- mine -->", b"<!-- mine -->" + added))
+    assert base.status(THUNAR, setup).state == "current"
+    base.uninstall(THUNAR, setup)
+    assert uca.read_bytes() == MINE.replace(b"<!-- mine -->", b"<!-- mine -->" + added)
+
+
+def test_a_file_that_thunar_laid_out_anew_is_understood(setup: Setup, uca: Path) -> None:
+    base.install(THUNAR, setup)
+    root = ET.fromstring(uca.read_bytes())
+    uca.write_bytes(ET.tostring(root))
+    assert base.status(THUNAR, setup).state == "current"
+    uca.write_bytes(ET.tostring(root).replace(REMOVE.encode(), b"Renamed", 1))
+    assert base.status(THUNAR, setup).state == "stale"
+    base.install(THUNAR, setup)
+    assert names(uca).count(REMOVE) == 1
+    base.uninstall(THUNAR, setup)
+    assert names(uca) == ["Mine & é"]
+
+
+def test_what_a_reinstall_finds_changed_is_what_comes_back(setup: Setup, uca: Path) -> None:
+    base.install(THUNAR, setup)
+    changed = uca.read_bytes().replace(b"true %f", b"false %f")
+    uca.write_bytes(changed)
+    base.install(THUNAR, replace(setup, verbs=verbs()))
+    base.uninstall(THUNAR, setup)
+    assert uca.read_bytes() == MINE.replace(b"true %f", b"false %f")
+
+
+def test_a_link_stays_a_link(setup: Setup, uca: Path) -> None:
+    elsewhere = setup.home / "dotfiles"
+    uca.rename(elsewhere)
+    uca.symlink_to(elsewhere)
+    base.install(THUNAR, setup)
+    assert uca.is_symlink()
+    assert REMOVE in names(elsewhere)
+    base.uninstall(THUNAR, setup)
+    assert uca.is_symlink()
+    assert elsewhere.read_bytes() == MINE

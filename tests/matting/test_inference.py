@@ -1,0 +1,98 @@
+"""matting.py"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.support.tiny_onnx import FLOAT16, network
+from watcher.errors import ModelError
+from watcher.matting import inference
+from watcher.matting.models import SHIPPED
+from watcher.matting.modes import BALANCED, BEST, View
+
+TINY = replace(SHIPPED[0], name="tiny", side=4)
+VALUES = np.linspace(-2, 3, 3 * 4 * 4, dtype=np.float32).reshape(1, 3, 4, 4)
+MEAN = VALUES.mean(axis=1)[0]
+
+
+def test_the_input_is_x_over_255_minus_mean_over_std_plane_by_plane() -> None:
+    model = replace(SHIPPED[0], side=2, mean=(0.5, 0.25, 0.0), std=(1.0, 0.5, 2.0))
+    image = Image.new("RGB", (2, 2), (255, 51, 102))
+    image.putpixel((1, 0), (0, 0, 0))
+    values = inference.network_input(image, View(model, 2))
+    assert values.shape == (1, 3, 2, 2)
+    assert values.dtype == np.float32
+    assert values[0, :, 0, 0] == pytest.approx([0.5, (0.2 - 0.25) / 0.5, 0.4 / 2.0])
+    assert values[0, :, 0, 1] == pytest.approx([-0.5, -0.5, 0.0])
+
+
+def test_a_picture_of_any_shape_is_squashed_to_the_square() -> None:
+    assert inference.network_input(Image.new("RGB", (3000, 10)), BALANCED.views[0]).shape == (1, 3, 896, 896)
+
+
+@pytest.mark.parametrize("side", [4, "height", "n"], ids=["fixed", "named as ours", "named otherwise"])
+def test_the_alpha_is_the_first_output_as_it_is_not_stretched(side: int | str) -> None:
+    loaded = inference.network(network("ReduceMean", side=side), TINY, threads=1)
+    little = VALUES / np.float32(100)
+    alpha = inference.alpha(loaded, little)
+    assert alpha.dtype == np.float32
+    assert alpha == pytest.approx(little.mean(axis=1)[0], abs=1e-6)
+    assert 0 < alpha.max() < 0.03
+
+
+def test_logits_go_through_the_sigmoid_however_large_they_are() -> None:
+    model = replace(TINY, logits=True)
+    loaded = inference.network(network("ReduceMean", side=4), model, threads=1)
+    assert inference.alpha(loaded, VALUES) == pytest.approx(1 / (1 + np.exp(-MEAN)), abs=1e-6)
+    extremes = VALUES.copy()
+    extremes[:, :, 0, 0], extremes[:, :, 0, 1] = -1e4, 1e4
+    alpha = inference.alpha(loaded, extremes)
+    assert (alpha[0, 0], alpha[0, 1]) == (0.0, 1.0)
+
+
+def test_a_network_may_want_half_precision() -> None:
+    loaded = inference.network(network("ReduceMean", side=4, dtype=FLOAT16), TINY, threads=1)
+    alpha = inference.alpha(loaded, VALUES)
+    assert alpha.dtype == np.float32
+    assert alpha == pytest.approx(MEAN, abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (network("Relu", side=4, channels=3), "no mask of side 4"),
+        (network("ReduceMean", "GlobalAveragePool", side="n"), "no mask of side 4"),
+        (network("ReduceMean", "Zero", "Log", side=4), "no numbers"),
+    ],
+    ids=["three channels", "another size", "infinite"],
+)
+def test_what_is_no_mask_is_refused(data: bytes, words: str) -> None:
+    loaded = inference.network(data, TINY, threads=1)
+    with pytest.raises(ModelError, match=words):
+        inference.alpha(loaded, VALUES)
+
+
+@pytest.mark.parametrize("data", [b"", b"\x08\x08", b"not a model", network("NoSuchOperator", side=4)])
+def test_what_is_no_network_is_refused_in_words(data: bytes) -> None:
+    with pytest.raises(ModelError, match="tiny cannot be loaded"):
+        inference.network(data, TINY, threads=1)
+
+
+def test_each_view_is_looked_at_by_its_network_and_a_mirror_image_is_turned_back() -> None:
+    one, other = replace(TINY, name="one"), replace(TINY, name="other")
+    views = (View(one, 4), View(one, 4, mirrored=True), View(other, 8))
+    mode = replace(BEST, views=views)
+    assert mode.models == (one, other)
+    data = {"one": network("ReduceMean", side="n"), "other": network("ReduceMean", "Sigmoid", side="n")}
+    ensemble = inference.load(data, mode, threads=1)
+    image = Image.fromarray(np.arange(4 * 4 * 3, dtype=np.uint8).reshape(4, 4, 3) * 5)
+    straight, mirrored, larger = inference.look(ensemble, [inference.network_input(image, view) for view in views])
+    assert mirrored == pytest.approx(straight, abs=1e-6)
+    assert np.ptp(straight[0]) > 0.1
+    assert larger.shape == (8, 8)
+
+
+def test_the_modes_are_made_of_what_is_in_the_package() -> None:
+    assert {model for mode in (BALANCED, BEST) for model in mode.models} == set(SHIPPED)

@@ -1,0 +1,293 @@
+"""providers.py and accelerator.py: an accelerator is used where it proves itself, and otherwise the processor.
+
+The accelerators here are stand-ins: onnxruntime's own for the processor, under another name, failing as asked.
+"""
+
+import contextlib
+import json
+import re
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from tests.conftest import ROOT
+from tests.support.tiny_onnx import network
+from watcher import config, paths
+from watcher.errors import UsageError
+from watcher.matting import accelerator, fusion, inference, models, modes, providers
+from watcher.matting.providers import Found, Provider
+from watcher.queue.journal import Journal
+from watcher.worker import dispatch, supervisor
+from watcher.worker.supervisor import DriverError, Worker
+
+SWIFT = Provider("swift", "SwiftExecutionProvider", {"speed": "9"})
+TINY = replace(models.CATALOGUE[0], name="tiny", side=64)
+MODE = modes.Mode(name="tiny", views=(modes.View(TINY, 64),), memory=0, good_for="")
+DATA = {"tiny": network("ReduceMean", side="height")}
+
+Answer = Callable[[Any], Any]
+
+
+class Session:
+    """A session of the processor's; `swift`: it says that it is the accelerator's, and its answers go through that."""
+
+    def __init__(self, real: Any, swift: Answer | None) -> None:
+        self.real, self.swift = real, swift
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.real, name)
+
+    def get_providers(self) -> list[str]:
+        """As onnxruntime's."""
+        return [*([] if self.swift is None else [SWIFT.onnx]), providers.PROCESSOR]
+
+    def run(self, *arguments: Any) -> Any:
+        """As onnxruntime's."""
+        answer = self.real.run(*arguments)
+        if self.swift is None:
+            time.sleep(0.02)  # the processor
+            return answer
+        return self.swift(answer)
+
+
+@pytest.fixture
+def swift(monkeypatch: pytest.MonkeyPatch) -> Callable[[Answer | None], None]:
+    """Puts an accelerator into onnxruntime. None: its session quietly is the processor's, as with no driver."""
+
+    def put(answer: Answer | None) -> None:
+        real = onnxruntime.InferenceSession
+
+        def made(data: bytes, options: Any, providers: Any = (), **_more: Any) -> Session:
+            is_swift = bool(providers) and providers[0] == (SWIFT.onnx, {"speed": "9"})
+            return Session(real(data, options, providers=["CPUExecutionProvider"]), answer if is_swift else None)
+
+        monkeypatch.setattr(onnxruntime, "InferenceSession", made)
+        monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [SWIFT.onnx, providers.PROCESSOR])
+        monkeypatch.setattr(providers, "PROVIDERS", (SWIFT,))
+
+    return put
+
+
+def start(known: dict[str, str] | None = None, wanted: str = providers.AUTO) -> accelerator.Start:
+    return accelerator.start(DATA, MODE, 1, wanted, known or {})
+
+
+def fail(_answer: Any) -> Any:
+    raise RuntimeError("device lost")
+
+
+def delay(answer: Any) -> Any:
+    time.sleep(0.05)
+    return answer
+
+
+KEY = accelerator.key_of(Found(SWIFT), MODE)
+
+
+def test_one_that_answers_alike_and_sooner_is_used_and_that_is_remembered(swift: Callable[..., None]) -> None:
+    swift(lambda answer: answer)
+    begun = start()
+    assert (begun.name, begun.told, begun.tried) == ("swift", None, {KEY: ""})
+    assert begun.ensemble is not None
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (None, "driver or libraries are missing"),
+        (fail, "device lost"),
+        (lambda answer: [answer[0] + np.float32(0.02)], r"another than the processor's \(by 0.020\)"),
+        (lambda answer: [answer[0] * np.float32(np.nan)], "no numbers"),
+        (delay, "no faster"),
+    ],
+    ids=["quietly the processor", "fails", "wrong", "no numbers", "slow"],
+)
+def test_any_other_gives_way_to_the_processor_with_a_sentence(
+    answer: Answer | None, why: str, swift: Callable[..., None]
+) -> None:
+    swift(answer)
+    begun = start()
+    assert (begun.name, begun.ensemble) == ("cpu", None)
+    assert begun.told is not None
+    assert begun.told.startswith("nobg computes on the processor, not on swift: ")
+    assert re.search(why, begun.told)
+    assert begun.tried == {KEY: begun.told.split(": ", 1)[1].rstrip(".")}
+
+
+def test_one_that_takes_too_long_to_start_gives_way(
+    swift: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swift(lambda answer: answer)
+    monkeypatch.setattr(accelerator, "LONGEST", 0.0)
+    assert "to start" in str(start().told)
+
+
+def test_what_is_known_to_be_good_is_not_compared_again(swift: Callable[..., None]) -> None:
+    swift(lambda answer: [answer[0] + np.float32(0.02)])
+    assert start({KEY: ""}).name == "swift"
+
+
+def test_what_is_known_to_be_bad_is_not_tried_again_unless_asked_for_by_name(swift: Callable[..., None]) -> None:
+    swift(lambda answer: answer)
+    assert start({KEY: "it was slow"}) == accelerator.Start()
+    assert start({KEY: "it was slow"}, "swift").name == "swift"
+
+
+def test_the_processor_can_be_asked_for_and_one_that_is_not_here_is_said(swift: Callable[..., None]) -> None:
+    swift(lambda answer: answer)
+    assert start(wanted="cpu") == accelerator.Start()
+    assert "finds nothing here for provider = 'qnn'" in str(start(wanted="qnn").told)
+
+
+def test_a_plug_in_is_given_its_best_device_and_no_plain_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    def device(kind: str, name: str = "PlugExecutionProvider") -> Any:
+        return SimpleNamespace(ep_name=name, device=SimpleNamespace(type=SimpleNamespace(name=kind)))
+
+    plug = Provider("plug", "PlugExecutionProvider", plug_in="json")  # some module that is here
+    monkeypatch.setattr(providers, "PROVIDERS", (plug, replace(plug, plug_in="no_such_module")))
+    there = [device("CPU"), device("GPU", "Other"), device("NPU"), device("GPU")]
+    monkeypatch.setattr(onnxruntime, "get_ep_devices", lambda: there)
+    assert [found.devices for found in providers.available("auto")] == [(there[3],)]
+    del there[2:]
+    assert list(providers.available("auto")) == []
+
+
+def test_what_was_learnt_is_kept_and_what_failed_is_tried_again_after_a_week() -> None:
+    now = 1e9
+    assert providers.recall(now) == {}
+    providers.remember({"a": "", "b": "slow"}, now)
+    providers.remember({"c": "lost"}, now + 86400)
+    assert providers.recall(now + 86400) == {"a": "", "b": "slow", "c": "lost"}
+    assert providers.recall(now + 7 * 86400) == {"a": "", "c": "lost"}
+    (paths.state_dir() / providers.FILE).write_text('{"a": 1}')
+    assert providers.recall(now) == {}
+    providers.forget()
+    assert not (paths.state_dir() / providers.FILE).exists()
+
+
+def test_the_worker_is_told_what_is_wanted_and_known_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert providers.environment("cpu", {"a": ""}) == {}
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/drivers")
+    told = providers.environment("auto", {"a": ""})
+    assert set(told) - {"CUDA_PATH"} == {"NOBG_PROVIDER", "NOBG_TRIED", "LD_LIBRARY_PATH"}
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    assert providers.told() == ("auto", {"a": ""})
+
+
+@pytest.mark.parametrize("name", providers.NAMES)
+def test_the_setting_is_auto_the_processor_or_one_by_name(name: str) -> None:
+    assert config.parse(f'provider = "{name}"', Path("c.toml")).provider == name
+
+
+def test_a_provider_that_there_is_not_is_said_with_its_line() -> None:
+    with pytest.raises(UsageError, match=r"c.toml, line 2, provider: it is one of auto, cpu, cuda"):
+        config.parse('\nprovider = "abacus"', Path("c.toml"))
+
+
+def test_a_driver_that_takes_the_worker_down_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = (
+        "import sys, os; from watcher.worker import protocol as frames; from watcher.matting.providers import told\n"
+        "o = sys.stdout.buffer; wanted, known = told()\n"
+        "if wanted == 'auto' and 'swift 1' not in known:\n"
+        " frames.write(o, {'trying': 'swift 1'}); o.flush(); os.abort()\n"
+        "frames.write(o, {'ready': True, 'jail': []}); o.flush(); sys.stdin.read()\n"
+    )
+    monkeypatch.setattr(supervisor, "worker_command", lambda _mode: [sys.executable, "-P", "-c", script])
+    with Worker(modes.DEFAULT, "auto") as worker, pytest.raises(DriverError) as caught:
+        worker.wait_until_ready()
+    assert caught.value.name == "swift"
+    providers.forget()
+    worker, header = supervisor.begin(modes.DEFAULT, "auto")
+    worker.close()
+    assert "swift: its driver ends the program" in header["provider"]["told"]
+    assert "ends the program" in json.dumps(providers.recall(time.time()))
+
+
+def test_after_a_death_on_an_accelerator_the_next_worker_uses_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted: list[str] = []
+
+    class Fake:
+        accelerated, died, has_ended = True, True, False
+
+        def close(self) -> None:
+            pass
+
+    def begin(_mode: modes.Mode, provider: str, _stop: Any) -> Any:
+        wanted.append(provider)
+        return Fake(), {}
+
+    monkeypatch.setattr(supervisor, "begin", begin)
+    one = supervisor.Staff()
+    one.worker()
+    one.send_home()
+    one.worker()
+    assert wanted == ["auto", "cpu"]
+
+
+def test_all_our_networks_see_the_sample() -> None:
+    for mode in modes.MODES:
+        ensemble = inference.load(mode.read(), replace(mode, views=mode.views[-1:]), threads=1)
+        values = inference.look(ensemble, [accelerator.sample(mode.views[-1])])[0]
+        assert 0.25 < fusion.subject_share(values) < 0.4
+
+
+@pytest.fixture
+def swift_worker(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Workers have an accelerator of this kind, see swift_worker.py."""
+    script = str(ROOT / "tests" / "support" / "workers" / "swift.py")
+
+    def put(kind: str) -> None:
+        monkeypatch.setattr(supervisor, "worker_command", lambda mode: [sys.executable, "-P", script, kind, mode.name])
+
+    return put
+
+
+SAMPLE = (ROOT / "assets" / "samples" / "astronaut.jpg").read_bytes()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the other jails are not verified")
+def test_with_an_accelerator_the_jail_has_all_its_walls(swift_worker: Callable[[str], None]) -> None:
+    swift_worker("good")
+    worker, ready = supervisor.begin(modes.FAST, "auto")
+    with worker:
+        assert ready["provider"]["name"] == "swift"
+        assert worker.accelerated
+        assert [layer["active"] for layer in ready["jail"]] == [True] * 3
+        worker.send({"id": 0, "probe": True})
+        assert set(worker.receive(60)[0]["refused"].values()) == {True}
+        worker.send({"id": 1}, SAMPLE)
+        assert worker.receive(60)[0]["state"] == "done"
+    assert list(providers.recall(time.time()).values()) == [""]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the other jails are not verified")
+def test_one_that_needs_files_while_it_works_gives_way_inside_the_jail(swift_worker: Callable[[str], None]) -> None:
+    swift_worker("files")
+    worker, ready = supervisor.begin(modes.FAST, "auto")
+    with worker:
+        assert ready["provider"]["name"] == "cpu"
+        assert "does not work in the jail" in ready["provider"]["told"]
+        worker.send({"id": 1}, SAMPLE)
+        assert worker.receive(60)[0]["state"] == "done"
+    assert "jail" in next(iter(providers.recall(time.time()).values()))
+
+
+def test_one_that_fails_at_work_costs_no_picture(
+    swift_worker: Callable[[str], None], folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    swift_worker("lost")
+    source = folder / "a.jpg"
+    source.write_bytes(SAMPLE)
+    with contextlib.closing(Journal(paths.state_dir())) as journal:
+        jobs = list(dispatch.run([source], journal, mode=modes.FAST))
+    assert [(job.state, job.reason) for job in jobs] == [("done", None)]
+    assert "died while it computed on an accelerator" in caplog.text

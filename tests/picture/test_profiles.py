@@ -1,0 +1,126 @@
+"""profiles.py"""
+
+import io
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+from watcher.picture import profiles
+
+COLOURS = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [200, 100, 50], [12, 200, 160], [128, 128, 128]], np.uint8)
+
+
+def in_srgb(icc: bytes, colours: NDArray[np.uint8] = COLOURS) -> NDArray[np.uint8]:
+    """Colours (N, 3) of a profile in sRGB, as littlecms computes them."""
+    profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+    srgb = ImageCms.createProfile("sRGB")
+    intent, exactly = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.NOOPTIMIZE
+    image = ImageCms.profileToProfile(
+        Image.fromarray(colours[None]), profile, srgb, renderingIntent=intent, flags=exactly
+    )
+    assert image is not None
+    converted: NDArray[np.uint8] = np.asarray(image)[0]
+    return converted
+
+
+def by_formula(matrix: list[list[float]], light: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Linear light -> sRGB codes (IEC 61966-2-1), clipped."""
+    linear = np.clip(light @ np.array(matrix).T, 0, 1)
+    codes: NDArray[np.float64] = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return codes * 255
+
+
+def decoded(colours: NDArray[np.uint8]) -> NDArray[np.float64]:
+    code = colours / 255.0
+    return np.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** 2.4)
+
+
+# Published: CSS Color 4's sample code (P3), BT.2407 (2020, table 3-1's inverse), Lindbloom (Adobe RGB), linear -> sRGB
+P3_TO_SRGB = [[1.2249402, -0.2249402, 0.0], [-0.0420570, 1.0420570, 0.0], [-0.0196376, -0.0786360, 1.0982736]]
+BT2020_TO_SRGB = [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]]
+ADOBE_TO_SRGB = [[1.3983, -0.3983, 0.0], [0.0, 1.0, 0.0], [0.0, -0.0429, 1.0429]]
+
+
+def test_display_p3_is_what_the_formulas_say() -> None:
+    icc = profiles.from_cicp(12, 13)
+    assert icc is not None
+    assert np.abs(in_srgb(icc) - by_formula(P3_TO_SRGB, decoded(COLOURS))).max() <= 1.5
+
+
+def test_bt2020_is_what_the_formulas_say_with_each_curve() -> None:
+    for transfer in (13, 1, 14):
+        icc = profiles.from_cicp(9, transfer)
+        assert icc is not None
+        assert np.abs(in_srgb(icc) - by_formula(BT2020_TO_SRGB, decoded(COLOURS))).max() <= 1.5
+    linear = profiles.from_cicp(9, 8)
+    assert linear is not None
+    assert np.abs(in_srgb(linear) - by_formula(BT2020_TO_SRGB, COLOURS / 255)).max() <= 1.5
+
+
+def test_adobe_rgb_is_what_the_formulas_say() -> None:
+    light = (COLOURS / 255) ** (563 / 256)
+    assert np.abs(in_srgb(profiles.adobe_rgb()) - by_formula(ADOBE_TO_SRGB, light)).max() <= 1.5
+
+
+def test_the_colorants_are_those_apple_ships() -> None:
+    icc = profiles.from_cicp(12, 13)
+    assert icc is not None
+    profile = ImageCms.ImageCmsProfile(io.BytesIO(icc)).profile
+    published = {"red": (0.51512, 0.24120, -0.00105), "green": (0.29198, 0.69225, 0.04189)}
+    for colour, xyz in {**published, "blue": (0.15710, 0.06657, 0.78407)}.items():
+        assert getattr(profile, f"{colour}_colorant")[0] == pytest.approx(xyz, abs=2e-4)
+    assert profile.profile_description == "nobg: from the picture's colour tags"
+    assert profile.version == pytest.approx(4.4)
+
+
+def test_hdr_is_shown_up_to_the_reference_white() -> None:
+    # BT.2408, table 1: the reference white is 58 % of PQ's signal, and 75 % of HLG's
+    for transfer, white in ((16, 0.58), (18, 0.75)):
+        icc = profiles.from_cicp(9, transfer)
+        assert icc is not None
+        codes = np.round(np.array([0, white * 0.6, white, 1]) * 255).astype(np.uint8)
+        greys = in_srgb(icc, np.stack([codes] * 3, axis=-1))[:, 0].tolist()
+        assert greys[0] == 0
+        assert 60 < greys[1] < 180
+        assert greys[2] >= 252
+        assert greys[3] == 255
+
+
+def test_srgb_and_what_is_not_known_need_no_profile() -> None:
+    assert [profiles.from_cicp(*codes) for codes in ((1, 13), (1, 1), (2, 2), (2, 13), (200, 13), (9, 200))] == [
+        None
+    ] * 6
+    assert profiles.from_png(None, None) is None
+    assert profiles.from_png(0.45455, (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)) is None
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [(0.0,) * 8, (0.3,) * 8, (0.3127, 0.329, 0.9, 0.9, 0.3, 0.6, 0.15, 0.06), (9.0, 0.329) * 4, (0.3127, 0.329)],
+)
+def test_chromaticities_that_make_no_sense_are_passed_over(nonsense: tuple[float, ...]) -> None:
+    assert profiles.from_png(0.45455, nonsense) is None
+
+
+def test_a_png_gamma_is_its_inverse_power() -> None:
+    icc = profiles.from_png(1 / 1.8, None)
+    assert icc is not None
+    identity = np.eye(3).tolist()
+    assert np.abs(in_srgb(icc) - by_formula(identity, (COLOURS / 255) ** 1.8)).max() <= 1.5
+
+
+def test_usable_profiles_are_told_from_nonsense() -> None:
+    good = profiles.adobe_rgb()
+    assert profiles.is_usable(good)
+    assert not profiles.is_usable(b"")
+    assert not profiles.is_usable(b"\0" * 300)
+    assert not profiles.is_usable(good[:200])
+    assert not profiles.is_usable(good[:128] + b"\xff" * 12 + good[140:])
+
+
+def test_srgb_is_known_by_its_colours() -> None:
+    assert profiles.means_srgb(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    assert not profiles.means_srgb(profiles.adobe_rgb())
+    assert not profiles.means_srgb(b"nonsense")

@@ -1,0 +1,96 @@
+"""control.py: what the commands of the resident program do, where no other test has the whole program do it."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.conftest import Nobg
+from watcher import config, paths
+from watcher.cli.main import main
+from watcher.config import Config
+from watcher.errors import UsageError
+from watcher.program import control
+from watcher.queue.journal import Journal
+from watcher.recipe import Measure, Recipe
+
+WHITE = Config(default_recipe="white")
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "recipe"),
+    [
+        (None, {}, Recipe(background="#ffffff")),
+        (None, {"output": "/cut"}, Recipe(Path("/cut"), background="#ffffff")),
+        (None, {"crop": True}, Recipe(crop=Measure(0))),
+        (None, {"background": "none"}, Recipe()),
+        ("mask", {}, Recipe(mask=True)),
+        ("transparent", {"output": "/cut"}, Recipe(Path("/cut"))),
+    ],
+)
+def test_a_command_that_says_nothing_of_the_result_has_the_default_recipe(
+    name: str | None, values: dict[str, object], recipe: Recipe
+) -> None:
+    assert control.chosen_recipe(WHITE, name, values) == recipe
+
+
+def test_without_a_default_recipe_the_plain_one_is_meant() -> None:
+    assert control.chosen_recipe(Config(), None, {}) == Recipe()
+
+
+def test_remove_works_by_the_default_recipe(nobg: Nobg, photo: Path) -> None:
+    config.set_value(paths.config_path(), "recipe", "white")
+    done = nobg("remove", photo, "-o", "cut")
+    assert done.returncode == 0, done.stderr
+    with Image.open(photo.parent / "cut" / "photo_nobg.png") as image:
+        assert (image.mode, image.getpixel((1, 1))) == ("RGB", (255, 255, 255))
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Path:
+    """A folder that was watched, and is switched off; another one is on."""
+    for name in ("on", "off"):
+        (tmp_path / name).mkdir()
+        assert main(["watch", "add", str(tmp_path / name), "--json"]) == 0
+    config.set_folder(paths.config_path(), tmp_path / "off", "enabled", False)
+    return tmp_path
+
+
+def test_a_folder_that_is_off_says_so(watched: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert main(["watch", "list"]) == 0
+    assert capsys.readouterr().out == f"{watched}/on: not watched\n{watched}/off: off\n"
+    assert main(["status", "--json"]) == 0
+    folders = json.loads(capsys.readouterr().out)["folders"]
+    assert [(folder["enabled"], folder["state"]) for folder in folders] == [(True, "not watched"), (False, "off")]
+
+
+def test_a_folder_that_follows_the_default_recipe_is_told_with_it(
+    watched: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config.set_value(paths.config_path(), "recipe", "mask")
+    capsys.readouterr()
+    assert main(["watch", "list"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == f"{watched}/on (recipe mask, mask True): not watched"
+
+
+def test_a_folder_that_is_watched_again_is_switched_on_and_still_follows_the_default_recipe(watched: Path) -> None:
+    config.set_value(paths.config_path(), "recipe", "white")
+    assert main(["watch", "add", str(watched / "off"), "-o", "cut", "--json"]) == 0
+    folder = config.load(paths.config_path()).folders[1]
+    assert (folder.enabled, folder.follows) == (True, Recipe(Path("cut")))
+    assert folder.recipe == Recipe(Path("cut"), background="#ffffff")
+
+
+def test_settings_that_are_wrong_leave_the_last_good_ones_in_the_answer(watched: Path) -> None:
+    path = paths.config_path()
+    (paths.state_dir() / config.LAST_GOOD).write_text(path.read_text())
+    path.write_text('recipe = "ship"\n' + path.read_text())
+    with pytest.raises(UsageError, match="line 1, recipe: there is no recipe called ship"):
+        config.load(path)
+    journal = Journal(paths.state_dir())
+    status = control.status(journal)
+    journal.close()
+    assert [folder["path"] for folder in status["folders"]] == [f"{watched}/on", f"{watched}/off"]
+    assert "no recipe called ship" in status["problems"][0]

@@ -1,0 +1,1 @@
+"""Tests that drive real desktops and file managers."""

@@ -1,0 +1,62 @@
+"""Real Nautilus, on a desktop of the test's own, used by what a person can read in its menus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from integrations.verbs import MORE, REMOVE
+from tests.real_desktop.session import Desktop, lacking
+from tests.real_desktop.suite import ODD_NAMES, assert_done, assert_white, is_running, mixed, person, pictures
+
+LACKING = lacking("nautilus")
+pytestmark = pytest.mark.skipif(bool(LACKING), reason=f"not installed: {', '.join(LACKING)}")
+
+
+@pytest.fixture
+def desktop(tmp_path: Path) -> Iterator[Desktop]:
+    """Of a person who has just installed nobg and its menu entries."""
+    with person(tmp_path) as one:
+        yield one
+
+
+@pytest.fixture
+def with_extension(desktop: Desktop) -> Desktop:
+    """The same, where Nautilus loads our extension."""
+    if not (desktop.home / ".local/share/nautilus-python/extensions/nobg.py").exists():
+        pytest.skip("not installed: python3-nautilus")
+    return desktop
+
+
+def test_the_extension_takes_odd_names(with_extension: Desktop, folder: Path) -> None:
+    originals = pictures(folder)
+    assert not is_running(with_extension)
+    with_extension.visit("nautilus", folder, REMOVE)
+    assert_done(originals)
+    assert is_running(with_extension)
+    with_extension.end()
+    assert not with_extension.processes()
+    assert not is_running(with_extension)
+
+
+def test_the_script_takes_odd_names_and_folders_and_says_what_is_no_picture(desktop: Desktop, folder: Path) -> None:
+    originals = {**pictures(folder, ODD_NAMES), **mixed(folder)}
+    (folder / "notes.txt").write_text("not a picture")
+    assert not is_running(desktop)
+    said = desktop.visit("nautilus", folder, f"Scripts/{REMOVE}")
+    assert "notes.txt: " in said
+    assert_done(originals)
+
+
+def test_the_sub_menu_has_other_recipes(with_extension: Desktop, folder: Path) -> None:
+    (original,) = pictures(folder, ("a.jpg",))
+    with_extension.visit("nautilus", folder, f"{MORE}/White background")
+    assert_white(original)
+
+
+def test_the_extension_does_not_offer_itself_on_text(with_extension: Desktop, folder: Path) -> None:
+    pictures(folder, ("a.jpg",))
+    (folder / "notes.txt").write_text("not a picture")
+    with_extension.visit("nautilus", folder, REMOVE, "--absent")

@@ -1,0 +1,255 @@
+"""Explorer's side as far as wine goes: does the .reg file import, and do our verbs get each odd name whole?
+
+    apt-get install -y --no-install-recommends wine wine64 gcc-mingw-w64-x86-64    (1.2 GB; no X server)
+    python -m tests.real_desktop.wine                                                   (from the checkout; a minute)
+
+wine's shell32 runs a verb when it is told its class (SEE_MASK_CLASSNAME); Explorer's menus, its lookup below
+SystemFileAssociations, MultiSelectModel and the sub-menu are not in wine. Nor does wine 8 merge HKEY_CURRENT_USER's
+classes into HKEY_CLASSES_ROOT: for running, the same values are imported once more below HKEY_LOCAL_MACHINE.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from integrations.autostart import RUN, RUN_KEY
+from integrations.base import Setup
+from integrations.verbs import verbs
+from integrations.windows import explorer, registry
+from integrations.windows.registry import Registry, Value
+
+FOLDER = "Program Files\\nobg ü & 100% ^(1)"
+CLIENT = f"C:\\{FOLDER}\\nobg-add.exe"
+NAMES = (
+    "plain.png",
+    "two words.png",
+    "ü 写 & 100% %20 (1).png",
+    "-dash.png",
+    "--recipe.png",
+    "^caret;semi,.png",
+    "%PATH% %1 %*.png",
+    "it's $HOME `ls` !x! [y] {z}~#=+@.png",
+)
+RECIPES = (('50% %1 & "q" ü', "Half"),)
+
+TOLD = r"""
+#include <windows.h>
+#include <stdio.h>
+int wmain(int count, wchar_t **words) {
+    FILE *file = _wfopen(L"C:\\told.txt", L"ab");
+    char text[9000];
+    for (int i = 1; i < count; i++) {
+        WideCharToMultiByte(CP_UTF8, 0, words[i], -1, text, sizeof text, 0, 0);
+        fprintf(file, "%s\t", text);
+    }
+    fputs("\n", file);
+    return 0;
+}
+"""
+
+RUNNER = r"""
+#include <windows.h>
+#include <shlobj.h>
+#include <stdio.h>
+static void show(const wchar_t *wide) {
+    char text[9000];
+    WideCharToMultiByte(CP_UTF8, 0, wide, -1, text, sizeof text, 0, 0);
+    puts(text);
+}
+static int link_of(const wchar_t *path) {
+    IShellLinkW *link; IPersistFile *file; wchar_t text[2000]; int index;
+    if (CoCreateInstance(&CLSID_ShellLink, 0, CLSCTX_INPROC_SERVER, &IID_IShellLinkW, (void **)&link)) return 2;
+    link->lpVtbl->QueryInterface(link, &IID_IPersistFile, (void **)&file);
+    if (file->lpVtbl->Load(file, path, STGM_READ)) return 3;
+    link->lpVtbl->GetPath(link, text, 2000, 0, 0); show(text);
+    link->lpVtbl->GetArguments(link, text, 2000); show(text);
+    link->lpVtbl->GetDescription(link, text, 2000); show(text);
+    link->lpVtbl->GetIconLocation(link, text, 2000, &index); show(text);
+    return 0;
+}
+int wmain(int count, wchar_t **words) {
+    CoInitializeEx(0, COINIT_APARTMENTTHREADED);
+    if (count == 2) return link_of(words[1]);
+    SHELLEXECUTEINFOW start = {sizeof start};
+    start.fMask = SEE_MASK_NOCLOSEPROCESS | SEE_MASK_FLAG_NO_UI | SEE_MASK_CLASSNAME;
+    start.lpFile = words[1]; start.lpVerb = words[2]; start.lpClass = words[3]; start.nShow = SW_HIDE;
+    if (!ShellExecuteExW(&start)) return 1;
+    if (start.hProcess) WaitForSingleObject(start.hProcess, 20000);
+    return 0;
+}
+"""
+
+
+EVERYWHERE = (rf"{explorer.CLASSES}\SystemFileAssociations", rf"{explorer.CLASSES}\{explorer.MENU}", RUN_KEY)
+
+
+def parse(text: str) -> Iterator[Value]:
+    """The texts in a .reg file: a reader that knows nothing of our writer."""
+    key = ""
+    for line in re.sub(r"\\\r?\n\s*", "", text).splitlines():
+        if line.startswith("["):
+            key = line.strip("[]").partition("\\")[2]
+        elif found := re.fullmatch(r'(@|"(?:[^"\\]|\\.)*")=(?:"((?:[^"\\]|\\.)*)"|hex\(1\):([0-9a-f,]+))', line):
+            name, quoted, codes = found.groups()
+            text = _plain(quoted) if codes is None else bytes.fromhex(codes.replace(",", "")).decode("utf-16-le")[:-1]
+            yield Value(key, "" if name == "@" else _plain(name[1:-1]), text)
+
+
+def _plain(quoted: str) -> str:
+    return re.sub(r"\\(.)", r"\1", quoted)
+
+
+class Wine:
+    """A Windows of its own below `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.drive = folder / "prefix" / "drive_c"
+        self.folder = folder
+        self.environment = {name: value for name, value in os.environ.items() if name != "DISPLAY"} | {
+            "WINEPREFIX": str(folder / "prefix"),
+            "WINEARCH": "win64",
+            "WINEDEBUG": "-all",
+            "WINEDLLOVERRIDES": "mscoree=;mshtml=",
+        }
+
+    def run(self, *command: str | Path, check: bool = True) -> str:
+        """What it prints. wine decides by its locale how arguments are encoded."""
+        environment = {**self.environment, "LC_ALL": "C.UTF-8"}
+        done = subprocess.run(
+            ["nice", *map(str, command)],
+            env=environment,
+            cwd=self.folder,
+            capture_output=True,
+            check=check,
+            timeout=300,
+        )
+        return done.stdout.decode("utf-8", "replace").replace("\r", "")
+
+    def build(self, name: str, source: str) -> Path:
+        """A Windows program from C."""
+        (self.folder / f"{name}.c").write_text(source)
+        program = self.folder / f"{name}.exe"
+        libraries = ["-lole32", "-lshell32", "-luuid"]
+        self.run("x86_64-w64-mingw32-gcc", "-municode", "-O1", "-o", program, f"{name}.c", *libraries)
+        return program
+
+    def load(self, content: bytes) -> None:
+        """Import a .reg file."""
+        (self.folder / "values.reg").write_bytes(content)
+        self.run("wine", "reg", "import", "values.reg")
+
+    def values(self) -> set[Value]:
+        """What the registry says, as wine's own reg.exe exports it."""
+        found: set[Value] = set()
+        for key in EVERYWHERE:
+            exported = self.folder / "exported.reg"
+            self.run("wine", "reg", "export", rf"HKCU\{key}", "exported.reg", "/y", check=False)
+            if exported.is_file():
+                found |= set(parse(exported.read_bytes().decode("utf-16")))
+                exported.unlink()
+        return found
+
+
+def setup(folder: Path) -> Setup:
+    """As on a person's machine, with an awkward folder and an awkward recipe."""
+    return Setup(
+        client=(CLIENT,),
+        program=(CLIENT, "run"),
+        verbs=verbs(RECIPES),
+        suffixes=(".png", ".heic"),
+        mime_types=(),
+        icon=folder / "icon.svg",
+        record=folder / "record.json",
+        home=folder,
+        config=folder,
+        data=folder,
+    )
+
+
+def check_import(wine: Wine, chosen: Setup) -> None:
+    """As regedit writes it, and bare, as a shell may write what --print says.
+
+    In a bare file, wine takes the codes of a text for bytes of the system's code page: texts with an ü do not survive.
+    """
+    values = [*explorer.registry_values(chosen), *autostart(chosen)]
+    text = registry.reg_file(values)
+    for name, content in (("UTF-16", registry.encoded(text)), ("ASCII", text.replace("\n", "\r\n").encode("ascii"))):
+        wine.load(content)
+        wrong = set(values) - wine.values()
+        print(f"{name}: {len(values) - len(wrong)} of {len(values)} values came back as they were")
+        assert not any(name == "UTF-16" or value.data.isascii() for value in wrong)
+        for key in EVERYWHERE:
+            wine.run("wine", "reg", "delete", rf"HKCU\{key}", "/f")
+
+
+def autostart(chosen: Setup) -> tuple[Value, ...]:
+    """The Run key's."""
+    (piece,) = RUN.pieces(chosen)
+    assert isinstance(piece, Registry)
+    return piece.values
+
+
+def check_verbs(wine: Wine, chosen: Setup, runner: Path) -> None:
+    """Each verb, run by shell32, starts the client with its recipe and the whole name."""
+    everywhere = registry.reg_file(explorer.registry_values(chosen)).replace("HKEY_CURRENT_USER", "HKEY_LOCAL_MACHINE")
+    wine.load(registry.encoded(everywhere))
+    (wine.drive / "pics").mkdir()
+    told = wine.drive / "told.txt"
+    first, *others = chosen.verbs
+    tried = [(r"SystemFileAssociations\.png", "nobg.remove", first)]
+    tried += [("nobg.menu", f"{number:02}-{verb.key}", verb) for number, verb in enumerate(others, 1)]
+    for shell_class, key, verb in tried:
+        told.unlink(missing_ok=True)
+        expected = []
+        for name in NAMES:
+            path = rf"C:\pics\{name}"
+            (wine.drive / "pics" / name).touch()
+            wine.run("wine", runner, path, key, shell_class)
+            expected.append([*verb.arguments, "--", path])
+        lines = [line.split("\t")[:-1] for line in told.read_text(encoding="utf-8").replace("\r", "").splitlines()]
+        assert lines == expected, "\n".join(map(str, [key, *zip(lines, expected, strict=False)]))
+        print(f"{key}: all {len(NAMES)} names arrived")
+
+
+def check_shortcut(wine: Wine, chosen: Setup, runner: Path) -> None:
+    """What wine's IShellLink reads in it."""
+    (wine.drive / "link.lnk").write_bytes(explorer.send_to(chosen).content)
+    path, arguments, comment, icon = wine.run("wine", runner, r"C:\link.lnk").splitlines()
+    print(f"shortcut: {path!r} {arguments!r} {comment!r} {icon!r}")
+    assert (arguments, icon) == ("--", CLIENT)
+
+
+def main() -> int:
+    """All of it."""
+    missing = [program for program in ("wine", "x86_64-w64-mingw32-gcc") if shutil.which(program) is None]
+    if missing:
+        print(f"not run: {' and '.join(missing)} is missing")
+        return 1
+    folder = Path(tempfile.mkdtemp(prefix="nobg-wine-"))
+    wine = Wine(folder)
+    try:
+        wine.run("wine", "wineboot", "-i")
+        client = wine.drive / FOLDER.replace("\\", "/") / "nobg-add.exe"
+        client.parent.mkdir(parents=True)
+        shutil.copy(wine.build("told", TOLD), client)
+        runner = wine.build("runner", RUNNER)
+        chosen = setup(folder)
+        check_import(wine, chosen)
+        check_verbs(wine, chosen, runner)
+        check_shortcut(wine, chosen, runner)
+    finally:
+        wine.run("wineserver", "-k", "-w", check=False)
+        shutil.rmtree(folder, ignore_errors=True)
+    print("wine: ok")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

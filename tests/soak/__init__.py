@@ -1,0 +1,1 @@
+"""The long forms of some tests, run by hand."""

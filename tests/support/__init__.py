@@ -1,0 +1,1 @@
+"""Stand-ins, fixtures and drivers that tests share."""

@@ -1,0 +1,15 @@
+"""`nobg` with the worker of workers.unjailed: the positive control of the privacy test."""
+
+import sys
+from pathlib import Path
+
+from watcher.cli import main
+from watcher.worker import supervisor
+
+UNJAILED = Path(__file__).parent / "workers" / "unjailed.py"
+environment = supervisor.worker_environment()
+del environment["ORT_DISABLE_TELEMETRY"]
+environment["HOME"] = sys.argv.pop(1)
+supervisor.worker_environment = lambda: environment
+supervisor.worker_command = lambda mode: [sys.executable, str(UNJAILED), mode.name]
+sys.exit(main.main())

@@ -1,0 +1,37 @@
+"""A worker that does what the picture's bytes tell it to: `ok`, `slow`, `second`, `large`, `die`, `hang`, `none`.
+
+No model, no jail.
+"""
+
+import os
+import sys
+import time
+
+from watcher.worker import protocol
+
+protocol.write(sys.stdout.buffer, {"ready": True, "jail": [], "telemetry_off": True, "seconds": 0.0})
+with open(sys.argv[1], "ab", buffering=0) as log:
+    log.write(b"started\n")
+    while (frame := protocol.read(sys.stdin.buffer)) is not None:
+        header, data = frame
+        log.write(data.rstrip() + b"\n")
+        if data.startswith(b"die"):
+            os._exit(11)
+        if data.startswith(b"hang"):
+            time.sleep(1000)
+        if data.startswith(b"slow"):
+            time.sleep(0.05)
+        if data.startswith(b"second"):
+            time.sleep(1)
+        if data.startswith(b"large"):
+            data += bytes(1 << 20)
+        answer = {
+            "id": header["id"],
+            "state": "done",
+            "reason": None,
+            "verdict": "subject",
+            "seconds": 0.1,
+            "notes": [],
+        }
+        kind = b"mask of " if "mask" in header.get("recipe", "") else b"PNG of "
+        protocol.write(sys.stdout.buffer, answer, kind + data)

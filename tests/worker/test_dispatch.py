@@ -1,0 +1,475 @@
+"""dispatch.py, with a worker that dies and hangs on demand."""
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.program import STAND_IN_WORKER
+from watcher import commit
+from watcher.errors import ModelError, PlaceError, WorkerError, words
+from watcher.matting import modes
+from watcher.matting.modes import Mode
+from watcher.queue.journal import Job, Journal
+from watcher.recipe import Recipe
+from watcher.worker import dispatch, supervisor
+
+Run = Callable[..., list[Job]]
+
+
+@pytest.fixture
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What the stand-in worker got, a line each; `started` each time one starts."""
+    path = tmp_path / "worker.log"
+    stand_in = STAND_IN_WORKER
+    monkeypatch.setattr(supervisor, "worker_command", lambda _model: [sys.executable, str(stand_in), str(path)])
+    return path
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    return Journal(tmp_path)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "pictures"
+    path.mkdir()
+    return path
+
+
+def write(folder: Path, *contents: str) -> list[Path]:
+    """Files 0.jpg, 1.jpg, … with the given contents."""
+    paths = [folder / f"{number}.jpg" for number in range(len(contents))]
+    for path, content in zip(paths, contents, strict=True):
+        path.write_text(content)
+    return paths
+
+
+def states(results: list[Job]) -> dict[str, str]:
+    return {result.source.stem: result.reason or result.state for result in results}
+
+
+@pytest.mark.usefixtures("log")
+def test_each_source_gets_its_own_output(folder: Path, journal: Journal) -> None:
+    sources = write(folder, *(f"ok {number}" for number in range(10)))
+    results = list(dispatch.run(sources, journal))
+    assert [result.source for result in results] == sources
+    for number, result in enumerate(results):
+        assert result.output == folder / f"{number}_nobg.png"
+        assert result.output.read_text() == f"PNG of ok {number}"
+
+
+def test_one_worker_serves_all_and_none_starts_without_work(log: Path, folder: Path, journal: Journal) -> None:
+    sources = write(folder, "ok 0", "ok 1", "ok 2")
+    assert states(list(dispatch.run([folder / "missing.jpg"], journal))) == {"missing": "vanished"}
+    assert not log.exists()
+    list(dispatch.run(sources, journal))
+    assert log.read_text().split("\n").count("started") == 1
+
+
+def test_a_picture_that_kills_the_worker_fails_alone_after_three_deaths(
+    log: Path, folder: Path, journal: Journal
+) -> None:
+    sources = write(folder, "ok 0", "ok 1", "die", "ok 3", "ok 4", "ok 5")
+    results = list(dispatch.run(sources, journal))
+    assert states(results) == {"0": "done", "1": "done", "2": "worker_died", "3": "done", "4": "done", "5": "done"}
+    got = log.read_text().split("\n")
+    assert got.count("die") == 3
+    assert got.count("started") == 4
+    failed = journal.find(sources[2], commit.read_source(sources[2]).sha256, "{}")
+    assert failed is not None
+    assert failed.reason == "worker_died"
+
+
+def test_a_picture_that_hangs_fails_as_timeout_and_the_others_are_done(
+    log: Path, folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatch, "PICTURE_TIME", 4.0)
+    results = list(dispatch.run(write(folder, "ok 0", "hang", "ok 2"), journal))
+    assert states(results) == {"0": "done", "1": "timeout", "2": "done"}
+    assert log.read_text().split("\n").count("hang") == 2  # once with company, once alone
+
+
+@pytest.mark.usefixtures("log")
+def test_what_was_done_is_not_done_again(folder: Path, journal: Journal) -> None:
+    sources = write(folder, "ok")
+    first = list(dispatch.run(sources, journal))[0]
+    second = list(dispatch.run(sources, journal))[0]
+    assert (second.state, second.reason, second.output, second.id) == (
+        "skipped",
+        "already_done",
+        first.output,
+        first.id,
+    )
+    assert first.output is not None
+    first.output.unlink()
+    assert states(list(dispatch.run(sources, journal))) == {"0": "done"}
+
+
+@pytest.mark.usefixtures("log")
+def test_force_does_it_again_in_the_same_place(folder: Path, journal: Journal) -> None:
+    sources = write(folder, "ok")
+    first = list(dispatch.run(sources, journal))[0]
+    again = list(dispatch.run(sources, journal, force=True))[0]
+    assert (again.state, again.output) == ("done", first.output)
+    assert sorted(os.listdir(folder)) == ["0.jpg", "0_nobg.png"]
+
+
+@pytest.mark.usefixtures("log")
+def test_a_changed_source_replaces_its_own_old_output(folder: Path, journal: Journal) -> None:
+    sources = write(folder, "ok old")
+    list(dispatch.run(sources, journal))
+    write(folder, "ok new")
+    result = list(dispatch.run(sources, journal))[0]
+    assert result.output == folder / "0_nobg.png"
+    assert result.output.read_text() == "PNG of ok new"
+
+
+@pytest.mark.usefixtures("log")
+def test_a_source_that_is_changed_back_gets_its_first_cut_out_back(folder: Path, journal: Journal) -> None:
+    sources = write(folder, "ok old")
+    for content in ("ok old", "ok new", "ok old"):
+        write(folder, content)
+        result = list(dispatch.run(sources, journal))[0]
+        assert (result.state, result.output) == ("done", folder / "0_nobg.png")
+        assert (folder / "0_nobg.png").read_text() == f"PNG of {content}"
+    assert sorted(os.listdir(folder)) == ["0.jpg", "0_nobg.png"]
+
+
+@pytest.mark.usefixtures("log")
+def test_a_failure_in_between_does_not_make_our_own_output_foreign(
+    folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = write(folder, "ok")
+    list(dispatch.run(sources, journal))
+    with monkeypatch.context() as patch:
+        patch.setattr(supervisor, "worker_command", lambda _model: [sys.executable, "-c", STARTS_AND_DIES])
+        assert states(list(dispatch.run(sources, journal, force=True))) == {"0": "worker_died"}
+    assert list(dispatch.run(sources, journal, force=True))[0].output == folder / "0_nobg.png"
+
+
+STARTS_AND_DIES = "import sys; from watcher.worker import protocol as frames; frames.write(sys.stdout.buffer, {'ready': True, 'jail': []})"
+
+
+@pytest.mark.usefixtures("log")
+def test_two_runs_on_one_picture_make_one_output(
+    folder: Path, journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = write(folder, "ok")
+    really = commit.publish
+    other = Journal(tmp_path)
+
+    def late(*arguments: Any) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(commit, "publish", really)
+            assert states(list(dispatch.run(sources, other))) == {"0": "done"}
+        really(*arguments)
+
+    monkeypatch.setattr(commit, "publish", late)
+    result = list(dispatch.run(sources, journal))[0]
+    assert (result.state, result.output) == ("done", folder / "0_nobg.png")
+    assert sorted(os.listdir(folder)) == ["0.jpg", "0_nobg.png"]
+
+
+@pytest.mark.usefixtures("log")
+def test_a_link_to_our_own_output_is_not_replaced_by_a_file(folder: Path, journal: Journal) -> None:
+    sources = write(folder, "ok old")
+    list(dispatch.run(sources, journal))
+    (folder / "0_nobg.png").rename(folder / "kept.png")
+    (folder / "0_nobg.png").symlink_to("kept.png")
+    write(folder, "ok new")
+    assert list(dispatch.run(sources, journal))[0].output == folder / "0_nobg-2.png"
+    assert (folder / "kept.png").read_text() == "PNG of ok old"
+
+
+def test_a_journal_that_cannot_be_written_ends_the_run_in_words(log: Path, folder: Path, journal: Journal) -> None:
+    journal._execute("PRAGMA query_only = ON", ())
+    with pytest.raises(PlaceError, match="cannot write there"):
+        list(dispatch.run(write(folder, "ok"), journal))
+    assert "ok" in log.read_text()
+
+
+@pytest.mark.usefixtures("log")
+def test_an_output_that_somebody_edited_is_left_alone(folder: Path, journal: Journal) -> None:
+    sources = write(folder, "ok old")
+    list(dispatch.run(sources, journal))
+    (folder / "0_nobg.png").write_text("edited by hand")
+    write(folder, "ok new")
+    result = list(dispatch.run(sources, journal))[0]
+    assert result.output == folder / "0_nobg-2.png"
+    assert (folder / "0_nobg.png").read_text() == "edited by hand"
+
+
+@pytest.mark.usefixtures("log")
+def test_two_sources_of_one_stem_do_not_share_an_output(folder: Path, journal: Journal) -> None:
+    (folder / "a.jpg").write_text("ok jpg")
+    (folder / "a.png").write_text("ok png")
+    results = list(dispatch.run([folder / "a.jpg", folder / "a.png"], journal))
+    assert [result.output for result in results] == [folder / "a_nobg.png", folder / "a_nobg-2.png"]
+    (folder / "a.png").write_text("ok png changed")
+    assert list(dispatch.run([folder / "a.png"], journal))[0].output == folder / "a_nobg-2.png"
+    assert (folder / "a_nobg.png").read_text() == "PNG of ok jpg"
+
+
+@pytest.mark.usefixtures("log")
+def test_a_link_or_a_folder_that_has_the_name_is_left_alone(folder: Path, journal: Journal) -> None:
+    sources = write(folder, "ok")
+    (folder / "0_nobg.png").symlink_to("nowhere")
+    (folder / "0_nobg-2.png").mkdir()
+    assert list(dispatch.run(sources, journal))[0].output == folder / "0_nobg-3.png"
+    assert not (folder / "nowhere").exists()
+
+
+@pytest.mark.usefixtures("log")
+def test_another_folder_is_another_way_of_doing_it(folder: Path, journal: Journal, tmp_path: Path) -> None:
+    sources = write(folder, "ok")
+    elsewhere = tmp_path / "out"
+    elsewhere.mkdir()
+    list(dispatch.run(sources, journal))
+    result = list(dispatch.run(sources, journal, recipe=Recipe(elsewhere)))[0]
+    assert (result.state, result.output) == ("done", elsewhere / "0_nobg.png")
+    assert states(list(dispatch.run(sources, journal, recipe=Recipe(elsewhere)))) == {"0": "already_done"}
+    assert states(list(dispatch.run(sources, journal))) == {"0": "already_done"}
+
+
+@pytest.mark.usefixtures("log")
+@pytest.mark.parametrize("published", [True, False])
+def test_after_a_crash_between_journal_and_file_it_is_done_once(
+    folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch, published: bool
+) -> None:
+    class PowerCutError(BaseException):
+        pass
+
+    really = commit.publish
+
+    def cut(*arguments: object) -> None:
+        if published:
+            really(*arguments)  # type: ignore[arg-type]
+        raise PowerCutError
+
+    sources = write(folder, "ok")
+    monkeypatch.setattr(commit, "publish", cut)
+    with pytest.raises(PowerCutError):
+        list(dispatch.run(sources, journal))
+    monkeypatch.setattr(commit, "publish", really)
+    result = list(dispatch.run(sources, journal))[0]
+    assert result.reason == ("already_done" if published else None)
+    assert result.output == folder / "0_nobg.png"
+    assert sorted(os.listdir(folder)) == ["0.jpg", "0_nobg.png"]
+    assert states(list(dispatch.run(sources, journal))) == {"0": "already_done"}
+
+
+@pytest.mark.usefixtures("log")
+def test_a_full_disk_stops_the_run_and_fails_no_picture(
+    folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    sources = write(folder, "ok 0", "ok 1")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(PlaceError):
+            list(dispatch.run(sources, journal))
+    assert journal.counts() == {"queued": 0, "active": 0, "done": 0, "skipped": 0, "failed": 0}
+    assert states(list(dispatch.run(sources, journal))) == {"0": "done", "1": "done"}
+
+
+@pytest.mark.usefixtures("log")
+def test_a_full_disk_takes_nothing_from_the_records(
+    folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = write(folder, "ok")
+    first = list(dispatch.run(sources, journal))[0]
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(PlaceError):
+        list(dispatch.run(sources, journal, force=True))
+    (job,) = journal.history()
+    assert (job.id, job.state, job.output, job.output_hash) == (first.id, "done", first.output, first.output_hash)
+
+
+@pytest.mark.usefixtures("log")
+def test_a_full_disk_stops_only_what_belongs_there(
+    folder: Path, tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = write(folder, "ok 0", "ok 1")
+    other = tmp_path / "other" / "b.jpg"
+    other.parent.mkdir()
+    other.write_text("ok b")
+    really = commit.publish
+
+    def full(target: Path, *arguments: Any) -> None:
+        if target.parent == folder:
+            raise PlaceError("There is no room.", folder, "full")
+        really(target, *arguments)
+
+    monkeypatch.setattr(commit, "publish", full)
+    with pytest.raises(PlaceError):
+        list(dispatch.run([*sources, other], journal))
+    assert (tmp_path / "other" / "b_nobg.png").read_text() == "PNG of ok b"
+
+
+def test_a_worker_that_does_not_start_is_said_in_words(
+    folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "worker_command", lambda _model: [sys.executable, "-c", "import no_such_module"])
+    with pytest.raises(WorkerError, match="does not start"):
+        list(dispatch.run(write(folder, "ok"), journal))
+
+
+def test_a_worker_without_its_model_is_said_in_words(
+    folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        supervisor, "worker_command", lambda _model: [sys.executable, "-m", "watcher.worker.process", "no-such-model"]
+    )
+    with pytest.raises(ModelError, match="no model called no-such-model"):
+        list(dispatch.run(write(folder, "ok"), journal))
+
+
+MASK = Recipe(mask=True)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if "nobg" in path.name)
+
+
+@pytest.mark.usefixtures("log")
+def test_what_another_recipe_made_stays_and_each_recipe_replaces_its_own(folder: Path, journal: Journal) -> None:
+    (source,) = sources = write(folder, "ok old")
+    list(dispatch.run(sources, journal))
+    list(dispatch.run(sources, journal, recipe=MASK))
+    assert names(folder) == ["0_nobg-2.png", "0_nobg.png"]
+    source.write_text("ok new")
+    list(dispatch.run(sources, journal, recipe=MASK))  # in the other order
+    list(dispatch.run(sources, journal))
+    assert names(folder) == ["0_nobg-2.png", "0_nobg.png"]
+    assert (folder / "0_nobg.png").read_text() == "PNG of ok new"
+    assert (folder / "0_nobg-2.png").read_text() == "mask of ok new"
+
+
+@pytest.mark.usefixtures("log")
+def test_two_recipes_that_make_the_same_share_it(folder: Path, journal: Journal) -> None:
+    sources = write(folder, "ok")
+    list(dispatch.run(sources, journal))
+    (again,) = dispatch.run(sources, journal, recipe=Recipe(folder))
+    assert (again.state, names(folder)) == ("done", ["0_nobg.png"])
+
+
+@pytest.mark.usefixtures("log")
+def test_the_background_picture_goes_to_the_worker_and_a_missing_one_fails_in_words(
+    folder: Path, journal: Journal, tmp_path: Path
+) -> None:
+    beach = tmp_path / "beach.jpg"
+    beach.write_text(", a beach")
+    sources = write(folder, "ok")
+    (done,) = dispatch.run(sources, journal, recipe=Recipe(background=beach))
+    assert done.output is not None
+    assert done.output.read_text() == "PNG of ok, a beach"
+    beach.unlink()
+    (failed,) = dispatch.run(sources, journal, recipe=Recipe(background=beach), force=True)
+    assert (failed.state, failed.reason) == ("failed", "vanished")
+    assert str(failed.detail).startswith(f"the background picture {beach} cannot be read: the file is not there")
+
+
+@pytest.fixture
+def models_started(log: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The model of each worker that was started; there are `a` and `b`, and ours."""
+    started: list[str] = []
+    stand_in = STAND_IN_WORKER
+
+    def command(mode: Mode) -> list[str]:
+        started.append(mode.name)
+        return [sys.executable, str(stand_in), str(log)]
+
+    def find(name: str) -> Mode:
+        if name not in ("a", "b"):
+            raise ModelError(f"There is no model called {name}.")
+        return replace(modes.DEFAULT, name=name)
+
+    monkeypatch.setattr(supervisor, "worker_command", command)
+    monkeypatch.setattr(modes, "find", find)
+    return started
+
+
+def mixed(folder: Path, journal: Journal, *wanted: str | None) -> list[Job]:
+    """A queue in which each picture wants its own model."""
+    sources = write(folder, *(f"ok {number}" for number in range(len(wanted))))
+    jobs = [Job(path, Recipe(model=model).key()) for path, model in zip(sources, wanted, strict=True)]
+    crew = supervisor.Staff()
+    try:
+        return list(dispatch.work(dispatch.Listed(jobs, journal), journal, crew))
+    finally:
+        crew.send_home()
+
+
+def test_each_picture_is_done_by_the_model_of_its_recipe(
+    folder: Path, journal: Journal, models_started: list[str]
+) -> None:
+    results = mixed(folder, journal, None, None, "a", "a", "b", None)
+    assert [job.state for job in results] == ["done"] * 6
+    ours = modes.DEFAULT.name
+    assert [job.model for job in results] == [ours, ours, "a", "a", "b", ours]
+    assert models_started == [ours, "a", "b", ours]
+
+
+def test_a_model_that_is_not_there_fails_its_pictures_alone(
+    folder: Path, journal: Journal, models_started: list[str]
+) -> None:
+    results = mixed(folder, journal, None, "gone", None)
+    found = {job.source.stem: (job.state, job.reason, job.detail) for job in results}
+    assert found["1"][:2] == ("failed", "unsupported")
+    assert found["0"] == found["2"] == ("done", None, None)
+    assert set(models_started) == {modes.DEFAULT.name}
+
+
+def test_a_picture_done_by_another_model_is_not_done(folder: Path, journal: Journal, models_started: list[str]) -> None:
+    sources = write(folder, "ok")
+    list(dispatch.run(sources, journal))
+    other = replace(modes.DEFAULT, name="a")
+    (again,) = dispatch.run(sources, journal, mode=other)
+    assert (again.state, again.model) == ("done", "a")
+    (third,) = dispatch.run(sources, journal, mode=other)
+    assert third.reason == "already_done"
+    assert names(folder) == ["0_nobg.png"]  # it took the first one's place
+    assert models_started == [modes.DEFAULT.name, "a"]
+
+
+@pytest.mark.usefixtures("models_started")
+def test_what_is_said_of_a_model_is_a_sentence_that_history_shows(folder: Path, journal: Journal) -> None:
+    (job,) = mixed(folder, journal, "gone")
+    assert words(job.reason or "", job.detail or "").startswith("the model gone cannot be used: There is no model")
+
+
+def test_a_worker_that_dies_loading_a_recipe_s_model_costs_that_picture_alone(
+    folder: Path, journal: Journal, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def command(mode: Mode) -> list[str]:
+        die = [sys.executable, "-c", "import os; os._exit(9)"]
+        return die if mode.name == "a" else [sys.executable, str(STAND_IN_WORKER), str(log)]
+
+    monkeypatch.setattr(supervisor, "worker_command", command)
+    monkeypatch.setattr(modes, "find", lambda name: replace(modes.DEFAULT, name=name))
+    assert states(mixed(folder, journal, "a", None)) == {"0": "unsupported", "1": "done"}
+
+
+@pytest.mark.usefixtures("log")
+def test_a_cut_out_that_two_recipes_share_is_replaced_by_either(folder: Path, journal: Journal) -> None:
+    (source,) = sources = write(folder, "ok old")
+    for recipe in (Recipe(), Recipe(folder)):
+        list(dispatch.run(sources, journal, recipe=recipe))
+    source.write_text("ok new")
+    for recipe in (Recipe(), Recipe(folder)):
+        list(dispatch.run(sources, journal, recipe=recipe))
+    assert names(folder) == ["0_nobg.png"]
+    assert (folder / "0_nobg.png").read_text() == "PNG of ok new"

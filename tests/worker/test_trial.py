@@ -1,0 +1,96 @@
+"""trial.py: the test run of a model that nobg does not know."""
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from tests.support.tiny_onnx import network, unknown_model
+from watcher import paths
+from watcher.errors import ModelError, UsageError
+from watcher.matting import inference, models, modes
+from watcher.worker import supervisor, trial
+
+LIKE = models.find("u2netp")
+
+
+def shipped_alpha() -> NDArray[np.float32]:
+    mode = modes.alone(models.SHIPPED[0])
+    ensemble = inference.load(mode.read(), mode, threads=2)
+    with Image.open(paths.asset(trial.SAMPLE)) as image:
+        return inference.look(ensemble, [inference.network_input(image, mode.views[0])])[0]
+
+
+def test_the_subject_that_a_model_must_find_is_the_one_that_the_shipped_one_finds() -> None:
+    alpha = shipped_alpha()
+    assert trial.cells(alpha) == int(trial.SUBJECT, 16)
+    assert trial.judge(alpha) is None
+
+
+def test_a_mask_may_be_coarser_but_not_another() -> None:
+    expected = np.array([int(bit) for bit in f"{int(trial.SUBJECT, 16):0256b}"], np.float32).reshape(16, 16)
+    assert trial.judge(expected) is None
+    assert trial.judge(np.roll(expected, 1, axis=1)) is None
+    assert "another subject" in (trial.judge(1 - expected) or "")
+    assert "another subject" in (trial.judge(np.flipud(expected)) or "")
+    assert "no subject" in (trial.judge(expected * 0.4) or "")
+    assert "all of" in (trial.judge(np.ones_like(expected)) or "")
+    assert "from -1.00 to 1.00" in (trial.judge(expected * 2 - 1) or "")
+
+
+def test_the_shipped_model_under_other_bytes_passes_and_its_memory_is_measured() -> None:
+    taken = trial.run(unknown_model(), models.SHIPPED[0])
+    assert 300_000_000 < taken < 3_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"not a model", "cannot be loaded"),
+        (network("ReduceMean", "Zero", side=320), "finds no subject"),
+        (network("ReduceMean", "Zero", "Exp", side=320), "takes all"),
+        (network("ReduceMean", side=320), "its values go from"),
+        (network("ReduceMean", "Zero", "Log", side=320), "no numbers"),
+        (network("Sigmoid", side=320, channels=3), "no mask of side 320"),
+        (network("ReduceMean", side=64), "INVALID_ARGUMENT"),
+    ],
+    ids=["no model", "empty", "full", "logits", "infinite", "three channels", "another size"],
+)
+def test_what_makes_no_sane_mask_is_refused_in_words(data: bytes, words: str) -> None:
+    with pytest.raises(UsageError, match=words) as refused:
+        trial.run(data, LIKE)
+    assert "does not work as u2netp does" in str(refused.value)
+    assert "--recipe-from" in str(refused.value)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the other jails are not verified")
+def test_the_model_is_tried_in_the_jail(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What Python runs at its start waits for the end, and then tries to open a file and a socket."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import atexit, resource, socket, sys\n"
+        "def attempt():\n"
+        "    for act in (lambda: open(sys.executable, 'rb'), socket.socket):\n"
+        "        try:\n"
+        "            act()\n"
+        "            print('open', file=sys.stderr)\n"
+        "        except OSError:\n"
+        "            print('refused', file=sys.stderr)\n"
+        "    print(resource.getrlimit(resource.RLIMIT_AS)[0] > 0, file=sys.stderr)\n"
+        "atexit.register(attempt)\n"
+    )
+    environment = supervisor.worker_environment()
+    environment["PYTHONPATH"] = f"{tmp_path}{os.pathsep}{environment['PYTHONPATH']}"
+    monkeypatch.setattr(trial, "worker_environment", lambda: environment)
+    with pytest.raises(UsageError, match="finds no subject"):
+        trial.run(network("ReduceMean", "Zero", side=320), LIKE)
+    assert (paths.state_dir() / "trial.log").read_text().split() == ["refused", "refused", "True"]
+
+
+def test_without_memory_it_is_not_tried() -> None:
+    with pytest.raises(ModelError, match="GB are free"):
+        trial.run(b"", replace(LIKE, memory=1 << 50))

@@ -1,0 +1,223 @@
+"""The commands of the resident program: what a person reads and a program gets; what they do is in `control`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from watcher import config, enqueue, paths
+from watcher import lock as file_lock
+from watcher.cli import terminal
+from watcher.errors import UsageError, words
+from watcher.program import control
+from watcher.queue import store
+from watcher.queue import undo as undoing
+from watcher.queue.journal import Job
+
+
+def add(options: argparse.Namespace) -> int:
+    """`nobg add`: as the right-click client."""
+    recipe = [] if options.recipe is None else ["--recipe", options.recipe]
+    return enqueue.main([*recipe, *(["--from-env"] if options.from_env else ["--", *options.paths])])
+
+
+def run(options: argparse.Namespace) -> int:
+    """`nobg run`: stay, and do what comes."""
+    from watcher.program import resident  # with watchdog, which the other commands need not wait for
+
+    state = paths.state_dir()
+    lock = resident.take_lock(state, options.lock)
+    pid = os.getpid() if lock is not None else file_lock.holder(str(state))
+    if options.json:
+        terminal.print_json({"running": True, "started": lock is not None, "process": pid})
+    elif lock is None:
+        terminal.tell(f"nobg is already running (process {pid}).")
+    if lock is None:
+        return 0
+
+    def started(problem: str | None) -> None:
+        if problem is not None:
+            terminal.say(f"{problem} Until then, the last good settings stay in force.")
+        if not options.json:
+            terminal.tell("nobg is running. It does what you put in watched folders or in the queue; Ctrl-C ends it.")
+        terminal.flush()
+
+    resident.run(state, lock, started, None if options.no_tray else terminal.say)
+    return 0
+
+
+def watch_add(options: argparse.Namespace) -> int:
+    """`nobg watch add`."""
+    values = options.values if options.output is None else {**options.values, "output": options.output}
+    folder = control.watch(
+        options.folder,
+        recursive=options.recursive,
+        recipe=options.recipe,
+        values=values,
+        move_originals=options.move_originals,
+    )
+    running = file_lock.holder(str(paths.state_dir())) is not None
+    count = control.waiting_pictures(folder)
+    if options.json:
+        terminal.print_json({"folders": [control.describe(folder)], "pictures": count})
+        return 0
+    there = {0: "There is no picture in it yet.", 1: "The picture that is in it will be done, too."}
+    when = "now" if running else "while nobg runs; start it with: nobg run"
+    text = there.get(count, f"The {count} pictures that are in it will be done, too.")
+    terminal.tell(f"{folder.path} is watched {when}")
+    terminal.tell(text)
+    return 0
+
+
+def watch_remove(options: argparse.Namespace) -> int:
+    """`nobg watch remove`."""
+    folder = Path(os.path.abspath(options.folder))
+    config.remove_folder(paths.config_path(), folder)
+    if options.json:
+        return watch_list(options)
+    terminal.tell(f"{folder} is no longer watched. What was done stays.")
+    return 0
+
+
+def watch_list(options: argparse.Namespace) -> int:
+    """`nobg watch list`."""
+    with terminal.open_journal() as journal:
+        status = control.status(journal)
+    folders = status["folders"]
+    for problem in status["problems"]:
+        terminal.say(problem)
+    if options.json:
+        terminal.print_json({"folders": folders})
+        return 0
+    for folder in folders:
+        terminal.tell(_folder_line(folder))
+    if not folders:
+        terminal.tell("No folder is watched. Watch one with: nobg watch add DIR")
+    return 0
+
+
+def _folder_line(folder: dict[str, Any]) -> str:
+    ways = ["with its sub-folders"] if folder["recursive"] else []
+    if folder["recipe"] is not None:
+        ways.append(f"recipe {folder['recipe']}")
+    ways += [f"{name.replace('_', ' ')} {value}" for name, value in folder["settings"].items()]
+    if folder["output"] is not None:
+        ways.append(f"cut-outs in {folder['output']}")
+    if folder["move_originals"] is not None:
+        ways.append(f"originals go to {folder['move_originals']}")
+    described = f" ({', '.join(ways)})" if ways else ""
+    problem = f": {folder['problem']}" if folder["problem"] else ""
+    return f"{folder['path']}{described}: {folder['state']}{problem}"
+
+
+def pause(options: argparse.Namespace) -> int:
+    """`nobg pause`."""
+    return _set_paused(options, paused=True)
+
+
+def resume(options: argparse.Namespace) -> int:
+    """`nobg resume`."""
+    return _set_paused(options, paused=False)
+
+
+def _set_paused(options: argparse.Namespace, *, paused: bool) -> int:
+    with terminal.open_journal() as journal:
+        control.set_paused(journal, paused=paused)
+    if options.json:
+        terminal.print_json({"paused": paused})
+    else:
+        terminal.tell("nobg is paused. What comes waits until: nobg resume" if paused else "nobg goes on.")
+    return 0
+
+
+def status(options: argparse.Namespace) -> int:
+    """`nobg status`."""
+    with terminal.open_journal() as journal:
+        status = control.status(journal)
+    if options.json:
+        terminal.print_json(status)
+        return 0
+    running = "nobg is running" if status["running"] else "nobg is not running; start it with: nobg run"
+    terminal.tell(running + (", paused (nobg resume goes on)." if status["paused"] else "."))
+    terminal.tell(f"{status['queued']} waiting, {status['active']} being done, {status['failed']} failed.")
+    for folder in status["folders"]:
+        terminal.tell(f"Watched folder: {_folder_line(folder)}")
+    for place in status["waiting"]:
+        terminal.tell(f"Waiting: {place['place']}: {place['text']}")
+    for problem in status["problems"]:
+        terminal.tell(f"Problem: {problem}")
+    return 0
+
+
+SHOWN = 30
+"""Jobs that `nobg history` prints."""
+
+
+def history(options: argparse.Namespace) -> int:
+    """`nobg history`."""
+    with terminal.open_journal() as journal:
+        jobs = journal.history()
+        path = control.write_page(journal) if options.open else None
+    if options.json:
+        terminal.print_json({"jobs": [job.as_dict() for job in jobs]})
+    elif path is None:
+        for job in jobs[:SHOWN]:
+            terminal.tell(_history_line(job))
+        if len(jobs) > SHOWN:
+            terminal.tell(f"{len(jobs) - SHOWN} older ones: nobg history --json")
+        if not jobs:
+            terminal.tell("Nothing has been done yet.")
+    if path is not None:
+        import webbrowser
+
+        if not webbrowser.open(path.as_uri()):
+            terminal.say(f"No browser could be started. The page is {path}")
+            return 1
+    return 0
+
+
+def _history_line(job: Job) -> str:
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(job.changed_at))
+    what = f": {words(job.reason, job.detail or '')}" if job.reason else ""
+    if job.output is not None and job.state == "done":
+        what = f" -> {job.output.name}"
+    state = "taken back" if job.undone else job.state
+    return f"{job.id:>6}  {when}  {state:<10}  {job.source}{what}"
+
+
+def undo(options: argparse.Namespace) -> int:
+    """`nobg undo`: 1 if something was left."""
+    if options.jobs and options.last:
+        raise UsageError("Name jobs, or --last, not both.")
+    with terminal.open_journal() as journal:
+        results = list(undoing.undo(control.to_undo(journal, options.jobs), journal, undoing.to_trash))
+    if options.json:
+        terminal.print_json(
+            {"jobs": [{**job.as_dict(), "undone": left is None, "left": left} for job, left in results]}
+        )
+    for job, left in results:
+        name = str(job.output or job.source)
+        if left is not None:
+            terminal.say(f"{name} was left: {left}")
+        elif not options.json:
+            terminal.tell(f"{name} is in the trash.")
+    return 1 if any(left is not None for _, left in results) else 0
+
+
+def retry(options: argparse.Namespace) -> int:
+    """`nobg retry`."""
+    with terminal.open_journal() as journal:
+        jobs = control.retry(journal, options.jobs)
+    if jobs:
+        store.knock(str(paths.state_dir()))
+        enqueue.start_program(str(paths.state_dir()))
+    if options.json:
+        terminal.print_json({"jobs": [job.as_dict() for job in jobs]})
+    elif jobs:
+        terminal.tell("1 picture is tried again." if len(jobs) == 1 else f"{len(jobs)} pictures are tried again.")
+    else:
+        terminal.tell("These pictures wait already." if options.jobs else "Nothing has failed.")
+    return 0

@@ -1,0 +1,79 @@
+"""The ways to find the subject: `fast`, `balanced`, `best` by the networks in the package, or any one model alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from watcher.matting import models
+from watcher.matting.models import Model
+
+
+@dataclass(frozen=True)
+class View:
+    """One look at the picture: by which network, squashed to (side, side), as it is or as in a mirror."""
+
+    model: Model
+    side: int
+    mirrored: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mode:
+    """The views that are made of each picture, and become one alpha.
+
+    `memory`: bytes that a worker in this mode takes at most, a picture of 12 megapixels included. `good_for`: one line
+    for people.
+    """
+
+    name: str
+    views: tuple[View, ...]
+    memory: int
+    good_for: str
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """The models it needs, each once."""
+        return tuple(dict.fromkeys(view.model for view in self.views))
+
+    def read(self) -> dict[str, bytes]:
+        """The bytes of its models by their names, known to be the right ones. Raises ModelError."""
+        return {model.name: models.read(model) for model in self.models}
+
+
+_ISNET = models.in_catalogue("isnet-int8")
+_U2NET = models.in_catalogue("u2net-int8")
+_MB = 1_000_000
+
+# Each is a point on the curve of quality against work in docs/modes.png, which `benchmarks/quality.py` draws.
+FAST = Mode(
+    name="fast",
+    views=(View(_U2NET, 256),),
+    memory=500 * _MB,
+    good_for="a quarter of the work; coarser at fine edges",
+)
+BALANCED = Mode(
+    name="balanced",
+    views=(View(_ISNET, 896), View(_U2NET, 256)),
+    memory=700 * _MB,
+    good_for="everyday pictures",
+)
+BEST = Mode(
+    name="best",
+    views=(View(_ISNET, 896), View(_ISNET, 896, mirrored=True), View(_U2NET, 256), View(_U2NET, 320)),
+    memory=700 * _MB,
+    good_for="the cleanest outlines, for twice the work",
+)
+MODES = (FAST, BALANCED, BEST)
+DEFAULT = BALANCED
+
+
+def find(name: str | None) -> Mode:
+    """The mode called `name` (None: the usual one), or the model of that name alone. Raises ModelError."""
+    if name is None:
+        return DEFAULT
+    return next((mode for mode in MODES if mode.name == name), None) or alone(models.find(name))
+
+
+def alone(model: Model) -> Mode:
+    """The mode that is one model, at its own size."""
+    return Mode(name=model.name, views=(View(model, model.side),), memory=model.memory, good_for=model.good_for)

@@ -1,0 +1,118 @@
+"""The history as one page of HTML: newest first, before and after in one frame. It loads nothing but these pictures."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from watcher.errors import words
+from watcher.formats import is_shown_by_browsers
+from watcher.queue.journal import Job
+
+MOST = 300
+"""Jobs on the page; a browser with thousands of large photos is of no use to anybody."""
+
+STATES = {"done": "done", "skipped": "nothing written", "failed": "failed", "active": "being done"}
+
+_SCRIPT = """
+for (const frame of document.querySelectorAll("figure:has(input)")) {
+  const slider = frame.querySelector("input");
+  const move = () => frame.style.setProperty("--cut", slider.value + "%");
+  slider.addEventListener("input", move);
+  move();
+}
+"""
+
+_STYLE = """
+:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
+body { max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
+main { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1.5rem; }
+article { border: 1px solid #8884; border-radius: .5rem; overflow: hidden; }
+article div { padding: .75rem 1rem; overflow-wrap: anywhere; }
+h2 { font-size: 1rem; margin: 0; }
+p { margin: .25rem 0 0; }
+.failed h2 span { color: #c62828; }
+.skipped h2 span { color: #b26a00; }
+h2 span { font-weight: normal; color: #2e7d32; }
+small { color: GrayText; }
+figure { --cut: 50%; position: relative; margin: 0; aspect-ratio: 4 / 3;
+  background: repeating-conic-gradient(#bbb 0 25%, #eee 0 50%) 0 0 / 24px 24px; }
+figure img { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain; }
+figure .before { clip-path: inset(0 calc(100% - var(--cut)) 0 0); }
+figure:has(input)::after { content: ""; position: absolute; top: 0; bottom: 0; left: var(--cut); width: 2px;
+  margin-left: -1px; background: #fff; box-shadow: 0 0 3px #000; pointer-events: none; }
+figure input { position: absolute; inset: 0; width: 100%; height: 100%; margin: 0; opacity: 0; cursor: ew-resize; }
+figure:focus-within { outline: 3px solid Highlight; outline-offset: -3px; }
+"""
+
+
+def page(jobs: Sequence[Job], older: int = 0) -> str:
+    """The page for these jobs, which come newest first; `older`: how many more there are."""
+    script = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
+    policy = f"default-src 'none'; img-src file:; style-src 'unsafe-inline'; script-src 'sha256-{script}'"
+    articles = "\n".join(_article(job) for job in jobs) or "<p>Nothing has been done yet.</p>"
+    more = f"<p>{older} older ones: <code>nobg history --json</code></p>" if older else ""
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width">
+<title>nobg: what was done</title>
+<style>{_STYLE}</style>
+</head>
+<body>
+<h1>What nobg did</h1>
+<main>
+{articles}
+</main>
+{more}
+<script>{_SCRIPT}</script>
+</body>
+</html>
+"""
+
+
+def _article(job: Job) -> str:
+    name, folder = _text(job.source.name), _text(str(job.source.parent))
+    state = "taken back" if job.undone else STATES[job.state]
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(job.changed_at))
+    lines = []
+    if job.output is not None and job.state == "done" and not job.undone:
+        lines.append(f"&rarr; {_text(job.output.name)}")
+    if job.reason is not None:
+        reason = words(job.reason, job.detail or "")
+        lines.append(_text(reason[:1].upper() + reason[1:]))
+    if job.moved_to is not None:
+        lines.append(f"The original is now {_text(str(job.moved_to))}")
+    described = "".join(f"<p>{line}</p>" for line in lines)
+    return (
+        f'<article class="{job.state}">{_figure(job)}<div><h2>{name} <span>{state}</span></h2>{described}'
+        f"<p><small>{job.id} &middot; {when} &middot; {folder}</small></p></div></article>"
+    )
+
+
+def _figure(job: Job) -> str:
+    """Before and after with a slider between them, where both are there to be shown."""
+    if job.state != "done" or job.undone or job.output is None or not is_shown_by_browsers(job.output):
+        return ""
+    source, after = job.moved_to or job.source, _image(job.output, "after", "after")
+    if not is_shown_by_browsers(source):
+        return f"<figure>{after}</figure>"
+    before = _image(source, "before", "before")
+    name = _text(job.source.name)
+    slider = f'<input type="range" min="0" max="100" value="50" aria-label="Before and after: {name}">'
+    return f"<figure>{after}{before}{slider}</figure>"
+
+
+def _image(path: Path, kind: str, alternative: str) -> str:
+    return f'<img class="{kind}" src="{html.escape(path.as_uri())}" alt="{alternative}" loading="lazy">'
+
+
+def _text(text: str) -> str:
+    """Text that is no markup; what is not valid text becomes visible."""
+    return html.escape(text.encode("utf-8", "backslashreplace").decode())
