@@ -50,8 +50,8 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from benchmarks.quality import MEASURES, columns, scores_of
-from benchmarks.resident import CLIENT, stop_program
+from benchmarks.quality import METRICS, format_columns, score_all
+from benchmarks.resident import CLIENT_COMMAND, stop_program
 from benchmarks.speed import PeakMemory, make_pictures
 
 NOBG = ("balanced", "fast", "best")
@@ -212,7 +212,7 @@ def click(picture: Path) -> Run:
     lock = Path(os.environ["NOBG_HOME"], "state", "running.lock")
     lock.unlink(missing_ok=True)  # the number in it is the last program's
     before, start = work_of_children(), time.perf_counter()
-    subprocess.run([*CLIENT, str(picture)], check=True)
+    subprocess.run([*CLIENT_COMMAND, str(picture)], check=True)
     while not (lock.exists() and lock.read_text().strip()):
         time.sleep(0.002)
     pid = int(lock.read_text())
@@ -324,14 +324,14 @@ def quality(tools: list[Tool], place: Path, photos: Path, every: int) -> None:
     (place / "photos").mkdir()
     for row in rows:
         shutil.copy(photos / "images" / f"{row['id']}.jpg", place / "photos")
-    head = ("masks", "photos", *MEASURES)
+    head = ("masks", "photos", *METRICS)
     print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}", flush=True)
     for tool in tools:
         with tempfile.TemporaryDirectory(dir=place) as output:
             tool.run(tool.many(place / "photos", Path(output)))
             as_scored(Path(output))
-            scores = [measures for measures in scores_of(rows, photos, Path(output)) if measures is not None]
-        print(f"| {tool.name} | {len(scores)} of {len(rows)} | {columns(scores)} |", flush=True)
+            scores = [measures for measures in score_all(rows, photos, Path(output)) if measures is not None]
+        print(f"| {tool.name} | {len(scores)} of {len(rows)} | {format_columns(scores)} |", flush=True)
     print()
 
 

@@ -90,7 +90,7 @@ def colours(photo: Photo, alpha: NDArray[np.uint8]) -> dict[str, Values]:
     """The straight colours by which each way would show the photo, with this alpha."""
     own = np.asarray(photo.rgb, np.float64)
     return {
-        "nobg": np.asarray(edges.foreground(photo.rgb, alpha), np.float64),
+        "nobg": np.asarray(edges.estimate_foreground(photo.rgb, alpha), np.float64),
         "copy": own,
         "rembg": own * (alpha[..., None] / 255),
     }
@@ -168,7 +168,7 @@ def smaller(alpha: Values, times: float, sigma: float) -> NDArray[np.float32]:
 def print_outlines(cases: list[Photo]) -> None:
     """The table of alpha."""
     ways: dict[str, Callable[[NDArray[np.float32], Image.Image], NDArray[np.uint8]]]
-    ways = {"bilinear": bilinear, "nobg": edges.full_size}
+    ways = {"bilinear": bilinear, "nobg": edges.upscale_alpha}
     print("\n| larger by | sigma | way | MAE in the band | SAD | gradient |\n|---|---|---|---|---|---|")
     for times, sigma in SMALLER:
         for way, act in ways.items():
@@ -195,11 +195,11 @@ def print_seconds(photo: Photo) -> None:
         rgb = photo.rgb.resize(size, Image.Resampling.BICUBIC)
         square = Image.fromarray(photo.alpha.astype(np.float32)).resize((1024, 1024), Image.Resampling.BILINEAR)
         small = np.asarray(ndimage.gaussian_filter(np.asarray(square), 2.0), np.float32)
-        alpha = edges.full_size(small, rgb)
+        alpha = edges.upscale_alpha(small, rgb)
         least = [
             seconds(lambda rgb=rgb, small=small: bilinear(small, rgb)),  # type: ignore[misc]
-            seconds(lambda rgb=rgb, small=small: edges.full_size(small, rgb)),  # type: ignore[misc]
-            seconds(lambda rgb=rgb, alpha=alpha: edges.foreground(rgb, alpha)),  # type: ignore[misc]
+            seconds(lambda rgb=rgb, small=small: edges.upscale_alpha(small, rgb)),  # type: ignore[misc]
+            seconds(lambda rgb=rgb, alpha=alpha: edges.estimate_foreground(rgb, alpha)),  # type: ignore[misc]
         ]
         print(f"| {size[0]} x {size[1]} | {' | '.join(f'{value:.3f}' for value in least)} |")
 

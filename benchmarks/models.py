@@ -35,12 +35,12 @@ def ours(name: str) -> Matter:
     from watcher.picture import codecs
 
     mode = modes.find(name)
-    ensemble = inference.load(mode.read(), mode, len(os.sched_getaffinity(0)))
+    ensemble = inference.load_ensemble(mode.read_models(), mode, len(os.sched_getaffinity(0)))
 
     def act(data: bytes) -> Image.Image:
         rgb = codecs.decode(codecs.open_header(data)).rgb
-        answers = inference.look(ensemble, [inference.network_input(rgb, view) for view in mode.views])
-        return Image.fromarray(edges.full_size(fusion.one_alpha(mode, answers), rgb))
+        answers = inference.infer_views(ensemble, [inference.network_input(rgb, view) for view in mode.views])
+        return Image.fromarray(edges.upscale_alpha(fusion.fuse_views(mode, answers), rgb))
 
     return act
 
@@ -103,7 +103,7 @@ def print_memory(names: list[str]) -> None:
     """The peaks of a real worker, jail and all, that does one photo of 12 megapixels three times."""
     from watcher import paths
     from watcher.matting import modes
-    from watcher.worker.supervisor import PICTURE_TIME, Worker
+    from watcher.worker.supervisor import PICTURE_TIMEOUT_SECONDS, Worker
 
     with Image.open(paths.asset("samples/astronaut.jpg")) as image:
         large = image.resize((4000, 3000))
@@ -116,7 +116,7 @@ def print_memory(names: list[str]) -> None:
             for number in range(3):
                 worker.send({"id": number, "force": True}, photo.getvalue())
             for _ in range(3):
-                answer, _ = worker.receive(PICTURE_TIME)
+                answer, _ = worker.receive(PICTURE_TIMEOUT_SECONDS)
                 assert answer["state"] == "done", answer
             status = Path(f"/proc/{worker.pid}/status").read_text()
         resident, space = (_kilobytes(status, field) * 1024 / 1e9 for field in ("VmHWM", "VmPeak"))

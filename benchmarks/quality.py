@@ -42,7 +42,7 @@ Grey = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Rows = list[dict[str, str]]
 Scores = list[dict[str, float]]
-MEASURES = ("IoU", "MAE", "S", "boundary", "gradient")
+METRICS = ("IoU", "MAE", "S", "boundary", "gradient")
 MODES = ("isnet-int8", "u2net-int8", "fast", "balanced", "best")
 """What --modes compares; the first is the measure of all work."""
 
@@ -130,17 +130,17 @@ def cut_out(folder: Path, output: Path, model: str | None = None) -> None:
 
 def means(scores: Scores) -> dict[str, float]:
     """The mean of each measure over the pictures that have it."""
-    found = {name: [measures[name] for measures in scores if name in measures] for name in MEASURES}
+    found = {name: [measures[name] for measures in scores if name in measures] for name in METRICS}
     return {name: float(np.mean(values)) for name, values in found.items() if values}
 
 
-def columns(scores: Scores) -> str:
+def format_columns(scores: Scores) -> str:
     """The means as columns of a table."""
     found = means(scores)
-    return " | ".join(f"{found[name]:.4f}" if name in found else "-" for name in MEASURES)
+    return " | ".join(f"{found[name]:.4f}" if name in found else "-" for name in METRICS)
 
 
-def scores_of(rows: Rows, folder: Path, pictures: Path) -> list[dict[str, float] | None]:
+def score_all(rows: Rows, folder: Path, pictures: Path) -> list[dict[str, float] | None]:
     """The measures of each picture."""
     with ProcessPoolExecutor() as pool:
         return list(pool.map(partial(score, folder=folder, pictures=pictures), rows))
@@ -148,15 +148,15 @@ def scores_of(rows: Rows, folder: Path, pictures: Path) -> list[dict[str, float]
 
 def print_datasets(rows: Rows, scores: list[dict[str, float] | None]) -> None:
     """The table, a row for each dataset and one for all."""
-    print(f"| dataset | pictures | {' | '.join(MEASURES)} |\n|---|---|---|---|---|---|---|")
+    print(f"| dataset | pictures | {' | '.join(METRICS)} |\n|---|---|---|---|---|---|---|")
     groups: dict[str, Scores] = {}
     for row, measures in zip(rows, scores, strict=True):
         if measures is not None:
             groups.setdefault(row["dataset"], []).append(measures)
     for dataset, members in sorted(groups.items()):
-        print(f"| {dataset} | {len(members)} | {columns(members)} |")
+        print(f"| {dataset} | {len(members)} | {format_columns(members)} |")
     everything = [measures for members in groups.values() for measures in members]
-    print(f"| **all, mean over pictures** | {len(everything)} | {columns(everything)} |")
+    print(f"| **all, mean over pictures** | {len(everything)} | {format_columns(everything)} |")
     if len(everything) < len(rows):
         raise SystemExit(f"{len(rows) - len(everything)} of {len(rows)} pictures have no cut-out")
 
@@ -168,14 +168,14 @@ def work(names: Sequence[str], photos: list[Path]) -> dict[str, float]:
     from watcher.picture import codecs
 
     found = {name: modes.find(name) for name in names}
-    loaded = {name: inference.load(mode.read(), mode, threads=1) for name, mode in found.items()}
+    loaded = {name: inference.load_ensemble(mode.read_models(), mode, threads=1) for name, mode in found.items()}
     spent: dict[str, list[float]] = {name: [] for name in names}
     for photo in photos:
         rgb = codecs.decode(codecs.open_header(photo.read_bytes())).rgb
         for name, ensemble in loaded.items():
             inputs = [inference.network_input(rgb, view) for view in found[name].views]
             start = time.process_time()
-            inference.look(ensemble, inputs)
+            inference.infer_views(ensemble, inputs)
             spent[name].append(time.process_time() - start)
     return {name: float(np.median(values[1:])) for name, values in spent.items()}
 
@@ -184,16 +184,16 @@ def print_modes(rows: Rows, folder: Path, plot: Path | None) -> None:
     """Each mode's quality and work."""
     seconds = work(MODES, [folder / "images" / f"{row['id']}.jpg" for row in rows[:: max(1, len(rows) // 12)]])
     quality: dict[str, dict[str, float]] = {}
-    print(f"| mode or model | rows | {' | '.join(MEASURES)} | processor, s | to {MODES[0]} |\n|{'---|' * 9}")
+    print(f"| mode or model | rows | {' | '.join(METRICS)} | processor, s | to {MODES[0]} |\n|{'---|' * 9}")
     for name in MODES:
         with tempfile.TemporaryDirectory() as pictures:
             cut_out(folder, Path(pictures), name)
-            scores = scores_of(rows, folder, Path(pictures))
+            scores = score_all(rows, folder, Path(pictures))
         every = [measures for measures in scores if measures is not None]
         odd = [measures for measures in scores[1::2] if measures is not None]
         cost = f"{seconds[name]:.2f} | {seconds[name] / seconds[MODES[0]]:.2f}"
-        print(f"| {name} | all {len(every)} | {columns(every)} | {cost} |")
-        print(f"| | odd {len(odd)} | {columns(odd)} | | |", flush=True)
+        print(f"| {name} | all {len(every)} | {format_columns(every)} | {cost} |")
+        print(f"| | odd {len(odd)} | {format_columns(odd)} | | |", flush=True)
         quality[name] = means(every)
     if plot is not None:
         draw(plot, quality, seconds)
@@ -239,7 +239,7 @@ def main() -> None:
         pictures = options.pictures or Path(name)
         if options.pictures is None:
             cut_out(options.folder, pictures)
-        print_datasets(rows, scores_of(rows, options.folder, pictures))
+        print_datasets(rows, score_all(rows, options.folder, pictures))
 
 
 if __name__ == "__main__":

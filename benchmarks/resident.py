@@ -19,11 +19,11 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.speed import bare, make_pictures
+from benchmarks.speed import bare_inference_seconds, make_pictures
 
 ROUNDS = 30
 IDLE = 60.0
-CLIENT = [str(Path(sys.executable).with_name("nobg-add")), "--"]
+CLIENT_COMMAND = [str(Path(sys.executable).with_name("nobg-add")), "--"]
 
 
 def nobg(*arguments: str | Path) -> None:
@@ -72,10 +72,10 @@ def client(folder: Path) -> None:
     nobg("pause")
     for number in range(1000):
         (folder / f"{number}.jpg").touch()
-    everything = [*CLIENT, *(str(folder / f"{number}.jpg") for number in range(1000))]
+    everything = [*CLIENT_COMMAND, *(str(folder / f"{number}.jpg") for number in range(1000))]
     with program():
         pairs = [
-            (seconds([*CLIENT, str(folder / f"{number}.jpg")]), seconds([sys.executable, "-c", "pass"]))
+            (seconds([*CLIENT_COMMAND, str(folder / f"{number}.jpg")]), seconds([sys.executable, "-c", "pass"]))
             for number in range(ROUNDS)
         ]
         many = statistics.median(seconds(everything) for _ in range(5))
@@ -91,14 +91,14 @@ def picture(folder: Path) -> None:
     cold, warm, model = [], [], []
     for number in range(5):
         path = folder / "one" / f"{number:03}.jpg"
-        cold.append(until_done([*CLIENT, str(path)], path.with_name(f"{path.stem}_nobg.png")))
+        cold.append(until_done([*CLIENT_COMMAND, str(path)], path.with_name(f"{path.stem}_nobg.png")))
         stop_program()
-        model.append(bare(1))
+        model.append(bare_inference_seconds(1))
     with program():
         for number in range(5, 11):
             path = folder / "one" / f"{number:03}.jpg"
-            warm.append(until_done([*CLIENT, str(path)], path.with_name(f"{path.stem}_nobg.png")))
-            model.append(bare(1))
+            warm.append(until_done([*CLIENT_COMMAND, str(path)], path.with_name(f"{path.stem}_nobg.png")))
+            model.append(bare_inference_seconds(1))
     print(f"one picture of 1.5 MP, nothing running: {statistics.median(cold):.2f} s")
     print(f"one picture of 1.5 MP, worker running: {statistics.median(warm[1:]):.2f} s")
     print(f"the model alone: {statistics.median(model):.2f} s")
@@ -121,7 +121,7 @@ def idle(folder: Path) -> None:
                 journal.record(Job(path, signature=signature(path.stat()), source_hash="x"), state="done")
         nobg("watch", "add", watched)
     with program() as process:
-        while sum(journal.counts()[state] for state in ("done", "failed")) < 5000:
+        while sum(journal.counts_by_state()[state] for state in ("done", "failed")) < 5000:
             time.sleep(1)
         while process.children():
             time.sleep(1)

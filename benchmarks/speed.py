@@ -85,7 +85,7 @@ def nobg(folder: Path, home: Path) -> tuple[float, int]:
     return time.perf_counter() - start, memory.peak
 
 
-def bare(runs: int) -> float:
+def bare_inference_seconds(runs: int) -> float:
     """Seconds for `runs` runs of the session in a process of its own, after one to warm up."""
     done = subprocess.run([sys.executable, __file__, "--bare", str(runs)], capture_output=True, text=True, check=True)
     return float(done.stdout)
@@ -94,13 +94,13 @@ def bare(runs: int) -> float:
 def run_bare(runs: int) -> None:
     """What `--bare` does: print the seconds."""
     mode = modes.DEFAULT
-    ensemble = inference.load(mode.read(), mode, len(os.sched_getaffinity(0)))
+    ensemble = inference.load_ensemble(mode.read_models(), mode, len(os.sched_getaffinity(0)))
     photo = Image.open(SAMPLES / "astronaut.jpg").convert("RGB")
     inputs = [inference.network_input(photo, view) for view in mode.views]
-    inference.look(ensemble, inputs)
+    inference.infer_views(ensemble, inputs)
     start = time.perf_counter()
     for _ in range(runs):
-        inference.look(ensemble, inputs)
+        inference.infer_views(ensemble, inputs)
     print(time.perf_counter() - start)
 
 
@@ -123,7 +123,7 @@ def compare(title: str, folder: Path, rounds: int, home: Path) -> None:
     count = len(list(folder.glob("*.jpg")))
     pairs = []
     for _ in range(rounds):
-        pairs.append((*nobg(folder, home), bare(count)))
+        pairs.append((*nobg(folder, home), bare_inference_seconds(count)))
         for output in folder.glob("*_nobg*"):
             output.unlink()
     seconds, session = (statistics.median(pair[i] for pair in pairs) for i in (0, 2))

@@ -77,7 +77,7 @@ def many(folder: Path) -> None:
         start, told = time.monotonic(), len(daemon.shown)
         program("resume")
         while_busy = []
-        while journal.counts()["done"] < JOBS:
+        while journal.counts_by_state()["done"] < JOBS:
             while_busy.append(opened(host))
             time.sleep(0.5)
         took = time.monotonic() - start

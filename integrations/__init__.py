@@ -6,10 +6,10 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from integrations.base import Manager
+    from integrations.base import Target
 
 
-def managers(platform: str = sys.platform) -> tuple[Manager, ...]:
+def file_managers(platform: str = sys.platform) -> tuple[Target, ...]:
     """What `nobg menu` knows on this system. A new file manager is a file here and a line below."""
     if platform == "win32":
         from integrations.windows.explorer import EXPLORER
@@ -30,8 +30,8 @@ def managers(platform: str = sys.platform) -> tuple[Manager, ...]:
     return (NAUTILUS, NEMO, CAJA, DOLPHIN, THUNAR, PCMANFM, OPEN_WITH)
 
 
-def start_at_login(platform: str = sys.platform) -> Manager:
+def autostart_target(platform: str = sys.platform) -> Target:
     """What `nobg autostart` knows on this system."""
-    from integrations.autostart import LAUNCH_AGENT, RUN, XDG
+    from integrations.autostart import LAUNCH_AGENT, RUN_KEY_AUTOSTART, XDG_AUTOSTART
 
-    return {"win32": RUN, "darwin": LAUNCH_AGENT}.get(platform, XDG)
+    return {"win32": RUN_KEY_AUTOSTART, "darwin": LAUNCH_AGENT}.get(platform, XDG_AUTOSTART)

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from integrations.base import File, Manager, Setup
+from integrations.base import File, Setup, Target
 from integrations.linux import quoting
-from integrations.linux.icon import icon
-from integrations.verbs import AUTOSTART, NAME
-from integrations.windows.registry import Registry, Value
+from integrations.linux.icon import icon_file
+from integrations.verbs import AUTOSTART_COMMENT, PROGRAM_NAME
+from integrations.windows.registry import RegistryValue, RegistryValues
 
 RUN_KEY = r"Software\Microsoft\Windows\CurrentVersion\Run"
 
 
 def desktop_entry(setup: Setup) -> bytes:
     """Desktop Application Autostart Specification."""
-    return quoting.groups(
+    return quoting.key_file(
         (
             "Desktop Entry",
             [
                 ("Type", "Application"),
-                ("Name", NAME),
-                ("Comment", quoting.value(AUTOSTART)),
-                ("Exec", quoting.value(quoting.command(setup.program))),
+                ("Name", PROGRAM_NAME),
+                ("Comment", quoting.string_value(AUTOSTART_COMMENT)),
+                ("Exec", quoting.string_value(quoting.exec_line(setup.resident_command))),
                 ("Icon", "nobg"),
                 ("Terminal", "false"),
             ],
@@ -33,39 +33,46 @@ def launch_agent(setup: Setup) -> bytes:
     import plistlib
 
     values = {
-        "Label": NAME,
-        "ProgramArguments": list(setup.program),
+        "Label": PROGRAM_NAME,
+        "ProgramArguments": list(setup.resident_command),
         "RunAtLoad": True,
         "LimitLoadToSessionType": "Aqua",
     }
     return plistlib.dumps(values)
 
 
-def run_command(setup: Setup) -> str:
+def run_key_command(setup: Setup) -> str:
     r"""The value of `nobg` in HKCU\Software\Microsoft\Windows\CurrentVersion\Run."""
     import subprocess
 
-    return subprocess.list2cmdline(setup.program)
+    return subprocess.list2cmdline(setup.resident_command)
 
 
-XDG = Manager(
+XDG_AUTOSTART = Target(
     key="autostart",
     label="Start at login",
-    present=lambda _setup: True,
-    pieces=lambda setup: [File(setup.config / "autostart" / "nobg.desktop", desktop_entry(setup)), icon(setup)],
+    is_present=lambda _setup: True,
+    artifacts=lambda setup: [
+        File(setup.config_home / "autostart" / "nobg.desktop", desktop_entry(setup)),
+        icon_file(setup),
+    ],
 )
 
-LAUNCH_AGENT = Manager(
+LAUNCH_AGENT = Target(
     key="autostart",
     label="Start at login",
-    present=lambda _setup: True,
-    pieces=lambda setup: [File(setup.home / "Library" / "LaunchAgents" / f"{NAME}.plist", launch_agent(setup))],
+    is_present=lambda _setup: True,
+    artifacts=lambda setup: [
+        File(setup.home / "Library" / "LaunchAgents" / f"{PROGRAM_NAME}.plist", launch_agent(setup))
+    ],
 )
 
-RUN = Manager(
+RUN_KEY_AUTOSTART = Target(
     key="autostart",
     label="Start at login",
-    present=lambda _setup: True,
-    pieces=lambda setup: [Registry(rf"{RUN_KEY}\{NAME}", (Value(RUN_KEY, NAME, run_command(setup)),))],
-    kinds=(Registry,),
+    is_present=lambda _setup: True,
+    artifacts=lambda setup: [
+        RegistryValues(rf"{RUN_KEY}\{PROGRAM_NAME}", (RegistryValue(RUN_KEY, PROGRAM_NAME, run_key_command(setup)),))
+    ],
+    artifact_types=(RegistryValues,),
 )

@@ -38,15 +38,15 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 def nobg(tmp_path: Path) -> Nobg:
     """Runs `nobg ARGUMENTS…` in tmp_path, as a program of its own; `before` stands before it on the command line."""
 
-    def run(*arguments: str | Path, before: tuple[str, ...] = (), timeout: float = 300) -> Any:
-        command = [*before, sys.executable, "-m", "watcher", *map(str, arguments)]
+    def run(*arguments: str | Path, prefix: tuple[str, ...] = (), timeout: float = 300) -> Any:
+        command = [*prefix, sys.executable, "-m", "watcher", *map(str, arguments)]
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=timeout, check=False)
 
     return run
 
 
 @pytest.fixture
-def jobs(nobg: Nobg) -> Callable[..., tuple[int, dict[str, dict[str, Any]]]]:
+def remove_json(nobg: Nobg) -> Callable[..., tuple[int, dict[str, dict[str, Any]]]]:
     """Runs `nobg remove --json ARGUMENTS…`: the exit code, and the jobs by their source's name."""
 
     def run(*arguments: str | Path, **options: Any) -> tuple[int, dict[str, dict[str, Any]]]:
@@ -63,13 +63,13 @@ def photo(tmp_path: Path) -> Path:
     return make_photo(tmp_path / "photo.jpg")
 
 
-def make_photo(path: Path, *, quarter_turns: int = 0, **saved_with: Any) -> Path:
+def make_photo(path: Path, *, quarter_turns: int = 0, **save_options: Any) -> Path:
     """The astronaut at 256 x 256, saved in the format that the path's ending names."""
     with Image.open(SAMPLES / "astronaut.jpg") as image:
         small = image.resize((256, 256))
     for _ in range(quarter_turns):
         small = small.transpose(Image.Transpose.ROTATE_90)
-    small.save(path, **saved_with)
+    small.save(path, **save_options)
     return path
 
 
@@ -82,7 +82,7 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
         yield process
 
 
-def powerless() -> tuple[str, ...]:
+def unprivileged_prefix() -> tuple[str, ...]:
     """Put before a command, makes permission bits count even for root."""
     if sys.platform != "linux" or os.geteuid() != 0:
         return ()

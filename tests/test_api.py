@@ -16,7 +16,7 @@ from tests.picture.test_codecs import saved
 from watcher import api, remove_background
 from watcher.errors import ModelError, PictureError, UsageError
 from watcher.picture.codecs import frame_count
-from watcher.recipe import Recipe, read
+from watcher.recipe import Recipe, read_recipe
 
 ASTRONAUT = SAMPLES / "astronaut.jpg"
 
@@ -56,7 +56,7 @@ def test_settings_are_those_of_a_recipe(home: Path) -> None:
     assert (expected.mode, expected.size, expected.getpixel((1, 1))) == ("RGB", (64, 64), (0, 255, 0))
     (home / "config").mkdir()
     (home / "config" / "config.toml").write_text('[recipes.small]\nbackground = "#00ff00"\nlongest_side = 64\n')
-    for recipe in (read(values), "small"):
+    for recipe in (read_recipe(values), "small"):
         assert remove_background(ASTRONAUT, recipe).tobytes() == expected.tobytes()
     assert remove_background(ASTRONAUT, "mask").mode == "L"
 
@@ -140,7 +140,7 @@ def test_after_an_interrupt_the_next_call_gets_its_own_answer(monkeypatch: pytes
     with Image.open(SAMPLES / "chelsea.jpg") as image:
         other = image.size
     remove_background(ASTRONAUT, force=True)
-    worker = api._staff.worker()
+    worker = api._supervisor.ensure_worker()
     monkeypatch.setattr(worker, "receive", interrupted)
     with pytest.raises(KeyboardInterrupt):
         remove_background(SAMPLES / "chelsea.jpg", force=True)

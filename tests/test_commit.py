@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from watcher import commit
-from watcher.errors import PictureError, PlaceError
+from watcher.errors import DestinationError, PictureError
 
 
 def no_anonymous_files(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,15 +143,15 @@ def test_a_full_disk_is_told_by_its_name_and_leaves_nothing(tmp_path: Path, monk
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(PlaceError, match=r"no room in .* for a\.png"):
+    with pytest.raises(DestinationError, match=r"no room in .* for a\.png"):
         commit.publish(tmp_path / "a.png", b"x")
     assert os.listdir(tmp_path) == []
 
 
 def test_a_folder_that_is_gone_is_told_apart_from_a_full_one(tmp_path: Path) -> None:
-    with pytest.raises(PlaceError) as caught:
+    with pytest.raises(DestinationError) as caught:
         commit.publish(tmp_path / "gone" / "a.png", b"x")
-    assert (caught.value.place, caught.value.reason) == (tmp_path / "gone", "missing")
+    assert (caught.value.folder, caught.value.reason) == (tmp_path / "gone", "missing")
 
 
 def test_only_our_own_old_temporary_files_are_cleared_away(tmp_path: Path) -> None:

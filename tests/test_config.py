@@ -13,8 +13,8 @@ import pytest
 
 from watcher import config
 from watcher.config import Config, Folder
-from watcher.errors import PlaceError, UsageError
-from watcher.recipe import Canvas, Measure, Recipe, written
+from watcher.errors import DestinationError, UsageError
+from watcher.recipe import Canvas, Measure, Recipe, config_values
 
 FILE = Path("/etc/nobg.toml")
 
@@ -41,13 +41,15 @@ def file(tmp_path: Path) -> Path:
 def silent(path: str, output: str | None = None, **options: Any) -> Folder:
     """A folder that says nothing of its cut-outs but where they go."""
     said = Recipe(None if output is None else Path(output))
-    return Folder(Path(path), recipe=said, follows=said, **options)
+    return Folder(Path(path), recipe=said, default_overrides=said, **options)
 
 
 def table(folder: Folder) -> dict[str, object]:
     """The folder as config.toml has it."""
     own = {"path": str(folder.path), "recursive": folder.recursive, "move_originals": folder.move_originals}
-    return {key: value for key, value in own.items() if value} | written(folder.recipe, folder.recipe.settings())
+    return {key: value for key, value in own.items() if value} | config_values(
+        folder.recipe, folder.recipe.non_default_settings()
+    )
 
 
 def test_each_setting_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,7 +199,7 @@ def test_a_disk_that_is_full_leaves_the_old_file_and_nothing_else(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, call, full)
-    with pytest.raises(PlaceError, match=rf"^{file} cannot be written \(No space"):
+    with pytest.raises(DestinationError, match=rf"^{file} cannot be written \(No space"):
         config.add_folder(file, table(Folder(Path("/new"))))
     assert file.read_text() == WRITTEN
     assert os.listdir(file.parent) == ["config.toml"]
@@ -260,7 +262,7 @@ def test_recipes_are_read_and_a_folder_starts_from_one_and_changes_it() -> None:
         background="#ffffff",
         crop=Measure(0),
         canvas=Canvas(2000, 2000),
-        padding=Measure(5, percent=True),
+        padding=Measure(5, is_percent=True),
         format="jpeg",
     )
     (folder,) = settings.folders
@@ -316,7 +318,7 @@ def test_the_default_recipe_is_that_of_folders_that_say_nothing_but_where_cut_ou
 ) -> None:
     shop = '[recipes.shop]\nbackground = "white"\noutput = "shop"\n'
     (folder,) = config.parse(f'recipe = "shop"\n{A}{said}\n{shop}', FILE).folders
-    assert (folder.recipe, folder.based_on, folder.follows) == (recipe, based_on, follows)
+    assert (folder.recipe, folder.based_on, folder.default_overrides) == (recipe, based_on, follows)
 
 
 def test_what_is_not_watched_and_not_said_is_read() -> None:
@@ -327,7 +329,7 @@ def test_what_is_not_watched_and_not_said_is_read() -> None:
 
 
 TITLED = f"""\
-# {config.TITLE}
+# {config.HEADER_COMMENT}
 # It is mine.
 
 # what the camera has
@@ -375,7 +377,7 @@ def squeezed(text: str) -> list[str]:
 
 def test_the_first_setting_begins_the_file(tmp_path: Path) -> None:
     config.set_value(tmp_path / "config.toml", "notifications", False)
-    assert (tmp_path / "config.toml").read_text() == f"# {config.TITLE}\nnotifications = false\n"
+    assert (tmp_path / "config.toml").read_text() == f"# {config.HEADER_COMMENT}\nnotifications = false\n"
 
 
 def test_a_folder_is_switched_off_and_on_in_its_place(file: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import wait_for
 from watcher import lock as file_lock
-from watcher.config import LAST_GOOD
+from watcher.config import LAST_GOOD_FILE
 from watcher.enqueue import main, to_path
 from watcher.queue import store
 from watcher.queue.journal import Job, Journal
@@ -30,17 +30,17 @@ def state(home: Path) -> Path:
 def running(state: Path) -> Iterator[None]:
     """As if the program ran: it would be started otherwise."""
     state.mkdir()
-    lock = file_lock.take(str(state))
+    lock = file_lock.acquire(str(state))
     assert lock is not None
     yield
-    file_lock.give_back(lock)
+    file_lock.release(lock)
 
 
 def queued(state: Path) -> list[str]:
     """The names that wait, in the order of their turn."""
     journal = Journal(state)
     names = []
-    while (job := journal.next()) is not None:
+    while (job := journal.next_job()) is not None:
         names.append(job.source.name)
         journal.record(job, state="done")
     journal.close()
@@ -145,10 +145,10 @@ def test_a_paused_nobg_is_said_and_the_picture_waits(
 ) -> None:
     (tmp_path / "a.jpg").touch()
     journal = Journal(state)
-    journal.set("paused", "1")
+    journal.set_setting("paused", "1")
     assert main([str(tmp_path / "a.jpg")]) == 0
     assert "nobg resume" in capsys.readouterr().err
-    assert journal.counts()["queued"] == 1
+    assert journal.counts_by_state()["queued"] == 1
 
 
 def test_where_the_records_cannot_be_written_the_exit_code_says_so(
@@ -181,7 +181,7 @@ def test_the_program_is_started_with_the_lock_and_without_what_the_file_manager_
         assert command[:4] == ["-P", "-m", "watcher", "run"]
         assert command[4] == "--lock"
         assert len(command) == 6
-        assert file_lock.take(str(state)) is None
+        assert file_lock.acquire(str(state)) is None
     finally:
         os.killpg(int(pid), signal.SIGKILL)
 
@@ -219,8 +219,8 @@ def test_a_client_notices_that_its_jobs_went_into_a_file_that_was_just_moved_asi
             (tmp_path / "jobs.db").rename(tmp_path / "aside.db")
 
     monkeypatch.setattr(store, "enqueue", moved)
-    store.add(str(tmp_path), [(b"/pictures/a.jpg", 1, False)])
-    assert Journal(tmp_path).counts()["queued"] == 1
+    store.open_and_enqueue(str(tmp_path), [(b"/pictures/a.jpg", 1, False)])
+    assert Journal(tmp_path).counts_by_state()["queued"] == 1
 
 
 @pytest.mark.usefixtures("running")
@@ -233,10 +233,10 @@ def test_a_recipe_is_named_and_queued_whole(home: Path, tmp_path: Path, state: P
     assert main(["--recipe", "mask", str(photo)]) == 0
     assert main([str(photo)]) == 0
     journal = Journal(state)
-    jobs = [journal.jobs([number])[0] for number in (1, 2, 3)]
+    jobs = [journal.find_jobs([number])[0] for number in (1, 2, 3)]
     journal.close()
     assert [job.recipe for job in jobs] == ['{"folder": "73686f70", "background": "#ffffff"}', '{"mask": true}', "{}"]
-    assert [job.place for job in jobs] == [tmp_path / "shop", tmp_path, tmp_path]
+    assert [job.destination for job in jobs] == [tmp_path / "shop", tmp_path, tmp_path]
 
 
 SHOP = '[recipes.shop]\nbackground = "white"\noutput = "shop"\n'
@@ -255,7 +255,7 @@ def asked(tmp_path: Path, state: Path) -> Job:
     (tmp_path / "a.jpg").touch()
     assert main(["--", str(tmp_path / "a.jpg")]) == 0
     journal = Journal(state)
-    job = journal.next()
+    job = journal.next_job()
     journal.close()
     assert job is not None
     return job
@@ -270,7 +270,7 @@ def asked(tmp_path: Path, state: Path) -> Job:
 def test_without_a_recipe_the_default_one_counts(home: Path, tmp_path: Path, state: Path, settings: str) -> None:
     write_settings(home, settings)
     job = asked(tmp_path, state)
-    assert (job.recipe, job.place) == (SHOP_KEY, tmp_path / "shop")
+    assert (job.recipe, job.destination) == (SHOP_KEY, tmp_path / "shop")
 
 
 @pytest.mark.usefixtures("running")
@@ -278,7 +278,7 @@ def test_a_recipe_that_is_named_counts_rather_than_the_default_one(home: Path, t
     write_settings(home, f'recipe = "shop"\n{SHOP}')
     (tmp_path / "a.jpg").touch()
     assert main(["--recipe", "transparent", str(tmp_path / "a.jpg")]) == 0
-    (job,) = Journal(state).jobs([1])
+    (job,) = Journal(state).find_jobs([1])
     assert job.recipe == "{}"
 
 
@@ -289,10 +289,10 @@ def test_settings_that_are_wrong_fail_no_click_and_the_last_good_ones_count(
 ) -> None:
     write_settings(home, broken)
     assert asked(tmp_path, state).recipe == "{}"
-    (state / LAST_GOOD).write_text(f'recipe = "shop"\n{SHOP}')
+    (state / LAST_GOOD_FILE).write_text(f'recipe = "shop"\n{SHOP}')
     asked(tmp_path, state)
     journal = Journal(state)
-    recipes = [job.recipe for job in journal.jobs([1, 2])]
+    recipes = [job.recipe for job in journal.find_jobs([1, 2])]
     journal.close()
     assert recipes == ["{}", SHOP_KEY]
 
@@ -300,7 +300,7 @@ def test_settings_that_are_wrong_fail_no_click_and_the_last_good_ones_count(
 @pytest.mark.usefixtures("running")
 def test_settings_that_cannot_be_read_fail_no_click(home: Path, tmp_path: Path, state: Path) -> None:
     (home / "config" / "config.toml").mkdir(parents=True)
-    (state / LAST_GOOD).write_text(f'recipe = "shop"\n{SHOP}')
+    (state / LAST_GOOD_FILE).write_text(f'recipe = "shop"\n{SHOP}')
     assert asked(tmp_path, state).recipe == SHOP_KEY
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from watcher.errors import REASONS, ModelError, PictureError, PlaceError, UsageError
+from watcher.errors import REASONS, DestinationError, ModelError, PictureError, UsageError
 
 
 def test_every_reason_of_the_contract_has_words_and_no_other() -> None:
@@ -30,7 +30,7 @@ def test_the_words_say_what_is_wrong_and_what_to_do(reason: str) -> None:
 def test_exit_codes_are_those_of_the_contract() -> None:
     assert PictureError("truncated").exit_code == 1
     assert PictureError("no_permission").exit_code == 4
-    assert (UsageError.exit_code, ModelError.exit_code, PlaceError.exit_code) == (2, 3, 4)
+    assert (UsageError.exit_code, ModelError.exit_code, DestinationError.exit_code) == (2, 3, 4)
 
 
 def test_a_detail_that_is_a_sentence_is_told_and_a_technical_one_is_not() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from watcher.formats import KINDS
+from watcher.formats import FORMATS
 
 MODULES = sorted(path.stem for path in (ROOT / "watcher").glob("*.py") if not path.stem.startswith("__"))
 
@@ -56,7 +56,7 @@ def test_every_other_importer_of_onnxruntime_switches_telemetry_off_first(path: 
 
 def test_the_readme_names_every_kind_of_picture() -> None:
     readme = (ROOT / "README.md").read_text()
-    for name, suffixes, _types, remark in KINDS.values():
+    for name, suffixes, _types, remark in FORMATS.values():
         assert f"| {name} | {' '.join(f'`{suffix}`' for suffix in suffixes)} | {remark} |\n" in readme
 
 

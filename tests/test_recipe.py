@@ -5,7 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from watcher.recipe import BUILT_IN, DARKNESS, FIELDS, Canvas, Measure, Recipe, RecipeError, parse, read, written
+from watcher.recipe import (
+    BUILT_IN,
+    DEFAULT_SHADOW_PERCENT,
+    FIELDS,
+    Canvas,
+    Measure,
+    Recipe,
+    RecipeError,
+    config_values,
+    parse,
+    read_recipe,
+)
 
 ODD = os.fsdecode(b"caf\xe9 \xff\n")
 
@@ -45,7 +56,7 @@ def test_two_folders_are_two_keys_and_two_spellings_are_one() -> None:
 )
 def test_the_cut_out_goes_beside_its_source_into_a_sub_folder_or_elsewhere(output: str | None, place: str) -> None:
     recipe = Recipe(None if output is None else Path(output))
-    assert recipe.place(Path("/pictures/june/photo.jpg")) == Path(place)
+    assert recipe.destination(Path("/pictures/june/photo.jpg")) == Path(place)
 
 
 FULL = {
@@ -68,18 +79,18 @@ FULL = {
 
 
 def test_what_a_person_writes_is_read_and_written_again_and_survives_the_journal() -> None:
-    recipe = read(FULL)
-    assert recipe.crop == Measure(5, percent=True)
-    assert recipe.canvas == Canvas(4, 5, ratio=True)
+    recipe = read_recipe(FULL)
+    assert recipe.crop == Measure(5, is_percent=True)
+    assert recipe.canvas == Canvas(4, 5, is_ratio=True)
     assert parse(recipe.key()) == recipe
-    again = written(recipe, FULL)
-    assert read(again) == recipe
+    again = config_values(recipe, FULL)
+    assert read_recipe(again) == recipe
     assert again["longest_side"] == 900
     assert again["first_frame"] is True
 
 
 def test_text_from_the_command_line_is_as_good_as_a_number_from_the_file() -> None:
-    assert read({"longest_side": "900", "crop": "40"}) == read({"longest_side": 900, "crop": 40})
+    assert read_recipe({"longest_side": "900", "crop": "40"}) == read_recipe({"longest_side": 900, "crop": 40})
 
 
 @pytest.mark.parametrize(
@@ -92,10 +103,10 @@ def test_text_from_the_command_line_is_as_good_as_a_number_from_the_file() -> No
         ("background", "/a b/ü.JPG", Path("/a b/ü.JPG")),
         ("crop", True, Measure(0)),
         ("crop", False, None),
-        ("crop", "2.5%", Measure(2.5, percent=True)),
+        ("crop", "2.5%", Measure(2.5, is_percent=True)),
         ("crop", "40px", Measure(40)),
         ("canvas", "2000 x 1000", Canvas(2000, 1000)),
-        ("shadow", True, DARKNESS),
+        ("shadow", True, DEFAULT_SHADOW_PERCENT),
         ("shadow", "7", 7),
         ("shadow", False, 0),
         ("mask", True, True),
@@ -103,7 +114,7 @@ def test_text_from_the_command_line_is_as_good_as_a_number_from_the_file() -> No
     ],
 )
 def test_each_way_of_saying_it_is_understood(name: str, value: object, meant: object) -> None:
-    assert getattr(read({name: value}), name) == meant
+    assert getattr(read_recipe({name: value}), name) == meant
 
 
 @pytest.mark.parametrize(
@@ -152,17 +163,17 @@ def test_what_makes_no_sense_is_refused_with_the_setting_and_why(
     values: dict[str, object], field: str, why: str
 ) -> None:
     with pytest.raises(RecipeError, match=why) as caught:
-        read(values)
+        read_recipe(values)
     assert caught.value.field == field
 
 
 def test_a_jpeg_may_be_a_mask_and_what_is_read_later_overrides() -> None:
-    assert read({"mask": True, "format": "jpeg"}).mask
-    assert read({"background": "none"}, read({"background": "white"})) == Recipe()
+    assert read_recipe({"mask": True, "format": "jpeg"}).mask
+    assert read_recipe({"background": "none"}, read_recipe({"background": "white"})) == Recipe()
 
 
 def test_outputs_are_named_by_suffix_and_format() -> None:
-    recipe = read({"suffix": "_white", "format": "jpeg", "background": "white", "output": "shop"})
+    recipe = read_recipe({"suffix": "_white", "format": "jpeg", "background": "white", "output": "shop"})
     paths = recipe.outputs(Path("/in/photo.png"))
     assert [next(paths), next(paths)] == [Path("/in/shop/photo_white.jpg"), Path("/in/shop/photo_white-2.jpg")]
 
@@ -170,7 +181,7 @@ def test_outputs_are_named_by_suffix_and_format() -> None:
 def test_each_setting_has_its_field_and_the_built_in_recipes_can_be_written() -> None:
     assert {field.name for field in FIELDS} == set(Recipe.__dataclass_fields__)
     for recipe in BUILT_IN.values():
-        assert read(written(recipe, recipe.settings())) == recipe
+        assert read_recipe(config_values(recipe, recipe.non_default_settings())) == recipe
 
 
 @pytest.mark.parametrize("amount", ["0.001", "12345.678", "0", "0.5", "29999.999", "7"])
@@ -179,15 +190,15 @@ def test_every_measure_that_can_be_said_survives_the_journal(amount: str, unit: 
     """What could not be read back would stand in the queue for ever."""
     if unit and float(amount) > 100:
         amount = "99.999"
-    recipe = read({"crop": amount + unit})
+    recipe = read_recipe({"crop": amount + unit})
     assert parse(recipe.key()) == recipe
-    assert read(written(recipe, ["crop"])) == recipe
+    assert read_recipe(config_values(recipe, ["crop"])) == recipe
 
 
 @pytest.mark.parametrize("crop", ["0.00001", "1e3", "123456"])
 def test_a_measure_that_could_not_be_kept_exactly_is_refused(crop: str) -> None:
     with pytest.raises(RecipeError):
-        read({"crop": crop})
+        read_recipe({"crop": crop})
 
 
 @pytest.mark.parametrize("field", ["background", "crop", "canvas", "longest_side", "quality", "model", "output"])
@@ -195,11 +206,11 @@ def test_none_takes_back_what_a_recipe_says(field: str) -> None:
     start = Recipe(
         background="#ffffff",
         crop=Measure(1),
-        canvas=Canvas(1, 1, ratio=True),
+        canvas=Canvas(1, 1, is_ratio=True),
         longest_side=5,
         quality=5,
         model="m",
         output=Path("a"),
         format="webp",
     )
-    assert getattr(read({field: "none"}, start), field) is None
+    assert getattr(read_recipe({field: "none"}, start), field) is None

@@ -23,10 +23,10 @@ from watcher.picture import metadata
 from watcher.recipe import Recipe, RecipeError
 from watcher.worker.dispatch import read_background
 from watcher.worker.protocol import Header
-from watcher.worker.supervisor import PICTURE_TIME, Staff, WorkerDiedError
+from watcher.worker.supervisor import PICTURE_TIMEOUT_SECONDS, Supervisor, WorkerDiedError
 
 if TYPE_CHECKING:
-    from watcher.worker.process import Bench
+    from watcher.worker.process import Pipeline
 
 Source = str | os.PathLike[str] | bytes | Image.Image
 
@@ -55,17 +55,17 @@ def remove_background(
     Raises PictureError (`reason` says why; `no_clear_subject` among them), UsageError for settings that make no sense,
     ModelError and WorkerError where there is nothing to do it with. All are watcher.errors.NobgError.
     """
-    wanted = _recipe(recipe)
+    wanted = _resolve_recipe(recipe)
     mode = modes.find(wanted.model or config.load(paths.config_path()).model)
-    data, background = _bytes_of(picture), read_background(wanted)
+    data, background = _read_picture_bytes(picture), read_background(wanted)
     asked = {"id": 0, "force": force, "recipe": wanted.key(), "first": len(data)}
-    header, output = (_in_worker if jailed else _here)(mode, asked, data + background)
+    header, output = (_process_in_worker if jailed else _process_unjailed)(mode, asked, data + background)
     if header["state"] != "done":
         raise PictureError(header["reason"], header.get("detail") or "")
-    return _opened(output)
+    return _open_output(output)
 
 
-def _opened(output: bytes) -> Image.Image:
+def _open_output(output: bytes) -> Image.Image:
     """The output, which is large only where the person asked for that: Pillow's warning would be a false alarm.
 
     What comes from the worker has seen hostile bytes: no other decoders than those of our own formats.
@@ -80,44 +80,44 @@ def _opened(output: bytes) -> Image.Image:
     return result
 
 
-def _recipe(wanted: Recipe | Mapping[str, object] | str | None) -> Recipe:
-    if isinstance(wanted, Recipe):
-        return wanted
-    if isinstance(wanted, str):
-        return config.load(paths.config_path()).recipe(wanted)
+def _resolve_recipe(recipe_or_settings: Recipe | Mapping[str, object] | str | None) -> Recipe:
+    if isinstance(recipe_or_settings, Recipe):
+        return recipe_or_settings
+    if isinstance(recipe_or_settings, str):
+        return config.load(paths.config_path()).recipe(recipe_or_settings)
     try:
-        return recipe.read(wanted or {})
+        return recipe.read_recipe(recipe_or_settings or {})
     except RecipeError as error:
         raise UsageError(f"{error.field}: {error}.") from error
 
 
-def _bytes_of(picture: Source) -> bytes:
+def _read_picture_bytes(picture: Source) -> bytes:
     if isinstance(picture, bytes):
         return picture
     if isinstance(picture, Image.Image):
-        return _saved(picture)
+        return _encode_as_tiff(picture)
     return commit.read_source(Path(os.path.abspath(picture))).data
 
 
-def _saved(image: Image.Image) -> bytes:
+def _encode_as_tiff(image: Image.Image) -> bytes:
     """The image as a TIFF file, without loss, with its profile and with what EXIF says of it that holds for any file.
 
     Nothing else of the file that the image came from goes with it: compression, sizes and the like would be wrong.
     """
     exif, icc = Image.Exif(), image.info.get("icc_profile")
-    block = metadata.exif(image, metadata.ALL)
+    block = metadata.exif_for_output(image, metadata.ALL)
     if block is not None:
         exif.load(block)
-    exif[_ORIENTATION] = metadata.orientation(image)
+    exif[_EXIF_ORIENTATION_TAG] = metadata.orientation(image)
     try:
         buffer = io.BytesIO()
-        _bare(image).save(buffer, "TIFF", compression="raw", exif=exif.tobytes(), icc_profile=icc)
+        _pixels_only(image).save(buffer, "TIFF", compression="raw", exif=exif.tobytes(), icc_profile=icc)
     except (OSError, ValueError, TypeError, struct.error) as error:
         raise PictureError("unsupported", f"an image of mode {image.mode} and size {image.size}: {error}.") from error
     return buffer.getvalue()
 
 
-def _bare(image: Image.Image) -> Image.Image:
+def _pixels_only(image: Image.Image) -> Image.Image:
     """The pixels alone, in a mode that TIFF knows."""
     if image.mode in ("F", "I"):  # as Pillow's own conversions mean them: 0..255, or 0..65535 in I
         deep = image.mode == "I" and np.asarray(image).max(initial=0) > 255
@@ -129,55 +129,55 @@ def _bare(image: Image.Image) -> Image.Image:
     return Image.frombytes(image.mode, image.size, image.tobytes())
 
 
-_ORIENTATION = 0x0112
+_EXIF_ORIENTATION_TAG = 0x0112
 
 
 Answer = tuple[Header, bytes]
 
-_staff = Staff()
-_one_at_a_time = threading.Lock()
-_of_parents: list[Staff] = []
+_supervisor = Supervisor()
+_call_lock = threading.Lock()
+_parent_supervisors: list[Supervisor] = []
 
 
-def _begin_anew() -> None:
+def _reset_after_fork() -> None:
     """In a process that was forked: the parent's worker is not ours, nor are the threads that speak to it."""
-    global _staff, _one_at_a_time  # one worker for each process
-    _of_parents.append(_staff)  # kept, since taking it apart would wait for those threads
-    _staff, _one_at_a_time = Staff(), threading.Lock()
+    global _supervisor, _call_lock  # one worker for each process
+    _parent_supervisors.append(_supervisor)  # kept, since taking it apart would wait for those threads
+    _supervisor, _call_lock = Supervisor(), threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_anew)
+    os.register_at_fork(after_in_child=_reset_after_fork)
 
 
 @atexit.register
-def _end() -> None:
+def _stop_worker_at_exit() -> None:
     """Of this process's worker, whichever it is by then."""
-    _staff.send_home()
+    _supervisor.stop_worker()
 
 
-def _in_worker(mode: modes.Mode, asked: dict[str, object], data: bytes) -> Answer:
-    with _one_at_a_time:
-        _staff.look()
+def _process_in_worker(mode: modes.Mode, request: dict[str, object], data: bytes) -> Answer:
+    with _call_lock:
+        _supervisor.discard_ended_worker()
         try:
-            worker = _staff.worker(mode)
-            worker.send(asked, data)
-            return worker.receive(PICTURE_TIME)
+            worker = _supervisor.ensure_worker(mode)
+            worker.send(request, data)
+            return worker.receive(PICTURE_TIMEOUT_SECONDS)
         except WorkerDiedError as death:
-            _staff.send_home()
+            _supervisor.stop_worker()
             raise PictureError(death.reason) from death
         except BaseException:
-            _staff.send_home()  # it would answer what nobody asks any more
+            _supervisor.stop_worker()  # it would answer what nobody asks any more
             raise
 
 
-def _here(mode: modes.Mode, asked: dict[str, object], data: bytes) -> Answer:
-    with _one_at_a_time:
-        return _bench(mode).do(asked, data)
+def _process_unjailed(mode: modes.Mode, request: dict[str, object], data: bytes) -> Answer:
+    with _call_lock:
+        return _cached_pipeline(mode).process(request, data)
 
 
 @functools.lru_cache(maxsize=1)
-def _bench(mode: modes.Mode) -> Bench:
-    from watcher.worker.process import open_bench
+def _cached_pipeline(mode: modes.Mode) -> Pipeline:
+    from watcher.worker.process import open_pipeline
 
-    return open_bench(mode)
+    return open_pipeline(mode)

@@ -15,18 +15,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from watcher.errors import PictureError, PlaceError
+from watcher.errors import DestinationError, PictureError
 from watcher.formats import MAX_BYTES
-from watcher.naming import numbered
+from watcher.naming import numbered_names
 from watcher.queue import store
 
 _TEMP_PREFIX, _TEMP_SUFFIX = ".nobg-", ".tmp"
-_STALE = 3600.0  # seconds; a temporary file lives for as long as one write takes
-_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.ENOENT, errno.EINVAL}
-_BAD_NAME = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ}
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_UNPLUGGED = {errno.EIO, errno.ENODEV, errno.ENXIO, errno.ENOTCONN, errno.ESTALE, errno.EHOSTDOWN}
-_REFUSED = {errno.EACCES, errno.EPERM}
+_STALE_SECONDS = 3600.0  # seconds; a temporary file lives for as long as one write takes
+_NO_LINK_ERRNOS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.ENOENT, errno.EINVAL}
+_BAD_NAME_ERRNOS = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ}
+_DISK_FULL_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_DEVICE_GONE_ERRNOS = {errno.EIO, errno.ENODEV, errno.ENXIO, errno.ENOTCONN, errno.ESTALE, errno.EHOSTDOWN}
+_ACCESS_DENIED_ERRNOS = {errno.EACCES, errno.EPERM}
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Source:
     sha256: str
     mode: int
     signature: str
-    steady: bool
+    is_stable: bool
 
 
 def read_source(path: Path) -> Source:
@@ -61,10 +61,10 @@ def read_source(path: Path) -> Source:
         raise PictureError("vanished") from error
     except PermissionError as error:
         if path.is_dir():  # Windows says so
-            raise PictureError("unsupported", _FOLDER) from error
+            raise PictureError("unsupported", _IS_FOLDER_MESSAGE) from error
         raise PictureError("no_permission") from error
     except IsADirectoryError as error:
-        raise PictureError("unsupported", _FOLDER) from error
+        raise PictureError("unsupported", _IS_FOLDER_MESSAGE) from error
     except OSError as error:
         detail = (
             "it is a link that leads back to itself. Remove it." if error.errno == errno.ELOOP else str(error.strerror)
@@ -84,7 +84,7 @@ def _open_quietly(path: str, flags: int) -> int:
     return os.open(path, flags)
 
 
-_FOLDER = "it is a folder, and no picture was found in it; --recursive looks deeper."
+_IS_FOLDER_MESSAGE = "it is a folder, and no picture was found in it; --recursive looks deeper."
 
 
 def sha256_of(path: Path) -> str | None:
@@ -99,32 +99,32 @@ def publish(target: Path, data: bytes, mode: int = 0o666) -> None:
 
     `mode`: the new file's permission bits, less the umask. Raises PlaceError (full), PictureError (`no_permission`).
     """
-    with place_errors(target):
+    with destination_errors(target):
         try:
             with _temporary(target.parent, data, mode, anonymous=sys.platform == "linux") as temporary:
                 temporary.publish(target)
         except OSError as error:
-            if error.errno not in _NO_LINKS:
+            if error.errno not in _NO_LINK_ERRNOS:
                 raise
             with _temporary(target.parent, data, mode, anonymous=False) as temporary:
                 temporary.publish(target)
         _sync_folder(target.parent)
 
 
-def replace(target: Path, data: bytes, mode: int, expected: str) -> None:
+def replace(target: Path, data: bytes, mode: int, expected_sha256: str) -> None:
     """Put `data` in the place of `target` in one step, if that still is an ordinary file with the SHA-256 `expected`.
 
     Raises FileExistsError where it no longer is: somebody has been at it.
     """
-    with place_errors(target), _temporary(target.parent, data, mode, anonymous=False) as temporary:
-        if target.is_symlink() or sha256_of(target) != expected:
+    with destination_errors(target), _temporary(target.parent, data, mode, anonymous=False) as temporary:
+        if target.is_symlink() or sha256_of(target) != expected_sha256:
             raise FileExistsError(target)
         temporary.replace(target)
         _sync_folder(target.parent)
 
 
 @contextlib.contextmanager
-def place_errors(target: Path) -> Iterator[None]:
+def destination_errors(target: Path) -> Iterator[None]:
     """Give the system's refusals their names."""
     try:
         yield
@@ -132,24 +132,28 @@ def place_errors(target: Path) -> Iterator[None]:
         raise
     except OSError as error:
         folder = target.parent
-        if error.errno in _NO_ROOM:
-            raise PlaceError(
+        if error.errno in _DISK_FULL_ERRNOS:
+            raise DestinationError(
                 f"There is no room in {folder} for {target.name}. Make room and try again.", folder, "full"
             ) from error
         if error.errno == errno.EROFS:
             text = f"{folder} is read-only. Make it writable, or choose another folder with -o."
-            raise PlaceError(text, folder, "read_only") from error
-        if error.errno in _REFUSED:
+            raise DestinationError(text, folder, "read_only") from error
+        if error.errno in _ACCESS_DENIED_ERRNOS:
             raise PictureError(
                 "no_permission", f"nothing may be written into {folder}. Choose another folder with -o."
             ) from error
-        if error.errno in _BAD_NAME:
+        if error.errno in _BAD_NAME_ERRNOS:
             text = f"{folder} cannot hold a file of the name {target.name}. Choose another folder with -o."
             raise PictureError("no_permission", text) from error
         if isinstance(error, FileNotFoundError):
-            raise PlaceError(f"The folder {folder} is gone. Is the drive still there?", folder, "missing") from error
+            raise DestinationError(
+                f"The folder {folder} is gone. Is the drive still there?", folder, "missing"
+            ) from error
         text = f"{target} cannot be written: {error.strerror}. Choose another folder with -o."
-        raise PlaceError(text, folder, "missing" if error.errno in _UNPLUGGED else "read_only") from error
+        raise DestinationError(
+            text, folder, "missing" if error.errno in _DEVICE_GONE_ERRNOS else "read_only"
+        ) from error
 
 
 class _Temporary:
@@ -167,7 +171,7 @@ class _Temporary:
         try:
             os.link(self.path, target)
         except OSError as error:
-            if error.errno not in _NO_LINKS:
+            if error.errno not in _NO_LINK_ERRNOS:
                 raise
             rename_if_free(self.path, target)
             self.path = None
@@ -183,7 +187,7 @@ class _Temporary:
 def _temporary(folder: Path, data: bytes, mode: int, *, anonymous: bool) -> Iterator[_Temporary]:
     """`data` on the disk in `folder`; `anonymous`: nameless where that is possible, so that no crash leaves it."""
     mode = (mode & 0o666) | 0o600  # a photo from a camera card is often read-only; its cut-out need not be
-    descriptor, path = _create(folder, mode, anonymous=anonymous)
+    descriptor, path = _create_temporary(folder, mode, anonymous=anonymous)
     temporary = _Temporary(descriptor, path)
     try:
         with os.fdopen(os.dup(descriptor), "wb") as file:
@@ -201,7 +205,7 @@ def _temporary(folder: Path, data: bytes, mode: int, *, anonymous: bool) -> Iter
             temporary.path.unlink(missing_ok=True)
 
 
-def _create(folder: Path, mode: int, *, anonymous: bool) -> tuple[int, Path | None]:
+def _create_temporary(folder: Path, mode: int, *, anonymous: bool) -> tuple[int, Path | None]:
     if anonymous and sys.platform == "linux":
         try:
             return os.open(folder, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, mode), None
@@ -260,14 +264,14 @@ def remove_stale(folder: Path, now: float) -> None:
     """Remove what an earlier crash of ours left in `folder`: our temporary files that are over an hour old."""
     for path in folder.glob(f"{_TEMP_PREFIX}{'[0-9a-f]' * 16}{_TEMP_SUFFIX}"):
         with contextlib.suppress(OSError):
-            if now - path.lstat().st_mtime > _STALE:
+            if now - path.lstat().st_mtime > _STALE_SECONDS:
                 path.unlink()
 
 
 def move_into(source: Path, folder: Path) -> Path:
     """Move an original into `folder`, made if need be, under the first free name; returns that. Raises OSError."""
     folder.mkdir(exist_ok=True)
-    for name in numbered(source.name):
+    for name in numbered_names(source.name):
         target = folder / name
         if os.path.lexists(target):
             continue

@@ -13,15 +13,15 @@ from typing import Any
 
 from watcher import lock as file_lock
 from watcher import paths
-from watcher.errors import PlaceError, UsageError
+from watcher.errors import DestinationError, UsageError
 from watcher.matting import providers
 from watcher.recipe import BUILT_IN, FIELDS, Recipe, RecipeError
-from watcher.recipe import read as read_recipe
+from watcher.recipe import read_recipe as read_recipe
 
-LAST_GOOD = "config.last-good.toml"
+LAST_GOOD_FILE = "config.last-good.toml"
 """Where the resident program keeps a copy in the state folder, for the time when the file is wrong."""
 
-TITLE = "nobg's settings. A change counts as soon as the file is saved."
+HEADER_COMMENT = "nobg's settings. A change counts as soon as the file is saved."
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class Folder:
     recipe: Recipe = field(default_factory=Recipe)
     move_originals: str | None = None
     based_on: str | None = None
-    follows: Recipe | None = None
+    default_overrides: Recipe | None = None
     enabled: bool = True
 
 
 @dataclass(frozen=True)
-class Named:
+class NamedRecipe:
     """A recipe with a name; `menu`: it is offered in the right-click menu, as `label`."""
 
     recipe: Recipe
@@ -60,18 +60,18 @@ class Config:
     """
 
     folders: tuple[Folder, ...] = ()
-    recipes: Mapping[str, Named] = field(default_factory=dict)
+    recipes: Mapping[str, NamedRecipe] = field(default_factory=dict)
     model: str | None = None
     default_recipe: str | None = None
     notifications: bool = True
     provider: str = providers.AUTO
 
-    def start(self, name: str | None, said: Iterable[str]) -> Recipe:
+    def base_recipe(self, name: str | None, settings: Iterable[str]) -> Recipe:
         """What a command or a folder that says `said` puts its settings on top of; `name`: of its recipe, if any.
 
         Raises UsageError where there is no such recipe.
         """
-        if follows_default(name, said):
+        if uses_default_recipe(name, settings):
             name = self.default_recipe
         return Recipe() if name is None else self.recipe(name)
 
@@ -88,18 +88,18 @@ class Config:
         return list({**BUILT_IN, **self.recipes})
 
 
-def follows_default(name: str | None, said: Iterable[str]) -> bool:
+def uses_default_recipe(name: str | None, settings: Iterable[str]) -> bool:
     """Is nothing said of the result? `name`: of a recipe; `said`: settings. Where it goes is not what it looks like."""
-    return name is None and not set(said) - {"output"}
+    return name is None and not set(settings) - {"output"}
 
 
-class _WrongError(Exception):
+class _InvalidValueError(Exception):
     """A key whose value makes no sense."""
 
-    def __init__(self, key: str, why: str) -> None:
-        super().__init__(why)
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(reason)
         self.key = key
-        self.why = why
+        self.reason = reason
 
 
 def parse(text: str, path: Path) -> Config:
@@ -110,32 +110,32 @@ def parse(text: str, path: Path) -> Config:
         line = re.search(r"at line (\d+)", str(error))
         last = text.count("\n") + 1
         raise UsageError(f"{path}, line {line[1] if line else last}: {error}. Correct it there.") from error
-    where = _Place()
+    where = _TableLocation()
     try:
-        return _config(values, where)
-    except _WrongError as error:
+        return _build_config(values, where)
+    except _InvalidValueError as error:
         place = f"{path}, line {_line_of(text, error.key, where)}, {error.key}"
-        raise UsageError(f"{place}: {error.why}. Correct it there.") from error
+        raise UsageError(f"{place}: {error.reason}. Correct it there.") from error
 
 
 @dataclass
-class _Place:
+class _TableLocation:
     """The table that is being read: the `number`-th of those whose header `header` matches."""
 
-    header: str = ""
-    number: int = 0
+    header_pattern: str = ""
+    occurrence: int = 0
 
 
-def _config(values: dict[str, Any], where: _Place) -> Config:
-    _only(
+def _build_config(values: dict[str, Any], location: _TableLocation) -> Config:
+    _check_keys_and_types(
         values, {"folders": list, "recipes": dict, "model": str, "recipe": str, "notifications": bool, "provider": str}
     )
     recipes = {}
     for name, entry in values.get("recipes", {}).items():
         if not isinstance(entry, dict):
-            raise _WrongError(name, f"a recipe is a table: [recipes.{name}]")
-        where.header, where.number = rf"\[\s*recipes\s*\.\s*[\"']?{re.escape(name)}[\"']?\s*\]", 1
-        recipes[name] = _named(name, entry)
+            raise _InvalidValueError(name, f"a recipe is a table: [recipes.{name}]")
+        location.header_pattern, location.occurrence = rf"\[\s*recipes\s*\.\s*[\"']?{re.escape(name)}[\"']?\s*\]", 1
+        recipes[name] = _build_named_recipe(name, entry)
     config = Config(
         (),
         recipes,
@@ -144,57 +144,57 @@ def _config(values: dict[str, Any], where: _Place) -> Config:
         values.get("notifications", True),
         values.get("provider", providers.AUTO),
     )
-    where.header, where.number = "", 0
+    location.header_pattern, location.occurrence = "", 0
     if config.provider not in providers.NAMES:
-        raise _WrongError("provider", f"it is one of {', '.join(providers.NAMES)}")
+        raise _InvalidValueError("provider", f"it is one of {', '.join(providers.NAMES)}")
     _check_recipe(config.default_recipe, config)
-    where.header, where.number = r"\[\[\s*folders\s*\]\]", 0
+    location.header_pattern, location.occurrence = r"\[\[\s*folders\s*\]\]", 0
     folders: list[Folder] = []
     for entry in values.get("folders", []):
-        where.number += 1
-        folders.append(_folder(entry, folders, config))
+        location.occurrence += 1
+        folders.append(_build_folder(entry, folders, config))
     return replace(config, folders=tuple(folders))
 
 
-def _named(name: str, entry: dict[str, Any]) -> Named:
+def _build_named_recipe(name: str, entry: dict[str, Any]) -> NamedRecipe:
     own = {"menu": bool, "label": str}
     settings = {key: value for key, value in entry.items() if key not in own}
-    _only({key: value for key, value in entry.items() if key in own}, own)
-    return Named(_recipe(settings, Recipe(), own), entry.get("menu", False), entry.get("label", name))
+    _check_keys_and_types({key: value for key, value in entry.items() if key in own}, own)
+    return NamedRecipe(_build_recipe(settings, Recipe(), own), entry.get("menu", False), entry.get("label", name))
 
 
-def _recipe(settings: Mapping[str, Any], start: Recipe, others: Iterable[str]) -> Recipe:
+def _build_recipe(settings: Mapping[str, Any], base: Recipe, other_keys: Iterable[str]) -> Recipe:
     """The recipe's settings on top of `start`; `others`: what else may stand in the table."""
-    known = [*(field.name for field in FIELDS), *others]
+    known = [*(field.name for field in FIELDS), *other_keys]
     for key in settings:
         if key not in known:
-            raise _WrongError(key, f"there is no such setting; there is {', '.join(known)}")
+            raise _InvalidValueError(key, f"there is no such setting; there is {', '.join(known)}")
     try:
-        return read_recipe(settings, start)
+        return read_recipe(settings, base)
     except RecipeError as error:
-        raise _WrongError(error.field, str(error)) from error
+        raise _InvalidValueError(error.field, str(error)) from error
 
 
-def _folder(entry: Any, before: list[Folder], config: Config) -> Folder:
+def _build_folder(entry: Any, previous_folders: list[Folder], config: Config) -> Folder:
     if not isinstance(entry, dict):
-        raise _WrongError("folders", "each folder is a table: [[folders]]")
-    settings = {key: value for key, value in entry.items() if key not in OF_FOLDER}
-    _only({key: value for key, value in entry.items() if key in OF_FOLDER}, OF_FOLDER)
+        raise _InvalidValueError("folders", "each folder is a table: [[folders]]")
+    settings = {key: value for key, value in entry.items() if key not in FOLDER_KEYS}
+    _check_keys_and_types({key: value for key, value in entry.items() if key in FOLDER_KEYS}, FOLDER_KEYS)
     if "path" not in entry:
-        raise _WrongError("folders", "a folder needs a path")
-    path = _path(entry, "path")
+        raise _InvalidValueError("folders", "a folder needs a path")
+    path = _read_path(entry, "path")
     if not path.is_absolute():
-        raise _WrongError("path", f'"{entry["path"]}" must be a whole path, from the root on')
+        raise _InvalidValueError("path", f'"{entry["path"]}" must be a whole path, from the root on')
     path = Path(os.path.abspath(path))
-    if path in [folder.path for folder in before]:
-        raise _WrongError("path", f"{path} is there twice")
+    if path in [folder.path for folder in previous_folders]:
+        raise _InvalidValueError("path", f"{path} is there twice")
     sub = entry.get("move_originals")
-    if sub is not None and not is_name(sub):
-        raise _WrongError("move_originals", "it must be the name of a sub-folder")
+    if sub is not None and not is_valid_folder_name(sub):
+        raise _InvalidValueError("move_originals", "it must be the name of a sub-folder")
     name = entry.get("recipe")
     _check_recipe(name, config)
-    recipe = _recipe(settings, config.start(name, settings), OF_FOLDER)
-    follows = Recipe(output=read_recipe(settings).output) if follows_default(name, settings) else None
+    recipe = _build_recipe(settings, config.base_recipe(name, settings), FOLDER_KEYS)
+    follows = Recipe(output=read_recipe(settings).output) if uses_default_recipe(name, settings) else None
     based_on = name if follows is None else config.default_recipe
     recursive, enabled = entry.get("recursive", False), entry.get("enabled", True)
     return Folder(path, recursive, recipe, sub, based_on, follows, enabled)
@@ -202,46 +202,50 @@ def _folder(entry: Any, before: list[Folder], config: Config) -> Folder:
 
 def _check_recipe(name: str | None, config: Config) -> None:
     if name is not None and name not in config.recipe_names():
-        raise _WrongError("recipe", f"there is no recipe called {name}; there is {', '.join(config.recipe_names())}")
+        raise _InvalidValueError(
+            "recipe", f"there is no recipe called {name}; there is {', '.join(config.recipe_names())}"
+        )
 
 
-OF_FOLDER = {"path": str, "enabled": bool, "recursive": bool, "recipe": str, "move_originals": str}
+FOLDER_KEYS = {"path": str, "enabled": bool, "recursive": bool, "recipe": str, "move_originals": str}
 """What a watched folder has beside the settings of a recipe."""
 
 
-def is_name(text: str) -> bool:
+def is_valid_folder_name(text: str) -> bool:
     """Can a sub-folder be called so?"""
     return text not in ("", ".", "..") and not {"/", os.sep, "\0"} & set(text)
 
 
-def _path(entry: dict[str, str], key: str) -> Path:
+def _read_path(entry: dict[str, str], key: str) -> Path:
     if entry[key] == "" or "\0" in entry[key]:
-        raise _WrongError(key, "it must name a folder")
+        raise _InvalidValueError(key, "it must name a folder")
     try:
         return Path(entry[key]).expanduser()
     except RuntimeError as error:
-        raise _WrongError(key, "there is no such user") from error
+        raise _InvalidValueError(key, "there is no such user") from error
 
 
-def _only(values: dict[str, Any], kinds: Mapping[str, type]) -> None:
+def _check_keys_and_types(values: dict[str, Any], expected_types: Mapping[str, type]) -> None:
     """Each key is known and its value of the right kind."""
     names = {str: "text in quotes", bool: "true or false", list: "a list of tables: [[folders]]"}
     for key, value in values.items():
-        if key not in kinds:
-            raise _WrongError(key, f"there is no such setting; there is {', '.join(kinds)}")
-        if type(value) is not kinds[key]:
-            raise _WrongError(key, f"it must be {names.get(kinds[key], 'tables, such as [recipes.shop]')}")
+        if key not in expected_types:
+            raise _InvalidValueError(key, f"there is no such setting; there is {', '.join(expected_types)}")
+        if type(value) is not expected_types[key]:
+            raise _InvalidValueError(
+                key, f"it must be {names.get(expected_types[key], 'tables, such as [recipes.shop]')}"
+            )
 
 
-def _line_of(text: str, key: str, where: _Place) -> int:
+def _line_of(text: str, key: str, location: _TableLocation) -> int:
     """The line of `key` in the table `where`, or before all tables; where it cannot be told, that of the table."""
-    seen, start, inside = 0, 1, not where.number
+    seen, start, inside = 0, 1, not location.occurrence
     for number, line in enumerate(text.split("\n"), start=1):
-        if where.header and re.match(rf"\s*{where.header}", line):
+        if location.header_pattern and re.match(rf"\s*{location.header_pattern}", line):
             seen += 1
-            inside = seen == where.number
+            inside = seen == location.occurrence
             start = number if inside else start
-        elif re.match(r"\s*\[", line) and where.number:
+        elif re.match(r"\s*\[", line) and location.occurrence:
             inside = False
         if inside and re.match(rf"\s*\[*\s*[\"']?{re.escape(key)}[\"']?\s*[=\].]", line):
             return number
@@ -250,11 +254,11 @@ def _line_of(text: str, key: str, where: _Place) -> int:
 
 def load(path: Path) -> Config:
     """The configuration; where there is no file, the defaults. Raises UsageError."""
-    text = read(path)
+    text = read_text(path)
     return Config() if text is None else parse(text, path)
 
 
-def last_good(copy: Path) -> Config:
+def load_last_good(copy: Path) -> Config:
     """What `copy` has, while the file itself is wrong; the defaults where the copy is of no use either."""
     try:
         return load(copy)
@@ -262,15 +266,15 @@ def last_good(copy: Path) -> Config:
         return Config()
 
 
-def in_force(path: Path, copy: Path) -> Config:
+def load_or_last_good(path: Path, copy: Path) -> Config:
     """What the file says or, while that is wrong, what its last good copy has."""
     try:
         return load(path)
     except UsageError:
-        return last_good(copy)
+        return load_last_good(copy)
 
 
-def read(path: Path) -> str | None:
+def read_text(path: Path) -> str | None:
     """The text of the file, None if there is none. Raises UsageError."""
     try:
         return path.read_text(encoding="utf-8-sig")
@@ -283,7 +287,7 @@ def read(path: Path) -> str | None:
         raise UsageError(f"{path} cannot be read ({error.strerror}). Check its permissions.") from error
 
 
-def change(path: Path, act: Callable[[Any], None]) -> Config:
+def change(path: Path, edit: Callable[[Any], None]) -> Config:
     """Let `act` change the document (tomlkit's, which keeps comments), check it, and write it in one step.
 
     Two that change it at once do so one after the other, and nothing is lost. Raises UsageError where the file is
@@ -291,16 +295,16 @@ def change(path: Path, act: Callable[[Any], None]) -> Config:
     """
     import tomlkit
 
-    with _alone():
-        text = read(path)
+    with _settings_lock():
+        text = read_text(path)
         if text is None:
             document = tomlkit.document()
-            document.add(tomlkit.comment(TITLE))
+            document.add(tomlkit.comment(HEADER_COMMENT))
         else:
             parse(text, path)
             document = tomlkit.parse(text if text.endswith("\n") else f"{text}\n")  # a table would join the last line
-        act(document)
-        changed = _in_place(text or "", tomlkit.dumps(document))
+        edit(document)
+        changed = _reposition_added_lines(text or "", tomlkit.dumps(document))
         config = parse(changed, path)
         if changed != text:
             _write(path, changed)
@@ -308,17 +312,17 @@ def change(path: Path, act: Callable[[Any], None]) -> Config:
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[None]:
+def _settings_lock() -> Iterator[None]:
     """No other nobg changes the settings meanwhile; or not for long."""
-    lock = file_lock.take(str(paths.state_dir()), patience=5.0, name="settings.lock")
+    lock = file_lock.acquire(str(paths.state_dir()), timeout=5.0, name="settings.lock")
     try:
         yield
     finally:
         if lock is not None:
-            file_lock.give_back(lock)
+            file_lock.release(lock)
 
 
-def _in_place(before: str, after: str) -> str:
+def _reposition_added_lines(before: str, after: str) -> str:
     """What tomlkit made of `before`, with the new lines where they belong: it puts them below all that stands in their
     table, also below a comment on the next table; so they go up, to the other lines of theirs.
     """
@@ -354,7 +358,9 @@ def _write(path: Path, text: str) -> None:
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise PlaceError(f"{path} cannot be written ({error.strerror}). Make room or check its permissions.") from error
+        raise DestinationError(
+            f"{path} cannot be written ({error.strerror}). Make room or check its permissions."
+        ) from error
 
 
 def add_folder(path: Path, table: Mapping[str, Any]) -> Config:
@@ -366,8 +372,8 @@ def add_folder(path: Path, table: Mapping[str, Any]) -> Config:
             raise UsageError(f"The name {value} is not valid text, and the settings are. Rename the folder.") from error
 
     def act(document: Any) -> None:
-        tables = _tables(document)
-        there = next((one for one in tables if _is(one, Path(table["path"]))), None)
+        tables = _folder_tables(document)
+        there = next((one for one in tables if _is_table_of(one, Path(table["path"]))), None)
         if there is None:
             tables.append({})
             there = tables[-1]
@@ -380,7 +386,7 @@ def add_folder(path: Path, table: Mapping[str, Any]) -> Config:
     return change(path, act)
 
 
-def _tables(document: Any) -> Any:
+def _folder_tables(document: Any) -> Any:
     """The [[folders]] of the document, made if need be; somebody may have written them as one list."""
     import tomlkit
 
@@ -399,7 +405,7 @@ def remove_folder(path: Path, folder: Path) -> Config:
 
     def act(document: Any) -> None:
         tables = document.get("folders", [])
-        del tables[_number_of(folder, tables)]
+        del tables[_index_of_folder(folder, tables)]
         if not tables:
             del document["folders"]
 
@@ -411,30 +417,30 @@ def set_folder(path: Path, folder: Path, key: str, value: str | bool | None) -> 
 
     def act(document: Any) -> None:
         tables = document.get("folders", [])
-        _set(tables[_number_of(folder, tables)], key, value)
+        _set_or_delete(tables[_index_of_folder(folder, tables)], key, value)
 
     return change(path, act)
 
 
 def set_value(path: Path, key: str, value: str | bool | None) -> Config:
     """Change a setting that is in no table, such as `recipe`; None: as if never said. Raises UsageError as `change`."""
-    return change(path, lambda document: _set(document, key, value))
+    return change(path, lambda document: _set_or_delete(document, key, value))
 
 
-def _set(table: Any, key: str, value: str | bool | None) -> None:
+def _set_or_delete(table: Any, key: str, value: str | bool | None) -> None:
     if value is not None:
         table[key] = value
     elif key in table:
         del table[key]
 
 
-def _number_of(folder: Path, tables: Any) -> int:
+def _index_of_folder(folder: Path, tables: Any) -> int:
     """Which of the [[folders]] it is. Raises UsageError if it is none."""
-    found = next((number for number, table in enumerate(tables) if _is(table, folder)), None)
+    found = next((number for number, table in enumerate(tables) if _is_table_of(table, folder)), None)
     if found is None:
         raise UsageError(f"{folder} is not watched. `nobg watch list` says which folders are.")
     return found
 
 
-def _is(table: Any, folder: Path) -> bool:
+def _is_table_of(table: Any, folder: Path) -> bool:
     return Path(os.path.abspath(os.path.expanduser(str(table["path"])))) == folder

@@ -12,9 +12,9 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 from watcher import lock as file_lock
-from watcher.errors import NobgError, words
+from watcher.errors import NobgError, describe_reason
 from watcher.formats import is_picture_name
-from watcher.naming import is_source_name, visible
+from watcher.naming import escape_unprintable, is_source_name
 from watcher.queue import store
 
 TYPE_CHECKING = False
@@ -38,37 +38,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
         recipe = given[1]
         del given[:2]
     if given == ["--from-env"]:
-        return add(_selected(os.environ), recipe)
+        return add(_selected_uris(os.environ), recipe)
     if given and given[0] == "--":
         del given[0]
     elif any(argument.startswith("--") for argument in given):
         given = []
     if not given:
-        _say(USAGE)
+        _print_error(USAGE)
         return 2
     return add(given, recipe)
 
 
-def add(named: Iterable[str], recipe: str | None = None) -> int:
+def add(arguments: Iterable[str], recipe: str | None = None) -> int:
     """Put pictures, the pictures in folders, and `file://` URIs in the queue, then see that the program runs.
 
     `recipe`: the name of the one under which they are to be done.
     """
-    code, messages = _add(named, recipe)
+    code, messages = _add_to_queue(arguments, recipe)
     for text in messages:
-        _say(text)
+        _print_error(text)
     if messages:
-        _show(messages)
+        _show_notification(messages)
     return code
 
 
-def _add(named: Iterable[str], recipe: str | None) -> tuple[int, list[str]]:
+def _add_to_queue(arguments: Iterable[str], recipe: str | None) -> tuple[int, list[str]]:
     """The exit code, and what the person should know."""
     messages: list[str] = []
     found: dict[str, tuple[int, bool]] = {}
-    for argument in named:
+    for argument in arguments:
         try:
-            pictures = _pictures(argument)
+            pictures = _find_pictures(argument)
         except ValueError as error:
             messages.append(f"{argument}: {error}")
         else:
@@ -79,7 +79,7 @@ def _add(named: Iterable[str], recipe: str | None) -> tuple[int, list[str]]:
     try:
         folder = store.make_state_folder()
         sources = [(os.fsencode(path), device, listed) for path, (device, listed) in found.items()]
-        if store.add(folder, sources, **_request(recipe)):
+        if store.open_and_enqueue(folder, sources, **_enqueue_options(recipe)):
             messages.append("nobg is paused, so the pictures wait; `nobg resume` goes on.")
         start_program(folder)
     except NobgError as error:
@@ -87,14 +87,16 @@ def _add(named: Iterable[str], recipe: str | None) -> tuple[int, list[str]]:
     return code, messages
 
 
-def _request(recipe: str | None) -> dict[str, Any]:
+def _enqueue_options(recipe: str | None) -> dict[str, Any]:
     """How the pictures are to be done, as store.add() takes it. Raises UsageError where there is no such recipe."""
     if recipe is None and not _has_default_recipe(os.path.join(store.config_folder(), "config.toml")):
         return {}
     from watcher import config, paths  # reading the settings takes as long as all the rest, so only who asks waits
 
     if recipe is None:
-        chosen = config.in_force(paths.config_path(), paths.state_dir() / config.LAST_GOOD).start(None, ())
+        chosen = config.load_or_last_good(paths.config_path(), paths.state_dir() / config.LAST_GOOD_FILE).base_recipe(
+            None, ()
+        )
     else:
         chosen = config.load(paths.config_path()).recipe(recipe)
     return {"recipe": chosen.key(), "subfolder": b"" if chosen.output is None else os.fsencode(chosen.output)}
@@ -117,30 +119,30 @@ def _has_default_recipe(path: str) -> bool:
     return False
 
 
-def _say(text: str) -> None:
+def _print_error(text: str) -> None:
     """To the person. There may be no stderr (pythonw on Windows), and a name may not be text."""
     if sys.stderr is None:
         return
     try:
-        sys.stderr.write(f"nobg: {visible(text)}\n")
+        sys.stderr.write(f"nobg: {escape_unprintable(text)}\n")
     except OSError:  # whoever listened has gone; the pictures go in the queue all the same
         return
 
 
-SHOWN = 4
+MAX_SHOWN_MESSAGES = 4
 """Messages in a notification."""
 
 
-def _show(messages: list[str]) -> None:
+def _show_notification(messages: list[str]) -> None:
     """On the desktop, where a file manager has started us and nobody reads stderr; notify-send(1) is not everywhere."""
     on_desktop = "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
     if sys.platform != "linux" or not on_desktop or (sys.stderr is not None and sys.stderr.isatty()):
         return
     import subprocess
 
-    lines = [visible(text) for text in messages[:SHOWN]]
-    if len(messages) > SHOWN:
-        lines.append(f"… and {len(messages) - SHOWN} more.")
+    lines = [escape_unprintable(text) for text in messages[:MAX_SHOWN_MESSAGES]]
+    if len(messages) > MAX_SHOWN_MESSAGES:
+        lines.append(f"… and {len(messages) - MAX_SHOWN_MESSAGES} more.")
     text = "\n".join(lines).replace("&", "&amp;").replace("<", "&lt;")
     command = ["notify-send", "--app-name=nobg", "--icon=nobg", "--", "nobg", text]
     try:
@@ -152,7 +154,7 @@ def _show(messages: list[str]) -> None:
         return
 
 
-def _selected(environment: Mapping[str, str]) -> list[str]:
+def _selected_uris(environment: Mapping[str, str]) -> list[str]:
     """The URIs that the file manager which started us has selected."""
     for name in SCRIPT_VARIABLES:
         if environment.get(name):
@@ -173,25 +175,25 @@ def to_path(argument: str) -> str:
     return os.fsdecode(re.sub(rb"%([0-9A-Fa-f]{2})", lambda code: bytes.fromhex(code[1].decode()), path))
 
 
-def _pictures(argument: str) -> dict[str, tuple[int, bool]]:
+def _find_pictures(argument: str) -> dict[str, tuple[int, bool]]:
     """Absolute path -> device number, and whether it was only found in a folder. ValueError says why not."""
     path = os.path.abspath(to_path(argument))
     if "\0" in path:
-        raise ValueError(words("vanished"))
+        raise ValueError(describe_reason("vanished"))
     try:
         status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
-            return _in_folder(path)
+            return _pictures_in_folder(path)
     except PermissionError as error:
-        raise ValueError(words("no_permission")) from error
+        raise ValueError(describe_reason("no_permission")) from error
     except OSError as error:
-        raise ValueError(words("vanished")) from error
+        raise ValueError(describe_reason("vanished")) from error
     if not is_picture_name(path) or not stat.S_ISREG(status.st_mode):
-        raise ValueError(words("unsupported"))
+        raise ValueError(describe_reason("unsupported"))
     return {path: (status.st_dev, False)}
 
 
-def _in_folder(folder: str) -> dict[str, tuple[int, bool]]:
+def _pictures_in_folder(folder: str) -> dict[str, tuple[int, bool]]:
     found = {}
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -209,9 +211,9 @@ def _in_folder(folder: str) -> dict[str, tuple[int, bool]]:
 
 def start_program(folder: str) -> None:
     """Start the resident program unless it runs. It inherits the lock, so that of many clients one starts it."""
-    lock = file_lock.take(folder)
-    if lock is None and not file_lock.holder(folder):  # somebody who only looks, or a program that has just begun
-        lock = file_lock.take(folder, patience=0.3)
+    lock = file_lock.acquire(folder)
+    if lock is None and not file_lock.holder_pid(folder):  # somebody who only looks, or a program that has just begun
+        lock = file_lock.acquire(folder, timeout=0.3)
     if lock is None:
         return
     import subprocess
@@ -220,7 +222,7 @@ def start_program(folder: str) -> None:
     environment = {name: value for name, value in os.environ.items() if "_SCRIPT_" not in name}
     try:
         if sys.platform == "win32":
-            file_lock.give_back(lock)  # a lock is not inherited there
+            file_lock.release(lock)  # a lock is not inherited there
             flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
             subprocess.Popen(command, env=environment, cwd=folder, creationflags=flags)
             return
@@ -239,4 +241,4 @@ def start_program(folder: str) -> None:
         raise NobgError(
             f"The pictures are in the queue, but nobg could not be started ({error}). Try: nobg run"
         ) from error
-    file_lock.give_back(lock)
+    file_lock.release(lock)

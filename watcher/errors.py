@@ -18,7 +18,7 @@ REASONS = {
 }
 """Reason of a skipped or failed job -> what it means and what to do next."""
 
-PLACE_REASONS = {
+DESTINATION_REASONS = {
     "full": "there is no room. nobg goes on when there is.",
     "read_only": "nothing can be written there. nobg goes on when it can.",
     "missing": "it is not there; perhaps a drive is not plugged in. nobg goes on when it is back.",
@@ -50,7 +50,7 @@ class WorkerError(NobgError):
     exit_code = 3
 
 
-class PlaceError(NobgError):
+class DestinationError(NobgError):
     """The place to write to is full, read-only or gone: make room, plug it in, or choose another folder.
 
     `place` is the folder that is concerned and `reason` one of PLACE_REASONS; None: it is about nobg's own records.
@@ -58,28 +58,28 @@ class PlaceError(NobgError):
 
     exit_code = 4
 
-    def __init__(self, text: str, place: str | os.PathLike[str] | None = None, reason: str | None = None) -> None:
+    def __init__(self, text: str, folder: str | os.PathLike[str] | None = None, reason: str | None = None) -> None:
         super().__init__(text)
-        self.place = place
+        self.folder = folder
         self.reason = reason
 
 
-def cannot_write(place: str | os.PathLike[str], error: Exception) -> PlaceError:
+def unwritable_records_error(path: str | os.PathLike[str], error: Exception) -> DestinationError:
     """What to say where nobg's own files cannot be written."""
-    return PlaceError(
-        f"nobg keeps its records in {place} and cannot write there ({error}). "
+    return DestinationError(
+        f"nobg keeps its records in {path} and cannot write there ({error}). "
         "Make room or correct its permissions; NOBG_HOME=DIR names another place."
     )
 
 
-class DamagedError(NobgError):
+class DamagedJournalError(NobgError):
     """The records turned out to be damaged; whoever opens them next begins new ones."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__(f"nobg's records in {path} are damaged. Run the same command again; it begins new ones.")
 
 
-def words(reason: str, detail: str = "") -> str:
+def describe_reason(reason: str, detail: str = "") -> str:
     """What to tell a person: `detail` where it is a sentence, else what the reason means in general."""
     return detail if detail.endswith(".") else REASONS[reason]
 
@@ -97,7 +97,7 @@ class PictureError(NobgError):
     """
 
     def __init__(self, reason: str, detail: str = "") -> None:
-        super().__init__(words(reason, detail))
+        super().__init__(describe_reason(reason, detail))
         self.reason = reason
         self.detail = detail
         self.exit_code = exit_code(reason)

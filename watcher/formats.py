@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-KINDS = {
+FORMATS = {
     "JPEG": ("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), ("image/jpeg",), "also CMYK and progressive"),
     "PNG": ("PNG", (".png", ".apng"), ("image/png", "image/apng"), "also 16 bits, grey, palette; animations"),
     "HEIF": ("HEIC, HEIF", (".heic", ".heif", ".hif"), ("image/heic", "image/heif"), "photos of iPhones; also 10 bits"),
@@ -20,20 +20,20 @@ KINDS = {
 }
 """Pillow's name of the format -> its name for people, the endings of its files, its MIME types, a remark."""
 
-SUFFIXES = {name: kind[1] for name, kind in KINDS.items()}
+SUFFIXES = {name: kind[1] for name, kind in FORMATS.items()}
 """Pillow's name of the format -> the endings its files have."""
 
 NOT_IN_BROWSERS = ("HEIF", "JXL", "TIFF")
 """Kinds that browsers do not show, or only some of them."""
 
-MIME_TYPES = tuple(mime for kind in KINDS.values() for mime in kind[2])
+MIME_TYPES = tuple(mime for kind in FORMATS.values() for mime in kind[2])
 """What the system calls these kinds: for menus and the desktop's "Open with"."""
 
 MAX_PIXELS = 250_000_000
 MAX_BYTES = 1 << 30
 MAX_FRAMES = 600
 """Frames of an animation."""
-MAX_FRAME_PIXELS = 100_000_000
+MAX_TOTAL_FRAME_PIXELS = 100_000_000
 """Pixels of all frames of an animation together: all of them are in memory when it is written."""
 
 _ALL_SUFFIXES = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)

@@ -6,17 +6,17 @@ import os
 import sys
 import time
 
-from watcher.errors import cannot_write
+from watcher.errors import unwritable_records_error
 
 if sys.platform == "win32":
     import msvcrt
 else:
     import fcntl
 
-NAME = "running.lock"
+LOCK_FILE = "running.lock"
 
 
-def take(folder: str, patience: float = 0.0, name: str = NAME) -> int | None:
+def acquire(folder: str, timeout: float = 0.0, name: str = LOCK_FILE) -> int | None:
     """The lock of the state folder `folder`, as a descriptor to be kept; None while another process has it.
 
     `patience`: seconds to go on trying; those who only look have it for an instant. `name`: of another such lock.
@@ -25,9 +25,9 @@ def take(folder: str, patience: float = 0.0, name: str = NAME) -> int | None:
     try:
         descriptor = os.open(os.path.join(folder, name), os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise cannot_write(folder, error) from error
-    deadline = time.monotonic() + patience
-    while not _lock(descriptor):
+        raise unwritable_records_error(folder, error) from error
+    deadline = time.monotonic() + timeout
+    while not _try_lock(descriptor):
         if time.monotonic() >= deadline:
             os.close(descriptor)
             return None
@@ -36,28 +36,28 @@ def take(folder: str, patience: float = 0.0, name: str = NAME) -> int | None:
     return descriptor
 
 
-def give_back(descriptor: int) -> None:
+def release(descriptor: int) -> None:
     """Free the lock, unless a process that we started has inherited it: then it is that one's."""
     os.close(descriptor)
 
 
-def holder(folder: str) -> int | None:
+def holder_pid(folder: str) -> int | None:
     """The number of the process that runs, 0 if it has not said yet, None if there is none."""
-    if not os.path.exists(os.path.join(folder, NAME)):
+    if not os.path.exists(os.path.join(folder, LOCK_FILE)):
         return None
-    descriptor = take(folder)
+    descriptor = acquire(folder)
     if descriptor is not None:
         os.close(descriptor)
         return None
     try:
-        with open(os.path.join(folder, NAME), "rb") as file:
+        with open(os.path.join(folder, LOCK_FILE), "rb") as file:
             file.seek(1)  # on Windows, the locked byte cannot be read
             return int(file.read() or b"0")
     except (OSError, ValueError):
         return 0
 
 
-def sign(descriptor: int) -> None:
+def write_pid(descriptor: int) -> None:
     """Write our process number into the lock that we hold, if the disk has room for it."""
     try:
         os.ftruncate(descriptor, 0)
@@ -67,15 +67,15 @@ def sign(descriptor: int) -> None:
         return
 
 
-def is_at_its_place(descriptor: int, folder: str) -> bool:
+def is_current(descriptor: int, folder: str) -> bool:
     """Is the lock that we hold still the one others see? Somebody may have deleted the folder."""
     try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(os.path.join(folder, NAME)))
+        return os.path.samestat(os.fstat(descriptor), os.stat(os.path.join(folder, LOCK_FILE)))
     except FileNotFoundError:
         return False
 
 
-def _lock(descriptor: int) -> bool:
+def _try_lock(descriptor: int) -> bool:
     try:
         if sys.platform == "win32":
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import BinaryIO
 
-from watcher.errors import cannot_write
+from watcher.errors import unwritable_records_error
 from watcher.queue import store
 
 APP = "nobg"
@@ -44,7 +44,7 @@ def open_log(name: str) -> BinaryIO:
     try:
         return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
     except OSError as error:
-        raise cannot_write(path, error) from error
+        raise unwritable_records_error(path, error) from error
 
 
 def asset(name: str) -> Path:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from watcher.formats import is_picture_name
-from watcher.naming import MARK, output_paths, place_of
+from watcher.naming import DEFAULT_SUFFIX, output_paths, resolve_destination
 
 COLOURS = {
     "white": "#ffffff",
@@ -51,14 +51,14 @@ PLACEMENTS = tuple(
 EXTENSIONS = {"png": ".png", "webp": ".webp", "jpeg": ".jpg", "tiff": ".tif"}
 """Format of the output -> the ending of its name."""
 
-MOST_PIXELS = 30_000  # on a side: what somebody may ask a canvas to have
+MAX_SIDE_PIXELS = 30_000  # on a side: what somebody may ask a canvas to have
 
 
 class RecipeError(Exception):
     """A setting that makes no sense; `field` is its name, the message says why, without a final period."""
 
-    def __init__(self, field: str, why: str) -> None:
-        super().__init__(why)
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(reason)
         self.field = field
 
 
@@ -67,14 +67,14 @@ class Measure:
     """A length: `amount` pixels or, with `percent`, hundredths of the length that the setting refers to."""
 
     amount: float
-    percent: bool = False
+    is_percent: bool = False
 
-    def of(self, length: float) -> float:
+    def to_pixels(self, length: float) -> float:
         """In pixels."""
-        return length * self.amount / 100.0 if self.percent else self.amount
+        return length * self.amount / 100.0 if self.is_percent else self.amount
 
     def __str__(self) -> str:
-        return f"{self.amount:.3f}".rstrip("0").rstrip(".") + ("%" if self.percent else "")
+        return f"{self.amount:.3f}".rstrip("0").rstrip(".") + ("%" if self.is_percent else "")
 
 
 @dataclass(frozen=True)
@@ -83,10 +83,10 @@ class Canvas:
 
     width: int
     height: int
-    ratio: bool = False
+    is_ratio: bool = False
 
     def __str__(self) -> str:
-        return f"{self.width}{':' if self.ratio else 'x'}{self.height}"
+        return f"{self.width}{':' if self.is_ratio else 'x'}{self.height}"
 
 
 @dataclass(frozen=True)
@@ -113,42 +113,44 @@ class Recipe:
     effort: str = "normal"
     metadata: str = "drop"
     first_frame: bool = False
-    suffix: str = MARK
+    suffix: str = DEFAULT_SUFFIX
     model: str | None = None
 
     def key(self) -> str:
         """The recipe as the journal keeps it: JSON, defaults left out, so that new settings change no old recipe."""
-        values = {_KEYS.get(name, name): _plain(value) for name, value in self.settings().items()}
+        values = {
+            _JSON_KEYS.get(name, name): _to_json_value(value) for name, value in self.non_default_settings().items()
+        }
         return json.dumps(values)
 
-    def settings(self) -> dict[str, Any]:
+    def non_default_settings(self) -> dict[str, Any]:
         """The fields that differ from the default, and their values."""
         return {name: value for name in _DEFAULTS if (value := getattr(self, name)) != _DEFAULTS[name]}
 
-    def place(self, source: Path) -> Path:
+    def destination(self, source: Path) -> Path:
         """The folder in which the cut-out of `source` belongs."""
-        return source.parent if self.output is None else Path(place_of(str(source.parent), str(self.output)))
+        return source.parent if self.output is None else Path(resolve_destination(str(source.parent), str(self.output)))
 
     @property
-    def is_made(self) -> bool:
+    def should_create_destination(self) -> bool:
         """Is the folder made where it is missing? One elsewhere is not: its drive may not be plugged in."""
         return self.output is not None and not self.output.is_absolute()
 
     def outputs(self, source: Path) -> Iterator[Path]:
         """The paths to try for the output of `source`: `photo_nobg.png`, `photo_nobg-2.png`, …"""
-        return output_paths(source, self.place(source), self.suffix, EXTENSIONS[self.format])
+        return output_paths(source, self.destination(source), self.suffix, EXTENSIONS[self.format])
 
     @property
-    def picture(self) -> Path | None:
+    def background_picture(self) -> Path | None:
         """The background, if it is a picture."""
         return self.background if isinstance(self.background, Path) else None
 
 
 _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Recipe) if field.default is not MISSING}
-_KEYS = {"output": "folder"}  # as journals of version 2 have it
+_JSON_KEYS = {"output": "folder"}  # as journals of version 2 have it
 
 
-def _plain(value: Any) -> Any:
+def _to_json_value(value: Any) -> Any:
     """A value for JSON; paths as hex digits, since they need not be text."""
     if isinstance(value, Path):
         return os.fsencode(value).hex()
@@ -170,10 +172,10 @@ def parse(key: str) -> Recipe:
     return Recipe(**values)
 
 
-def read(values: Mapping[str, object], start: Recipe | None = None) -> Recipe:
+def read_recipe(values: Mapping[str, object], base: Recipe | None = None) -> Recipe:
     """A recipe from what a person wrote: text and numbers by field name, on top of `start`. Raises RecipeError."""
     known = {field.name: field for field in FIELDS}
-    chosen = dict((start or Recipe()).settings())
+    chosen = dict((base or Recipe()).non_default_settings())
     for name, value in values.items():
         if name not in known:
             raise RecipeError(name, f"there is no such setting; there is {', '.join(known)}")
@@ -188,7 +190,7 @@ def read(values: Mapping[str, object], start: Recipe | None = None) -> Recipe:
     return recipe
 
 
-def written(recipe: Recipe, names: Iterable[str]) -> dict[str, Any]:
+def config_values(recipe: Recipe, names: Iterable[str]) -> dict[str, Any]:
     """These fields as config.toml has them: what read() takes."""
     values = {name: getattr(recipe, name) for name in names}
     return {
@@ -199,25 +201,29 @@ def written(recipe: Recipe, names: Iterable[str]) -> dict[str, Any]:
 
 def _contradictions(recipe: Recipe) -> Iterator[tuple[str, str]]:
     """Settings that cannot stand together: the one to change, and why."""
-    canvas, said = recipe.canvas, recipe.settings()
-    sized = canvas is not None and not canvas.ratio
+    canvas, said = recipe.canvas, recipe.non_default_settings()
+    sized = canvas is not None and not canvas.is_ratio
     smaller = 0 if canvas is None else min(canvas.width, canvas.height)
     rules = [
         ("background", recipe.mask and recipe.background, "a mask has none; leave it or the mask out"),
         ("shadow", recipe.mask and recipe.shadow, "a mask has none; leave it or the mask out"),
-        ("format", recipe.format == "jpeg" and not (recipe.background or recipe.mask), _NOT_CLEAR),
+        ("format", recipe.format == "jpeg" and not (recipe.background or recipe.mask), _JPEG_NEEDS_BACKGROUND),
         ("quality", recipe.quality and recipe.format not in ("webp", "jpeg"), "only webp and jpeg have a quality"),
         ("effort", "effort" in said and recipe.format != "png", "only png has an effort"),
-        ("fit", "fit" in said and recipe.picture is None, "it is about a background picture, and there is none"),
+        (
+            "fit",
+            "fit" in said and recipe.background_picture is None,
+            "it is about a background picture, and there is none",
+        ),
         ("padding", "padding" in said and canvas is None, "it needs a canvas, for instance 1:1"),
         ("placement", "placement" in said and canvas is None, "it needs a canvas, for instance 1:1"),
-        ("padding", sized and 2 * recipe.padding.of(smaller) > smaller - 1, "it leaves no room on the canvas"),
+        ("padding", sized and 2 * recipe.padding.to_pixels(smaller) > smaller - 1, "it leaves no room on the canvas"),
         ("longest_side", sized and recipe.longest_side, "the canvas has a size already; leave one of them out"),
     ]
     return ((name, why) for name, applies, why in rules if applies)
 
 
-_NOT_CLEAR = "a JPEG cannot be transparent; choose a background, for instance white"
+_JPEG_NEEDS_BACKGROUND = "a JPEG cannot be transparent; choose a background, for instance white"
 
 
 # How each setting is read: from text on the command line, or a value in config.toml. ValueError says what is wrong.
@@ -232,18 +238,18 @@ def _one_of(*allowed: str) -> Callable[[object], str]:
     return read_value
 
 
-def _whole(least: int, most: int) -> Callable[[object], int]:
+def _integer_between(minimum: int, maximum: int) -> Callable[[object], int]:
     def read_value(value: object) -> int:
         if isinstance(value, str) and value.isascii() and value.isdigit():
             value = int(value)
-        if type(value) is not int or not least <= value <= most:
-            raise ValueError(f"it must be a whole number from {least} to {most}")
+        if type(value) is not int or not minimum <= value <= maximum:
+            raise ValueError(f"it must be a whole number from {minimum} to {maximum}")
         return value
 
     return read_value
 
 
-def _switch(value: object) -> bool:
+def _boolean(value: object) -> bool:
     if not isinstance(value, bool):
         raise ValueError("it must be true or false")  # noqa: TRY004  as all readers
     return value
@@ -251,17 +257,17 @@ def _switch(value: object) -> bool:
 
 def _measure(value: object) -> Measure:
     found = re.fullmatch(r"(\d{1,5}(?:\.\d{1,3})?)\s*(%|px)?", str(value), re.ASCII)
-    if isinstance(value, bool) or found is None or float(found[1]) > MOST_PIXELS:
+    if isinstance(value, bool) or found is None or float(found[1]) > MAX_SIDE_PIXELS:
         raise ValueError("it must be a number of pixels, such as 40, or a share, such as 5%")
     measure = Measure(float(found[1]), found[2] == "%")
-    if measure.percent and measure.amount > 100:
+    if measure.is_percent and measure.amount > 100:
         raise ValueError("it must be at most 100%")
     return measure
 
 
 def _padding(value: object) -> Measure:
     measure = _measure(value)
-    if measure.percent and measure.amount > 45:
+    if measure.is_percent and measure.amount > 45:
         raise ValueError("it must be at most 45%, or nothing is left of the picture")
     return measure
 
@@ -272,19 +278,19 @@ def _crop(value: object) -> Measure | None:
 
 def _canvas(value: object) -> Canvas:
     found = re.fullmatch(r"(\d{1,5})\s*([x:])\s*(\d{1,5})", str(value), re.ASCII)
-    if found is None or not (0 < int(found[1]) <= MOST_PIXELS and 0 < int(found[3]) <= MOST_PIXELS):
+    if found is None or not (0 < int(found[1]) <= MAX_SIDE_PIXELS and 0 < int(found[3]) <= MAX_SIDE_PIXELS):
         raise ValueError("it must be a size in pixels, such as 2000x2000, or a ratio, such as 1:1")
     canvas = Canvas(int(found[1]), int(found[3]), found[2] == ":")
-    if canvas.ratio and not 1 / 20 <= canvas.width / canvas.height <= 20:
+    if canvas.is_ratio and not 1 / 20 <= canvas.width / canvas.height <= 20:
         raise ValueError("one side may be at most 20 times the other")
     return canvas
 
 
 def _shadow(value: object) -> int:
-    return DARKNESS * value if isinstance(value, bool) else _whole(0, 100)(value)
+    return DEFAULT_SHADOW_PERCENT * value if isinstance(value, bool) else _integer_between(0, 100)(value)
 
 
-DARKNESS = 40
+DEFAULT_SHADOW_PERCENT = 40
 """Percent: the shadow where only `true` is said."""
 
 
@@ -300,10 +306,10 @@ def _background(value: object) -> str | Path | None:
         return colour.lower()
     if not is_picture_name(text):
         raise ValueError(f"it must be none, {', '.join(COLOURS)}, a colour such as #ffcc00, or the path of a picture")
-    return _whole_path(text)
+    return _absolute_path(text)
 
 
-def _whole_path(text: str) -> Path:
+def _absolute_path(text: str) -> Path:
     try:
         path = Path(text).expanduser()
     except RuntimeError as error:
@@ -322,13 +328,13 @@ def _suffix(value: object) -> str:
 _SUFFIX = re.compile(r'[^/\\:*?"<>|\x00-\x1f.]+')  # what no system forbids; without a period, so that the ending is one
 
 
-def _name(value: object) -> str:
+def _model_name(value: object) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError("it must be the name of a model; `nobg models list` shows them")
     return value
 
 
-def _folder(value: object) -> Path:
+def _output_folder(value: object) -> Path:
     if not isinstance(value, str):
         raise ValueError("it must be text in quotes")  # noqa: TRY004  as all readers
     if value == "" or "\0" in value:
@@ -347,43 +353,54 @@ class Field:
     read: Callable[[object], Any]
     example: str
     help: str
-    alone: bool = False
+    is_value_optional: bool = False
 
 
 FIELDS = (
     Field("background", _background, "none|COLOR|FILE", "what is behind the subject: nothing, a colour, or a picture"),
     Field("fit", _one_of("cover", "contain"), "cover|contain", "a background picture fills all, or is seen whole"),
     Field(
-        "crop", _crop, "MARGIN", "cut to the subject, with a margin: 40 pixels, or 5%% of its longer side", alone=True
+        "crop",
+        _crop,
+        "MARGIN",
+        "cut to the subject, with a margin: 40 pixels, or 5%% of its longer side",
+        is_value_optional=True,
     ),
     Field("canvas", _canvas, "SIZE", "the output has this size, such as 2000x2000, or this shape, such as 1:1"),
     Field("padding", _padding, "MARGIN", "room left free on the canvas: 40 pixels, or 5%% of its shorter side"),
     Field("placement", _one_of(*PLACEMENTS), "WHERE", "where on the canvas: center, top, bottom-left, …"),
-    Field("longest_side", _whole(1, MOST_PIXELS), "PIXELS", "make the output smaller, if it is larger than this"),
-    Field("shadow", _shadow, "DARKNESS", "a soft shadow under the subject: 1 to 100 percent (40)", alone=True),
-    Field("mask", _switch, "", "only the mask: white where the subject is, black elsewhere"),
+    Field(
+        "longest_side",
+        _integer_between(1, MAX_SIDE_PIXELS),
+        "PIXELS",
+        "make the output smaller, if it is larger than this",
+    ),
+    Field(
+        "shadow", _shadow, "DARKNESS", "a soft shadow under the subject: 1 to 100 percent (40)", is_value_optional=True
+    ),
+    Field("mask", _boolean, "", "only the mask: white where the subject is, black elsewhere"),
     Field("format", _one_of(*EXTENSIONS), "png|webp|jpeg|tiff", "the kind of file that is written"),
-    Field("quality", _whole(1, 100), "1-100", "of webp (without it: no loss) and jpeg (without it: 92)"),
+    Field("quality", _integer_between(1, 100), "1-100", "of webp (without it: no loss) and jpeg (without it: 92)"),
     Field("effort", _one_of("fast", "normal", "small"), "fast|normal|small", "png: how long to squeeze the file"),
     Field(
         "metadata", _one_of("drop", "keep", "all"), "drop|keep|all", "camera, date, author: none, without places, all"
     ),
-    Field("first_frame", _switch, "", "of an animation, only the first frame"),
+    Field("first_frame", _boolean, "", "of an animation, only the first frame"),
     Field("suffix", _suffix, "TEXT", "what the output's name gets: photo_nobg.png has _nobg"),
     Field(
         "model",
-        _name,
+        _model_name,
         "NAME",
         "fast, balanced, best, or a model that finds the subject; `nobg models list` shows those there are",
     ),
-    Field("output", _folder, "DIR", "the folder for outputs"),
+    Field("output", _output_folder, "DIR", "the folder for outputs"),
 )
 """All settings of a recipe, in the order in which they are explained."""
 
 BUILT_IN: dict[str, Recipe] = {
     "transparent": Recipe(),
     "white": Recipe(background="#ffffff"),
-    "crop": Recipe(crop=Measure(5, percent=True)),
+    "crop": Recipe(crop=Measure(5, is_percent=True)),
     "mask": Recipe(mask=True),
 }
 """Recipes that are always there; one of the same name in config.toml takes its place."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from integrations.base import Manager
+from integrations.base import Target
 from integrations.linux.nautilus import scripts
 
-CAJA = Manager(
+CAJA = Target(
     key="caja",
     label="Caja",
-    present=lambda setup: setup.has("caja"),
-    pieces=lambda setup: scripts(setup.config / "caja" / "scripts", setup),
+    is_present=lambda setup: setup.has_program("caja"),
+    artifacts=lambda setup: scripts(setup.config_home / "caja" / "scripts", setup),
 )

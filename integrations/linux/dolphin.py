@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from integrations.base import File, Manager, Piece, Setup, Verb
+from integrations.base import Artifact, File, Setup, Target, Verb
 from integrations.linux import quoting
-from integrations.linux.icon import icon
-from integrations.verbs import MORE
+from integrations.linux.icon import icon_file
+from integrations.verbs import SUBMENU_LABEL
 
 
-def pieces(setup: Setup) -> list[Piece]:
+def artifacts(setup: Setup) -> list[Artifact]:
     """One file for the menu itself, one for the sub-menu. Without the exec bit KDE refuses to run them."""
-    folder = setup.data / "kio" / "servicemenus"
-    top, more = service_menu(setup, setup.verbs[:1]), service_menu(setup, setup.verbs[1:], submenu=MORE)
+    folder = setup.data_home / "kio" / "servicemenus"
+    top, more = service_menu(setup, setup.verbs[:1]), service_menu(setup, setup.verbs[1:], submenu=SUBMENU_LABEL)
     return [
         File(folder / "nobg.desktop", top, executable=True),
         File(folder / "nobg-more.desktop", more, executable=True),
-        icon(setup),
+        icon_file(setup),
     ]
 
 
@@ -27,25 +27,27 @@ def service_menu(setup: Setup, verbs: Sequence[Verb], submenu: str | None = None
     head = [
         ("Type", "Service"),
         ("X-KDE-ServiceTypes", "KonqPopupMenu/Plugin"),
-        ("MimeType", quoting.items([*setup.mime_types, "inode/directory"])),
-        ("Actions", quoting.items(names)),
+        ("MimeType", quoting.list_value([*setup.mime_types, "inode/directory"])),
+        ("Actions", quoting.list_value(names)),
         ("X-KDE-Priority", "TopLevel"),
         ("Icon", "nobg"),
     ]
     if submenu is not None:
-        head.append(("X-KDE-Submenu", quoting.value(submenu)))
+        head.append(("X-KDE-Submenu", quoting.string_value(submenu)))
     actions = [
         (
             f"Desktop Action {name}",
             [
-                ("Name", quoting.value(verb.label)),
+                ("Name", quoting.string_value(verb.label)),
                 ("Icon", "nobg"),
-                ("Exec", quoting.value(quoting.command([*setup.client, *verb.arguments, "--"], "%U"))),
+                ("Exec", quoting.string_value(quoting.exec_line([*setup.client_command, *verb.arguments, "--"], "%U"))),
             ],
         )
         for name, verb in zip(names, verbs, strict=True)
     ]
-    return quoting.groups(("Desktop Entry", head), *actions)
+    return quoting.key_file(("Desktop Entry", head), *actions)
 
 
-DOLPHIN = Manager(key="dolphin", label="Dolphin", present=lambda setup: setup.has("dolphin"), pieces=pieces)
+DOLPHIN = Target(
+    key="dolphin", label="Dolphin", is_present=lambda setup: setup.has_program("dolphin"), artifacts=artifacts
+)

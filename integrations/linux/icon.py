@@ -5,6 +5,6 @@ from __future__ import annotations
 from integrations.base import File, Setup
 
 
-def icon(setup: Setup) -> File:
+def icon_file(setup: Setup) -> File:
     """A copy, since the package may move."""
-    return File(setup.data / "icons" / "hicolor" / "scalable" / "apps" / "nobg.svg", setup.icon.read_bytes())
+    return File(setup.data_home / "icons" / "hicolor" / "scalable" / "apps" / "nobg.svg", setup.icon_path.read_bytes())

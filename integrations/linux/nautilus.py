@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from integrations.base import File, Manager, Piece, Setup
+from integrations.base import Artifact, File, Setup, Target
 from integrations.linux import quoting
-from integrations.linux.icon import icon
-from integrations.verbs import MORE, TOOLTIP
+from integrations.linux.icon import icon_file
+from integrations.verbs import SUBMENU_LABEL, TOOLTIP
 
-EXTENSION = '''\
+EXTENSION_TEMPLATE = '''\
 """Written by nobg; `nobg menu uninstall` removes it. Runs in Nautilus itself, in the system's Python."""
 
 from urllib.parse import unquote
@@ -61,16 +61,16 @@ def run(_item, arguments, uris):
 '''
 
 
-def pieces(setup: Setup) -> list[Piece]:
+def artifacts(setup: Setup) -> list[Artifact]:
     """The scripts; where it would be loaded the extension, whose sub-menu then is the only one of its name.
 
     (Nautilus finds its sub-menus by name: of two that are called the same, the wrong one may open.)
     """
-    found: list[Piece] = [*scripts(setup.data / "nautilus" / "scripts", setup)]
-    if not _has_python(setup):
+    found: list[Artifact] = [*scripts(setup.data_home / "nautilus" / "scripts", setup)]
+    if not _has_nautilus_python(setup):
         return found
-    path = setup.data / "nautilus-python" / "extensions" / "nobg.py"
-    return [found[0], File(path, extension(setup).encode()), icon(setup)]
+    path = setup.data_home / "nautilus-python" / "extensions" / "nobg.py"
+    return [found[0], File(path, extension_source(setup).encode()), icon_file(setup)]
 
 
 def scripts(folder: Path, setup: Setup) -> list[File]:
@@ -79,35 +79,35 @@ def scripts(folder: Path, setup: Setup) -> list[File]:
     files = [File(folder / first.label, _script(setup, first.arguments), executable=True)]
     names = quoting.file_names(verb.label for verb in others)
     for verb, name in zip(others, names, strict=True):
-        files.append(File(folder / MORE / name, _script(setup, verb.arguments), executable=True))
+        files.append(File(folder / SUBMENU_LABEL / name, _script(setup, verb.arguments), executable=True))
     return files
 
 
 def _script(setup: Setup, arguments: tuple[str, ...]) -> bytes:
     # The selection comes in the environment: as arguments, names with % are mangled.
-    words = quoting.shell([*setup.client, *arguments, "--from-env"])
+    words = quoting.shell_command([*setup.client_command, *arguments, "--from-env"])
     return f"#!/bin/sh\n# Written by nobg; `nobg menu uninstall` removes it.\nexec {words}\n".encode()
 
 
-def extension(setup: Setup) -> str:
+def extension_source(setup: Setup) -> str:
     """Its source; ascii() makes literals of whatever is in a label."""
     verbs = "".join(f"    {(verb.key, verb.label, verb.arguments)!a},\n" for verb in setup.verbs)
-    return EXTENSION.format(
-        client=ascii(setup.client),
-        more=ascii(MORE),
+    return EXTENSION_TEMPLATE.format(
+        client=ascii(setup.client_command),
+        more=ascii(SUBMENU_LABEL),
         verbs=verbs,
         tooltip=ascii(TOOLTIP),
         suffixes=ascii(setup.suffixes),
     )
 
 
-def _has_python(setup: Setup) -> bool:
+def _has_nautilus_python(setup: Setup) -> bool:
     """Is nautilus-python there? It is a library that Nautilus loads, so it is looked for where Nautilus does."""
     return setup.has_library("nautilus/extensions-*/libnautilus-python.so")
 
 
-def _lacks(setup: Setup) -> str:
-    if _has_python(setup):
+def _hint(setup: Setup) -> str:
+    if _has_nautilus_python(setup):
         return ""
     return (
         "The entries are under Scripts. With the package python3-nautilus (Fedora, Arch: nautilus-python) they stand "
@@ -115,12 +115,12 @@ def _lacks(setup: Setup) -> str:
     )
 
 
-NAUTILUS = Manager(
+NAUTILUS = Target(
     key="nautilus",
     label="Nautilus (Files)",
-    present=lambda setup: setup.has("nautilus"),
-    pieces=pieces,
-    notice="nautilus -q",
-    process="nautilus",
-    lacks=_lacks,
+    is_present=lambda setup: setup.has_program("nautilus"),
+    artifacts=artifacts,
+    restart_instruction="nautilus -q",
+    process_name="nautilus",
+    hint=_hint,
 )

@@ -15,149 +15,162 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from integrations.base import Entry, File, Manager, OnDisk, Piece, Setup, entry_of, write_atomically
+from integrations.base import Artifact, File, PathArtifact, RecordEntry, Setup, Target, make_entry, write_atomically
 from integrations.linux import quoting
-from integrations.linux.icon import icon
-from integrations.linux.merged_file import Merged
-from integrations.verbs import NAME, TOOLTIP
+from integrations.linux.icon import icon_file
+from integrations.linux.merged_file import MergedFile
+from integrations.verbs import PROGRAM_NAME, TOOLTIP
 
-DESKTOP = "nobg.desktop"
-_CHOSEN, _ADDED, _REMOVED, _CACHE = "Default Applications", "Added Associations", "Removed Associations", "MIME Cache"
+DESKTOP_FILE = "nobg.desktop"
+_DEFAULTS_GROUP, _ADDED_GROUP, _REMOVED_GROUP, _CACHE_GROUP = (
+    "Default Applications",
+    "Added Associations",
+    "Removed Associations",
+    "MIME Cache",
+)
 
-Lists = Mapping[str, Mapping[str, list[str]]]
+Associations = Mapping[str, Mapping[str, list[str]]]
 """Of a mimeapps.list or mimeinfo.cache: group -> kind of file -> programs."""
 
 
-def pieces(setup: Setup) -> list[Piece]:
+def artifacts(setup: Setup) -> list[Artifact]:
     """The application, who opens what, and the index that GLib reads in place of the application itself."""
-    folder = setup.data / "applications"
-    types = tuple(mime for mime in setup.mime_types if _others(mime, setup, _places(setup)))
-    found: list[Piece] = [
-        Choices(setup.config / "mimeapps.list", types, setup),
-        File(folder / DESKTOP, application(setup, types)),
-        icon(setup),
+    folder = setup.data_home / "applications"
+    types = tuple(mime for mime in setup.mime_types if _other_programs(mime, setup, _all_associations(setup)))
+    found: list[Artifact] = [
+        DefaultApplications(setup.config_home / "mimeapps.list", types, setup),
+        File(folder / DESKTOP_FILE, application_entry(setup, types)),
+        icon_file(setup),
     ]
-    program = next((path for path in (one / "update-desktop-database" for one in setup.search) if path.is_file()), None)
-    return [*found, Index(folder / "mimeinfo.cache", str(program))] if program else found
+    program = next(
+        (path for path in (one / "update-desktop-database" for one in setup.search_path) if path.is_file()), None
+    )
+    return [*found, MimeCache(folder / "mimeinfo.cache", str(program))] if program else found
 
 
-def application(setup: Setup, types: tuple[str, ...]) -> bytes:
+def application_entry(setup: Setup, mime_types: tuple[str, ...]) -> bytes:
     """Not in the menus of programs: it does nothing without pictures."""
-    return quoting.groups(
+    return quoting.key_file(
         (
             "Desktop Entry",
             [
                 ("Type", "Application"),
-                ("Name", NAME),  # beside the entries of the same menu, "Remove background" would stand twice
-                ("Comment", quoting.value(TOOLTIP)),
-                ("Exec", quoting.value(quoting.command([*setup.client, "--"], "%U"))),
+                ("Name", PROGRAM_NAME),  # beside the entries of the same menu, "Remove background" would stand twice
+                ("Comment", quoting.string_value(TOOLTIP)),
+                ("Exec", quoting.string_value(quoting.exec_line([*setup.client_command, "--"], "%U"))),
                 ("Icon", "nobg"),
                 ("Terminal", "false"),
                 ("NoDisplay", "true"),
-                ("MimeType", quoting.items(types)),
+                ("MimeType", quoting.list_value(mime_types)),
             ],
         )
     )
 
 
 @dataclass(frozen=True)
-class Choices(Merged):
+class DefaultApplications(MergedFile):
     """Lines in the person's mimeapps.list, for kinds where nothing was chosen: what opens them now goes on doing so."""
 
-    types: tuple[str, ...]
+    mime_types: tuple[str, ...]
     setup: Setup
     kind: ClassVar[str] = "mimeapps"
 
-    def start(self) -> bytes:
+    def initial_content(self) -> bytes:
         """Nothing."""
         return b""
 
     def insert(self, before: bytes) -> bytes:
         """Below the group's header; with a new group at the end where there is none."""
-        lines = self._lines(before)
+        lines = self._missing_default_lines(before)
         if not lines:
             return before
         block = "".join(f"{line}\n" for line in lines).encode()
-        header = re.search(rf"^\[{_CHOSEN}\][ \t]*\r?\n".encode(), before, re.MULTILINE)
+        header = re.search(rf"^\[{_DEFAULTS_GROUP}\][ \t]*\r?\n".encode(), before, re.MULTILINE)
         if header:
             return before[: header.end()] + block + before[header.end() :]
         gap = b"" if not before else b"\n" if before.endswith(b"\n") else b"\n\n"
-        return before + gap + f"[{_CHOSEN}]\n".encode() + block
+        return before + gap + f"[{_DEFAULTS_GROUP}]\n".encode() + block
 
-    def _lines(self, before: bytes) -> list[str]:
-        places = _places(self.setup, own=parse(before))
-        chosen = {mime for place in places for mime in place.get(_CHOSEN, {})}
-        programs = {mime: _others(mime, self.setup, places) for mime in self.types if mime not in chosen}
-        return [f"{mime}={quoting.items(others)}" for mime, others in programs.items() if others]
+    def _missing_default_lines(self, before: bytes) -> list[str]:
+        places = _all_associations(self.setup, own_associations=parse_associations(before))
+        chosen = {mime for place in places for mime in place.get(_DEFAULTS_GROUP, {})}
+        programs = {mime: _other_programs(mime, self.setup, places) for mime in self.mime_types if mime not in chosen}
+        return [f"{mime}={quoting.list_value(others)}" for mime, others in programs.items() if others]
 
-    def holds(self, now: bytes) -> bool:
+    def has_our_part(self, current: bytes) -> bool:
         """Is something chosen for all kinds?"""
-        return not self._lines(now)
+        return not self._missing_default_lines(current)
 
-    def part(self) -> list[str]:
+    def our_part(self) -> list[str]:
         """The lines themselves."""
-        return self._lines(b"")
+        return self._missing_default_lines(b"")
 
     @classmethod
-    def strip(cls, now: bytes, part: list[str]) -> bytes:
+    def strip(cls, current: bytes, part: list[str]) -> bytes:
         """Without our lines, where they still are as we wrote them, and without a group that is empty then."""
         for line in part:
-            now = re.sub(rf"^{re.escape(line)}\r?\n".encode(), b"", now, flags=re.MULTILINE)
-        return re.sub(rf"\n?^\[{_CHOSEN}\]\s*(?=^\[|\Z)".encode(), b"", now, flags=re.MULTILINE) if part else now
+            current = re.sub(rf"^{re.escape(line)}\r?\n".encode(), b"", current, flags=re.MULTILINE)
+        return (
+            re.sub(rf"\n?^\[{_DEFAULTS_GROUP}\]\s*(?=^\[|\Z)".encode(), b"", current, flags=re.MULTILINE)
+            if part
+            else current
+        )
 
-    def text(self) -> str:
+    def preview(self) -> str:
         """The lines."""
-        lines = "".join(f"{line}\n" for line in self.part())
-        return f"# {self.path}, below [{_CHOSEN}], what is not chosen there yet:\n{lines}"
+        lines = "".join(f"{line}\n" for line in self.our_part())
+        return f"# {self.path}, below [{_DEFAULTS_GROUP}], what is not chosen there yet:\n{lines}"
 
 
 @dataclass(frozen=True)
-class Index(OnDisk):
+class MimeCache(PathArtifact):
     """mimeinfo.cache, which update-desktop-database makes of all applications in the folder."""
 
     program: str
     kind: ClassVar[str] = "mime-index"
 
-    def plan(self, old: Entry | None) -> Entry:
+    def plan(self, previous: RecordEntry | None) -> RecordEntry:
         """Was there one before us?"""
-        return entry_of(self, program=self.program, existed=self.path.exists() if old is None else old["existed"])
+        return make_entry(
+            self, program=self.program, existed=self.path.exists() if previous is None else previous["existed"]
+        )
 
-    def write(self, entry: Entry) -> None:
+    def write(self, entry: RecordEntry) -> None:
         """Only where it is not so already."""
-        if self.problem(entry):
-            _make_index(self.program, self.path)
+        if self.find_problem(entry):
+            _update_mime_cache(self.program, self.path)
 
-    def text(self) -> str:
+    def preview(self) -> str:
         """What is done."""
         return f"# {self.path}, by: {self.program} {self.path.parent}\n"
 
-    def problem(self, _entry: Entry) -> str | None:
+    def find_problem(self, _entry: RecordEntry) -> str | None:
         """Does it name us for the kinds that we offer?"""
-        types = _parsed(self.path.parent / DESKTOP).get("Desktop Entry", {}).get("MimeType", [])
-        index = _parsed(self.path).get(_CACHE, {})
-        offered = [mime for mime, programs in index.items() if DESKTOP in programs]
+        types = _read_associations(self.path.parent / DESKTOP_FILE).get("Desktop Entry", {}).get("MimeType", [])
+        index = _read_associations(self.path).get(_CACHE_GROUP, {})
+        offered = [mime for mime, programs in index.items() if DESKTOP_FILE in programs]
         return None if sorted(offered) == sorted(types) else f"{self.path} is not up to date"
 
     @classmethod
-    def remove(cls, entry: Entry) -> str | None:
+    def remove(cls, entry: RecordEntry) -> str | None:
         """Made anew without us; deleted if there was none before and nothing else is in it."""
         path = Path(entry["address"])
-        _make_index(entry["program"], path)
-        if path.is_file() and DESKTOP.encode() in path.read_bytes():  # the program is not there any more
-            alone = re.sub(rf"^[^=\n]*={DESKTOP};\n".encode(), b"", path.read_bytes(), flags=re.MULTILINE)
-            write_atomically(path, alone.replace(f"{DESKTOP};".encode(), b""), 0o644)
-        if not entry["existed"] and path.is_file() and not _parsed(path).get(_CACHE):
+        _update_mime_cache(entry["program"], path)
+        if path.is_file() and DESKTOP_FILE.encode() in path.read_bytes():  # the program is not there any more
+            alone = re.sub(rf"^[^=\n]*={DESKTOP_FILE};\n".encode(), b"", path.read_bytes(), flags=re.MULTILINE)
+            write_atomically(path, alone.replace(f"{DESKTOP_FILE};".encode(), b""), 0o644)
+        if not entry["existed"] and path.is_file() and not _read_associations(path).get(_CACHE_GROUP):
             path.unlink()
         return None
 
 
-def _make_index(program: str, path: Path) -> None:
+def _update_mime_cache(program: str, path: Path) -> None:
     with contextlib.suppress(OSError, subprocess.SubprocessError):  # whether it worked is seen in the file
         if path.parent.is_dir():
             subprocess.run([program, str(path.parent)], capture_output=True, timeout=30, check=False)
 
 
-def parse(content: bytes) -> Lists:
+def parse_associations(content: bytes) -> Associations:
     """A key file whose values are lists."""
     groups: dict[str, dict[str, list[str]]] = {}
     group: dict[str, list[str]] = {}
@@ -170,47 +183,50 @@ def parse(content: bytes) -> Lists:
     return groups
 
 
-def _parsed(path: Path) -> Lists:
+def _read_associations(path: Path) -> Associations:
     try:
-        return parse(path.read_bytes())
+        return parse_associations(path.read_bytes())
     except OSError:
         return {}
 
 
-def _places(setup: Setup, own: Lists | None = None) -> list[Lists]:
+def _all_associations(setup: Setup, own_associations: Associations | None = None) -> list[Associations]:
     """All that GLib reads, in its order (MIME Applications Associations); `own`: the person's list as it will be."""
-    mine = setup.config / "mimeapps.list"
-    return [own if own is not None and path == mine else _parsed(path) for path in _files(setup)]
-
-
-def _files(setup: Setup) -> Iterator[Path]:
-    names = [*(f"{desktop.lower()}-mimeapps.list" for desktop in setup.desktops), "mimeapps.list"]
-    for folder in (setup.config, *setup.config_dirs):
-        yield from (folder / name for name in names)
-    for data in (setup.data, *setup.data_dirs):
-        yield from (data / "applications" / name for name in [*names, "mimeinfo.cache"])
-
-
-def _others(mime: str, setup: Setup, places: list[Lists]) -> list[str]:
-    """What opens this kind of file without us, first what does so now."""
-    programs: dict[str, None] = {}
-    for group in (_CHOSEN, None):
-        for place in places:
-            for name in [group] if group else [_ADDED, _CACHE]:
-                programs.update(dict.fromkeys(place.get(name, {}).get(mime, [])))
-    removed = {program for place in places for program in place.get(_REMOVED, {}).get(mime, [])}
-    folders = [one / "applications" for one in (setup.data, *setup.data_dirs)]
+    mine = setup.config_home / "mimeapps.list"
     return [
-        program
-        for program in programs
-        if program != DESKTOP and program not in removed and any((one / program).is_file() for one in folders)
+        own_associations if own_associations is not None and path == mine else _read_associations(path)
+        for path in _association_paths(setup)
     ]
 
 
-OPEN_WITH = Manager(
+def _association_paths(setup: Setup) -> Iterator[Path]:
+    names = [*(f"{desktop.lower()}-mimeapps.list" for desktop in setup.desktops), "mimeapps.list"]
+    for folder in (setup.config_home, *setup.config_dirs):
+        yield from (folder / name for name in names)
+    for data in (setup.data_home, *setup.data_dirs):
+        yield from (data / "applications" / name for name in [*names, "mimeinfo.cache"])
+
+
+def _other_programs(mime: str, setup: Setup, associations: list[Associations]) -> list[str]:
+    """What opens this kind of file without us, first what does so now."""
+    programs: dict[str, None] = {}
+    for group in (_DEFAULTS_GROUP, None):
+        for place in associations:
+            for name in [group] if group else [_ADDED_GROUP, _CACHE_GROUP]:
+                programs.update(dict.fromkeys(place.get(name, {}).get(mime, [])))
+    removed = {program for place in associations for program in place.get(_REMOVED_GROUP, {}).get(mime, [])}
+    folders = [one / "applications" for one in (setup.data_home, *setup.data_dirs)]
+    return [
+        program
+        for program in programs
+        if program != DESKTOP_FILE and program not in removed and any((one / program).is_file() for one in folders)
+    ]
+
+
+OPEN_WITH = Target(
     key="open-with",
     label='"Open With" in all file managers',
-    present=lambda _setup: True,
-    pieces=pieces,
-    kinds=(File, Choices, Index),
+    is_present=lambda _setup: True,
+    artifacts=artifacts,
+    artifact_types=(File, DefaultApplications, MimeCache),
 )

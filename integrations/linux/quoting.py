@@ -6,44 +6,47 @@ import re
 import shlex
 from collections.abc import Iterable, Sequence
 
-_PLAIN = re.compile(r"[A-Za-z0-9_/.,:=@+-]+")
+_SAFE_ARGUMENT = re.compile(r"[A-Za-z0-9_/.,:=@+-]+")
 
 
-def shell(words: Iterable[str]) -> str:
+def shell_command(arguments: Iterable[str]) -> str:
     """A command for /bin/sh."""
-    return shlex.join(words)
+    return shlex.join(arguments)
 
 
-def command(words: Iterable[str], *codes: str) -> str:
+def exec_line(arguments: Iterable[str], *field_codes: str) -> str:
     """A command line as GLib and KDE take it apart; `codes`, such as %U, stand for the files."""
-    quoted = (word if _PLAIN.fullmatch(word) else '"' + re.sub(r'(["`$\\])', r"\\\1", word) + '"' for word in words)
-    return " ".join([*(word.replace("%", "%%") for word in quoted), *codes])
+    quoted = (
+        word if _SAFE_ARGUMENT.fullmatch(word) else '"' + re.sub(r'(["`$\\])', r"\\\1", word) + '"'
+        for word in arguments
+    )
+    return " ".join([*(word.replace("%", "%%") for word in quoted), *field_codes])
 
 
-def value(text: str) -> str:
+def string_value(text: str) -> str:
     """A value in a key file (Desktop Entry Specification): backslashes doubled, a space at the start kept."""
     text = text.replace("\\", "\\\\")
     return f"\\s{text[1:]}" if text.startswith(" ") else text
 
 
-def items(texts: Iterable[str]) -> str:
+def list_value(texts: Iterable[str]) -> str:
     """A list in a key file."""
-    return "".join(f"{value(text).replace(';', chr(92) + ';')};" for text in texts)
+    return "".join(f"{string_value(text).replace(';', chr(92) + ';')};" for text in texts)
 
 
-def groups(*tables: tuple[str, Sequence[tuple[str, str]]]) -> bytes:
+def key_file(*groups: tuple[str, Sequence[tuple[str, str]]]) -> bytes:
     """A key file: headers and their lines, the values being quoted already."""
-    parts = [f"[{header}]\n" + "".join(f"{key}={text}\n" for key, text in lines) for header, lines in tables]
+    parts = [f"[{header}]\n" + "".join(f"{key}={text}\n" for key, text in lines) for header, lines in groups]
     return "\n".join(parts).encode()
 
 
-def xml(text: str) -> str:
+def xml_text(text: str) -> str:
     """Text in an element; in ASCII, so that it fits into a file in any encoding."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return text.encode("ascii", "xmlcharrefreplace").decode()
 
 
-_IN_FILE_NAMES = {ord("/"): "\N{DIVISION SLASH}", ord("%"): "\N{FULLWIDTH PERCENT SIGN}"}
+_FILE_NAME_REPLACEMENTS = {ord("/"): "\N{DIVISION SLASH}", ord("%"): "\N{FULLWIDTH PERCENT SIGN}"}
 """Caja and Nautilus take % in a script's name for a field code, and then start nothing."""
 
 
@@ -51,7 +54,7 @@ def file_names(labels: Iterable[str]) -> list[str]:
     """File names that read like the labels: without slashes, not hidden, not too long, no two alike."""
     names: list[str] = []
     for label in labels:
-        name = label.translate(_IN_FILE_NAMES).strip()
+        name = label.translate(_FILE_NAME_REPLACEMENTS).strip()
         name = f"\N{ONE DOT LEADER}{name[1:]}" if name.startswith(".") else name
         name = name.encode()[:200].decode(errors="ignore") or "?"
         number = 2

@@ -9,63 +9,65 @@ from pathlib import Path
 from typing import ClassVar
 from xml.etree import ElementTree as ET
 
-from integrations.base import File, Manager, Piece, Setup, TakenError, Verb
+from integrations.base import Artifact, File, IntegrationError, Setup, Target, Verb
 from integrations.linux import quoting
-from integrations.linux.icon import icon
-from integrations.linux.merged_file import Merged
-from integrations.verbs import MORE, TOOLTIP
+from integrations.linux.icon import icon_file
+from integrations.linux.merged_file import MergedFile
+from integrations.verbs import SUBMENU_LABEL, TOOLTIP
 
-_OURS = re.compile(
+_OUR_ACTION_PATTERN = re.compile(
     rb"[ \t]*<action>(?:(?!</action>).)*?<unique-id>nobg-[^<]*</unique-id>(?:(?!</action>).)*</action>[ \t]*\r?\n?",
     re.DOTALL,
 )
-_EMPTY = b'<?xml version="1.0" encoding="UTF-8"?>\n<actions>\n</actions>\n'
+_EMPTY_UCA_XML = b'<?xml version="1.0" encoding="UTF-8"?>\n<actions>\n</actions>\n'
 
 
 @dataclass(frozen=True)
-class Actions(Merged):
+class CustomActions(MergedFile):
     """Our `<action>` elements in uca.xml. `system`: where the system's own may be, the first one counts."""
 
-    actions: bytes
-    system: tuple[Path, ...]
+    actions_xml: bytes
+    system_paths: tuple[Path, ...]
     kind: ClassVar[str] = "thunar"
 
-    def start(self) -> bytes:
+    def initial_content(self) -> bytes:
         """The system's, since Thunar reads only one file: its actions would be gone."""
-        return next((path.read_bytes() for path in self.system if path.is_file()), _EMPTY)
+        return next((path.read_bytes() for path in self.system_paths if path.is_file()), _EMPTY_UCA_XML)
 
     def insert(self, before: bytes) -> bytes:
         """Ours after all others."""
         if not before.strip():
-            before = _EMPTY
+            before = _EMPTY_UCA_XML
         before = re.sub(rb"<actions\s*/>", b"<actions></actions>", before)
         head, end, tail = before.rpartition(b"</actions>")
-        merged = head + self.actions + end + tail
-        if not end or not self.holds(merged):
-            raise TakenError(
+        merged = head + self.actions_xml + end + tail
+        if not end or not self.has_our_part(merged):
+            raise IntegrationError(
                 f"{self.path} is not as Thunar writes it, so it was left. Correct it (Thunar ignores it, too) or "
                 "delete it, then install again."
             )
         return merged
 
-    def holds(self, now: bytes) -> bool:
+    def has_our_part(self, current: bytes) -> bool:
         """Exactly ours, though Thunar's own dialog may have laid them out anew."""
-        return set(_summary(now)) == set(_summary(b"<actions>" + self.actions + b"</actions>"))
+        return set(_our_action_fields(current)) == set(
+            _our_action_fields(b"<actions>" + self.actions_xml + b"</actions>")
+        )
 
-    def part(self) -> None:
+    def our_part(self) -> None:
         """Ours are known by their ids."""
 
     @classmethod
-    def strip(cls, now: bytes, _part: None) -> bytes:
+    def strip(cls, current: bytes, _part: None) -> bytes:
         """Without our elements and their lines."""
-        return _OURS.sub(b"", now)
+        return _OUR_ACTION_PATTERN.sub(b"", current)
 
-    def text(self) -> str:
+    def preview(self) -> str:
         """What is put in."""
-        return f"<!-- {self.path}, before </actions> -->\n{self.actions.decode()}"
+        return f"<!-- {self.path}, before </actions> -->\n{self.actions_xml.decode()}"
 
 
-def _summary(content: bytes) -> Iterator[tuple[str | None, ...]]:
+def _our_action_fields(content: bytes) -> Iterator[tuple[str | None, ...]]:
     """Of each element of ours, what matters."""
     try:
         root = ET.fromstring(content)  # noqa: S314  the person's own file
@@ -76,27 +78,27 @@ def _summary(content: bytes) -> Iterator[tuple[str | None, ...]]:
             yield tuple(element.findtext(name) or None for name in ("unique-id", "name", "submenu", "command"))
 
 
-def pieces(setup: Setup) -> list[Piece]:
+def artifacts(setup: Setup) -> list[Artifact]:
     """Our part of uca.xml."""
     first, *others = setup.verbs
-    text = action(setup, first, "") + "".join(action(setup, verb, MORE) for verb in others)
+    text = action(setup, first, "") + "".join(action(setup, verb, SUBMENU_LABEL) for verb in others)
     places = (*setup.config_dirs, setup.root / "etc/xdg", *sorted(setup.root.glob("etc/xdg/xdg-*")))
     system = tuple(place / "Thunar" / "uca.xml" for place in places)
-    return [Actions(setup.config / "Thunar" / "uca.xml", text.encode(), system), icon(setup)]
+    return [CustomActions(setup.config_home / "Thunar" / "uca.xml", text.encode(), system), icon_file(setup)]
 
 
 def action(setup: Setup, verb: Verb, submenu: str) -> str:
     """One element, on pictures and folders."""
-    label = quoting.xml(verb.label.replace("_", "__"))  # else it underlines the letter after it
-    command = quoting.command([*setup.client, *verb.arguments, "--"], "%U")
+    label = quoting.xml_text(verb.label.replace("_", "__"))  # else it underlines the letter after it
+    command = quoting.exec_line([*setup.client_command, *verb.arguments, "--"], "%U")
     return (
         "<action>\n"
         "\t<icon>nobg</icon>\n"
         f"\t<name>{label}</name>\n"
-        f"\t<submenu>{quoting.xml(submenu)}</submenu>\n"
+        f"\t<submenu>{quoting.xml_text(submenu)}</submenu>\n"
         f"\t<unique-id>nobg-{verb.key}</unique-id>\n"
-        f"\t<command>{quoting.xml(command)}</command>\n"
-        f"\t<description>{quoting.xml(TOOLTIP)}</description>\n"
+        f"\t<command>{quoting.xml_text(command)}</command>\n"
+        f"\t<description>{quoting.xml_text(TOOLTIP)}</description>\n"
         "\t<range>*</range>\n"
         "\t<patterns>*</patterns>\n"
         "\t<directories/>\n"
@@ -105,12 +107,12 @@ def action(setup: Setup, verb: Verb, submenu: str) -> str:
     )
 
 
-THUNAR = Manager(
+THUNAR = Target(
     key="thunar",
     label="Thunar",
-    present=lambda setup: setup.has("thunar"),
-    pieces=pieces,
-    kinds=(Actions, File),
-    notice="thunar -q",
-    process="thunar",
+    is_present=lambda setup: setup.has_program("thunar"),
+    artifacts=artifacts,
+    artifact_types=(CustomActions, File),
+    restart_instruction="thunar -q",
+    process_name="thunar",
 )

@@ -11,31 +11,31 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from integrations.base import File, Manager, Setup, Verb
+from integrations.base import File, Setup, Target, Verb
 from integrations.linux import quoting
-from integrations.verbs import BUILT_IN, NAME, REMOVE
+from integrations.verbs import BUILT_IN_RECIPES, PROGRAM_NAME, REMOVE_LABEL
 
-_SPACE = uuid.UUID("0b7c4c5e-93f5-4d0f-9a86-6f0d5a1f7c11")
-_PICTURES = "com.apple.Automator.fileSystemObject.image"
-_NOTHING = "com.apple.Automator.nothing"
-_ACTION = "/System/Library/Automator/Run Shell Script.action"
+_UUID_NAMESPACE = uuid.UUID("0b7c4c5e-93f5-4d0f-9a86-6f0d5a1f7c11")
+_IMAGE_TYPE = "com.apple.Automator.fileSystemObject.image"
+_NOTHING_TYPE = "com.apple.Automator.nothing"
+_ACTION_BUNDLE = "/System/Library/Automator/Run Shell Script.action"
 
 
-def pieces(setup: Setup) -> list[File]:
+def artifacts(setup: Setup) -> list[File]:
     """Two files for each verb: what it is to the system, and what it does."""
     folder = setup.home / "Library" / "Services"
     found = []
-    named = labels(setup.verbs)
+    named = unique_labels(setup.verbs)
     # Finder shows : in a name as /, and does not let anybody type it.
     names = quoting.file_names(label.replace(":", "\N{MODIFIER LETTER COLON}") for _, label in named)
     for (verb, label), name in zip(named, names, strict=True):
         contents = folder / f"{name}.workflow" / "Contents"
-        found.append(File(contents / "Info.plist", plistlib.dumps(info(label))))
-        found.append(File(contents / "document.wflow", plistlib.dumps(document(setup, verb))))
+        found.append(File(contents / "Info.plist", plistlib.dumps(info_plist(label))))
+        found.append(File(contents / "document.wflow", plistlib.dumps(workflow_document(setup, verb))))
     return found
 
 
-def labels(verbs: Sequence[Verb]) -> list[tuple[Verb, str]]:
+def unique_labels(verbs: Sequence[Verb]) -> list[tuple[Verb, str]]:
     """There are no sub-menus, and macOS 12 and later have a "Remove Background" of their own: each says whose it is.
 
     No two are alike for a disk that does not tell a from A.
@@ -43,26 +43,26 @@ def labels(verbs: Sequence[Verb]) -> list[tuple[Verb, str]]:
     taken: set[str] = set()
     found = []
     for verb in verbs:
-        label = f"{_title(verb)} ({NAME})"
-        if _as_on_disk(label) in taken:
-            label = f"{_title(verb)} ({NAME}, {verb.key})"
-        taken.add(_as_on_disk(label))
+        label = f"{_menu_title(verb)} ({PROGRAM_NAME})"
+        if _normalize_file_name(label) in taken:
+            label = f"{_menu_title(verb)} ({PROGRAM_NAME}, {verb.key})"
+        taken.add(_normalize_file_name(label))
         found.append((verb, label))
     return found
 
 
-def _as_on_disk(name: str) -> str:
+def _normalize_file_name(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
-def _title(verb: Verb) -> str:
+def _menu_title(verb: Verb) -> str:
     """Our own words as macOS writes menus; a person's label is theirs."""
-    if verb.label not in (REMOVE, *dict(BUILT_IN).values()):
+    if verb.label not in (REMOVE_LABEL, *dict(BUILT_IN_RECIPES).values()):
         return verb.label
     return " ".join(word if word == "to" else word[:1].upper() + word[1:] for word in verb.label.split())
 
 
-def info(label: str) -> dict[str, Any]:
+def info_plist(label: str) -> dict[str, Any]:
     """Info.plist."""
     service = {
         "NSBackgroundColorName": "background",
@@ -75,31 +75,31 @@ def info(label: str) -> dict[str, Any]:
     return {"NSServices": [service]}
 
 
-def command(setup: Setup, verb: Verb) -> str:
+def zsh_command(setup: Setup, verb: Verb) -> str:
     """For zsh, which Automator hands the pictures as arguments."""
-    words = " ".join(map(_quoted, [*setup.client, *verb.arguments]))
+    words = " ".join(map(_quote, [*setup.client_command, *verb.arguments]))
     return f'exec {words} -- "$@"\n'
 
 
-def _quoted(word: str) -> str:
+def _quote(word: str) -> str:
     """Each word in quotes: zsh expands a bare =word, which other shells leave alone."""
     return "'" + word.replace("'", "'\"'\"'") + "'"
 
 
-def document(setup: Setup, verb: Verb) -> dict[str, Any]:
+def workflow_document(setup: Setup, verb: Verb) -> dict[str, Any]:
     """document.wflow: one action, "Run Shell Script"."""
     kinds = {
-        "inputTypeIdentifier": _PICTURES,
-        "outputTypeIdentifier": _NOTHING,
-        "serviceInputTypeIdentifier": _PICTURES,
-        "serviceOutputTypeIdentifier": _NOTHING,
+        "inputTypeIdentifier": _IMAGE_TYPE,
+        "outputTypeIdentifier": _NOTHING_TYPE,
+        "serviceInputTypeIdentifier": _IMAGE_TYPE,
+        "serviceOutputTypeIdentifier": _NOTHING_TYPE,
         "workflowTypeIdentifier": "com.apple.Automator.servicesMenu",
     }
     return {
         "AMApplicationBuild": "521",
         "AMApplicationVersion": "2.10",
         "AMDocumentVersion": "2",
-        "actions": [{"action": _action(command(setup, verb), verb.key), "isViewVisible": 1}],
+        "actions": [{"action": _shell_script_action(zsh_command(setup, verb), verb.key), "isViewVisible": 1}],
         "connectors": {},
         "workflowMetaData": {
             **kinds,
@@ -116,7 +116,7 @@ def document(setup: Setup, verb: Verb) -> dict[str, Any]:
     }
 
 
-def _action(shell_command: str, key: str) -> dict[str, Any]:
+def _shell_script_action(shell_command: str, key: str) -> dict[str, Any]:
     """Its ids follow from the verb, so that the same setup makes the same file."""
     parameters = {
         "COMMAND_STRING": shell_command,
@@ -126,14 +126,16 @@ def _action(shell_command: str, key: str) -> dict[str, Any]:
         "source": "",
     }
     kinds = {"Container": "List", "Types": ["com.apple.cocoa.string"]}
-    ids = {name: str(uuid.uuid5(_SPACE, f"{key} {name}")).upper() for name in ("InputUUID", "OutputUUID", "UUID")}
+    ids = {
+        name: str(uuid.uuid5(_UUID_NAMESPACE, f"{key} {name}")).upper() for name in ("InputUUID", "OutputUUID", "UUID")
+    }
     return {
         "AMAccepts": {**kinds, "Optional": True},
         "AMActionVersion": "2.0.3",
         "AMApplication": ["Automator"],
         "AMParameterProperties": {name: {} for name in parameters},
         "AMProvides": kinds,
-        "ActionBundlePath": _ACTION,
+        "ActionBundlePath": _ACTION_BUNDLE,
         "ActionName": "Run Shell Script",
         "ActionParameters": parameters,
         "BundleIdentifier": "com.apple.RunShellScript",
@@ -148,19 +150,19 @@ def _action(shell_command: str, key: str) -> dict[str, Any]:
         "arguments": {},
         "isViewVisible": 1,
         "location": "309.000000:253.000000",
-        "nibPath": f"{_ACTION}/Contents/Resources/Base.lproj/main.nib",
+        "nibPath": f"{_ACTION_BUNDLE}/Contents/Resources/Base.lproj/main.nib",
     }
 
 
-FINDER = Manager(
+FINDER = Target(
     key="finder",
     label="Finder",
-    present=lambda _setup: True,
-    pieces=pieces,
-    lacks=lambda _setup: (
+    is_present=lambda _setup: True,
+    artifacts=artifacts,
+    hint=lambda _setup: (
         "If it is not below Quick Actions when you right-click a picture: choose Customize there (More on macOS 12 and "
         "older) and tick it. The same list is in System Settings, Privacy & Security, Extensions, Finder (macOS 13 and "
         "14); General, Login Items & Extensions, Finder (macOS 15); System Preferences, Extensions, Finder (older)."
     ),
-    refresh=(("/System/Library/CoreServices/pbs", "-flush"),),
+    refresh_commands=(("/System/Library/CoreServices/pbs", "-flush"),),
 )

@@ -46,7 +46,7 @@ def test_a_missing_layer_is_a_warning_and_a_missing_model_is_bad(monkeypatch: py
     monkeypatch.setattr(
         Worker, "receive", lambda _worker, _timeout: ({"refused": {}, "state": "failed", "reason": "x"}, b"")
     )
-    checks = {check.name: check for check in doctor.examine()}
+    checks = {check.name: check for check in doctor.run_checks()}
     assert (checks["Jail, files"].state, checks["Jail, files"].exit_code) == ("warning", 0)
     assert (checks["Model isnet-int8"].state, checks["Model isnet-int8"].exit_code) == ("bad", 3)
     assert (checks["Telemetry of onnxruntime"].state, checks["Telemetry of onnxruntime"].exit_code) == ("bad", 3)

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import SAMPLES, Nobg, make_photo, powerless
+from tests.conftest import SAMPLES, Nobg, make_photo, unprivileged_prefix
 from tests.picture.test_codecs import EPS, bomb
 
 Jobs = Callable[..., tuple[int, dict[str, dict[str, Any]]]]
@@ -114,7 +114,7 @@ def test_bad_inputs_fail_alone_each_with_its_reason(jobs: Jobs, nobg: Nobg, tmp_
         "locked.jpg": "no_permission",
         "gone.jpg": "vanished",
     }
-    code, done = jobs("bad", "bad/gone.jpg", "photo.jpg", before=powerless())
+    code, done = jobs("bad", "bad/gone.jpg", "photo.jpg", before=unprivileged_prefix())
     assert code == 4
     assert {name: job["reason"] for name, job in done.items() if job["state"] == "failed"} == expected
     assert {name for name, job in done.items() if job["state"] == "done"} == {"zz-good.jpg", "photo.jpg"}
@@ -131,7 +131,7 @@ def test_a_folder_that_may_not_be_written_fails_only_what_is_in_it(jobs: Jobs, t
     locked.mkdir()
     shutil.copy(photo, locked / "a.jpg")
     locked.chmod(0o555)
-    code, done = jobs("locked", "photo.jpg", before=powerless())
+    code, done = jobs("locked", "photo.jpg", before=unprivileged_prefix())
     assert code == 4
     assert (done["a.jpg"]["state"], done["a.jpg"]["reason"]) == ("failed", "no_permission")
     assert done["photo.jpg"]["state"] == "done"

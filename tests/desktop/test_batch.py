@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from watcher.desktop import batch
-from watcher.desktop.batch import Batch, Summary, progress
+from watcher.desktop.batch import Batch, Summary, describe_progress
 from watcher.errors import REASONS
 from watcher.queue.journal import Job
 
@@ -51,8 +51,8 @@ def told(*jobs: Job) -> Summary:
     pile = Batch(clock)
     for job in jobs:
         pile.add(job)
-    clock.now += batch.QUIET
-    summary = pile.rest()
+    clock.now += batch.QUIET_SECONDS
+    summary = pile.take_due_summary()
     assert summary is not None
     return summary
 
@@ -62,37 +62,37 @@ def told(*jobs: Job) -> Summary:
 
 def test_a_batch_is_told_once_when_it_is_over(pile: Batch, clock: Clock) -> None:
     pile.add(done(1))
-    assert pile.rest() is None  # the next one may be on its way
+    assert pile.take_due_summary() is None  # the next one may be on its way
     clock.now += 0.5
     pile.add(done(2))
     clock.now += 0.9
-    assert pile.rest() is None
-    assert pile.owes
+    assert pile.take_due_summary() is None
+    assert pile.has_pending_summary
     clock.now += 0.1
-    summary = pile.rest()
+    summary = pile.take_due_summary()
     assert summary is not None
-    assert summary.done == (1, 2)
-    assert not pile.owes
+    assert summary.done_ids == (1, 2)
+    assert not pile.has_pending_summary
     clock.now += 3600
-    assert pile.rest() is None
+    assert pile.take_due_summary() is None
 
 
 def test_what_comes_soon_after_is_told_together_ten_seconds_after_the_last_time(pile: Batch, clock: Clock) -> None:
     pile.add(done(1))
     clock.now += 1
-    assert pile.rest() is not None
+    assert pile.take_due_summary() is not None
     for number in (2, 3, 4):
         clock.now += 2
         pile.add(done(number))
         clock.now += 1
-        assert pile.rest() is None
-    assert pile.owes
+        assert pile.take_due_summary() is None
+    assert pile.has_pending_summary
     clock.now += 0.5
-    assert pile.rest() is None
+    assert pile.take_due_summary() is None
     clock.now += 0.5
-    summary = pile.rest()
+    summary = pile.take_due_summary()
     assert summary is not None
-    assert summary.done == (2, 3, 4)
+    assert summary.done_ids == (2, 3, 4)
 
 
 def test_in_an_hour_of_small_batches_there_is_at_most_one_summary_in_ten_seconds(pile: Batch, clock: Clock) -> None:
@@ -102,18 +102,18 @@ def test_in_an_hour_of_small_batches_there_is_at_most_one_summary_in_ten_seconds
         if second % 3 == 0:
             pile.add(done(second))
         clock.now += 1
-        summary = pile.rest()
+        summary = pile.take_due_summary()
         if summary is not None:
             times.append(clock.now)
-            numbers.extend(summary.done)
-    assert min(later - earlier for earlier, later in itertools.pairwise(times)) >= batch.BETWEEN
+            numbers.extend(summary.done_ids)
+    assert min(later - earlier for earlier, later in itertools.pairwise(times)) >= batch.SUMMARY_INTERVAL_SECONDS
     assert numbers == list(range(0, numbers[-1] + 1, 3))  # none forgotten, none told twice
     assert len(times) > 250
 
 
 def test_there_is_nothing_to_tell_before_anything_happened(pile: Batch) -> None:
-    assert pile.rest() is None
-    assert not pile.owes
+    assert pile.take_due_summary() is None
+    assert not pile.has_pending_summary
 
 
 # What
@@ -129,22 +129,22 @@ def test_one_cut_out_is_named_and_opens_with_a_click() -> None:
 def test_many_cut_outs_are_counted_and_a_click_opens_their_folder() -> None:
     summary = told(*map(done, range(1, 13)))
     assert (summary.title, summary.body) == ("12 cut-outs ready", "In Pictures")
-    assert summary.done == tuple(range(1, 13))
+    assert summary.done_ids == tuple(range(1, 13))
     assert (summary.target, summary.folder) == (PICTURES, PICTURES)
-    assert summary.shown == PICTURES / "photo1_nobg.png"
+    assert summary.first_output == PICTURES / "photo1_nobg.png"
 
 
 def test_of_several_folders_a_click_opens_the_one_with_most() -> None:
     attic, beach = PICTURES / "attic", PICTURES / "beach"
     summary = told(done(1), done(2, folder=attic), done(3, folder=attic), done(4, folder=beach))
     assert summary.body == "In 3 folders"
-    assert (summary.target, summary.folder, summary.shown) == (attic, attic, attic / "photo2_nobg.png")
+    assert (summary.target, summary.folder, summary.first_output) == (attic, attic, attic / "photo2_nobg.png")
 
 
 def test_a_picture_that_was_done_twice_counts_once() -> None:
     attic = PICTURES / "attic"
     summary = told(done(1), done(1), done(1), done(2, folder=attic), done(3, folder=attic))
-    assert (summary.title, summary.done) == ("3 cut-outs ready", (1, 2, 3))
+    assert (summary.title, summary.done_ids) == ("3 cut-outs ready", (1, 2, 3))
     assert summary.folder == attic
 
 
@@ -238,17 +238,17 @@ def test_a_person_who_asks_again_is_told_that_nothing_has_changed() -> None:
     summary = told(before)
     assert summary.title == "Nothing new to do"
     assert summary.body == "a.jpg was done before and has not changed"
-    assert (summary.done, summary.target, summary.folder, summary.shown) == ((), output, PICTURES, output)
+    assert (summary.done_ids, summary.target, summary.folder, summary.first_output) == ((), output, PICTURES, output)
     both = told(before, missed("b.jpg", "already_done"))
     assert both.body == "2 pictures were done before and have not changed"
-    assert (both.target, both.shown) == (PICTURES, output)
+    assert (both.target, both.first_output) == (PICTURES, output)
 
 
 def test_that_pictures_of_a_folder_were_done_before_is_no_news(pile: Batch, clock: Clock) -> None:
     pile.add(replace(missed("a.jpg", "already_done"), watch=PICTURES))
-    assert not pile.owes
+    assert not pile.has_pending_summary
     clock.now += 60
-    assert pile.rest() is None
+    assert pile.take_due_summary() is None
 
 
 def test_beside_other_news_what_was_done_before_is_not_told() -> None:
@@ -261,22 +261,22 @@ def test_beside_other_news_what_was_done_before_is_not_told() -> None:
 
 
 def test_what_finished_is_counted_until_work_comes_to_rest(pile: Batch, clock: Clock) -> None:
-    assert (pile.finished, pile.elapsed) == (0, 0.0)
+    assert (pile.finished_count, pile.elapsed) == (0, 0.0)
     pile.add(done(1))  # took two seconds
     clock.now += 3
     pile.add(missed("b.jpg"))
-    assert (pile.finished, pile.elapsed) == (2, 5.0)
+    assert (pile.finished_count, pile.elapsed) == (2, 5.0)
     clock.now += 0.5
-    pile.rest()
-    assert pile.finished == 2
+    pile.take_due_summary()
+    assert pile.finished_count == 2
     clock.now += 0.5
-    pile.rest()
-    assert (pile.finished, pile.elapsed) == (0, 0.0)
+    pile.take_due_summary()
+    assert (pile.finished_count, pile.elapsed) == (0, 0.0)
     clock.now += 1
     pile.add(done(3))
     clock.now += 5
-    assert pile.rest() is None  # too soon to tell, but at rest all the same
-    assert (pile.finished, pile.owes) == (0, True)
+    assert pile.take_due_summary() is None  # too soon to tell, but at rest all the same
+    assert (pile.finished_count, pile.has_pending_summary) == (0, True)
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_what_finished_is_counted_until_work_comes_to_rest(pile: Batch, clock: C
     ],
 )
 def test_progress_as_people_say_it(finished: int, waiting: int, elapsed: float, text: str) -> None:
-    assert progress(finished, waiting, elapsed) == text
+    assert describe_progress(finished, waiting, elapsed) == text
 
 
 def test_a_batch_of_ten_thousand_stays_small(pile: Batch, clock: Clock) -> None:
@@ -314,7 +314,7 @@ def test_a_batch_of_ten_thousand_stays_small(pile: Batch, clock: Clock) -> None:
         tracemalloc.stop()
     assert kept < 500_000
     clock.now += 1
-    summary = pile.rest()
+    summary = pile.take_due_summary()
     assert summary is not None
     assert summary.title == "5000 cut-outs ready, 5000 not"
     assert summary.body.split("\n")[0] == "In 50 folders"

@@ -20,7 +20,7 @@ from tests.conftest import ROOT, wait_for
 from tests.support.desktop.fake_notifications import CAPABILITIES, EXPIRED, Daemon
 from tests.support.desktop.private_bus import private_bus
 from watcher.desktop import notifications, session_bus
-from watcher.desktop.notifications import Notice, Notifier
+from watcher.desktop.notifications import Notification, Notifier
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="message buses are Linux's")
 
@@ -67,7 +67,7 @@ def no_notifications(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def test_a_notice_is_shown_with_its_buttons(daemon: Daemon, notifier: Notifier) -> None:
-    notifier.show(Notice("Cut-out ready", "a in b\nc", (("Open folder", print), ("Undo", print)), print))
+    notifier.show(Notification("Cut-out ready", "a in b\nc", (("Open folder", print), ("Undo", print)), print))
     (shown,) = daemon.wait(1)
     assert (shown["title"], shown["body"]) == ("Cut-out ready", "a in b\nc")
     assert shown["actions"] == ["Open folder", "Undo"]
@@ -83,7 +83,7 @@ def test_each_button_does_what_it_says_in_a_thread_of_its_own(daemon: Daemon, no
         return lambda: done.put((what, threading.current_thread().name))
 
     for _ in range(3):
-        notifier.show(Notice("", "", (("Open folder", does("open")), ("Undo", does("undo"))), does("click")))
+        notifier.show(Notification("", "", (("Open folder", does("open")), ("Undo", does("undo"))), does("click")))
     daemon.wait(3)
     daemon.press(0, "Undo")
     assert done.get(timeout=10) == ("undo", "notification")
@@ -97,7 +97,7 @@ def test_each_button_does_what_it_says_in_a_thread_of_its_own(daemon: Daemon, no
 def test_a_newer_notice_takes_nothing_from_an_older_one(daemon: Daemon, notifier: Notifier) -> None:
     done: queue.Queue[int] = queue.Queue()
     for number in range(2):
-        notifier.show(Notice("", "", (("Undo", lambda number=number: done.put(number)),)))  # type: ignore[misc]
+        notifier.show(Notification("", "", (("Undo", lambda number=number: done.put(number)),)))  # type: ignore[misc]
     assert [shown["replaces"] for shown in daemon.wait(2)] == [0, 0]
     daemon.press(0, "Undo")
     assert done.get(timeout=10) == 0
@@ -116,9 +116,9 @@ def test_a_button_that_fails_or_takes_long_stops_nothing(
     def wait() -> None:
         go_on.wait()
 
-    notifier.show(Notice("", "", (("Fail", fail),)))
-    notifier.show(Notice("", "", (("Wait", wait),)))
-    notifier.show(Notice("", "", (("Undo", done.set),)))
+    notifier.show(Notification("", "", (("Fail", fail),)))
+    notifier.show(Notification("", "", (("Wait", wait),)))
+    notifier.show(Notification("", "", (("Undo", done.set),)))
     daemon.wait(3)
     daemon.press(0, "Fail")
     daemon.press(1, "Wait")
@@ -130,8 +130,8 @@ def test_a_button_that_fails_or_takes_long_stops_nothing(
 
 def test_a_click_on_what_offers_nothing_does_nothing(daemon: Daemon, notifier: Notifier) -> None:
     done = threading.Event()
-    notifier.show(Notice("", ""))
-    notifier.show(Notice("", "", clicked=done.set))
+    notifier.show(Notification("", ""))
+    notifier.show(Notification("", "", on_click=done.set))
     daemon.wait(2)
     daemon.click(0)
     daemon.click(1)
@@ -139,10 +139,10 @@ def test_a_click_on_what_offers_nothing_does_nothing(daemon: Daemon, notifier: N
 
 
 def test_what_is_forgotten_is_the_oldest(daemon: Daemon, notifier: Notifier, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notifications, "REMEMBERED", 2)
+    monkeypatch.setattr(notifications, "MAX_CALLBACKS", 2)
     done: queue.Queue[int] = queue.Queue()
     for number in range(3):
-        notifier.show(Notice("", "", (("Undo", lambda number=number: done.put(number)),)))  # type: ignore[misc]
+        notifier.show(Notification("", "", (("Undo", lambda number=number: done.put(number)),)))  # type: ignore[misc]
     daemon.wait(3)
     for number in range(3):
         daemon.press(number, "Undo")
@@ -155,13 +155,13 @@ def test_what_is_forgotten_is_the_oldest(daemon: Daemon, notifier: Notifier, mon
 )
 def test_names_are_no_markup(bus: str, notifier: Notifier, capabilities: tuple[str, ...], body: str) -> None:
     with Daemon(bus, capabilities) as daemon:
-        notifier.show(Notice("Tom & <b>Jerry</b>", "Tom & <b>Jerry</b>"))
+        notifier.show(Notification("Tom & <b>Jerry</b>", "Tom & <b>Jerry</b>"))
         (shown,) = daemon.wait(1)
     assert (shown["title"], shown["body"]) == ("Tom & <b>Jerry</b>", body)
 
 
 def test_names_that_no_message_can_carry_are_shown_all_the_same(daemon: Daemon, notifier: Notifier) -> None:
-    notifier.show(Notice("\udcff\0", "a\0\n\udcff ü 猫"))
+    notifier.show(Notification("\udcff\0", "a\0\n\udcff ü 猫"))
     (shown,) = daemon.wait(1)
     assert (shown["title"], shown["body"]) == (r"\xdcff\x00", "a\\x00\n\\xdcff ü 猫")
 
@@ -176,8 +176,8 @@ def test_without_a_session_it_is_said_once(
 ) -> None:
     caplog.set_level(logging.INFO)
     for _ in range(3):
-        notifier.show(Notice("", ""))
-        wait_for(lambda: not notifier._notices)
+        notifier.show(Notification("", ""))
+        wait_for(lambda: not notifier._queue)
     notifier.close()
     assert no_notifications(caplog) == [
         "No notifications can be shown: there is no desktop session here. nobg works without them"
@@ -189,14 +189,14 @@ def test_without_a_service_it_is_said_once_until_there_was_one(
     bus: str, notifier: Notifier, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    notifier.show(Notice("1", ""))
-    notifier.show(Notice("2", ""))
+    notifier.show(Notification("1", ""))
+    notifier.show(Notification("2", ""))
     wait_for(lambda: no_notifications(caplog))
     with Daemon(bus) as daemon:
-        notifier.show(Notice("3", ""))
+        notifier.show(Notification("3", ""))
         wait_for(lambda: daemon.shown)
         assert daemon.shown[-1]["title"] == "3"
-    notifier.show(Notice("4", ""))
+    notifier.show(Notification("4", ""))
     wait_for(lambda: len(no_notifications(caplog)) == 2)
     assert "org.freedesktop.Notifications" in no_notifications(caplog)[0]
 
@@ -204,10 +204,10 @@ def test_without_a_service_it_is_said_once_until_there_was_one(
 def test_a_service_that_was_started_anew_shows_notices_and_their_buttons_work(bus: str, notifier: Notifier) -> None:
     done = threading.Event()
     with Daemon(bus) as daemon:
-        notifier.show(Notice("", "", (("Undo", print),)))
+        notifier.show(Notification("", "", (("Undo", print),)))
         daemon.wait(1)
     with Daemon(bus) as daemon:
-        notifier.show(Notice("", "", (("Undo", done.set),)))
+        notifier.show(Notification("", "", (("Undo", done.set),)))
         daemon.wait(1)
         daemon.press(0, "Undo")
         assert done.wait(10)
@@ -218,10 +218,10 @@ def test_one_that_is_refused_takes_nothing_from_those_that_are_shown(
 ) -> None:
     caplog.set_level(logging.INFO)
     done = threading.Event()
-    notifier.show(Notice("", "", (("Undo", done.set),)))
+    notifier.show(Notification("", "", (("Undo", done.set),)))
     daemon.wait(1)
     daemon.refuses = True
-    notifier.show(Notice("", ""))
+    notifier.show(Notification("", ""))
     wait_for(lambda: no_notifications(caplog))
     daemon.press(0, "Undo")
     assert done.wait(10)
@@ -235,7 +235,7 @@ def test_a_broken_connection_is_replaced_and_no_notice_is_lost(
     for _ in range(2):
         with private_bus() as address, Daemon(address) as daemon:
             monkeypatch.setenv(BUS, address)
-            notifier.show(Notice("", "", (("Undo", done.set),)))
+            notifier.show(Notification("", "", (("Undo", done.set),)))
             daemon.wait(1)
             daemon.press(0, "Undo")
             assert done.wait(10)
@@ -250,16 +250,16 @@ def test_a_bus_that_does_not_answer_holds_up_nobody(
     tmp_path: Path, notifier: Notifier, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr(notifications, "PATIENCE", 0.2)
+    monkeypatch.setattr(notifications, "SEND_TIMEOUT_SECONDS", 0.2)
     with socket.socket(socket.AF_UNIX) as deaf:
         deaf.bind(str(tmp_path / "deaf"))
         deaf.listen()
         monkeypatch.setenv(BUS, f"unix:path={tmp_path}/deaf")
-        notifier.show(Notice("1", ""))
+        notifier.show(Notification("1", ""))
         wait_for(lambda: no_notifications(caplog))
-        monkeypatch.setattr(notifications, "PATIENCE", 60.0)
-        notifier.show(Notice("2", ""))
-        wait_for(lambda: not notifier._notices)
+        monkeypatch.setattr(notifications, "SEND_TIMEOUT_SECONDS", 60.0)
+        notifier.show(Notification("2", ""))
+        wait_for(lambda: not notifier._queue)
         notifier.close()  # while it waits for an answer; the fixture looks whether the thread has ended
 
 
@@ -269,8 +269,8 @@ def test_nothing_is_left_open_after_many_failures(bus: str, notifier: Notifier) 
 
     def fail(times: int) -> None:
         for _ in range(times):
-            notifier.show(Notice("", ""))
-            wait_for(lambda: not notifier._notices)
+            notifier.show(Notification("", ""))
+            wait_for(lambda: not notifier._queue)
 
     assert bus
     fail(3)
@@ -285,18 +285,18 @@ def test_where_the_library_is_broken_it_is_said(
     caplog.set_level(logging.INFO)
     with monkeypatch.context() as broken:
         broken.setitem(sys.modules, "desktop_notifier", None)
-        notifier.show(Notice("", ""))
+        notifier.show(Notification("", ""))
         wait_for(lambda: no_notifications(caplog))
-    notifier.show(Notice("", ""))
+    notifier.show(Notification("", ""))
     daemon.wait(1)
 
 
 def test_after_the_end_nothing_is_shown(daemon: Daemon) -> None:
     notifier = Notifier()
-    notifier.show(Notice("1", ""))
+    notifier.show(Notification("1", ""))
     daemon.wait(1)
     notifier.close()
-    notifier.show(Notice("2", ""))
+    notifier.show(Notification("2", ""))
     assert notifier._thread is None
     notifier.close()
     assert len(daemon.shown) == 1
@@ -308,10 +308,10 @@ def test_one_that_never_showed_anything_ends_too() -> None:
 
 def test_what_expired_is_not_acted_upon(daemon: Daemon, notifier: Notifier) -> None:
     pressed = threading.Event()
-    notifier.show(Notice("", "", (("Undo", pressed.set),)))
+    notifier.show(Notification("", "", (("Undo", pressed.set),)))
     daemon.wait(1)
     daemon.close(0, EXPIRED)
-    notifier.show(Notice("", ""))
+    notifier.show(Notification("", ""))
     daemon.wait(2)
     assert not pressed.is_set()
 
@@ -326,7 +326,7 @@ def test_without_the_variable_the_bus_of_the_runtime_folder_is_used(
         (tmp_path / "bus").symlink_to(bus.removeprefix("unix:path=").split(",")[0])
         monkeypatch.setenv(BUS, "")
         monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-        notifier.show(Notice("", ""))
+        notifier.show(Notification("", ""))
         daemon.wait(1)
 
 
@@ -363,11 +363,11 @@ def watch(event, arguments):
     if event == "socket.__new__":
         families.add(arguments[1].name if hasattr(arguments[1], "name") else int(arguments[1]))
 sys.addaudithook(watch)
-from watcher.desktop.notifications import Notice, Notifier
+from watcher.desktop.notifications import Notification, Notifier
 loaded = {"asyncio", "dbus_fast", "desktop_notifier", "html", "packaging"} & set(sys.modules)
 assert not loaded, loaded
 notifier = Notifier()
-notifier.show(Notice("", "", (("Undo", lambda: os.write(1, b"pressed\\n")),)))
+notifier.show(Notification("", "", (("Undo", lambda: os.write(1, b"pressed\\n")),)))
 sys.stdin.readline()
 notifier.close()
 print(*families)
@@ -403,7 +403,7 @@ def without_backend(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_on_a_mac_without_a_bundle_a_script_shows_the_text() -> None:
     calls: queue.Queue[list[str]] = queue.Queue()
     notifier = Notifier("darwin", lambda command, **_: calls.put(command))
-    notifier.show(Notice('-e "x" & \\', '"; do shell script "x"\n<b>', (("Undo", print),)))
+    notifier.show(Notification('-e "x" & \\', '"; do shell script "x"\n<b>', (("Undo", print),)))
     command = calls.get(timeout=10)
     notifier.close()
     assert command == ["osascript", "-e", notifications.OSASCRIPT, "nobg", '-e "x" & \\', '"; do shell script "x"\n<b>']
@@ -420,8 +420,8 @@ def test_on_a_mac_whose_script_fails_it_is_said_once(
 
     notifier = Notifier("darwin", run)
     for _ in range(2):
-        notifier.show(Notice("", ""))
-        wait_for(lambda: not notifier._notices)
+        notifier.show(Notification("", ""))
+        wait_for(lambda: not notifier._queue)
     notifier.close()
     assert len(no_notifications(caplog)) == 1
 
@@ -432,7 +432,7 @@ def test_where_nothing_is_shown_this_is_not_taken_for_success(
 ) -> None:
     caplog.set_level(logging.INFO)
     notifier = Notifier("win32")
-    notifier.show(Notice("", ""))
+    notifier.show(Notification("", ""))
     wait_for(lambda: no_notifications(caplog))
     notifier.close()
 
@@ -441,15 +441,16 @@ def test_on_windows_a_button_works_that_was_pressed_after_its_notice_had_timed_o
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     import desktop_notifier.main
-    from desktop_notifier import Capability, Notification
+    from desktop_notifier import Capability
+    from desktop_notifier import Notification as Sent
     from desktop_notifier.backends.base import DesktopNotifierBackend
 
-    shown: queue.Queue[tuple[Any, Notification]] = queue.Queue()
+    shown: queue.Queue[tuple[Any, Sent]] = queue.Queue()
 
     class Windows(DesktopNotifierBackend):
         """Its action centre keeps what desktop_notifier has forgotten."""
 
-        async def _send(self, notification: Notification) -> None:
+        async def _send(self, notification: Sent) -> None:
             shown.put((self, notification))
 
         async def request_authorisation(self) -> bool:
@@ -470,11 +471,11 @@ def test_on_windows_a_button_works_that_was_pressed_after_its_notice_had_timed_o
     monkeypatch.setattr(desktop_notifier.main, "get_backend_class", lambda: Windows)
     done: queue.Queue[str] = queue.Queue()
     notifier = Notifier("win32")
-    notifier.show(Notice("", "<&>", (("Undo", lambda: done.put("undo")),), lambda: done.put("click")))
+    notifier.show(Notification("", "<&>", (("Undo", lambda: done.put("undo")),), lambda: done.put("click")))
     backend, notification = shown.get(timeout=10)
     assert notification.message == "<&>"
     assert backend.app_icon is None or backend.app_icon.path.name == "icon.png"
-    wait_for(lambda: notification.identifier in notifier._actions)
+    wait_for(lambda: notification.identifier in notifier._callbacks)
     backend.handle_button(notification.identifier, notification.buttons[0].identifier, None)
     assert done.get(timeout=10) == "undo"
     backend.handle_clicked(notification.identifier, None)

@@ -11,7 +11,7 @@ import pytest
 from tests.support.program import wait_for
 from watcher import paths
 from watcher.desktop import overview
-from watcher.desktop.overview import Look, Overview
+from watcher.desktop.overview import Overview, OverviewReader
 from watcher.program import control, menus
 from watcher.queue.journal import Job, Journal
 
@@ -29,9 +29,9 @@ def journal(state: Path) -> Iterator[Journal]:
 
 
 @pytest.fixture
-def look(state: Path, journal: Journal) -> Iterator[Look]:
+def look(state: Path, journal: Journal) -> Iterator[OverviewReader]:
     assert journal
-    one = Look(state)
+    one = OverviewReader(state)
     yield one
     one.close()
 
@@ -48,52 +48,54 @@ def done(journal: Journal, folder: Path, name: str) -> Job:
     return journal.record(job, state="done", output=folder / f"{name}_nobg.png", output_hash="x")
 
 
-def test_nothing_changed_nothing_is_read_anew(look: Look) -> None:
-    assert look.changed()
+def test_nothing_changed_nothing_is_read_anew(look: OverviewReader) -> None:
+    assert look.has_changed()
     assert look.read() == Overview()
-    wait_for(lambda: not look.changed(), 5)
-    assert not look.changed()
+    wait_for(lambda: not look.has_changed(), 5)
+    assert not look.has_changed()
 
 
-def test_each_kind_of_change_is_noticed(look: Look, journal: Journal, state: Path) -> None:
-    wait_for(lambda: not look.changed(), 5)
+def test_each_kind_of_change_is_noticed(look: OverviewReader, journal: Journal, state: Path) -> None:
+    wait_for(lambda: not look.has_changed(), 5)
     control.set_paused(journal, paused=True)
-    assert look.changed()
+    assert look.has_changed()
     write_settings("notifications = false")
-    assert look.changed()
-    (state / menus.RECORD).write_text(json.dumps({"entries": {}, "folders": []}))
-    assert look.changed()
-    wait_for(lambda: not look.changed(), 5)
+    assert look.has_changed()
+    (state / menus.RECORD_FILE_NAME).write_text(json.dumps({"entries": {}, "folders": []}))
+    assert look.has_changed()
+    wait_for(lambda: not look.has_changed(), 5)
 
 
-def test_a_change_in_the_moment_of_a_look_is_not_missed(look: Look, journal: Journal, state: Path) -> None:
-    wait_for(lambda: not look.changed(), 5)
+def test_a_change_in_the_moment_of_a_look_is_not_missed(look: OverviewReader, journal: Journal, state: Path) -> None:
+    wait_for(lambda: not look.has_changed(), 5)
     control.set_paused(journal, paused=True)
-    assert look.changed()
-    assert look.changed()  # the file system could not tell this one from the next
+    assert look.has_changed()
+    assert look.has_changed()  # the file system could not tell this one from the next
     assert (state / "jobs.db-wal").stat().st_size
 
 
-def test_it_is_all_there(look: Look, journal: Journal, tmp_path: Path) -> None:
+def test_it_is_all_there(look: OverviewReader, journal: Journal, tmp_path: Path) -> None:
     write_settings(f'recipe = "white"\nnotifications = false\n[[folders]]\npath = "{tmp_path}"\nenabled = false\n')
     control.set_paused(journal, paused=True)
     journal.enqueue([(b"/a/b.jpg", None, None)])
     output = done(journal, tmp_path, "a").output
-    journal.set("offline_by", "seccomp")
+    journal.set_setting("offline_by", "seccomp")
     seen = look.read()
     assert (seen.paused, seen.waiting, seen.recipe, seen.notifications) == (True, 1, "white", False)
-    assert seen.folders == (overview.Watched(tmp_path, enabled=False),)
+    assert seen.folders == (overview.WatchedFolder(tmp_path, enabled=False),)
     assert seen.recent == (output,)
-    assert seen.offline == "seccomp"
+    assert seen.offline_by == "seccomp"
 
 
-def test_the_newest_results_come_first_and_no_more_than_ten(look: Look, journal: Journal, tmp_path: Path) -> None:
+def test_the_newest_results_come_first_and_no_more_than_ten(
+    look: OverviewReader, journal: Journal, tmp_path: Path
+) -> None:
     for number in range(12):
         done(journal, tmp_path, f"{number}")
     assert [path.name for path in look.read().recent] == [f"{number}_nobg.png" for number in range(11, 1, -1)]
 
 
-def test_wrong_settings_are_a_problem_and_the_last_good_ones_are_shown(look: Look, state: Path) -> None:
+def test_wrong_settings_are_a_problem_and_the_last_good_ones_are_shown(look: OverviewReader, state: Path) -> None:
     (state / "config.last-good.toml").write_text('recipe = "crop"')
     write_settings("nonsense = 1")
     seen = look.read()
@@ -102,57 +104,63 @@ def test_wrong_settings_are_a_problem_and_the_last_good_ones_are_shown(look: Loo
     assert "nonsense" in seen.problems[0]
 
 
-def test_folders_places_and_the_worker_can_have_problems(look: Look, journal: Journal, tmp_path: Path) -> None:
+def test_folders_places_and_the_worker_can_have_problems(
+    look: OverviewReader, journal: Journal, tmp_path: Path
+) -> None:
     off = tmp_path / "off"
     write_settings(f'[[folders]]\npath = "{tmp_path}"\n[[folders]]\npath = "{off}"\nenabled = false\n')
     told = {str(tmp_path): ["missing", "it is not there."], str(off): ["missing", "it is not there."]}
-    journal.set("folders", json.dumps(told))
+    journal.set_setting("folders", json.dumps(told))
     journal.pause(Path("/mnt/full"), "full")
-    journal.set("trouble", "The model is damaged.")
+    journal.set_setting("trouble", "The model is damaged.")
     problems = look.read().problems
     assert problems[0] == f"{tmp_path}: it is not there."
     assert problems[1].startswith("/mnt/full: there is no room")
     assert problems[2:] == ("The model is damaged.",)
 
 
-def test_a_file_that_the_person_deleted_starts_nothing_at_login(look: Look, state: Path, tmp_path: Path) -> None:
+def test_a_file_that_the_person_deleted_starts_nothing_at_login(
+    look: OverviewReader, state: Path, tmp_path: Path
+) -> None:
     files = {name: tmp_path / name for name in ("nobg.desktop", "script")}
     users = {"nobg.desktop": ["autostart"], "script": ["nautilus"]}
     entries = {
         str(path): {"kind": "file", "address": str(path), "users": users[name], "client": []}
         for name, path in files.items()
     }
-    (state / menus.RECORD).write_text(json.dumps({"entries": entries, "folders": []}))
-    assert (look.read().menu, look.read().login) == (False, False)
+    (state / menus.RECORD_FILE_NAME).write_text(json.dumps({"entries": entries, "folders": []}))
+    assert (look.read().is_in_menu, look.read().starts_at_login) == (False, False)
     for path in files.values():
         path.touch()
-    assert (look.read().menu, look.read().login) == (True, True)
-    assert look.changed()
+    assert (look.read().is_in_menu, look.read().starts_at_login) == (True, True)
+    assert look.has_changed()
     files["nobg.desktop"].write_text("[Desktop Entry]\nHidden=true\n")  # as desktops' own settings do
-    assert look.changed()
-    assert (look.read().menu, look.read().login) == (True, False)
+    assert look.has_changed()
+    assert (look.read().is_in_menu, look.read().starts_at_login) == (True, False)
     files["nobg.desktop"].unlink()
-    assert look.changed()
-    assert (look.read().menu, look.read().login) == (True, False)
+    assert look.has_changed()
+    assert (look.read().is_in_menu, look.read().starts_at_login) == (True, False)
 
 
-def test_records_that_were_replaced_are_read_from_their_new_file(look: Look, journal: Journal, state: Path) -> None:
-    look.changed()
+def test_records_that_were_replaced_are_read_from_their_new_file(
+    look: OverviewReader, journal: Journal, state: Path
+) -> None:
+    look.has_changed()
     journal.close()
     for path in state.glob("jobs.db*"):
         path.unlink()
     new = Journal(state)
     control.set_paused(new, paused=True)
-    assert look.changed()
+    assert look.has_changed()
     assert look.read().paused
     new.close()
 
 
-def test_offers_are_what_is_not_there_yet(look: Look, journal: Journal, tmp_path: Path) -> None:
+def test_offers_are_what_is_not_there_yet(look: OverviewReader, journal: Journal, tmp_path: Path) -> None:
     assert look.read().offers == ()
-    journal.set("welcome", overview.OFFERED)
-    assert look.read().offers == (overview.MENU, overview.FOLDER, overview.LOGIN)
+    journal.set_setting("welcome", overview.SETUP_OFFERED)
+    assert look.read().offers == (overview.SETUP_MENU, overview.SETUP_FOLDER, overview.SETUP_LOGIN)
     write_settings(f'[[folders]]\npath = "{tmp_path}"\n')
-    assert look.read().offers == (overview.MENU, overview.LOGIN)
-    journal.set("welcome", overview.OVER)
+    assert look.read().offers == (overview.SETUP_MENU, overview.SETUP_LOGIN)
+    journal.set_setting("welcome", overview.SETUP_DISMISSED)
     assert look.read().offers == ()

@@ -25,10 +25,10 @@ from PIL import Image
 from tests.support.program import ROOT, wait_for
 from watcher import paths
 from watcher.desktop import overview, strings, tray
-from watcher.desktop.actions import Deeds
-from watcher.desktop.notifications import Notice
-from watcher.desktop.overview import Overview, Watched
-from watcher.desktop.tray import Entries, Tray
+from watcher.desktop.actions import Actions
+from watcher.desktop.notifications import Notification
+from watcher.desktop.overview import Overview, WatchedFolder
+from watcher.desktop.tray import MenuBuilder, Tray
 from watcher.program import control
 from watcher.queue.journal import Journal
 
@@ -53,14 +53,18 @@ ONE, OTHER = Path("/srv/a/photo_nobg.png"), Path("/srv/b/photo_nobg.png")
 
 FULL = Overview(
     waiting=9,
-    folders=(Watched(HOLIDAY), Watched(SHOP, enabled=False), Watched(STICK, problem="it is not there.")),
+    folders=(
+        WatchedFolder(HOLIDAY),
+        WatchedFolder(SHOP, enabled=False),
+        WatchedFolder(STICK, problem="it is not there."),
+    ),
     recipe="white",
     recent=(ONE, OTHER),  # two of one name
     problems=("/mnt/stick: it is not there.", "the model is damaged"),
-    menu=True,
+    is_in_menu=True,
     model="isnet",
-    offline="seccomp",
-    offers=(overview.MENU, overview.LOGIN),
+    offline_by="seccomp",
+    offers=(overview.SETUP_MENU, overview.SETUP_LOGIN),
 )
 
 
@@ -87,7 +91,7 @@ def full() -> list[Line]:
         LINE,
         Line(
             strings.SET_UP,
-            (Line(strings.OFFER_MENU), Line(strings.OFFER_LOGIN), LINE, Line(strings.OFFER_OVER)),
+            (Line(strings.OFFER_MENU), Line(strings.OFFER_LOGIN), LINE, Line(strings.DECLINE_SETUP)),
         ),
         LINE,
         Line("Pause"),
@@ -126,17 +130,17 @@ def full() -> list[Line]:
 
 FOLDERS, RESULT = (strings.FOLDERS,), ("Recent", "photo_nobg.png")
 DEEDS: list[tuple[tuple[str, ...], tuple[Any, ...]]] = [
-    ((strings.SET_UP, strings.OFFER_MENU), ("set_up", ["menu"])),
-    ((strings.SET_UP, strings.OFFER_LOGIN), ("set_up", ["login"])),
-    ((strings.SET_UP, strings.OFFER_OVER), ("no_thanks",)),
-    (("Pause",), ("pause", True)),
-    ((*FOLDERS, "/srv/holiday", strings.WATCH), ("watch", HOLIDAY, False)),
+    ((strings.SET_UP, strings.OFFER_MENU), ("accept_offers", ["menu"])),
+    ((strings.SET_UP, strings.OFFER_LOGIN), ("accept_offers", ["login"])),
+    ((strings.SET_UP, strings.DECLINE_SETUP), ("dismiss_setup",)),
+    (("Pause",), ("set_paused", True)),
+    ((*FOLDERS, "/srv/holiday", strings.WATCH), ("set_folder_enabled", HOLIDAY, False)),
     ((*FOLDERS, "/srv/holiday", strings.OPEN), ("open", HOLIDAY)),
     ((*FOLDERS, "/srv/holiday", strings.REMOVE_FOLDER), ("stop_watching", HOLIDAY)),
-    ((*FOLDERS, "/srv/shop", strings.WATCH), ("watch", SHOP, True)),
+    ((*FOLDERS, "/srv/shop", strings.WATCH), ("set_folder_enabled", SHOP, True)),
     ((*FOLDERS, "/srv/shop", strings.OPEN), ("open", SHOP)),
     ((*FOLDERS, "/srv/shop", strings.REMOVE_FOLDER), ("stop_watching", SHOP)),
-    ((*FOLDERS, "/mnt/stick", strings.WATCH), ("watch", STICK, False)),
+    ((*FOLDERS, "/mnt/stick", strings.WATCH), ("set_folder_enabled", STICK, False)),
     ((*FOLDERS, "/mnt/stick", strings.OPEN), ("open", STICK)),
     ((*FOLDERS, "/mnt/stick", strings.REMOVE_FOLDER), ("stop_watching", STICK)),
     ((*FOLDERS, strings.ADD_FOLDER), ("add_folder",)),
@@ -148,23 +152,23 @@ DEEDS: list[tuple[tuple[str, ...], tuple[Any, ...]]] = [
     ((*RESULT, strings.OPEN), ("open", OTHER)),
     ((*RESULT, strings.SHOW_IN_FOLDER), ("reveal", OTHER)),
     (("Undo last",), ("undo_last",)),
-    (("History…",), ("history",)),
-    (("Right-click menu",), ("put_in_menu", False)),
-    (("Start at login",), ("start_at_login", True)),
-    (("Notifications",), ("notifications", False)),
-    ((strings.SETTINGS,), ("settings",)),
+    (("History…",), ("open_history",)),
+    (("Right-click menu",), ("set_in_menu", False)),
+    (("Start at login",), ("set_start_at_login", True)),
+    (("Notifications",), ("set_notifications", False)),
+    ((strings.SETTINGS,), ("open_settings",)),
     (("Quit",), ("quit",)),
 ]
 
 
-class Recorded(Deeds):
+class Recorded(Actions):
     """Deeds that only say what was done; `answers` are failures."""
 
     def __init__(self) -> None:
         self.done: list[tuple[Any, ...]] = []
-        self.answers: list[Notice] = []
+        self.answers: list[Notification] = []
         super().__init__(self.answers.append, lambda: None)
-        for name in [name for name in vars(Deeds) if not name.startswith("_") and name != "safely"]:
+        for name in [name for name in vars(Actions) if not name.startswith("_") and name != "with_error_notification"]:
             setattr(self, name, partial(self._record, name))
 
     def _record(self, name: str, *given: Any, **named: Any) -> None:
@@ -734,14 +738,14 @@ def windows(monkeypatch: pytest.MonkeyPatch) -> Windows:
     return start_windows(monkeypatch)
 
 
-def icon_of(seen: Overview, deeds: Deeds | None = None, state: str = tray.IDLE) -> Any:
+def icon_of(seen: Overview, deeds: Actions | None = None, state: str = tray.IDLE) -> Any:
     """An icon of pystray's with our menu and picture, not shown, without its loop."""
     pystray = importlib.import_module("pystray")
     like_it = SimpleNamespace(Menu=pystray.Menu, MenuItem=pystray.MenuItem, modern=False)
-    entries = Entries(like_it, deeds or Recorded())
-    status = tray.status_of(seen, "3 of 12, about 8 s")
-    menu = pystray.Menu(lambda: entries.all(seen, status))
-    icon = pystray.Icon(strings.APP, tray._picture(state, (64,)), strings.APP, menu)
+    entries = MenuBuilder(like_it, deeds or Recorded())
+    status = tray.describe_status(seen, "3 of 12, about 8 s")
+    menu = pystray.Menu(lambda: entries.build(seen, status))
+    icon = pystray.Icon(strings.APP, tray._icon_images(state, (64,)), strings.APP, menu)
     icon.update_menu()
     return icon
 
@@ -791,9 +795,13 @@ def test_what_goes_wrong_in_a_click_is_said_and_ends_nothing(system: System, mon
     [
         (Overview(), {"Transparent", "Notifications"}),
         (Overview(paused=True, recipe="crop", notifications=False), {"Pause", "Crop to subject"}),
-        (Overview(recipe="my own", login=True), {"my own", "Start at login", "Notifications"}),
+        (Overview(recipe="my own", starts_at_login=True), {"my own", "Start at login", "Notifications"}),
         (
-            Overview(folders=(Watched(SHOP, enabled=False), Watched(HOLIDAY)), menu=True, notifications=False),
+            Overview(
+                folders=(WatchedFolder(SHOP, enabled=False), WatchedFolder(HOLIDAY)),
+                is_in_menu=True,
+                notifications=False,
+            ),
             {"/srv/holiday", strings.WATCH, "Transparent", "Right-click menu"},
         ),
     ],
@@ -832,7 +840,7 @@ def test_names_are_shown_as_they_are(
 ) -> None:
     system = start(monkeypatch)
     name = "Tom & Jerry && _100%_ 'x' ~1_nobg.png"
-    kept = icon_of(Overview(recent=(Path("/srv") / name,), folders=(Watched(Path("/srv/R&D")),), recipe="B&W"))
+    kept = icon_of(Overview(recent=(Path("/srv") / name,), folders=(WatchedFolder(Path("/srv/R&D")),), recipe="B&W"))
     lines = {line.label: line for line in system.read(system.menu)}
     below = [lines[label].below[0].label for label in ("Recent", "Watched folders")]
     assert [*below, lines["Output"].below[-1].label] == [name, "/srv/R&D", "B&W"]
@@ -842,7 +850,7 @@ def test_names_are_shown_as_they_are(
 def test_a_left_click_on_windows_shows_the_history(windows: Windows) -> None:
     deeds = Recorded()
     icon_of(FULL, deeds)._on_notify(0, windows.WM_LBUTTONUP)
-    assert deeds.done == [("history",)]
+    assert deeds.done == [("open_history",)]
 
 
 def test_closing_the_menu_on_windows_does_nothing(windows: Windows) -> None:
@@ -870,7 +878,7 @@ def test_windows_gets_the_picture_in_the_sizes_of_its_bar(state: str, windows: W
 @pytest.fixture
 def shown(system: System, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shown]:
     """Our tray, running on the system."""
-    monkeypatch.setattr(tray, "LOOK", 0.01)
+    monkeypatch.setattr(tray, "POLL_SECONDS", 0.01)
     one = Shown(system)
     one.thread.start()
     try:
@@ -909,16 +917,16 @@ class Shown:
 
     def notice(self) -> None:
         """Return when what has changed was noticed, and what comes of that is done."""
-        seen = self.tray.seen
-        wait_for(lambda: self.tray.seen is not seen)
+        seen = self.tray.snapshot
+        wait_for(lambda: self.tray.snapshot is not seen)
         looked = threading.Event()
 
-        def changed(_look: overview.Look) -> bool:
+        def changed(_look: overview.OverviewReader) -> bool:
             looked.set()
             return False
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(overview.Look, "changed", changed)
+            patch.setattr(overview.OverviewReader, "has_changed", changed)
             assert looked.wait(60)  # this look began when the one before was over
         self.system.settle()
 
@@ -948,7 +956,7 @@ def test_the_icon_follows_what_is_so_and_ends_with_the_program(shown: Shown) -> 
     wait_for(lambda: shown.labels()[:1] == ["Paused"])
     with shown.changing() as journal:
         control.set_paused(journal, paused=False)
-        journal.set("trouble", "the model is damaged")
+        journal.set_setting("trouble", "the model is damaged")
     wait_for(lambda: looks_like(system.picture(), "attention"))
     wait_for(lambda: "the model is damaged" in shown.labels())
     shown.stop.set()
@@ -982,12 +990,12 @@ def test_a_menu_that_is_open_stays_as_it_is_whatever_changes(shown: Shown) -> No
     menu = shown.system.open()
     line = dict(shown.system.targets(menu))["History…",]
     with shown.changing() as journal:
-        journal.set("trouble", "the model is damaged")  # one line more, above all that can be clicked on
+        journal.set_setting("trouble", "the model is damaged")  # one line more, above all that can be clicked on
     shown.notice()
     is_whole = not isinstance(menu, Popup) or menu.alive
     shown.system.choose(line)
     wait_for(lambda: shown.deeds.done)
-    assert (is_whole, shown.deeds.done) == (True, [("history",)])
+    assert (is_whole, shown.deeds.done) == (True, [("open_history",)])
     wait_for(lambda: "the model is damaged" in shown.labels())
 
 
@@ -1005,7 +1013,7 @@ def test_the_icon_is_there_again_when_explorer_was_started_anew(shown: Shown) ->
 def test_on_a_mac_the_icon_is_changed_in_the_main_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     mac = start_mac(monkeypatch)
     threads: list[int] = []
-    tray._on_its_thread(lambda: threads.append(threading.get_ident()))
+    tray._call_on_ui_thread(lambda: threads.append(threading.get_ident()))
     assert threads == []
     loop = threading.Thread(target=mac.run)
     loop.start()
@@ -1018,5 +1026,5 @@ def test_on_a_mac_the_icon_is_changed_in_the_main_thread(monkeypatch: pytest.Mon
 
 def test_elsewhere_the_icon_is_changed_at_once(windows: Windows) -> None:
     done: list[Windows] = []
-    tray._on_its_thread(lambda: done.append(windows))
+    tray._call_on_ui_thread(lambda: done.append(windows))
     assert done == [windows]

@@ -303,7 +303,7 @@ def test_it_can_run_again_on_the_next_bus_with_the_same_numbers(monkeypatch: pyt
     icon = Icon("nobg", RED, "nobg", Menu(menus))
     numbers = []
     for soon in (60, 0):  # the first bus ends before the menu has been updated
-        monkeypatch.setattr(status_notifier, "SOON", soon)
+        monkeypatch.setattr(status_notifier, "UPDATE_DELAY_SECONDS", soon)
         with private_bus() as address:
             monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
             with Host(address) as host:
@@ -389,7 +389,7 @@ def mute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[socket.soc
 
 @pytest.mark.usefixtures("mute")
 def test_a_bus_that_says_nothing_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(status_notifier, "PATIENCE", 0.1)
+    monkeypatch.setattr(status_notifier, "BUS_TIMEOUT_SECONDS", 0.1)
     with pytest.raises(ConnectionError, match="does not answer"):
         Icon("nobg", RED).run()
 
@@ -559,13 +559,13 @@ def test_an_item_with_a_key_is_the_same_whatever_it_is_called(host: Host) -> Non
 
 
 def test_numbers_of_labels_long_gone_do_not_pile_up(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(status_notifier, "MOST_NUMBERS", 10)
+    monkeypatch.setattr(status_notifier, "MAX_REMEMBERED_NUMBERS", 10)
     menus = Menus(*named("Stays"))
     with shown(host, menus) as icon:
         for count in range(30):
             menus.items = (*named("Stays", f"{count} waiting"),)
             host.open()
-        assert len(icon._bus_menu._numbers._known) <= 11
+        assert len(icon._bus_menu._numbers._number_by_path) <= 11
         assert [item["id"] for item in host.menu()] == [1, 31]
 
 

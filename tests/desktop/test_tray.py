@@ -13,19 +13,19 @@ from typing import Any
 import pytest
 
 from watcher.desktop import overview, status_notifier, strings
-from watcher.desktop.overview import Overview, Watched
-from watcher.desktop.tray import ATTENTION, IDLE, PAUSED, WORKING, Entries, state_of, status_of
+from watcher.desktop.overview import Overview, WatchedFolder
+from watcher.desktop.tray import ATTENTION, IDLE, PAUSED, WORKING, MenuBuilder, describe_status, icon_state
 
 HOLIDAY = Path("/home/a/holiday")
 CUT_OUT = Path("/home/a/photo_nobg.png")
 
 FULL = Overview(
     waiting=9,
-    folders=(Watched(HOLIDAY), Watched(Path("/srv/shop"), enabled=False)),
+    folders=(WatchedFolder(HOLIDAY), WatchedFolder(Path("/srv/shop"), enabled=False)),
     recent=(CUT_OUT, Path("/home/a/other_nobg.png")),
-    menu=True,
-    offline="seccomp",
-    offers=(overview.FOLDER, overview.LOGIN),
+    is_in_menu=True,
+    offline_by="seccomp",
+    offers=(overview.SETUP_FOLDER, overview.SETUP_LOGIN),
 )
 
 
@@ -35,7 +35,7 @@ class Recorded:
     def __init__(self) -> None:
         self.done: list[Any] = []
 
-    def safely(self, act: Callable[[], object]) -> Callable[[], object]:
+    def with_error_notification(self, act: Callable[[], object]) -> Callable[[], object]:
         """As it is: a test wants to see what goes wrong."""
         return lambda: act()  # noqa: PLW0108  pystray asks functions how many arguments they take
 
@@ -48,8 +48,8 @@ def entries(seen: Overview, deeds: Recorded | None = None) -> Any:
     base = status_notifier.pystray_base()
     pystray = SimpleNamespace(Menu=base.Menu, MenuItem=base.MenuItem, modern=True)
     recorded: Any = deeds or Recorded()
-    made = Entries(pystray, recorded)
-    return base.Menu(*made.all(seen, status_of(seen, "3 of 12, about 8 s")))
+    made = MenuBuilder(pystray, recorded)
+    return base.Menu(*made.build(seen, describe_status(seen, "3 of 12, about 8 s")))
 
 
 def find(menu: Any, *labels: str) -> Any:
@@ -59,11 +59,11 @@ def find(menu: Any, *labels: str) -> Any:
 
 
 CLICKS = [
-    ((strings.SET_UP, strings.OFFER_LOGIN), ("set_up", [overview.LOGIN])),
-    ((strings.SET_UP, strings.OFFER_OVER), ("no_thanks",)),
-    ((strings.PAUSE,), ("pause", True)),
-    ((strings.FOLDERS, str(HOLIDAY), strings.WATCH), ("watch", HOLIDAY, False)),
-    ((strings.FOLDERS, "/srv/shop", strings.WATCH), ("watch", Path("/srv/shop"), True)),
+    ((strings.SET_UP, strings.OFFER_LOGIN), ("accept_offers", [overview.SETUP_LOGIN])),
+    ((strings.SET_UP, strings.DECLINE_SETUP), ("dismiss_setup",)),
+    ((strings.PAUSE,), ("set_paused", True)),
+    ((strings.FOLDERS, str(HOLIDAY), strings.WATCH), ("set_folder_enabled", HOLIDAY, False)),
+    ((strings.FOLDERS, "/srv/shop", strings.WATCH), ("set_folder_enabled", Path("/srv/shop"), True)),
     ((strings.FOLDERS, str(HOLIDAY), strings.OPEN), ("open", HOLIDAY)),
     ((strings.FOLDERS, str(HOLIDAY), strings.REMOVE_FOLDER), ("stop_watching", HOLIDAY)),
     ((strings.FOLDERS, strings.ADD_FOLDER), ("add_folder",)),
@@ -72,11 +72,11 @@ CLICKS = [
     ((strings.RECENT, "photo_nobg.png", strings.OPEN), ("open", CUT_OUT)),
     ((strings.RECENT, "photo_nobg.png", strings.SHOW_IN_FOLDER), ("reveal", CUT_OUT)),
     ((strings.UNDO_LAST,), ("undo_last",)),
-    ((strings.HISTORY,), ("history",)),
-    ((strings.MENU,), ("put_in_menu", False)),
-    ((strings.LOGIN,), ("start_at_login", True)),
-    ((strings.NOTIFICATIONS,), ("notifications", False)),
-    ((strings.SETTINGS,), ("settings",)),
+    ((strings.HISTORY,), ("open_history",)),
+    ((strings.CONTEXT_MENU,), ("set_in_menu", False)),
+    ((strings.START_AT_LOGIN,), ("set_start_at_login", True)),
+    ((strings.NOTIFICATIONS,), ("set_notifications", False)),
+    ((strings.SETTINGS,), ("open_settings",)),
     ((strings.QUIT,), ("quit",)),
 ]
 
@@ -90,8 +90,10 @@ def test_a_click_does_what_its_label_says(labels: tuple[str, ...], done: tuple[A
 
 def test_check_marks_show_what_is_so() -> None:
     menu = entries(FULL)
-    marks = {label: find(menu, label).checked for label in (strings.PAUSE, strings.MENU, strings.LOGIN)}
-    assert marks == {strings.PAUSE: False, strings.MENU: True, strings.LOGIN: False}
+    marks = {
+        label: find(menu, label).checked for label in (strings.PAUSE, strings.CONTEXT_MENU, strings.START_AT_LOGIN)
+    }
+    assert marks == {strings.PAUSE: False, strings.CONTEXT_MENU: True, strings.START_AT_LOGIN: False}
     assert [item.checked for item in find(menu, strings.FOLDERS).submenu][:2] == [True, False]
     radios = list(find(menu, strings.OUTPUT).submenu)
     assert [(item.text, item.checked, item.radio) for item in radios] == [
@@ -126,7 +128,7 @@ def test_nothing_to_do_nothing_done_nothing_watched() -> None:
     ],
 )
 def test_icon_and_first_line_agree(seen: Overview, state: str, status: str) -> None:
-    assert (state_of(seen), status_of(seen, "3 of 12, about 8 s")) == (state, status)
+    assert (icon_state(seen), describe_status(seen, "3 of 12, about 8 s")) == (state, status)
 
 
 def test_problems_are_in_the_menu_whole_but_not_without_end() -> None:
@@ -139,15 +141,15 @@ def test_problems_are_in_the_menu_whole_but_not_without_end() -> None:
 
 
 def test_a_folders_problem_stands_first_in_its_menu() -> None:
-    seen = Overview(folders=(Watched(HOLIDAY, problem="it is not there."),))
+    seen = Overview(folders=(WatchedFolder(HOLIDAY, problem="it is not there."),))
     assert next(iter(find(entries(seen), strings.FOLDERS, str(HOLIDAY)).submenu)).text == "it is not there."
 
 
 def test_about_says_what_keeps_it_offline() -> None:
     lines = [item.text for item in find(entries(FULL), strings.ABOUT).submenu]
     assert lines[2] == "Offline: verified by seccomp"
-    for offline, said in ((None, strings.OFFLINE_LATER), ("", strings.OFFLINE_NOT)):
-        assert find(entries(Overview(offline=offline)), strings.ABOUT, said)
+    for offline, said in ((None, strings.OFFLINE_UNKNOWN), ("", strings.OFFLINE_UNVERIFIABLE)):
+        assert find(entries(Overview(offline_by=offline)), strings.ABOUT, said)
 
 
 def test_odd_names_cannot_break_the_menu() -> None:

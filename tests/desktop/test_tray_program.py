@@ -120,15 +120,15 @@ def test_every_item_of_the_menu_does_what_it_says(desk: Desk) -> None:
 
     click(strings.PAUSE)
     desk.shows(strings.PAUSE, mark=1)
-    assert program.ask("status")["paused"]
+    assert program.run_json("status")["paused"]
     click(strings.PAUSE)
     desk.shows(strings.PAUSE, mark=0)
-    assert not program.ask("status")["paused"]
+    assert not program.run_json("status")["paused"]
 
     click(strings.FOLDERS, here, strings.WATCH)
     desk.shows(strings.FOLDERS, here, mark=0)
     assert not desk.settings().folders[0].enabled
-    wait_for(lambda: program.ask("status")["folders"][0]["state"] == "off", WITHIN)
+    wait_for(lambda: program.run_json("status")["folders"][0]["state"] == "off", WITHIN)
     click(strings.FOLDERS, here, strings.WATCH)
     desk.shows(strings.FOLDERS, here, strings.WATCH, mark=1)
     assert desk.settings().folders[0].enabled
@@ -159,7 +159,7 @@ def test_every_item_of_the_menu_does_what_it_says(desk: Desk) -> None:
     wait_for(lambda: host.labels(strings.RECENT) == [strings.NOTHING_YET], WITHIN)
     assert any(notice["title"] == "2 cut-outs are in the trash" for notice in desk.daemon.shown)
 
-    for label, key in ((strings.MENU, "menu"), (strings.LOGIN, "autostart")):
+    for label, key in ((strings.CONTEXT_MENU, "menu"), (strings.START_AT_LOGIN, "autostart")):
         click(label)
         desk.shows(label, mark=1)
         state = json.loads(program(key, "status", "--json"))
@@ -179,7 +179,7 @@ def test_every_item_of_the_menu_does_what_it_says(desk: Desk) -> None:
 
     assert host.properties()["ItemIsMenu"]  # a left click opens it, too
     rest = actions(host.menu()) - clicked
-    assert rest == {(strings.QUIT,), *((strings.FOLDERS, shown, label) for label in strings.OF_A_FOLDER)}
+    assert rest == {(strings.QUIT,), *((strings.FOLDERS, shown, label) for label in strings.FOLDER_MENU_LABELS)}
     process = program.process
     assert process is not None
     host.click(strings.QUIT)
@@ -200,8 +200,8 @@ def test_what_is_changed_elsewhere_changes_in_the_menu_within_a_second(desk: Des
 
     changes(lambda: desk.program("pause"), strings.PAUSE, mark=1)
     changes(lambda: desk.program("resume"), strings.PAUSE, mark=0)
-    changes(lambda: desk.program("autostart", "on"), strings.LOGIN, mark=1)
-    changes(lambda: desk.program("autostart", "off"), strings.LOGIN, mark=0)
+    changes(lambda: desk.program("autostart", "on"), strings.START_AT_LOGIN, mark=1)
+    changes(lambda: desk.program("autostart", "off"), strings.START_AT_LOGIN, mark=0)
     changes(lambda: desk.config.write_text('recipe = "white"'), strings.OUTPUT, "White background", mark=1)
     changes(lambda: desk.config.write_text("notifications = false"), strings.NOTIFICATIONS, mark=0)
     desk.config.write_text("nonsense = 1")
@@ -264,14 +264,14 @@ def test_a_first_start_offers_and_does_only_what_is_accepted(desk: Desk) -> None
     assert len(desk.host.item(strings.SET_UP)["children"]) == 5
 
     desk.daemon.press(0, strings.WELCOME_MENU)
-    desk.shows(strings.MENU, mark=1)
+    desk.shows(strings.CONTEXT_MENU, mark=1)
     wait_for(lambda: len(desk.host.item(strings.SET_UP)["children"]) == 4, WITHIN)
     assert not pictures.exists()
     folder = "~/Pictures/Remove background"
     desk.host.click(strings.SET_UP, strings.OFFER_FOLDER.format(folder=folder))
     wait_for(lambda: folder in desk.host.labels(strings.FOLDERS), WITHIN)
     assert [path.name for path in pictures.iterdir()] == ["Remove background"]
-    desk.host.click(strings.SET_UP, strings.OFFER_OVER)
+    desk.host.click(strings.SET_UP, strings.DECLINE_SETUP)
     wait_for(lambda: strings.SET_UP not in desk.host.labels(), WITHIN)
     assert not json.loads(desk.program("autostart", "status", "--json"))["autostart"]
 
@@ -295,13 +295,13 @@ def test_all_that_was_offered_is_done_even_if_one_part_fails_and_is_not_offered_
     desk.start(first=True)
     desk.daemon.wait(1)
     desk.daemon.press(0, strings.WELCOME_ALL)
-    desk.shows(strings.LOGIN, mark=1)
+    desk.shows(strings.START_AT_LOGIN, mark=1)
     wait_for(lambda: "~/Pictures/Remove background" in desk.host.labels(strings.FOLDERS), WITHIN)
     assert taken.read_text() == "the person's own"
     assert any(notice["title"] == strings.FAILED for notice in desk.daemon.shown)
     wait_for(lambda: strings.SET_UP not in desk.host.labels(), WITHIN)
-    desk.host.click(strings.LOGIN)
-    desk.shows(strings.LOGIN, mark=0)
+    desk.host.click(strings.START_AT_LOGIN)
+    desk.shows(strings.START_AT_LOGIN, mark=0)
     assert strings.SET_UP not in desk.host.labels()
 
 

@@ -8,7 +8,7 @@ from typing import NoReturn
 import pytest
 
 from watcher.folders import mounts
-from watcher.folders.mounts import kind_of
+from watcher.folders.mounts import file_system_type
 
 MOUNTS = r"""22 27 0:21 / /proc rw,nosuid,nodev,noexec,relatime shared:14 - proc proc rw
 27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda2 rw,errors=remount-ro
@@ -40,29 +40,31 @@ MOUNTS = r"""22 27 0:21 / /proc rw,nosuid,nodev,noexec,relatime shared:14 - proc
     ],
 )
 def test_a_path_is_on_the_innermost_mount_that_holds_it(path: str, kind: str) -> None:
-    assert kind_of(path, MOUNTS) == kind
+    assert file_system_type(path, MOUNTS) == kind
 
 
 def test_a_later_mount_on_a_parent_hides_what_was_mounted_below() -> None:
     lines = MOUNTS.splitlines()
-    assert kind_of("/home/me/NAS/local/2024", "\n".join(reversed(lines))) != "xfs"
+    assert file_system_type("/home/me/NAS/local/2024", "\n".join(reversed(lines))) != "xfs"
 
 
 def test_a_mount_point_with_an_odd_name_harms_no_other() -> None:
     odd = "90 28 0:99 / /mnt/a\x0cb\u2028c rw - ext4 /dev/sdz rw"
-    assert kind_of("/home/me/NAS/local/2024", f"{odd}\n\n{MOUNTS}") == "xfs"
-    assert kind_of("/mnt/a\x0cb\u2028c/d", f"{MOUNTS}\n{odd}\n") == "ext4"
+    assert file_system_type("/home/me/NAS/local/2024", f"{odd}\n\n{MOUNTS}") == "xfs"
+    assert file_system_type("/mnt/a\x0cb\u2028c/d", f"{MOUNTS}\n{odd}\n") == "ext4"
 
 
 def test_of_two_mounts_on_one_point_the_later_hides_the_earlier() -> None:
     lines = MOUNTS.splitlines()
-    assert kind_of("/auto/pictures", "\n".join(lines)) == "nfs4"
-    assert kind_of("/auto/pictures", "\n".join([*lines, "80 71 254:7 / /auto rw - vfat /dev/sdc1 rw"])) == "vfat"
+    assert file_system_type("/auto/pictures", "\n".join(lines)) == "nfs4"
+    assert (
+        file_system_type("/auto/pictures", "\n".join([*lines, "80 71 254:7 / /auto rw - vfat /dev/sdc1 rw"])) == "vfat"
+    )
 
 
 def test_where_no_mount_is_known_the_kind_is_not_known() -> None:
-    assert kind_of("/home", "") == ""
-    assert kind_of("/home", "40 27 254:1 / /other rw - ext4 /dev/vda rw") == ""
+    assert file_system_type("/home", "") == ""
+    assert file_system_type("/home", "40 27 254:1 / /other rw - ext4 /dev/vda rw") == ""
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from watcher.folders.selection import pictures
+from watcher.folders.selection import find_pictures
 
 
 def touch(*paths: Path) -> None:
@@ -16,32 +16,32 @@ def touch(*paths: Path) -> None:
 
 def test_a_folder_stands_for_the_pictures_directly_in_it(tmp_path: Path) -> None:
     touch(*(tmp_path / name for name in ("b.JPG", "a.png", "notes.txt", ".hidden.jpg", "a_nobg.png", "sub/c.jpg")))
-    assert pictures([tmp_path]) == [tmp_path / "a.png", tmp_path / "b.JPG"]
+    assert find_pictures([tmp_path]) == [tmp_path / "a.png", tmp_path / "b.JPG"]
 
 
 def test_recursive_takes_the_folders_in_it_but_follows_no_link(tmp_path: Path) -> None:
     touch(tmp_path / "a.jpg", tmp_path / "sub/deep/c.jpg")
     (tmp_path / "sub" / "loop").symlink_to(tmp_path)
-    assert pictures([tmp_path], recursive=True) == [tmp_path / "a.jpg", tmp_path / "sub/deep/c.jpg"]
+    assert find_pictures([tmp_path], recursive=True) == [tmp_path / "a.jpg", tmp_path / "sub/deep/c.jpg"]
 
 
 def test_a_file_stands_for_itself_whatever_it_is_called(tmp_path: Path) -> None:
     touch(tmp_path / "a_nobg.png", tmp_path / "text")
     chosen = [tmp_path / "a_nobg.png", tmp_path / "text", tmp_path / "missing.jpg"]
-    assert pictures(chosen) == chosen
+    assert find_pictures(chosen) == chosen
 
 
 def test_each_picture_comes_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     touch(tmp_path / "a.jpg")
     monkeypatch.chdir(tmp_path)
-    assert pictures([Path("a.jpg"), Path(), tmp_path / "." / "a.jpg"]) == [tmp_path / "a.jpg"]
+    assert find_pictures([Path("a.jpg"), Path(), tmp_path / "." / "a.jpg"]) == [tmp_path / "a.jpg"]
 
 
 def test_a_folder_without_pictures_stands_for_itself_so_that_it_is_reported(tmp_path: Path) -> None:
-    assert pictures([tmp_path]) == [tmp_path]
+    assert find_pictures([tmp_path]) == [tmp_path]
 
 
 def test_a_link_keeps_its_own_name_and_place(tmp_path: Path) -> None:
     touch(tmp_path / "real.jpg")
     os.symlink("real.jpg", tmp_path / "link.jpg")
-    assert pictures([tmp_path / "link.jpg"]) == [tmp_path / "link.jpg"]
+    assert find_pictures([tmp_path / "link.jpg"]) == [tmp_path / "link.jpg"]

@@ -48,9 +48,9 @@ def test_reading_a_file_does_not_keep_it_waiting(settling: Settling, what: str) 
 def test_noting_a_file_again_does_not_start_its_time_anew_unless_it_changed(settling: Settling) -> None:
     settling.note("a", 10.0, status())
     settling.note("a", 11.0, status())
-    assert settling.next_look() == 12.0
+    assert settling.next_due_at() == 12.0
     settling.note("a", 11.5, status(st_size=2))
-    assert settling.next_look() == 13.5
+    assert settling.next_due_at() == 13.5
 
 
 def test_a_growing_file_is_not_ready(settling: Settling, tmp_path: Path) -> None:
@@ -74,12 +74,12 @@ def test_an_empty_or_vanished_file_is_forgotten_and_waits_anew_when_it_is_back(
 
 
 def test_each_file_has_its_own_time(settling: Settling) -> None:
-    assert settling.next_look() is None
+    assert settling.next_due_at() is None
     settling.note("late", 11.0, status())
     settling.note("early", 10.0, status())
     assert settling.due(11.9) == []
-    assert settling.next_look() == 12.0
+    assert settling.next_due_at() == 12.0
     assert settling.due(12.0) == ["early"]
     assert sorted(settling.due(13.0)) == ["early", "late"]
     assert settling.has_settled("early", 12.0, status())
-    assert settling.next_look() == 13.0
+    assert settling.next_due_at() == 13.0

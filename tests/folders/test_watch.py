@@ -17,10 +17,17 @@ from tests.conftest import wait_for
 from watcher.config import Folder
 from watcher.folders import mounts
 from watcher.folders import watch as folders
-from watcher.folders.watch import GAP, SWEEP, Watcher, is_candidate, is_foreign_folder, is_ordinary
+from watcher.folders.watch import (
+    MAX_UNACCOUNTED_SECONDS,
+    SWEEP_INTERVAL_SECONDS,
+    Watcher,
+    is_candidate,
+    is_excluded_folder,
+    is_local_nonempty_file,
+)
 from watcher.queue import store
 from watcher.queue.journal import Job, Journal
-from watcher.queue.waiting import QUIET, Waiting
+from watcher.queue.waiting import SETTLE_SECONDS, JournalQueue
 from watcher.recipe import Measure, Recipe
 
 
@@ -34,7 +41,7 @@ class Lab:
         self.state = tmp_path / "state"
         self.state.mkdir()
         self.journal = Journal(self.state)
-        self.watcher = Watcher(self.journal, clock=lambda: self.now, wall=lambda: self.now)
+        self.watcher = Watcher(self.journal, clock=lambda: self.now, wall_clock=lambda: self.now)
 
     def watch(self, **options: Any) -> None:
         """Watch `top` so."""
@@ -58,13 +65,13 @@ class Lab:
 
     def sweep(self) -> None:
         """Begin with a sweep, and let what it found settle."""
-        self.after(SWEEP + 1)
-        self.after(QUIET)
+        self.after(SWEEP_INTERVAL_SECONDS + 1)
+        self.after(SETTLE_SECONDS)
 
     def queued(self) -> list[str]:
         """What waits, below `top`; it is as if it had been done then."""
         found = []
-        while (job := self.journal.next()) is not None:
+        while (job := self.journal.next_job()) is not None:
             found.append(str(job.source.relative_to(self.top)))
             self.journal.record(replace(job, source_hash=os.urandom(4).hex()), state="done")
         return sorted(found)
@@ -94,15 +101,15 @@ def test_what_is_unfinished_hidden_or_ours_is_no_candidate(name: str) -> None:
 
 @pytest.mark.parametrize("name", [".git", "@eaDir", "#recycle", "$RECYCLE.BIN", ".Trash-1000", "Trash", "~x"])
 def test_a_recursive_watch_stays_out_of_hidden_folders_and_trash(name: str) -> None:
-    assert is_foreign_folder(name)
-    assert not is_foreign_folder("holiday")
+    assert is_excluded_folder(name)
+    assert not is_excluded_folder("holiday")
 
 
 def test_a_placeholder_of_a_cloud_is_never_opened() -> None:
     regular = {"st_mode": stat.S_IFREG | 0o644, "st_size": 5}
-    assert is_ordinary(SimpleNamespace(**regular))  # type: ignore[arg-type]
+    assert is_local_nonempty_file(SimpleNamespace(**regular))  # type: ignore[arg-type]
     for elsewhere in ({"st_file_attributes": 0x400000}, {"st_file_attributes": 0x1000}, {"st_flags": 0x40000000}):
-        assert not is_ordinary(SimpleNamespace(**regular, **elsewhere))  # type: ignore[arg-type]
+        assert not is_local_nonempty_file(SimpleNamespace(**regular, **elsewhere))  # type: ignore[arg-type]
 
 
 def test_what_lies_in_the_folder_at_the_start_is_done(lab: Lab) -> None:
@@ -123,11 +130,11 @@ def test_a_file_is_taken_when_it_has_been_the_same_for_two_seconds(lab: Lab) -> 
     path = lab.write("a.jpg", "begin")
     for _ in range(5):
         lab.hint(path)
-        lab.after(QUIET - 0.5)
+        lab.after(SETTLE_SECONDS - 0.5)
         assert lab.queued() == []
         path.write_text(path.read_text() + "more")
-    lab.after(QUIET - 0.5)  # sees the last change
-    lab.after(QUIET - 0.5)
+    lab.after(SETTLE_SECONDS - 0.5)  # sees the last change
+    lab.after(SETTLE_SECONDS - 0.5)
     assert lab.queued() == []
     lab.after(0.5)
     assert lab.queued() == ["a.jpg"]
@@ -141,7 +148,7 @@ def test_an_empty_file_waits_for_its_content(lab: Lab) -> None:
     path.write_text("x")
     lab.hint(path)
     lab.after(0.1)
-    lab.after(QUIET)
+    lab.after(SETTLE_SECONDS)
     assert lab.queued() == ["a.jpg"]
 
 
@@ -150,7 +157,7 @@ def test_a_file_that_goes_before_it_has_settled_is_forgotten(lab: Lab) -> None:
     lab.watch()
     lab.after(1)
     path.unlink()
-    lab.after(QUIET)
+    lab.after(SETTLE_SECONDS)
     assert lab.queued() == []
 
 
@@ -161,7 +168,7 @@ def test_an_edit_is_queued_and_something_known_is_not(lab: Lab) -> None:
     assert lab.queued() == ["a.jpg"]
     lab.hint(path)
     lab.after(0.1)
-    lab.after(QUIET)
+    lab.after(SETTLE_SECONDS)
     assert lab.queued() == []
     path.write_text("another content")
     lab.sweep()
@@ -191,7 +198,7 @@ def test_a_recursive_watch_goes_into_sub_folders_but_not_into_all(lab: Lab) -> N
         lab.hint(lab.write(name))
     lab.hint(lab.write("x/new.jpg"))
     lab.after(0.1)
-    lab.after(QUIET)
+    lab.after(SETTLE_SECONDS)
     assert lab.queued() == ["x/new.jpg"]
 
 
@@ -201,7 +208,7 @@ def test_a_watch_that_is_not_recursive_takes_no_hint_from_below(lab: Lab) -> Non
     lab.hint(lab.write("x/b.jpg"))
     lab.hint(lab.write("a.jpg"))
     lab.after(0.1)
-    lab.after(QUIET)
+    lab.after(SETTLE_SECONDS)
     assert lab.queued() == ["a.jpg"]
 
 
@@ -210,9 +217,9 @@ def test_of_nested_watches_the_inner_one_counts(lab: Lab) -> None:
     lab.write("x/b.jpg")
     lab.watcher.configure([Folder(lab.top, recursive=True), Folder(lab.top / "x", recipe=inner)])
     lab.sweep()
-    job = lab.journal.next()
+    job = lab.journal.next_job()
     assert job is not None
-    assert (job.recipe, job.watch, job.place) == (inner.key(), lab.top / "x", lab.top / "x" / "cut")
+    assert (job.recipe, job.watch, job.destination) == (inner.key(), lab.top / "x", lab.top / "x" / "cut")
     assert lab.queued() == ["x/b.jpg"]
 
 
@@ -221,13 +228,13 @@ def test_a_folder_that_goes_and_comes_back_is_watched_again(lab: Lab) -> None:
     lab.sweep()
     lab.top.rmdir()
     lab.after(1)
-    assert "missing" in (lab.journal.setting("folders") or "")
+    assert "missing" in (lab.journal.get_setting("folders") or "")
     lab.top.mkdir()
     lab.write("a.jpg")
     lab.after(1)
-    lab.after(QUIET)
+    lab.after(SETTLE_SECONDS)
     assert lab.queued() == ["a.jpg"]
-    assert "missing" not in (lab.journal.setting("folders") or "")
+    assert "missing" not in (lab.journal.get_setting("folders") or "")
 
 
 def test_a_folder_that_we_may_not_look_into_is_told_and_watched_when_we_may(
@@ -238,10 +245,10 @@ def test_a_folder_that_we_may_not_look_into_is_told_and_watched_when_we_may(
         patch.setattr(os, "access", lambda *_: False)
         lab.watch()
         lab.sweep()
-        assert "Check its permissions." in (lab.journal.setting("folders") or "")
+        assert "Check its permissions." in (lab.journal.get_setting("folders") or "")
         assert lab.queued() == []
     lab.after(1)
-    lab.after(QUIET)
+    lab.after(SETTLE_SECONDS)
     assert lab.queued() == ["a.jpg"]
 
 
@@ -252,8 +259,8 @@ def test_what_waits_in_an_inner_watch_that_ends_is_the_outer_ones(lab: Lab) -> N
     lab.sweep()
     lab.watcher.configure([outer])
     lab.after(1)
-    lab.after(QUIET)
-    job = lab.journal.next()
+    lab.after(SETTLE_SECONDS)
+    job = lab.journal.next_job()
     assert job is not None
     assert job.watch == lab.top
 
@@ -263,15 +270,15 @@ def test_after_a_gap_in_time_all_folders_are_gone_through(lab: Lab) -> None:
     lab.sweep()
     lab.write("a.jpg")
     lab.after(1)
-    lab.after(QUIET)
+    lab.after(SETTLE_SECONDS)
     assert lab.queued() == []  # no hint, and the sweep is not due
-    lab.after(GAP + 2)  # we were stopped, or the machine slept
-    lab.after(QUIET)
+    lab.after(MAX_UNACCOUNTED_SECONDS + 2)  # we were stopped, or the machine slept
+    lab.after(SETTLE_SECONDS)
     assert lab.queued() == ["a.jpg"]
 
 
 def test_a_burst_or_a_lost_event_makes_a_sweep(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folders, "MOST_HINTS", 10)
+    monkeypatch.setattr(folders, "MAX_HINTS", 10)
     lab.watch()
     lab.sweep()
     for number in range(30):
@@ -279,7 +286,7 @@ def test_a_burst_or_a_lost_event_makes_a_sweep(lab: Lab, monkeypatch: pytest.Mon
         if number < 11:
             lab.hint(path)
     lab.after(0.1)
-    lab.after(QUIET)
+    lab.after(SETTLE_SECONDS)
     assert len(lab.queued()) == 30
 
 
@@ -288,7 +295,7 @@ def test_what_watchdog_says_of_an_overflow_makes_a_sweep(lab: Lab) -> None:
     lab.sweep()
     lab.watcher.start(lab.state)
     try:
-        lab.watcher._overflow.setLevel(logging.WARNING)
+        lab.watcher._overflow_handler.setLevel(logging.WARNING)
         logging.getLogger("watchdog.observers.inotify_c").warning(
             "Inotify queue overflowed; filesystem events were lost"
         )
@@ -301,9 +308,9 @@ def test_a_folder_that_is_no_longer_watched_is_left_alone(lab: Lab) -> None:
     lab.write("a.jpg")
     lab.watch()
     lab.sweep()
-    assert lab.journal.counts()["queued"] == 1
+    assert lab.journal.counts_by_state()["queued"] == 1
     lab.watcher.configure([])
-    assert lab.journal.counts()["queued"] == 0
+    assert lab.journal.counts_by_state()["queued"] == 0
     lab.write("b.jpg")
     lab.sweep()
     assert lab.queued() == []
@@ -319,7 +326,7 @@ def test_another_recipe_does_the_pictures_again(lab: Lab) -> None:
     assert lab.queued() == ["a.jpg"]
 
 
-WHITE, CROP = Recipe(background="#ffffff"), Recipe(crop=Measure(5, percent=True))
+WHITE, CROP = Recipe(background="#ffffff"), Recipe(crop=Measure(5, is_percent=True))
 
 
 def restart(lab: Lab) -> None:
@@ -327,7 +334,7 @@ def restart(lab: Lab) -> None:
     lab.journal.close()
     lab.journal = Journal(lab.state)
     lab.journal.recover()
-    lab.watcher = Watcher(lab.journal, clock=lambda: lab.now, wall=lambda: lab.now)
+    lab.watcher = Watcher(lab.journal, clock=lambda: lab.now, wall_clock=lambda: lab.now)
 
 
 def keeps_running(_lab: Lab) -> None:
@@ -353,7 +360,7 @@ def test_another_default_recipe_is_for_new_pictures_only(lab: Lab, meanwhile: Ca
         for path in (old, new):
             lab.hint(path)
         lab.after(0.1)
-        lab.after(QUIET)
+        lab.after(SETTLE_SECONDS)
         assert lab.queued() == []
     old.write_text("edited")
     lab.sweep()
@@ -368,15 +375,15 @@ def test_what_waits_under_an_earlier_default_is_done_under_the_new_one(
         lab.write(name)
     lab.watch(follows=Recipe())
     lab.sweep()
-    first = lab.journal.next()
+    first = lab.journal.next_job()
     assert first is not None
     lab.journal.record(replace(first, source_hash="1"), state="done")
-    second = lab.journal.next()
+    second = lab.journal.next_job()
     assert second is not None
     lab.journal.put_back(replace(second, source_hash="2"))
     meanwhile(lab)
     lab.watch(recipe=WHITE, follows=Recipe())
-    assert lab.journal.waiting() == (0, 0)
+    assert lab.journal.pending_counts() == (0, 0)
     lab.sweep()
     assert [(job.source.name, job.recipe) for job in waiting(lab)] == [("b.jpg", WHITE.key()), ("c.jpg", WHITE.key())]
 
@@ -385,19 +392,19 @@ def test_what_is_in_the_worker_s_hands_is_not_done_twice(lab: Lab) -> None:
     lab.write("a.jpg")
     lab.watch(follows=Recipe())
     lab.sweep()
-    job = lab.journal.next()
+    job = lab.journal.next_job()
     assert job is not None
     assert lab.journal.start(replace(job, source_hash="1", model="m")) is not None
     lab.watch(recipe=WHITE, follows=Recipe())
     lab.sweep()
-    assert lab.journal.waiting() == (0, 1)
+    assert lab.journal.pending_counts() == (0, 1)
 
 
 def test_what_a_person_did_by_the_default_of_that_time_is_not_done_by_the_next(lab: Lab) -> None:
     """Nor what was tried again: both are a person's requests, whichever folder they lie in."""
     path = lab.write("a.jpg")
     lab.journal.enqueue([(os.fsencode(path), 1, None)])
-    job = lab.journal.next()
+    job = lab.journal.next_job()
     assert job is not None
     seen = store.signature(path.stat())
     assert lab.journal.start(replace(job, source_hash="1", signature=seen, model="m")) is not None
@@ -425,7 +432,7 @@ def test_a_folder_that_gets_a_setting_of_its_own_does_all_again(
     lab.watch(recipe=recipe, follows=follows)
     lab.sweep()
     (job,) = waiting(lab)
-    assert Waiting(lab.journal).known(replace(job, source_hash="1")) is None
+    assert JournalQueue(lab.journal).find_earlier_job(replace(job, source_hash="1")) is None
     assert lab.queued() == ["a.jpg"]
     lab.sweep()
     assert lab.queued() == []
@@ -433,21 +440,21 @@ def test_a_folder_that_gets_a_setting_of_its_own_does_all_again(
 
 def waiting(lab: Lab) -> list[Job]:
     """The jobs that wait."""
-    return [job for job in lab.journal.jobs(range(1, 20)) if job.state == "queued"]
+    return [job for job in lab.journal.find_jobs(range(1, 20)) if job.state == "queued"]
 
 
 def test_a_folder_that_is_switched_off_is_left_alone_until_it_is_on_again(lab: Lab) -> None:
     done, left = lab.write("a.jpg"), lab.write("b.jpg")
     lab.watch()
     lab.sweep()
-    first = lab.journal.next()
+    first = lab.journal.next_job()
     assert first is not None
     assert first.source == done
     lab.journal.record(replace(first, source_hash="1"), state="done")
-    assert lab.journal.waiting() == (1, 0)
+    assert lab.journal.pending_counts() == (1, 0)
     lab.watch(enabled=False)
-    assert lab.journal.waiting() == (0, 0)
-    assert lab.journal.setting("folders") == "{}"
+    assert lab.journal.pending_counts() == (0, 0)
+    assert lab.journal.get_setting("folders") == "{}"
     lab.hint(lab.write("c.jpg"))
     lab.sweep()
     assert lab.queued() == []
@@ -462,7 +469,7 @@ def test_a_picture_that_settles_while_its_folder_is_switched_off_waits_for_it_to
     lab.hint(lab.write("a.jpg"))
     lab.after(0.1)
     lab.watch(enabled=False)
-    lab.after(QUIET)
+    lab.after(SETTLE_SECONDS)
     assert lab.queued() == []
     lab.watch()
     lab.sweep()
@@ -475,13 +482,13 @@ def test_a_folder_that_is_switched_off_is_no_part_of_the_one_around_it(lab: Lab)
         lab.write(name)
     lab.watcher.configure([around, Folder(lab.top / "off", enabled=False)])
     lab.sweep()
-    assert lab.watcher._roots[str(lab.top)].directories == 1  # it is not even gone through
+    assert lab.watcher._roots[str(lab.top)].directory_count == 1  # it is not even gone through
     assert lab.queued() == ["a.jpg"]
     lab.hint(lab.write("off/d.jpg"))
     lab.hint(lab.top / "off")
     lab.hint(lab.top / "off" / "deep")
     lab.after(0.1)
-    lab.after(QUIET)
+    lab.after(SETTLE_SECONDS)
     assert lab.queued() == []
     lab.watcher.configure([around])
     lab.sweep()
@@ -492,28 +499,28 @@ def test_where_the_system_does_not_tell_we_look_more_often(lab: Lab, monkeypatch
     monkeypatch.setattr(mounts, "must_poll", lambda _path: True)
     lab.watch()
     lab.sweep()
-    assert '"polled"' in (lab.journal.setting("folders") or "")
+    assert '"polled"' in (lab.journal.get_setting("folders") or "")
     lab.write("a.jpg")
-    lab.after(folders.POLL)
-    lab.after(QUIET)
+    lab.after(folders.POLL_INTERVAL_SECONDS)
+    lab.after(SETTLE_SECONDS)
     assert lab.queued() == ["a.jpg"]
 
 
 def test_after_a_loss_of_the_records_what_was_there_is_adopted_and_what_comes_later_is_new(lab: Lab) -> None:
-    lab.journal.set("rebuild", "1")
-    lab.watcher = Watcher(lab.journal, clock=lambda: lab.now, wall=lambda: lab.now)
+    lab.journal.set_setting("rebuild", "1")
+    lab.watcher = Watcher(lab.journal, clock=lambda: lab.now, wall_clock=lambda: lab.now)
     lab.write("a.jpg")
     lab.watch()
     lab.sweep()
-    job = lab.journal.next()
+    job = lab.journal.next_job()
     assert job is not None
     assert job.adopt
     assert lab.queued() == ["a.jpg"]
     lab.after(1)
-    assert lab.journal.setting("rebuild") is None
+    assert lab.journal.get_setting("rebuild") is None
     lab.write("b.jpg")
     lab.sweep()
-    later = lab.journal.next()
+    later = lab.journal.next_job()
     assert later is not None
     assert not later.adopt
 
@@ -539,7 +546,7 @@ def test_watchdog_tells_of_new_renamed_and_moved_in_files(told: Lab, tmp_path: P
 
     def all_queued() -> bool:
         told.watcher.step()
-        return told.journal.counts()["queued"] == 3
+        return told.journal.counts_by_state()["queued"] == 3
 
     wait_for(all_queued)
     assert told.queued() == ["download.png", "new.jpg", "tree/deep/moved.jpg"]
@@ -557,7 +564,7 @@ def test_a_thread_of_watchdog_that_has_ended_is_replaced(told: Lab) -> None:
 
     def queued() -> bool:
         told.watcher.step()
-        return told.journal.counts()["queued"] == 1
+        return told.journal.counts_by_state()["queued"] == 1
 
     wait_for(queued)
 
@@ -568,7 +575,7 @@ def test_a_client_that_knocks_wakes_us(tmp_path: Path) -> None:
     lab.watcher = Watcher(lab.journal, lambda: knocks.append(None))
     lab.watcher.start(lab.state)
     try:
-        store.add(str(lab.state), [(b"/pictures/a.jpg", 1, False)])
+        store.open_and_enqueue(str(lab.state), [(b"/pictures/a.jpg", 1, False)])
         wait_for(lambda: knocks)
     finally:
         lab.watcher.stop()
@@ -583,8 +590,8 @@ def test_a_picture_of_the_person_s_is_done_whatever_its_name_ends_with(lab: Lab)
 
 
 def test_after_a_loss_of_the_records_their_names_must_do(lab: Lab) -> None:
-    lab.journal.set("rebuild", "1")
-    lab.watcher = Watcher(lab.journal, clock=lambda: lab.now, wall=lambda: lab.now)
+    lab.journal.set_setting("rebuild", "1")
+    lab.watcher = Watcher(lab.journal, clock=lambda: lab.now, wall_clock=lambda: lab.now)
     for name in ("a.jpg", "a_white.jpg", "a_white-2.jpg"):
         lab.write(name)
     lab.watch(recipe=Recipe(suffix="_white"))
@@ -601,8 +608,8 @@ def test_what_the_journal_knows_as_an_output_is_no_source(lab: Lab, told: bool) 
     path = lab.write("a_white.jpg")
     if told:
         lab.hint(path)
-        lab.after(QUIET + 1)
-        lab.after(QUIET + 1)
+        lab.after(SETTLE_SECONDS + 1)
+        lab.after(SETTLE_SECONDS + 1)
     else:
         lab.sweep()
     assert lab.queued() == []
@@ -613,8 +620,8 @@ def test_what_waits_under_the_folder_s_old_recipe_is_forgotten(lab: Lab) -> None
     lab.watch()
     lab.sweep()
     lab.watch(recipe=Recipe(mask=True))
-    assert lab.journal.counts()["queued"] == 0
+    assert lab.journal.counts_by_state()["queued"] == 0
     lab.sweep()
-    waiting = lab.journal.next()
+    waiting = lab.journal.next_job()
     assert waiting is not None
     assert waiting.recipe == '{"mask": true}'

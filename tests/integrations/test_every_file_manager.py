@@ -14,11 +14,21 @@ from typing import ClassVar
 
 import pytest
 
-from integrations import base, managers, processes, start_at_login
-from integrations.base import File, Manager, Setup, TakenError
+from integrations import autostart_target, base, file_managers, processes
+from integrations.base import File, IntegrationError, Setup, Target
 from integrations.linux import quoting
-from integrations.verbs import MORE, REMOVE, flat, verbs
-from tests.support.menus import GOLDEN_CLIENT, GOLDEN_PROGRAM, ODD, OWN, TARGETS, files, make_setup, tree, without_times
+from integrations.verbs import REMOVE_LABEL, SUBMENU_LABEL, build_verbs, flat_label
+from tests.support.menus import (
+    CUSTOM_RECIPES,
+    GOLDEN_CLIENT,
+    GOLDEN_PROGRAM,
+    ODD_NAME,
+    TARGETS,
+    make_setup,
+    owned_files,
+    snapshot_tree,
+    without_times,
+)
 from tests.support.program import ROOT
 
 GOLDEN = ROOT / "tests" / "golden"
@@ -29,93 +39,98 @@ def setup(tmp_path: Path) -> Setup:
     return make_setup(tmp_path)
 
 
-@pytest.fixture(params=TARGETS, ids=lambda one: f"{one.key}-{'macos' if one is start_at_login('darwin') else 'linux'}")
-def manager(request: pytest.FixtureRequest) -> Manager:
-    one: Manager = request.param
+@pytest.fixture(
+    params=TARGETS, ids=lambda one: f"{one.key}-{'macos' if one is autostart_target('darwin') else 'linux'}"
+)
+def manager(request: pytest.FixtureRequest) -> Target:
+    one: Target = request.param
     return one
 
 
-def test_install_twice_is_install_once(manager: Manager, setup: Setup) -> None:
+def test_install_twice_is_install_once(manager: Target, setup: Setup) -> None:
     first = base.install(manager, setup)
     assert first.changed
     assert not first.problems
-    once = tree(setup.home)
+    once = snapshot_tree(setup.home)
     second = base.install(manager, setup)
     assert not second.changed
-    assert second.where == first.where
-    assert {**tree(setup.home), ".local/state/nobg/menu.json": ()} == {**once, ".local/state/nobg/menu.json": ()}
+    assert second.addresses == first.addresses
+    assert {**snapshot_tree(setup.home), ".local/state/nobg/menu.json": ()} == {
+        **once,
+        ".local/state/nobg/menu.json": (),
+    }
 
 
-def test_what_is_there_is_what_the_record_says(manager: Manager, setup: Setup) -> None:
+def test_what_is_there_is_what_the_record_says(manager: Target, setup: Setup) -> None:
     done = base.install(manager, setup)
-    there = {str(path) for path in setup.home.rglob("*") if path.is_file()} - {str(setup.record)}
-    assert there == set(done.where)
+    there = {str(path) for path in setup.home.rglob("*") if path.is_file()} - {str(setup.record_path)}
+    assert there == set(done.addresses)
     assert not [path for path in there if ".tmp" in path]
 
 
-def test_uninstall_leaves_nothing_in_an_empty_home(manager: Manager, setup: Setup) -> None:
+def test_uninstall_leaves_nothing_in_an_empty_home(manager: Target, setup: Setup) -> None:
     base.install(manager, setup)
-    assert tree(setup.home)
+    assert snapshot_tree(setup.home)
     done = base.uninstall(manager, setup)
     assert done.changed
     assert not done.problems
-    assert tree(setup.home) == {}
+    assert snapshot_tree(setup.home) == {}
 
 
-def test_uninstall_leaves_a_used_home_as_it_was(manager: Manager, setup: Setup) -> None:
+def test_uninstall_leaves_a_used_home_as_it_was(manager: Target, setup: Setup) -> None:
     inhabit(setup)
-    before = tree(setup.home)
+    before = snapshot_tree(setup.home)
     base.install(manager, setup)
-    base.install(manager, replace(setup, verbs=verbs()))
+    base.install(manager, replace(setup, verbs=build_verbs()))
     base.uninstall(manager, setup)
-    assert without_times(tree(setup.home)) == without_times(before)
+    assert without_times(snapshot_tree(setup.home)) == without_times(before)
 
 
 def inhabit(setup: Setup) -> None:
     """Files of the person's, wherever ours go."""
     for target in TARGETS:
-        for file in files(target, setup):
+        for file in owned_files(target, setup):
             file.path.parent.mkdir(parents=True, exist_ok=True)
             (file.path.parent / "mine").write_text("mine")
     for name, text in {
         "Thunar/uca.xml": '<?xml version="1.0"?>\n<actions><action><name>Mine</name></action></actions>',
         "mimeapps.list": "[Added Associations]\nimage/png=mine.desktop;\n\n[Default Applications]\ntext/plain=vi",
     }.items():
-        (setup.config / name).parent.mkdir(exist_ok=True)
-        (setup.config / name).write_text(text)
-        (setup.config / name).chmod(0o640)
+        (setup.config_home / name).parent.mkdir(exist_ok=True)
+        (setup.config_home / name).write_text(text)
+        (setup.config_home / name).chmod(0o640)
 
 
 def test_all_targets_together_leave_nothing(setup: Setup) -> None:
-    linux = [*managers("linux"), start_at_login("linux")]
+    linux = [*file_managers("linux"), autostart_target("linux")]
     for target in filter(None, linux):
         base.install(target, setup)
     for target in filter(None, linux):
         assert not base.uninstall(target, setup).problems
-    assert tree(setup.home) == {}
+    assert snapshot_tree(setup.home) == {}
 
 
-def test_uninstall_where_nothing_is_installed_does_nothing(manager: Manager, setup: Setup) -> None:
+def test_uninstall_where_nothing_is_installed_does_nothing(manager: Target, setup: Setup) -> None:
     assert not base.uninstall(manager, setup).changed
-    assert tree(setup.home) == {}
+    assert snapshot_tree(setup.home) == {}
 
 
-def test_a_foreign_file_in_the_way_is_never_touched(manager: Manager, setup: Setup) -> None:
-    for file in files(manager, setup):
+def test_a_foreign_file_in_the_way_is_never_touched(manager: Target, setup: Setup) -> None:
+    for file in owned_files(manager, setup):
         file.path.parent.mkdir(parents=True, exist_ok=True)
         file.path.write_text("somebody else's")
-    before = tree(setup.home)
+    before = snapshot_tree(setup.home)
     done = base.install(manager, setup)
-    assert len(done.problems) == len(files(manager, setup))
+    assert len(done.problems) == len(owned_files(manager, setup))
     assert all("Move it away" in problem for problem in done.problems)
     base.uninstall(manager, setup)
-    assert tree(setup.home) == before
+    assert snapshot_tree(setup.home) == before
 
 
-def test_a_link_in_the_way_is_never_followed(manager: Manager, setup: Setup) -> None:
+def test_a_link_in_the_way_is_never_followed(manager: Target, setup: Setup) -> None:
     target = setup.home / "precious"
     target.write_text("precious")
-    for number, file in enumerate(files(manager, setup)):
+    for number, file in enumerate(owned_files(manager, setup)):
         file.path.parent.mkdir(parents=True, exist_ok=True)
         alike = setup.home / f"alike-{number}"
         alike.write_bytes(file.content)
@@ -123,12 +138,12 @@ def test_a_link_in_the_way_is_never_followed(manager: Manager, setup: Setup) -> 
     base.install(manager, setup)
     base.uninstall(manager, setup)
     assert target.read_text() == "precious"
-    assert all(file.path.is_symlink() for file in files(manager, setup))
+    assert all(file.path.is_symlink() for file in owned_files(manager, setup))
 
 
-def test_what_the_person_changed_is_left_and_said(manager: Manager, setup: Setup) -> None:
+def test_what_the_person_changed_is_left_and_said(manager: Target, setup: Setup) -> None:
     base.install(manager, setup)
-    file = files(manager, setup)[0].path
+    file = owned_files(manager, setup)[0].path
     file.write_text("changed")
     assert base.status(manager, setup).state == "stale"
     assert base.install(manager, setup).problems
@@ -138,10 +153,14 @@ def test_what_the_person_changed_is_left_and_said(manager: Manager, setup: Setup
     assert [path for path in setup.home.rglob("*") if path.is_file()] == [file]
 
 
-def test_what_an_older_nobg_wrote_is_replaced_and_removed(manager: Manager, setup: Setup) -> None:
-    older = replace(setup, verbs=verbs([("old", "An old one"), *OWN]), client=(f"{setup.client[0]}-old",))
-    older = replace(older, program=(f"{setup.program[0]}-old", "run"))
-    Path(older.client[0]).touch(mode=0o755)
+def test_what_an_older_nobg_wrote_is_replaced_and_removed(manager: Target, setup: Setup) -> None:
+    older = replace(
+        setup,
+        verbs=build_verbs([("old", "An old one"), *CUSTOM_RECIPES]),
+        client_command=(f"{setup.client_command[0]}-old",),
+    )
+    older = replace(older, resident_command=(f"{setup.resident_command[0]}-old", "run"))
+    Path(older.client_command[0]).touch(mode=0o755)
     base.install(manager, older)
     assert base.status(manager, setup).state == "stale"
     assert base.install(manager, setup).changed
@@ -150,7 +169,7 @@ def test_what_an_older_nobg_wrote_is_replaced_and_removed(manager: Manager, setu
     base.install(manager, fresh)
     assert own_files(setup) == own_files(fresh)
     base.uninstall(manager, setup)
-    assert tree(setup.home) == {}
+    assert snapshot_tree(setup.home) == {}
 
 
 def make_setup_beside(setup: Setup) -> Setup:
@@ -161,23 +180,23 @@ def make_setup_beside(setup: Setup) -> Setup:
 
 
 def own_files(setup: Setup) -> dict[str, tuple[int, bytes]]:
-    found = without_times(tree(setup.home))
+    found = without_times(snapshot_tree(setup.home))
     return {name: value for name, value in found.items() if not name.endswith("menu.json")}
 
 
-def test_an_uninstall_by_a_nobg_with_other_verbs_needs_the_record_alone(manager: Manager, setup: Setup) -> None:
+def test_an_uninstall_by_a_nobg_with_other_verbs_needs_the_record_alone(manager: Target, setup: Setup) -> None:
     base.install(manager, setup)
-    base.uninstall(manager, replace(setup, verbs=verbs(), suffixes=(), mime_types=()))
-    assert tree(setup.home) == {}
+    base.uninstall(manager, replace(setup, verbs=build_verbs(), suffixes=(), mime_types=()))
+    assert snapshot_tree(setup.home) == {}
 
 
-def test_status_tells_absent_not_installed_current_and_gone(manager: Manager, setup: Setup) -> None:
+def test_status_tells_absent_not_installed_current_and_gone(manager: Target, setup: Setup) -> None:
     assert base.status(manager, setup).state == "not installed"
-    nowhere = replace(setup, search=())
-    assert base.status(manager, nowhere).present == (manager.key in ("open-with", "autostart"))
+    nowhere = replace(setup, search_path=())
+    assert base.status(manager, nowhere).is_present == (manager.key in ("open-with", "autostart"))
     base.install(manager, setup)
     assert base.status(manager, setup).state == "current"
-    gone = files(manager, setup)[0].path
+    gone = owned_files(manager, setup)[0].path
     gone.unlink()
     status = base.status(manager, setup)
     assert status.state == "stale"
@@ -186,22 +205,22 @@ def test_status_tells_absent_not_installed_current_and_gone(manager: Manager, se
     assert base.status(manager, setup).state == "current"
 
 
-def test_a_moved_environment_is_stale_and_repaired(manager: Manager, setup: Setup) -> None:
+def test_a_moved_environment_is_stale_and_repaired(manager: Target, setup: Setup) -> None:
     base.install(manager, setup)
-    moved = Path(setup.client[0]).rename(setup.home.parent / "nobg-add")
-    now = replace(setup, client=(str(moved),), program=(str(moved), "run"))
+    moved = Path(setup.client_command[0]).rename(setup.home.parent / "nobg-add")
+    now = replace(setup, client_command=(str(moved),), resident_command=(str(moved), "run"))
     status = base.status(manager, now)
     assert status.state == "stale"
-    assert any(f"{setup.client[0]}, which it starts, is gone" in problem for problem in status.problems)
+    assert any(f"{setup.client_command[0]}, which it starts, is gone" in problem for problem in status.problems)
     base.install(manager, now)
     assert base.status(manager, now).state == "current"
     base.uninstall(manager, now)
-    assert tree(setup.home) == {}
+    assert snapshot_tree(setup.home) == {}
 
 
-def test_a_lost_exec_bit_is_stale_and_repaired(manager: Manager, setup: Setup) -> None:
+def test_a_lost_exec_bit_is_stale_and_repaired(manager: Target, setup: Setup) -> None:
     base.install(manager, setup)
-    scripts = [file.path for file in files(manager, setup) if file.executable]
+    scripts = [file.path for file in owned_files(manager, setup) if file.executable]
     for path in scripts:
         path.chmod(0o644)
         status = base.status(manager, setup)
@@ -211,19 +230,19 @@ def test_a_lost_exec_bit_is_stale_and_repaired(manager: Manager, setup: Setup) -
     assert bool(scripts) == (manager.key in ("nautilus", "caja", "dolphin"))
 
 
-def test_modes_do_not_depend_on_the_umask(manager: Manager, setup: Setup) -> None:
+def test_modes_do_not_depend_on_the_umask(manager: Target, setup: Setup) -> None:
     old = os.umask(0o077)
     try:
         base.install(manager, setup)
     finally:
         os.umask(old)
-    for file in files(manager, setup):
+    for file in owned_files(manager, setup):
         assert file.path.stat().st_mode & 0o777 == (0o755 if file.executable else 0o644)
-    assert setup.record.stat().st_mode & 0o777 == 0o600
+    assert setup.record_path.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_place_that_refuses_is_said_and_the_rest_is_written(manager: Manager, setup: Setup) -> None:
-    first, *others = files(manager, setup)
+def test_a_place_that_refuses_is_said_and_the_rest_is_written(manager: Target, setup: Setup) -> None:
+    first, *others = owned_files(manager, setup)
     blocked = first.path.parent
     blocked.parent.mkdir(parents=True)
     blocked.write_text("a file where a folder should be")
@@ -240,66 +259,68 @@ class Cut(File):
 
     kind: ClassVar[str] = "cut"
 
-    def write(self, _entry: base.Entry) -> None:
+    def write(self, _entry: base.RecordEntry) -> None:
         """Not even half."""
         raise KeyboardInterrupt
 
 
-def test_a_crash_in_the_middle_leaves_nothing_that_uninstall_does_not_know(manager: Manager, setup: Setup) -> None:
-    cut = Cut(setup.config / "deep" / "er" / "cut", b"cut")
-    broken = replace(manager, pieces=lambda one: [*manager.pieces(one), cut], kinds=(*manager.kinds, Cut))
+def test_a_crash_in_the_middle_leaves_nothing_that_uninstall_does_not_know(manager: Target, setup: Setup) -> None:
+    cut = Cut(setup.config_home / "deep" / "er" / "cut", b"cut")
+    broken = replace(
+        manager, artifacts=lambda one: [*manager.artifacts(one), cut], artifact_types=(*manager.artifact_types, Cut)
+    )
     with pytest.raises(KeyboardInterrupt):
         base.install(broken, setup)
-    assert setup.record.is_file()
+    assert setup.record_path.is_file()
     base.uninstall(broken, setup)
-    assert tree(setup.home) == {}
+    assert snapshot_tree(setup.home) == {}
 
 
 def test_the_icon_stays_as_long_as_somebody_uses_it(setup: Setup) -> None:
     nemo, dolphin = (one for one in TARGETS if one.key in ("nemo", "dolphin"))
     base.install(nemo, setup)
-    base.install(dolphin, replace(setup, icon=ROOT / "LICENSE"))  # a newer one
-    icon = setup.data / "icons/hicolor/scalable/apps/nobg.svg"
+    base.install(dolphin, replace(setup, icon_path=ROOT / "LICENSE"))  # a newer one
+    icon = setup.data_home / "icons/hicolor/scalable/apps/nobg.svg"
     assert icon.read_bytes() == (ROOT / "LICENSE").read_bytes()
     base.uninstall(nemo, setup)
     assert icon.is_file()
     assert not base.uninstall(dolphin, setup).problems
-    assert tree(setup.home) == {}
+    assert snapshot_tree(setup.home) == {}
 
 
 def test_a_folder_of_ours_that_others_use_goes_with_the_last_of_ours(setup: Setup) -> None:
     nautilus, nemo = (one for one in TARGETS if one.key in ("nautilus", "nemo"))
     base.install(nautilus, setup)
     base.install(nemo, setup)
-    other = setup.data / "nautilus" / "scripts" / "other"
+    other = setup.data_home / "nautilus" / "scripts" / "other"
     other.touch()
     base.uninstall(nautilus, setup)
     other.unlink()
     base.uninstall(nemo, setup)
-    assert tree(setup.home) == {}
+    assert snapshot_tree(setup.home) == {}
 
 
-def test_a_damaged_record_is_said_and_nothing_is_done(manager: Manager, setup: Setup) -> None:
-    setup.record.parent.mkdir(parents=True)
-    setup.record.write_text("{")
-    before = tree(setup.home)
+def test_a_damaged_record_is_said_and_nothing_is_done(manager: Target, setup: Setup) -> None:
+    setup.record_path.parent.mkdir(parents=True)
+    setup.record_path.write_text("{")
+    before = snapshot_tree(setup.home)
     for act in (base.install, base.uninstall, base.status):
-        with pytest.raises(TakenError, match="damaged"):
+        with pytest.raises(IntegrationError, match="damaged"):
             act(manager, setup)
-    assert tree(setup.home) == before
+    assert snapshot_tree(setup.home) == before
 
 
 def golden_setup(setup: Setup) -> Setup:
-    return replace(setup, client=GOLDEN_CLIENT, program=GOLDEN_PROGRAM)
+    return replace(setup, client_command=GOLDEN_CLIENT, resident_command=GOLDEN_PROGRAM)
 
 
-def test_golden_files(manager: Manager, setup: Setup) -> None:
+def test_golden_files(manager: Target, setup: Setup) -> None:
     """NOBG_GOLDEN=write makes them anew; look at the difference before you keep it.
 
     One text for each target: the names in it are such that a checkout on Windows could not have them.
     """
     base.install(manager, golden_setup(setup))
-    system = "macos" if manager is start_at_login("darwin") else "linux"
+    system = "macos" if manager is autostart_target("darwin") else "linux"
     path = GOLDEN / system / f"{manager.key}.txt"
     left_out = ("menu.json", "nobg.svg", "mimeinfo.cache")
     found = [(name, file) for name, file in all_files(setup.home) if not name.endswith(left_out)]
@@ -322,7 +343,7 @@ def all_files(folder: Path) -> Iterator[tuple[str, Path]]:
 def test_commands_come_apart_as_they_were_meant(key: str, setup: Setup) -> None:
     setup = golden_setup(setup)
     (manager,) = (one for one in TARGETS if one.key == key)
-    lines = b"\n".join(file.content for file in files(manager, setup)).decode().splitlines()
+    lines = b"\n".join(file.content for file in owned_files(manager, setup)).decode().splitlines()
     commands = [as_glib_reads(line.removeprefix("Exec=")) for line in lines if line.startswith("Exec=")]
     wanted = [[*GOLDEN_CLIENT, *verb.arguments, "--", "%U"] for verb in setup.verbs]
     assert commands == (wanted[:1] if key == "open-with" else wanted)
@@ -337,39 +358,39 @@ def as_glib_reads(line: str) -> list[str]:
 
 
 def test_a_field_code_in_a_name_stays_a_name() -> None:
-    assert quoting.command(["a%U", "b"], "%U") == "a%%U b %U" or quoting.command(["a%U"], "%U") == '"a%%U" %U'
+    assert quoting.exec_line(["a%U", "b"], "%U") == "a%%U b %U" or quoting.exec_line(["a%U"], "%U") == '"a%%U" %U'
 
 
 def test_labels_are_unique_and_a_recipe_may_take_a_built_in_name() -> None:
-    table = verbs([("a", REMOVE), ("b", "Same"), ("c", "Same"), ("white", "My white"), ("d", "")])
+    table = build_verbs([("a", REMOVE_LABEL), ("b", "Same"), ("c", "Same"), ("white", "My white"), ("d", "")])
     labels = [verb.label for verb in table]
     assert len(set(labels)) == len(labels)
-    assert labels[:2] == [REMOVE, "My white"]
+    assert labels[:2] == [REMOVE_LABEL, "My white"]
     assert len({verb.key for verb in table}) == len(table)
     assert [verb.arguments for verb in table][:2] == [(), ("--recipe", "white")]
 
 
 def test_keys_stay_when_recipes_come_and_go() -> None:
-    keys = {verb.label: verb.key for verb in verbs(OWN)}
-    assert {verb.label: verb.key for verb in verbs(OWN[2:])}["a/b"] == keys["a/b"]
+    keys = {verb.label: verb.key for verb in build_verbs(CUSTOM_RECIPES)}
+    assert {verb.label: verb.key for verb in build_verbs(CUSTOM_RECIPES[2:])}["a/b"] == keys["a/b"]
     assert all(key.replace("-", "").isalnum() and key.isascii() for key in keys.values())
 
 
 def test_flat_labels_begin_alike() -> None:
-    assert [flat(verb).startswith(REMOVE) for verb in verbs(OWN)] == [True] * 8
-    assert MORE.startswith(REMOVE)
+    assert [flat_label(verb).startswith(REMOVE_LABEL) for verb in build_verbs(CUSTOM_RECIPES)] == [True] * 8
+    assert SUBMENU_LABEL.startswith(REMOVE_LABEL)
 
 
 def test_file_names_are_shown_and_are_none_twice() -> None:
-    names = quoting.file_names(["a/b", ".hidden", "..", "50%", "x" * 300, "x" * 301, "", ODD])
+    names = quoting.file_names(["a/b", ".hidden", "..", "50%", "x" * 300, "x" * 301, "", ODD_NAME])
     assert len(set(names)) == len(names)
     assert not [name for name in names if "/" in name or "%" in name or name.startswith(".") or len(name) > 220]
 
 
 def test_a_new_file_manager_is_one_line(setup: Setup) -> None:
-    keys = [one.key for one in managers("linux")]
+    keys = [one.key for one in file_managers("linux")]
     assert keys == ["nautilus", "nemo", "caja", "dolphin", "thunar", "pcmanfm", "open-with"]
-    assert all(one.present(setup) for one in managers("linux"))
+    assert all(one.is_present(setup) for one in file_managers("linux"))
 
 
 def test_integrations_load_the_standard_library_alone() -> None:
@@ -396,19 +417,19 @@ def test_a_file_manager_that_runs_since_before_needs_a_restart(tmp_path: Path) -
     def needed(seconds: int) -> bool:
         ticks = seconds * os.sysconf("SC_CLK_TCK")
         (process / "stat").write_text(f"7 (th) unar) S {' '.join('0' for _ in range(18))} {ticks} 0\n")
-        return processes.since_before("thunar", [written], tmp_path / "proc")
+        return processes.has_process_older_than("thunar", [written], tmp_path / "proc")
 
     assert needed(99)
     assert not needed(101)
-    assert not processes.since_before("nautilus", [written], tmp_path / "proc")
-    assert not processes.since_before("", [written], tmp_path / "proc")
+    assert not processes.has_process_older_than("nautilus", [written], tmp_path / "proc")
+    assert not processes.has_process_older_than("", [written], tmp_path / "proc")
 
 
 def test_the_processes_of_this_machine_can_be_read(tmp_path: Path) -> None:
     name = Path("/proc/self/comm").read_text().strip() if os.path.isdir("/proc/self") else ""
     new = tmp_path / "new"
     new.touch()
-    assert processes.since_before(name, [new], Path("/proc")) == bool(name)
+    assert processes.has_process_older_than(name, [new], Path("/proc")) == bool(name)
 
 
 @pytest.mark.parametrize("command", [["add", "--"], ["--version"]])
@@ -422,5 +443,5 @@ def test_a_checkout_runs_as_it_lies_there(command: list[str]) -> None:
 
 def test_the_record_can_be_read_by_people(setup: Setup) -> None:
     base.install(TARGETS[0], setup)
-    record = json.loads(setup.record.read_text())
-    assert str(setup.data / "nautilus" / "scripts" / REMOVE) in record["entries"]
+    record = json.loads(setup.record_path.read_text())
+    assert str(setup.data_home / "nautilus" / "scripts" / REMOVE_LABEL) in record["entries"]

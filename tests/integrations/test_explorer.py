@@ -14,17 +14,17 @@ from pathlib import Path
 
 import pytest
 
-from integrations import base, managers, start_at_login
-from integrations.autostart import RUN, RUN_KEY
-from integrations.base import Setup, TakenError
-from integrations.verbs import verbs
+from integrations import autostart_target, base, file_managers
+from integrations.autostart import RUN_KEY, RUN_KEY_AUTOSTART
+from integrations.base import IntegrationError, Setup
+from integrations.verbs import build_verbs
 from integrations.windows import explorer, registry
-from integrations.windows.explorer import CLASSES, EXPLORER
-from integrations.windows.registry import Registry, Value
+from integrations.windows.explorer import CLASSES_KEY, EXPLORER
+from integrations.windows.registry import RegistryValue, RegistryValues
 from integrations.windows.shell_link import shell_link
 from tests.real_desktop.wine import parse
 from tests.support.desktop.fake_winreg import FakeWinreg
-from tests.support.menus import ODD
+from tests.support.menus import ODD_NAME
 from tests.support.program import ROOT
 from watcher import lock as file_lock
 from watcher.formats import SUFFIXES
@@ -32,14 +32,14 @@ from watcher.queue.journal import Journal
 
 GOLDEN = ROOT / "tests" / "golden" / "windows"
 CLIENT = r"C:\Users\Jürgen Ö\nobg\Scripts\nobg-add.exe"
-PNG = rf"{CLASSES}\SystemFileAssociations\.png\shell"
+PNG = rf"{CLASSES_KEY}\SystemFileAssociations\.png\shell"
 
 
 @pytest.fixture
 def windows(monkeypatch: pytest.MonkeyPatch) -> FakeWinreg:
     """A registry as a new account has it."""
     fake = FakeWinreg()
-    for key in (RUN_KEY, CLASSES):
+    for key in (RUN_KEY, CLASSES_KEY):
         fake.CreateKeyEx(fake.HKEY_CURRENT_USER, key)
     monkeypatch.setattr(registry, "winreg", fake)
     return fake
@@ -49,7 +49,7 @@ def windows(monkeypatch: pytest.MonkeyPatch) -> FakeWinreg:
 def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Each time that Explorer was told to look again."""
     calls: list[str] = []
-    monkeypatch.setattr(registry, "tell_explorer", lambda: calls.append("told"))
+    monkeypatch.setattr(registry, "notify_explorer", lambda: calls.append("told"))
     return calls
 
 
@@ -58,21 +58,21 @@ def setup(tmp_path: Path) -> Setup:
     home = tmp_path / "home"
     home.mkdir()
     return Setup(
-        client=(CLIENT,),
-        program=(r"C:\Users\Jürgen Ö\nobg\Scripts\nobg.exe", "run"),
-        verbs=verbs((("shop", "For the shop"),)),
+        client_command=(CLIENT,),
+        resident_command=(r"C:\Users\Jürgen Ö\nobg\Scripts\nobg.exe", "run"),
+        verbs=build_verbs((("shop", "For the shop"),)),
         suffixes=tuple(suffix for suffixes in SUFFIXES.values() for suffix in suffixes),
         mime_types=(),
-        icon=tmp_path / "icon.svg",
-        record=home / "nobg" / "menu.json",
+        icon_path=tmp_path / "icon.svg",
+        record_path=home / "nobg" / "menu.json",
         home=home,
-        config=home / "AppData" / "Roaming",
-        data=home / "AppData" / "Local",
+        config_home=home / "AppData" / "Roaming",
+        data_home=home / "AppData" / "Local",
     )
 
 
 def files(setup: Setup) -> list[Path]:
-    return [path for path in setup.home.rglob("*") if path != setup.record]
+    return [path for path in setup.home.rglob("*") if path != setup.record_path]
 
 
 def values(setup: Setup) -> set[tuple[str, str, object]]:
@@ -80,8 +80,8 @@ def values(setup: Setup) -> set[tuple[str, str, object]]:
 
 
 def test_windows_has_explorer_and_the_run_key() -> None:
-    assert managers("win32") == (EXPLORER,)
-    assert start_at_login("win32") is RUN
+    assert file_managers("win32") == (EXPLORER,)
+    assert autostart_target("win32") is RUN_KEY_AUTOSTART
 
 
 def test_what_is_in_the_registry_is_what_was_decided(windows: FakeWinreg, setup: Setup) -> None:
@@ -93,10 +93,10 @@ def test_what_is_in_the_registry_is_what_was_decided(windows: FakeWinreg, setup:
 
 def test_install_twice_is_install_once(windows: FakeWinreg, setup: Setup, told: list[str]) -> None:
     base.install(EXPLORER, setup)
-    before, record = copy.deepcopy(windows.keys), setup.record.read_bytes()
+    before, record = copy.deepcopy(windows.keys), setup.record_path.read_bytes()
     assert told == ["told"]
     assert not base.install(EXPLORER, setup).changed
-    assert (windows.keys, setup.record.read_bytes()) == (before, record)
+    assert (windows.keys, setup.record_path.read_bytes()) == (before, record)
     assert told == ["told"]
 
 
@@ -106,9 +106,9 @@ def test_uninstall_leaves_no_key_file_or_folder(
 ) -> None:
     if inhabited:
         windows.put(rf"{PNG}\other", "MUIVerb", "Other")
-        windows.put(rf"{CLASSES}\systemfileassociations\.GIF\shell", "", "other")
-        windows.put(rf"{CLASSES}\.heic", "PerceivedType", "image")
-        (setup.config / "Microsoft" / "Windows" / "SendTo").mkdir(parents=True)
+        windows.put(rf"{CLASSES_KEY}\systemfileassociations\.GIF\shell", "", "other")
+        windows.put(rf"{CLASSES_KEY}\.heic", "PerceivedType", "image")
+        (setup.config_home / "Microsoft" / "Windows" / "SendTo").mkdir(parents=True)
     keys, before = copy.deepcopy(windows.keys), files(setup)
     base.install(EXPLORER, setup)
     assert windows.keys != keys
@@ -116,7 +116,7 @@ def test_uninstall_leaves_no_key_file_or_folder(
     done = base.uninstall(EXPLORER, setup)
     assert done.problems == ()
     assert (windows.keys, files(setup)) == (keys, before)
-    assert not setup.record.exists()
+    assert not setup.record_path.exists()
     assert len(told) == 2
 
 
@@ -151,7 +151,7 @@ def test_a_value_that_was_changed_is_repaired_by_install_and_left_by_uninstall(
 
 
 def test_what_a_reg_file_brought_is_taken_over(windows: FakeWinreg, setup: Setup) -> None:
-    for value in explorer.registry_values(replace(setup, client=(r"D:\old\nobg-add.exe",))):
+    for value in explorer.registry_values(replace(setup, client_command=(r"D:\old\nobg-add.exe",))):
         windows.put(value.key, value.name, value.data)
     assert base.install(EXPLORER, setup).problems == ()
     assert windows.texts() == values(setup)
@@ -161,8 +161,8 @@ def test_what_a_reg_file_brought_is_taken_over(windows: FakeWinreg, setup: Setup
 
 def test_a_changed_table_leaves_nothing_of_the_old_one(windows: FakeWinreg, setup: Setup) -> None:
     empty = copy.deepcopy(windows.keys)
-    base.install(EXPLORER, replace(setup, verbs=verbs((("a", "A"), ("b", "B")))))
-    newer = replace(setup, verbs=verbs()[:1], suffixes=(".png", ".new"), client=(r"D:\nobg-add.exe",))
+    base.install(EXPLORER, replace(setup, verbs=build_verbs((("a", "A"), ("b", "B")))))
+    newer = replace(setup, verbs=build_verbs()[:1], suffixes=(".png", ".new"), client_command=(r"D:\nobg-add.exe",))
     assert base.status(EXPLORER, newer).state == "stale"
     assert base.install(EXPLORER, newer).changed
     assert windows.texts() == values(newer)
@@ -187,7 +187,7 @@ def test_a_crash_or_refusal_in_between_can_be_repaired_and_removed(
 def test_each_kind_of_file_has_the_verb_and_the_sub_menu(setup: Setup) -> None:
     table = {(value.key, value.name): value.data for value in explorer.registry_values(setup)}
     for suffix in setup.suffixes:
-        shell = rf"{CLASSES}\SystemFileAssociations\{suffix}\shell"
+        shell = rf"{CLASSES_KEY}\SystemFileAssociations\{suffix}\shell"
         assert table[rf"{shell}\nobg.remove", "MUIVerb"] == "Remove background"
         assert table[rf"{shell}\nobg.remove\command", ""] == f'"{CLIENT}" -- "%1"'
         assert table[rf"{shell}\nobg.remove.more", "ExtendedSubCommandsKey"] == "nobg.menu"
@@ -200,16 +200,18 @@ def test_each_kind_of_file_has_the_verb_and_the_sub_menu(setup: Setup) -> None:
         "03-mask",
         f"04-{setup.verbs[4].key}",
     ]
-    assert table[rf"{CLASSES}\nobg.menu\shell\02-crop\command", ""] == f'"{CLIENT}" --recipe crop -- "%1"'
+    assert table[rf"{CLASSES_KEY}\nobg.menu\shell\02-crop\command", ""] == f'"{CLIENT}" --recipe crop -- "%1"'
 
 
 def test_odd_recipes_and_folders_come_apart_as_they_were_meant(setup: Setup) -> None:
-    odd = replace(setup, client=(r"C:\100% & ^\nobg-add.exe",), verbs=verbs(((ODD, "a & b"), ("%1", "@home"))))
+    odd = replace(
+        setup, client_command=(r"C:\100% & ^\nobg-add.exe",), verbs=build_verbs(((ODD_NAME, "a & b"), ("%1", "@home")))
+    )
     table = {(value.key, value.name): value.data for value in explorer.registry_values(odd)}
     commands = [data for (key, _), data in table.items() if key.endswith("command") and ".menu" in key]
     path = r"C:\-%1 a.png"
     assert [as_windows_reads(command, path) for command in commands] == [
-        [*odd.client, *verb.arguments, "--", path] for verb in odd.verbs[1:]
+        [*odd.client_command, *verb.arguments, "--", path] for verb in odd.verbs[1:]
     ]
     labels = [data for (key, name), data in table.items() if name == "MUIVerb" and ".menu" in key]
     assert labels[3:] == ["a && b", "\N{FULLWIDTH COMMERCIAL AT}home"]
@@ -226,7 +228,7 @@ def as_windows_reads(command: str, path: str) -> list[str]:
 
 
 def test_an_ico_beside_our_picture_is_the_icon(setup: Setup) -> None:
-    ico = setup.icon.with_suffix(".ico")
+    ico = setup.icon_path.with_suffix(".ico")
     ico.touch()
     assert {value.data for value in explorer.registry_values(setup) if value.name == "Icon"} == {f"{ico},0"}
 
@@ -234,14 +236,16 @@ def test_an_ico_beside_our_picture_is_the_icon(setup: Setup) -> None:
 def test_golden_files(setup: Setup) -> None:
     """NOBG_GOLDEN=write makes them anew; look at the difference before you keep it."""
     folder = "C:\\Program Files\\nobg"
-    clear = replace(setup, client=(rf"{folder}\nobg-add.exe",), program=(rf"{folder}\pythonw.exe", "-m", "watcher"))
-    clear = replace(clear, verbs=verbs((("shop", "Für den Laden"),)))
-    (run,) = RUN.pieces(clear)
-    assert isinstance(run, Registry)
+    clear = replace(
+        setup, client_command=(rf"{folder}\nobg-add.exe",), resident_command=(rf"{folder}\pythonw.exe", "-m", "watcher")
+    )
+    clear = replace(clear, verbs=build_verbs((("shop", "Für den Laden"),)))
+    (run,) = RUN_KEY_AUTOSTART.artifacts(clear)
+    assert isinstance(run, RegistryValues)
     written = {
-        "explorer.reg": registry.encoded(registry.reg_file(explorer.registry_values(clear))),
-        "autostart.reg": registry.encoded(registry.reg_file(run.values)),
-        "Remove background.lnk": explorer.send_to(clear).content,
+        "explorer.reg": registry.encode_reg_file(registry.reg_file(explorer.registry_values(clear))),
+        "autostart.reg": registry.encode_reg_file(registry.reg_file(run.values)),
+        "Remove background.lnk": explorer.send_to_shortcut(clear).content,
     }
     if os.environ.get("NOBG_GOLDEN") == "write":
         GOLDEN.mkdir(parents=True, exist_ok=True)
@@ -251,7 +255,7 @@ def test_golden_files(setup: Setup) -> None:
 
 
 def test_a_reg_file_is_utf_16_with_line_ends_of_windows() -> None:
-    content = registry.encoded(registry.reg_file([Value("Software\\a", "", "ü")]))
+    content = registry.encode_reg_file(registry.reg_file([RegistryValue("Software\\a", "", "ü")]))
     assert content.startswith(b"\xff\xfeW\0i\0")
     text = content.decode("utf-16")
     assert text == (
@@ -260,14 +264,14 @@ def test_a_reg_file_is_utf_16_with_line_ends_of_windows() -> None:
 
 
 def test_a_reg_file_says_every_value_and_nothing_else(setup: Setup) -> None:
-    odd = replace(setup, verbs=verbs(((ODD, ODD), ("long", "ü" * 100))))
+    odd = replace(setup, verbs=build_verbs(((ODD_NAME, ODD_NAME), ("long", "ü" * 100))))
     wanted = list(explorer.registry_values(odd))
     assert list(parse(registry.reg_file(wanted))) == wanted
     assert max(map(len, registry.reg_file(wanted).splitlines())) < 250
 
 
 def test_print_is_one_reg_file(setup: Setup) -> None:
-    printed = "\n".join(piece.text() for piece in EXPLORER.pieces(replace(setup, config=Path("/ö"))))
+    printed = "\n".join(piece.preview() for piece in EXPLORER.artifacts(replace(setup, config_home=Path("/ö"))))
     assert printed.isascii()
     assert printed.startswith("Windows Registry Editor Version 5.00\n\n[HKEY_CURRENT_USER\\Software\\Classes\\")
     assert printed.count("Windows Registry Editor") == 1
@@ -278,14 +282,14 @@ def test_print_is_one_reg_file(setup: Setup) -> None:
 
 
 def test_the_shortcut_starts_the_client_with_what_is_sent(setup: Setup) -> None:
-    odd = replace(setup, client=(CLIENT, "-P", r"C:\a b\checkout.py", "add"))
-    assert read_link(explorer.send_to(odd).content) == {
+    odd = replace(setup, client_command=(CLIENT, "-P", r"C:\a b\checkout.py", "add"))
+    assert read_link(explorer.send_to_shortcut(odd).content) == {
         "target": CLIENT,
         "arguments": r'-P "C:\a b\checkout.py" add --',
         "comment": "Cut the subject out; the result appears beside the picture, which stays as it is.",
         "icon": CLIENT,
     }
-    assert explorer.send_to(odd).path == setup.config / "Microsoft/Windows/SendTo/Remove background.lnk"
+    assert explorer.send_to_shortcut(odd).path == setup.config_home / "Microsoft/Windows/SendTo/Remove background.lnk"
 
 
 def read_link(content: bytes) -> dict[str, str]:
@@ -309,36 +313,36 @@ def read_link(content: bytes) -> dict[str, str]:
 
 
 def test_a_target_that_no_shortcut_can_hold_is_said() -> None:
-    with pytest.raises(TakenError, match="shorter folder"):
+    with pytest.raises(IntegrationError, match="shorter folder"):
         shell_link("C:\\" + "a" * 257, "", "", "")
 
 
 def test_the_run_key_gets_one_value_and_loses_it_again(windows: FakeWinreg, setup: Setup) -> None:
     windows.put(RUN_KEY, "other", "other.exe")
     before = copy.deepcopy(windows.keys)
-    base.install(RUN, setup)
+    base.install(RUN_KEY_AUTOSTART, setup)
     assert (RUN_KEY, "nobg", r'"C:\Users\Jürgen Ö\nobg\Scripts\nobg.exe" run') in windows.texts()
     base.install(EXPLORER, setup)
-    assert not base.install(RUN, setup).changed
+    assert not base.install(RUN_KEY_AUTOSTART, setup).changed
     base.uninstall(EXPLORER, setup)
-    assert base.status(RUN, setup).state == "current"
-    base.uninstall(RUN, setup)
+    assert base.status(RUN_KEY_AUTOSTART, setup).state == "current"
+    base.uninstall(RUN_KEY_AUTOSTART, setup)
     assert windows.keys == before
 
 
 def test_another_program_called_nobg_keeps_its_place(windows: FakeWinreg, setup: Setup) -> None:
     for data, kind in (("theirs.exe", windows.REG_SZ), (7, windows.REG_DWORD)):
         windows.put(RUN_KEY, "nobg", data, kind)
-        (problem,) = base.install(RUN, setup).problems
+        (problem,) = base.install(RUN_KEY_AUTOSTART, setup).problems
         assert rf"HKEY_CURRENT_USER\{RUN_KEY}, value nobg is '{data}' already, which is not of nobg" in problem
-        base.uninstall(RUN, setup)
+        base.uninstall(RUN_KEY_AUTOSTART, setup)
         assert windows.texts() == {(RUN_KEY, "nobg", data)}
 
 
 def test_a_run_value_that_somebody_changed_is_left(windows: FakeWinreg, setup: Setup) -> None:
-    base.install(RUN, setup)
+    base.install(RUN_KEY_AUTOSTART, setup)
     windows.put(RUN_KEY, "nobg", "theirs.exe")
-    (problem,) = base.uninstall(RUN, setup).problems
+    (problem,) = base.uninstall(RUN_KEY_AUTOSTART, setup).problems
     assert "value nobg holds something that nobg did not write" in problem
     assert windows.texts() == {(RUN_KEY, "nobg", "theirs.exe")}
 
@@ -348,10 +352,10 @@ def running(home: Path) -> Iterator[Path]:
     """As if the program ran: it would be started otherwise."""
     state = home / "state"
     state.mkdir()
-    lock = file_lock.take(str(state))
+    lock = file_lock.acquire(str(state))
     assert lock is not None
     yield state
-    file_lock.give_back(lock)
+    file_lock.release(lock)
 
 
 def test_a_hundred_pictures_are_a_hundred_clients_and_a_hundred_jobs(tmp_path: Path, running: Path) -> None:
@@ -362,7 +366,7 @@ def test_a_hundred_pictures_are_a_hundred_clients_and_a_hundred_jobs(tmp_path: P
     clients = [subprocess.Popen([*client, "--recipe", "white", "--", str(tmp_path / name)]) for name in names]
     assert [one.wait() for one in clients] == [0] * 100
     journal = Journal(running)
-    jobs = journal.jobs(range(1, 102))
+    jobs = journal.find_jobs(range(1, 102))
     journal.close()
     assert sorted(job.source.name for job in jobs) == sorted(names)
     assert {job.recipe for job in jobs} == {'{"background": "#ffffff"}'}
@@ -370,8 +374,8 @@ def test_a_hundred_pictures_are_a_hundred_clients_and_a_hundred_jobs(tmp_path: P
 
 @pytest.mark.parametrize("into_a_file", [False, True])
 def test_what_is_printed_on_windows_goes_into_a_file_as_utf_16(tmp_path: Path, *, into_a_file: bool) -> None:
-    imports = "import sys; from integrations.windows import registry; from watcher.program import menus as menu"
-    code = f"{imports}; sys.platform = 'win32'; menu._show('a\\nb\\n')"
+    imports = "import sys; import integrations.windows.registry; from watcher.program import menus"
+    code = f"{imports}; sys.platform = 'win32'; menus._print_text('a\\nb\\n')"
     if into_a_file:
         with open(tmp_path / "a.reg", "wb") as file:
             subprocess.run([sys.executable, "-c", code], stdout=file, check=True)

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from integrations import base, managers, start_at_login
+from integrations import autostart_target, base, file_managers
 from integrations.autostart import LAUNCH_AGENT
 from integrations.base import Setup
 from integrations.macos import finder
 from integrations.macos.finder import FINDER
-from integrations.verbs import verbs
-from tests.support.menus import ODD, tree
+from integrations.verbs import build_verbs
+from tests.support.menus import ODD_NAME, snapshot_tree
 from tests.support.program import ROOT
 
 GOLDEN = ROOT / "tests" / "golden" / "macos" / "finder"
@@ -45,16 +45,16 @@ def setup(tmp_path: Path) -> Setup:
     home = tmp_path / "home"
     home.mkdir()
     return Setup(
-        client=("/Users/jo/it's nobg/bin/nobg-add",),
-        program=("/Users/jo/it's nobg/bin/nobg", "run"),
-        verbs=verbs((("shop", "For the shop"),)),
+        client_command=("/Users/jo/it's nobg/bin/nobg-add",),
+        resident_command=("/Users/jo/it's nobg/bin/nobg", "run"),
+        verbs=build_verbs((("shop", "For the shop"),)),
         suffixes=(),
         mime_types=(),
-        icon=tmp_path / "icon.svg",
-        record=home / "nobg" / "menu.json",
+        icon_path=tmp_path / "icon.svg",
+        record_path=home / "nobg" / "menu.json",
         home=home,
-        config=home / ".config",
-        data=home / ".local" / "share",
+        config_home=home / ".config",
+        data_home=home / ".local" / "share",
     )
 
 
@@ -82,20 +82,20 @@ def written(setup: Setup) -> dict[str, bytes]:
 
 
 def test_a_mac_has_finder() -> None:
-    assert managers("darwin") == (FINDER,)
-    assert start_at_login("darwin") is LAUNCH_AGENT
+    assert file_managers("darwin") == (FINDER,)
+    assert autostart_target("darwin") is LAUNCH_AGENT
 
 
 def test_install_twice_is_install_once_and_uninstall_leaves_nothing(
     setup: Setup, flushed: list[tuple[str, ...]]
 ) -> None:
     assert base.install(FINDER, setup).problems == ()
-    once = tree(setup.home / "Library")
+    once = snapshot_tree(setup.home / "Library")
     assert not base.install(FINDER, setup).changed
-    assert tree(setup.home / "Library") == once
+    assert snapshot_tree(setup.home / "Library") == once
     assert flushed == [("/System/Library/CoreServices/pbs", "-flush")]
     base.uninstall(FINDER, setup)
-    assert tree(setup.home) == {}
+    assert snapshot_tree(setup.home) == {}
     assert len(flushed) == 2
 
 
@@ -103,14 +103,14 @@ def test_the_services_of_others_stay(setup: Setup) -> None:
     other = setup.home / "Library" / "Services" / "Other.workflow" / "Contents" / "Info.plist"
     other.parent.mkdir(parents=True)
     other.write_text("theirs")
-    before = {name: content for name, (_, _, content) in tree(setup.home).items()}
+    before = {name: content for name, (_, _, content) in snapshot_tree(setup.home).items()}
     base.install(FINDER, setup)
-    base.install(FINDER, replace(setup, verbs=verbs((("other", "Other"),))))
+    base.install(FINDER, replace(setup, verbs=build_verbs((("other", "Other"),))))
     assert "Other (nobg).workflow/Contents/Info.plist" in written(setup)
     assert not any(name.startswith("For the shop") for name in written(setup))
     assert not list(setup.home.rglob("For the shop*"))
     base.uninstall(FINDER, setup)
-    assert {name: content for name, (_, _, content) in tree(setup.home).items()} == before
+    assert {name: content for name, (_, _, content) in snapshot_tree(setup.home).items()} == before
 
 
 def test_golden_files(setup: Setup) -> None:
@@ -125,7 +125,7 @@ def test_golden_files(setup: Setup) -> None:
 
 
 def test_each_quick_action_says_whose_it_is(setup: Setup) -> None:
-    table = verbs(
+    table = build_verbs(
         (("shop", "For the shop"), ("a", "a/b: c"), ("b", "Same"), ("c", "SAME"), ("d", "\u00e4"), ("e", "A\u0308"))
     )
     base.install(FINDER, replace(setup, verbs=table))
@@ -155,10 +155,10 @@ def test_each_quick_action_says_whose_it_is(setup: Setup) -> None:
 def test_a_bundle_is_a_service_for_pictures_in_finder(setup: Setup) -> None:
     ids = []
     for verb in setup.verbs:
-        (service,) = finder.info("x")["NSServices"]
+        (service,) = finder.info_plist("x")["NSServices"]
         assert service["NSMessage"] == "runWorkflowAsService"
         assert service["NSSendFileTypes"] == ["public.image"]
-        document = finder.document(setup, verb)
+        document = finder.workflow_document(setup, verb)
         (action,) = document["actions"]
         assert document["workflowMetaData"]["workflowTypeIdentifier"] == "com.apple.Automator.servicesMenu"
         assert action["action"]["BundleIdentifier"] == "com.apple.RunShellScript"
@@ -170,8 +170,8 @@ def test_a_bundle_is_a_service_for_pictures_in_finder(setup: Setup) -> None:
 
 @pytest.mark.skipif(shutil.which("plistutil") is None, reason="plistutil is not installed (Debian: libplist-utils)")
 def test_another_reader_of_property_lists_agrees(setup: Setup, tmp_path: Path) -> None:
-    base.install(FINDER, replace(setup, verbs=verbs(((ODD, ODD),))))
-    base.install(start_at_login("darwin"), setup)
+    base.install(FINDER, replace(setup, verbs=build_verbs(((ODD_NAME, ODD_NAME),))))
+    base.install(autostart_target("darwin"), setup)
     lists = [path for path in setup.home.rglob("*") if path.suffix in {".plist", ".wflow"}]
     assert len(lists) == 2 * 5 + 1
     for path in lists:
@@ -187,10 +187,10 @@ def test_zsh_hands_every_name_over_whole(setup: Setup, tmp_path: Path, options: 
     client.parent.mkdir()
     client.write_text('#!/bin/sh\nfor word; do printf "%s\\0" "$word"; done\n')
     client.chmod(0o755)
-    own = verbs(((ODD, "1"), ("=ls", "2"), ("~", "3"), ("-- '' !x", "4"), ("''", "5")))
-    chosen = replace(setup, client=("/usr/bin/env", "NOBG_HOME=/a b/~", str(client)), verbs=own)
+    own = build_verbs(((ODD_NAME, "1"), ("=ls", "2"), ("~", "3"), ("-- '' !x", "4"), ("''", "5")))
+    chosen = replace(setup, client_command=("/usr/bin/env", "NOBG_HOME=/a b/~", str(client)), verbs=own)
     for verb in chosen.verbs:
-        action = finder.document(chosen, verb)["actions"][0]["action"]
+        action = finder.workflow_document(chosen, verb)["actions"][0]["action"]
         parameters = action["ActionParameters"]
         # what Automator does when input is passed as arguments
         done = subprocess.run(
@@ -205,5 +205,5 @@ def test_zsh_hands_every_name_over_whole(setup: Setup, tmp_path: Path, options: 
 
 def test_where_to_enable_it_is_said(setup: Setup) -> None:
     base.install(FINDER, setup)
-    assert "Quick Actions" in base.status(FINDER, setup).lacks
-    assert "System Settings" in base.status(FINDER, setup).lacks
+    assert "Quick Actions" in base.status(FINDER, setup).hint
+    assert "System Settings" in base.status(FINDER, setup).hint

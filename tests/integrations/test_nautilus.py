@@ -17,9 +17,9 @@ import pytest
 from integrations import base
 from integrations.base import Setup
 from integrations.linux.caja import CAJA
-from integrations.linux.nautilus import NAUTILUS, extension
-from integrations.verbs import MORE, REMOVE
-from tests.support.menus import ODD, make_setup
+from integrations.linux.nautilus import NAUTILUS, extension_source
+from integrations.verbs import REMOVE_LABEL, SUBMENU_LABEL
+from tests.support.menus import ODD_NAME, make_setup
 
 
 @pytest.fixture
@@ -32,12 +32,12 @@ def setup(tmp_path: Path) -> Setup:
         'printf "%s" "$NAUTILUS_SCRIPT_SELECTED_URIS" >> "$0.tmp"; mv "$0.tmp" "$0.out"\n'
     )
     client.chmod(0o755)
-    return replace(setup, client=(str(client),))
+    return replace(setup, client_command=(str(client),))
 
 
 def got(setup: Setup) -> list[str]:
     """What the client was given, once it has run."""
-    path = Path(f"{setup.client[0]}.out")
+    path = Path(f"{setup.client_command[0]}.out")
     deadline = time.monotonic() + 20
     while not path.exists():
         assert time.monotonic() < deadline, "the client was not started"
@@ -46,26 +46,26 @@ def got(setup: Setup) -> list[str]:
 
 
 @pytest.mark.parametrize(("manager", "folder"), [(NAUTILUS, ".local/share/nautilus"), (CAJA, ".config/caja")])
-def test_a_script_passes_what_is_selected_and_its_recipe(manager: base.Manager, folder: str, setup: Setup) -> None:
+def test_a_script_passes_what_is_selected_and_its_recipe(manager: base.Target, folder: str, setup: Setup) -> None:
     base.install(manager, replace(setup, root=setup.root / "no-library"))
     scripts = setup.home / folder / "scripts"
-    (odd,) = (scripts / MORE).glob("it's*")
+    (odd,) = (scripts / SUBMENU_LABEL).glob("it's*")
     environment = {**os.environ, "NAUTILUS_SCRIPT_SELECTED_URIS": "file:///a%20b.png\n"}
     subprocess.run([odd, "a name", "%20"], env=environment, check=True)
-    assert got(setup) == ["--recipe", ODD, "--from-env", "file:///a%20b.png"]
-    assert (scripts / REMOVE).is_file()
-    assert sorted(path.name for path in scripts.iterdir()) == [REMOVE, MORE]
+    assert got(setup) == ["--recipe", ODD_NAME, "--from-env", "file:///a%20b.png"]
+    assert (scripts / REMOVE_LABEL).is_file()
+    assert sorted(path.name for path in scripts.iterdir()) == [REMOVE_LABEL, SUBMENU_LABEL]
 
 
 def test_the_extension_comes_where_nautilus_python_is(setup: Setup) -> None:
     without = replace(setup, root=setup.home)
-    path = setup.data / "nautilus-python" / "extensions" / "nobg.py"
+    path = setup.data_home / "nautilus-python" / "extensions" / "nobg.py"
     base.install(NAUTILUS, without)
     assert not path.exists()
-    assert "python3-nautilus" in base.status(NAUTILUS, without).lacks
+    assert "python3-nautilus" in base.status(NAUTILUS, without).hint
     status = base.status(NAUTILUS, setup)
     assert status.state == "stale"
-    assert not status.lacks
+    assert not status.hint
     base.install(NAUTILUS, setup)
     assert path.exists()
     base.install(NAUTILUS, without)
@@ -118,7 +118,7 @@ def menu(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setitem(sys.modules, "gi", types.ModuleType("gi"))
     monkeypatch.setitem(sys.modules, "gi.repository", repository)
     names: dict[str, Any] = {}
-    exec(compile(extension(setup), "nobg.py", "exec"), names)
+    exec(compile(extension_source(setup), "nobg.py", "exec"), names)
     return names["NobgMenu"]()
 
 
@@ -127,7 +127,7 @@ PICTURE = Selected("file:///a/b%20c.JPG")
 
 def test_the_extension_offers_all_verbs_on_pictures(menu: Any, setup: Setup) -> None:
     top, more = menu.get_file_items([PICTURE, Selected("file:///a/%E5%86%99.jxl")])
-    assert [top.label, more.label] == [REMOVE, MORE]
+    assert [top.label, more.label] == [REMOVE_LABEL, SUBMENU_LABEL]
     assert [item.label.replace("__", "_") for item in more.menu] == [verb.label for verb in setup.verbs[1:]]
     names = [item.name for item in (top, more, *more.menu)]
     assert len(set(names)) == len(names)
@@ -161,16 +161,16 @@ def test_the_extension_offers_itself_on_folders(menu: Any) -> None:
 
 def test_a_click_starts_the_client_with_uris(menu: Any, setup: Setup) -> None:
     _, more = menu.get_file_items([PICTURE, Selected("file:///-dash.png")])
-    (odd,) = (item for item in more.menu if item.label == ODD)
+    (odd,) = (item for item in more.menu if item.label == ODD_NAME)
     odd.clicked()
-    assert got(setup) == ["--recipe", ODD, "--", "file:///a/b%20c.JPG", "file:///-dash.png"]
+    assert got(setup) == ["--recipe", ODD_NAME, "--", "file:///a/b%20c.JPG", "file:///-dash.png"]
 
 
 def test_where_the_extension_is_loaded_there_is_one_sub_menu_of_the_name(setup: Setup) -> None:
     """Nautilus finds its sub-menus by name: of two that are called the same, the wrong one may open."""
-    scripts = setup.data / "nautilus" / "scripts"
+    scripts = setup.data_home / "nautilus" / "scripts"
     base.install(NAUTILUS, replace(setup, root=setup.root / "no-library"))
-    assert (scripts / MORE).is_dir()
+    assert (scripts / SUBMENU_LABEL).is_dir()
     base.install(NAUTILUS, setup)  # nautilus-python has come
-    assert not (scripts / MORE).exists()
-    assert (scripts / REMOVE).exists()
+    assert not (scripts / SUBMENU_LABEL).exists()
+    assert (scripts / REMOVE_LABEL).exists()

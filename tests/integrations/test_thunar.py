@@ -11,8 +11,8 @@ import pytest
 from integrations import base
 from integrations.base import Setup
 from integrations.linux.thunar import THUNAR
-from integrations.verbs import MORE, REMOVE, verbs
-from tests.support.menus import ODD, SYSTEM_ACTIONS, make_setup, tree
+from integrations.verbs import REMOVE_LABEL, SUBMENU_LABEL, build_verbs
+from tests.support.menus import ODD_NAME, SYSTEM_ACTIONS, make_setup, snapshot_tree
 
 MINE = b"""<?xml version='1.0' encoding='UTF-8'?>\r
 <actions><!-- mine -->
@@ -27,7 +27,7 @@ def setup(tmp_path: Path) -> Setup:
 
 @pytest.fixture
 def uca(setup: Setup) -> Path:
-    path = setup.config / "Thunar" / "uca.xml"
+    path = setup.config_home / "Thunar" / "uca.xml"
     path.parent.mkdir(parents=True)
     path.write_bytes(MINE)
     return path
@@ -47,9 +47,9 @@ def test_ours_come_after_the_persons(setup: Setup, uca: Path) -> None:
 def test_each_action_is_whole(setup: Setup, uca: Path) -> None:
     base.install(THUNAR, setup)
     first, *others = ET.fromstring(uca.read_bytes()).findall("action")[1:]
-    assert (first.findtext("name"), first.findtext("submenu")) == (REMOVE, "")
-    assert {action.findtext("submenu") for action in others} == {MORE}
-    assert ODD in [action.findtext("name") for action in others]
+    assert (first.findtext("name"), first.findtext("submenu")) == (REMOVE_LABEL, "")
+    assert {action.findtext("submenu") for action in others} == {SUBMENU_LABEL}
+    assert ODD_NAME in [action.findtext("name") for action in others]
     for action in (first, *others):
         assert action.find("image-files") is not None
         assert action.find("text-files") is None
@@ -73,10 +73,10 @@ def test_what_was_there_comes_back_byte_for_byte(content: bytes, setup: Setup, u
     uca.write_bytes(content)
     uca.chmod(0o600)
     base.install(THUNAR, setup)
-    assert REMOVE in names(uca)
+    assert REMOVE_LABEL in names(uca)
     assert uca.stat().st_mode & 0o777 == 0o600
-    base.install(THUNAR, replace(setup, verbs=verbs()))
-    assert names(uca).count(REMOVE) == 1
+    base.install(THUNAR, replace(setup, verbs=build_verbs()))
+    assert names(uca).count(REMOVE_LABEL) == 1
     base.uninstall(THUNAR, setup)
     assert uca.read_bytes() == content
     assert uca.stat().st_mode & 0o777 == 0o600
@@ -96,10 +96,10 @@ def test_a_file_that_makes_no_sense_is_left(content: bytes, setup: Setup, uca: P
 
 def test_without_one_the_systems_actions_stay_and_the_file_goes_again(setup: Setup) -> None:
     base.install(THUNAR, setup)
-    uca = setup.config / "Thunar" / "uca.xml"
-    assert names(uca)[:2] == ["Open Terminal Here", REMOVE]
+    uca = setup.config_home / "Thunar" / "uca.xml"
+    assert names(uca)[:2] == ["Open Terminal Here", REMOVE_LABEL]
     base.uninstall(THUNAR, setup)
-    assert tree(setup.home) == {}
+    assert snapshot_tree(setup.home) == {}
 
 
 def test_the_systems_actions_are_found_where_the_session_does_not_say(setup: Setup) -> None:
@@ -108,7 +108,7 @@ def test_the_systems_actions_are_found_where_the_session_does_not_say(setup: Set
     xfce.mkdir(parents=True)
     (xfce / "uca.xml").write_bytes(SYSTEM_ACTIONS)
     base.install(THUNAR, setup)
-    assert names(setup.config / "Thunar" / "uca.xml")[0] == "Open Terminal Here"
+    assert names(setup.config_home / "Thunar" / "uca.xml")[0] == "Open Terminal Here"
 
 
 def test_what_the_person_added_meanwhile_stays(setup: Setup, uca: Path) -> None:
@@ -125,10 +125,10 @@ def test_a_file_that_thunar_laid_out_anew_is_understood(setup: Setup, uca: Path)
     root = ET.fromstring(uca.read_bytes())
     uca.write_bytes(ET.tostring(root))
     assert base.status(THUNAR, setup).state == "current"
-    uca.write_bytes(ET.tostring(root).replace(REMOVE.encode(), b"Renamed", 1))
+    uca.write_bytes(ET.tostring(root).replace(REMOVE_LABEL.encode(), b"Renamed", 1))
     assert base.status(THUNAR, setup).state == "stale"
     base.install(THUNAR, setup)
-    assert names(uca).count(REMOVE) == 1
+    assert names(uca).count(REMOVE_LABEL) == 1
     base.uninstall(THUNAR, setup)
     assert names(uca) == ["Mine & é"]
 
@@ -137,7 +137,7 @@ def test_what_a_reinstall_finds_changed_is_what_comes_back(setup: Setup, uca: Pa
     base.install(THUNAR, setup)
     changed = uca.read_bytes().replace(b"true %f", b"false %f")
     uca.write_bytes(changed)
-    base.install(THUNAR, replace(setup, verbs=verbs()))
+    base.install(THUNAR, replace(setup, verbs=build_verbs()))
     base.uninstall(THUNAR, setup)
     assert uca.read_bytes() == MINE.replace(b"true %f", b"false %f")
 
@@ -148,7 +148,7 @@ def test_a_link_stays_a_link(setup: Setup, uca: Path) -> None:
     uca.symlink_to(elsewhere)
     base.install(THUNAR, setup)
     assert uca.is_symlink()
-    assert REMOVE in names(elsewhere)
+    assert REMOVE_LABEL in names(elsewhere)
     base.uninstall(THUNAR, setup)
     assert uca.is_symlink()
     assert elsewhere.read_bytes() == MINE

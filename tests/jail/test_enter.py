@@ -12,7 +12,7 @@ import pytest
 
 from watcher.jail import enter, macos, windows
 from watcher.jail import linux as jail_linux
-from watcher.worker.supervisor import PICTURE_TIME, Worker
+from watcher.worker.supervisor import PICTURE_TIMEOUT_SECONDS, Worker
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="this is how Linux jails")
 
@@ -28,7 +28,7 @@ EVERYTHING = {
 @linux
 def test_the_worker_is_refused_a_file_a_socket_and_a_program(worker: Worker) -> None:
     worker.send({"id": 7, "probe": True})
-    answer, _ = worker.receive(PICTURE_TIME)
+    answer, _ = worker.receive(PICTURE_TIMEOUT_SECONDS)
     assert answer["id"] == 7
     assert answer["refused"] == dict.fromkeys(EVERYTHING, True)
 
@@ -70,7 +70,10 @@ def test_the_worker_knows_nothing_of_the_person(tmp_path: Path, monkeypatch: pyt
 
 def attempts_under(setup: str) -> dict[str, bool]:
     """The probe in a process of its own, after `setup`."""
-    code = f"import json; from watcher.jail import enter as jail, linux as jail_linux; {setup}; print(json.dumps(jail.probe()))"
+    code = (
+        f"import json; from watcher.jail import enter as jail; from watcher.jail import linux as jail_linux; {setup}; "
+    )
+    code += "print(json.dumps(jail.probe()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     result: dict[str, bool] = __import__("json").loads(done.stdout)
     return result
@@ -86,7 +89,7 @@ def test_landlock_alone_keeps_files_closed() -> None:
 
 @linux
 def test_seccomp_alone_keeps_everything_closed() -> None:
-    setup = "jail_linux._prctl(38, 1); layer = jail_linux.seccomp(); assert layer.active, layer"
+    setup = "jail_linux._prctl(38, 1); layer = jail_linux.enter_seccomp(); assert layer.active, layer"
     assert attempts_under(setup) == dict.fromkeys(EVERYTHING, True)
 
 
@@ -94,7 +97,7 @@ def test_seccomp_alone_keeps_everything_closed() -> None:
 def test_landlock_says_so_when_it_comes_too_late_for_a_thread() -> None:
     code = (
         "import threading; from watcher.jail import linux as jail_linux; e = threading.Event()\n"
-        "threading.Thread(target=e.wait).start(); layer = jail_linux.landlock(); e.set()\n"
+        "threading.Thread(target=e.wait).start(); layer = jail_linux.enter_landlock(); e.set()\n"
         "assert not layer.active; assert 'other threads' in layer.detail"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -114,7 +117,7 @@ def test_a_kernel_without_landlock_is_said_not_hidden(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(jail_linux, "_libc", OldKernel())
     monkeypatch.setattr(os, "listdir", lambda _path: ["1"])
-    layer = jail_linux.landlock()
+    layer = jail_linux.enter_landlock()
     assert not layer.active
     assert "this kernel has none" in layer.detail
 
@@ -122,7 +125,7 @@ def test_a_kernel_without_landlock_is_said_not_hidden(monkeypatch: pytest.Monkey
 @linux
 def test_an_unknown_processor_is_said_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.machine", lambda: "riscv64")
-    layer = jail_linux.seccomp()
+    layer = jail_linux.enter_seccomp()
     assert not layer.active
     assert "riscv64" in layer.detail
 
@@ -149,10 +152,10 @@ ALLOW, KILL, REFUSE = 0x7FFF0000, 0x80000000, 0x00050000
 @linux
 @pytest.mark.parametrize("name", ["x86_64", "aarch64"])
 def test_the_filter_decides_each_call_as_written(name: str) -> None:
-    machine = jail_linux.MACHINES[name]
+    machine = jail_linux.ARCHITECTURES[name]
     program = jail_linux.filter_program(machine, pid=4242)
     for number in range(600):
-        if number in machine.refused.values():
+        if number in machine.refused_calls.values():
             expected = REFUSE | 13
         elif number == machine.clone3:
             expected = REFUSE | 38
@@ -160,23 +163,23 @@ def test_the_filter_decides_each_call_as_written(name: str) -> None:
             continue
         else:
             expected = ALLOW
-        assert decide(program, machine.audit, number) == expected, number
-    assert decide(program, machine.audit, machine.clone, 0x3D0F00) == ALLOW  # what pthread_create passes
-    assert decide(program, machine.audit, machine.clone, 17) == REFUSE | 13  # SIGCHLD: fork
-    assert decide(program, machine.audit, machine.tgkill, 4242) == ALLOW
-    assert decide(program, machine.audit, machine.tgkill, 1) == REFUSE | 13
-    assert decide(program, machine.audit, machine.prlimit64, 0) == ALLOW
-    assert decide(program, machine.audit, machine.prlimit64, 4242) == ALLOW
-    assert decide(program, machine.audit, machine.prlimit64, 1) == REFUSE | 13
-    assert decide(program, machine.audit, machine.setpriority, 0, 0) == ALLOW
-    assert decide(program, machine.audit, machine.setpriority, 0, 1) == REFUSE | 13
-    assert decide(program, machine.audit ^ 1, 0) == KILL
+        assert decide(program, machine.audit_arch, number) == expected, number
+    assert decide(program, machine.audit_arch, machine.clone, 0x3D0F00) == ALLOW  # what pthread_create passes
+    assert decide(program, machine.audit_arch, machine.clone, 17) == REFUSE | 13  # SIGCHLD: fork
+    assert decide(program, machine.audit_arch, machine.tgkill, 4242) == ALLOW
+    assert decide(program, machine.audit_arch, machine.tgkill, 1) == REFUSE | 13
+    assert decide(program, machine.audit_arch, machine.prlimit64, 0) == ALLOW
+    assert decide(program, machine.audit_arch, machine.prlimit64, 4242) == ALLOW
+    assert decide(program, machine.audit_arch, machine.prlimit64, 1) == REFUSE | 13
+    assert decide(program, machine.audit_arch, machine.setpriority, 0, 0) == ALLOW
+    assert decide(program, machine.audit_arch, machine.setpriority, 0, 1) == REFUSE | 13
+    assert decide(program, machine.audit_arch ^ 1, 0) == KILL
     assert len(program) // 8 < 256 * 16
 
 
 @linux
 def test_the_other_abi_of_x86_is_closed() -> None:
-    program = jail_linux.filter_program(jail_linux.MACHINES["x86_64"], pid=1)
+    program = jail_linux.filter_program(jail_linux.ARCHITECTURES["x86_64"], pid=1)
     assert decide(program, 0xC000003E, 0x40000000 + 41) == REFUSE | 13
 
 
@@ -198,22 +201,22 @@ class Stand_in:  # noqa: N801  it stands in for a C library
 
 def test_macos_enters_the_named_sandbox_and_says_when_it_cannot() -> None:
     library = Stand_in(sandbox_init=0)
-    assert macos.sandbox(library).active
+    assert macos.enter_sandbox(library).active
     (_, (profile, flags, _message)) = library.calls[0]
     assert (profile, flags.value) == (b"pure-computation", 1)
-    refused = macos.sandbox(Stand_in(sandbox_init=-1))
+    refused = macos.enter_sandbox(Stand_in(sandbox_init=-1))
     assert not refused.active
     assert "no reason given" in refused.detail
 
 
 def test_windows_puts_the_process_into_a_job_with_one_process_and_bounded_memory() -> None:
     kernel = Stand_in(CreateJobObjectW=5, GetCurrentProcess=6, SetInformationJobObject=1, AssignProcessToJobObject=1)
-    assert windows.job_object(kernel).active
+    assert windows.enter_job_object(kernel).active
     names = [name for name, _ in kernel.calls]
     assert names == ["CreateJobObjectW", "SetInformationJobObject", "GetCurrentProcess", "AssignProcessToJobObject"]
-    limits = windows.limits()
+    limits = windows.job_limits()
     assert limits.BasicLimitInformation.ActiveProcessLimit == 1
-    assert limits.ProcessMemoryLimit == enter.MEMORY
+    assert limits.ProcessMemoryLimit == enter.MEMORY_LIMIT_BYTES
     if ctypes.sizeof(ctypes.c_void_p) == 8:
         assert ctypes.sizeof(limits) == 144  # as winnt.h lays it out on 64-bit Windows
 
@@ -222,4 +225,4 @@ def test_windows_puts_the_process_into_a_job_with_one_process_and_bounded_memory
 def test_windows_says_when_the_job_cannot_be_entered(refusing: str) -> None:
     answers = dict.fromkeys(("CreateJobObjectW", "GetCurrentProcess", "SetInformationJobObject"), 1)
     kernel = Stand_in(**(answers | {"AssignProcessToJobObject": 1} | {refusing: 0}))
-    assert not windows.job_object(kernel).active
+    assert not windows.enter_job_object(kernel).active

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from watcher.matting import fusion
 from watcher.matting.models import SHIPPED
-from watcher.matting.modes import BALANCED, BEST, FAST, MODES, Mode, View, alone
+from watcher.matting.modes import BALANCED, BEST, FAST, MODES, Mode, View, single_model_mode
 
 Values = NDArray[np.float32]
 RAMP = np.linspace(0, 1, 64, dtype=np.float32)[None, :].repeat(64, axis=0)
@@ -21,47 +21,47 @@ def disc(side: int, radius: float, inside: float = 1.0, outside: float = 0.0) ->
 
 
 def test_one_answer_stays_as_it_is_but_for_its_haze() -> None:
-    fused = fusion.fuse([RAMP])
+    fused = fusion.pool_opinions([RAMP])
     assert fused == pytest.approx(np.clip((RAMP - 0.02) / 0.96, 0, 1), abs=1e-5)
-    assert fusion.fuse([np.full((8, 8), 0.015, np.float32)]).max() == 0
+    assert fusion.pool_opinions([np.full((8, 8), 0.015, np.float32)]).max() == 0
 
 
 def test_the_surer_network_decides() -> None:
     sure, unsure = disc(64, 0.3), np.full((64, 64), 0.6, np.float32)
     for opinions in ([sure, unsure], [unsure, sure]):
-        fused = fusion.fuse(opinions)
+        fused = fusion.pool_opinions(opinions)
         assert fused[32, 32] > 0.95
         assert fused[0, 0] < 0.05
 
 
 def test_two_that_are_equally_sure_and_contradict_each_other_leave_it_open() -> None:
     half = disc(64, 0.3)
-    assert fusion.fuse([half, 1 - half]) == pytest.approx(0.5, abs=0.3)
+    assert fusion.pool_opinions([half, 1 - half]) == pytest.approx(0.5, abs=0.3)
 
 
 def test_a_network_that_finds_nothing_counts_in_full() -> None:
     """Else a doubtful subject that one of the two sees would be cut out as if there were no doubt."""
     nothing, doubtful = np.zeros((64, 64), np.float32), disc(64, 0.3, inside=0.8)
     assert fusion.softness(nothing) == 0
-    assert fusion.fuse([doubtful, nothing]).max() < 0.1
+    assert fusion.pool_opinions([doubtful, nothing]).max() < 0.1
 
 
 def test_each_view_has_its_say() -> None:
     sure, other = disc(64, 0.3), disc(64, 0.2)
     between = (sure == 1) & (other == 0)
-    once, twice = fusion.fuse([sure, other]), fusion.fuse([sure, other, other])
+    once, twice = fusion.pool_opinions([sure, other]), fusion.pool_opinions([sure, other, other])
     assert twice[between].mean() < once[between].mean() - 0.1
 
 
 def test_the_outline_is_the_finer_network_s_and_the_regions_are_the_fused_ones() -> None:
     fine = disc(128, 0.3)
-    coarse = fusion.stretched(disc(32, 0.3), 128)
-    result = fusion.outline_from(coarse, fine, radius=4)
+    coarse = fusion.resize_bilinear(disc(32, 0.3), 128)
+    result = fusion.transfer_outline(coarse, fine, radius=4)
     edge = (coarse > 0.1) & (coarse < 0.9)
     assert np.abs(result - fine)[edge].mean() < 0.5 * np.abs(coarse - fine)[edge].mean()
     elsewhere = np.zeros_like(fine)
-    assert fusion.outline_from(coarse, elsewhere, radius=4)[64, 64] == pytest.approx(1, abs=0.05)
-    assert fusion.outline_from(elsewhere, fine, radius=4).max() == 0
+    assert fusion.transfer_outline(coarse, elsewhere, radius=4)[64, 64] == pytest.approx(1, abs=0.05)
+    assert fusion.transfer_outline(elsewhere, fine, radius=4).max() == 0
 
 
 @pytest.mark.parametrize("radius", [1, 3, 14])
@@ -70,13 +70,13 @@ def test_the_box_is_the_mean_of_its_window(radius: int) -> None:
     padded = np.pad(values, radius, "symmetric")
     window = 2 * radius + 1
     expected = np.lib.stride_tricks.sliding_window_view(padded, (window, window)).mean(axis=(2, 3))
-    assert fusion.box(values, radius) == pytest.approx(expected, abs=1e-5)
+    assert fusion.box_mean(values, radius) == pytest.approx(expected, abs=1e-5)
 
 
-@pytest.mark.parametrize("mode", [*MODES, alone(SHIPPED[0])], ids=lambda mode: mode.name)
+@pytest.mark.parametrize("mode", [*MODES, single_model_mode(SHIPPED[0])], ids=lambda mode: mode.name)
 def test_each_mode_s_answers_become_one_alpha_of_its_largest_side(mode: Mode) -> None:
     small = replace(mode, views=tuple(replace(view, side=view.side // 8) for view in mode.views))
-    alpha = fusion.one_alpha(small, [disc(view.side, 0.3) for view in small.views])
+    alpha = fusion.fuse_views(small, [disc(view.side, 0.3) for view in small.views])
     assert alpha.shape == (max(view.side for view in small.views),) * 2
     assert alpha.dtype == np.float32
     assert (alpha.min(), alpha.max()) == pytest.approx((0, 1), abs=0.01)
@@ -86,11 +86,11 @@ def test_each_mode_s_answers_become_one_alpha_of_its_largest_side(mode: Mode) ->
 def test_the_outline_of_several_networks_is_the_first_one_s() -> None:
     views = (View(SHIPPED[0], 128), View(SHIPPED[1], 32))
     fine, coarse = disc(128, 0.3), disc(32, 0.3)
-    alpha = fusion.one_alpha(replace(BALANCED, views=views), [fine, coarse])
+    alpha = fusion.fuse_views(replace(BALANCED, views=views), [fine, coarse])
     assert np.abs(alpha - fine).mean() < 0.01
     mirrored = (View(SHIPPED[0], 128, mirrored=True), *views)
     between = (disc(128, 0.32) == 1) & (fine == 0)
-    drawn_by_two = fusion.one_alpha(replace(BEST, views=mirrored), [disc(128, 0.32), fine, coarse])[between]
+    drawn_by_two = fusion.fuse_views(replace(BEST, views=mirrored), [disc(128, 0.32), fine, coarse])[between]
     assert drawn_by_two.mean() > alpha[between].mean() + 0.1
     assert len(BEST.models) == len(BALANCED.models) == 2
     assert len(FAST.models) == 1
@@ -101,7 +101,7 @@ def test_a_subject_is_clear_where_the_networks_agree_and_are_sure() -> None:
     two, one = replace(BALANCED, views=views), replace(BALANCED, views=views[:1])
 
     def is_clear(mode: Mode, *answers: Values) -> bool:
-        return fusion.clear_subject(mode, answers, fusion.one_alpha(mode, answers))
+        return fusion.has_clear_subject(mode, answers, fusion.fuse_views(mode, answers))
 
     small, large = disc(32, 0.3), disc(128, 0.3)
     assert is_clear(two, large, small)
@@ -115,4 +115,4 @@ def test_a_subject_is_clear_where_the_networks_agree_and_are_sure() -> None:
 
 
 def test_the_subject_is_what_is_more_than_half_there() -> None:
-    assert fusion.subject_share(np.array([[0.0, 0.49], [0.5, 1.0]], np.float32)) == 0.5
+    assert fusion.subject_area_fraction(np.array([[0.0, 0.49], [0.5, 1.0]], np.float32)) == 0.5

@@ -34,27 +34,27 @@ def test_a_picture_of_any_shape_is_squashed_to_the_square() -> None:
 
 @pytest.mark.parametrize("side", [4, "height", "n"], ids=["fixed", "named as ours", "named otherwise"])
 def test_the_alpha_is_the_first_output_as_it_is_not_stretched(side: int | str) -> None:
-    loaded = inference.network(network("ReduceMean", side=side), TINY, threads=1)
+    loaded = inference.load_network(network("ReduceMean", side=side), TINY, threads=1)
     little = VALUES / np.float32(100)
-    alpha = inference.alpha(loaded, little)
+    alpha = inference.infer_alpha(loaded, little)
     assert alpha.dtype == np.float32
     assert alpha == pytest.approx(little.mean(axis=1)[0], abs=1e-6)
     assert 0 < alpha.max() < 0.03
 
 
 def test_logits_go_through_the_sigmoid_however_large_they_are() -> None:
-    model = replace(TINY, logits=True)
-    loaded = inference.network(network("ReduceMean", side=4), model, threads=1)
-    assert inference.alpha(loaded, VALUES) == pytest.approx(1 / (1 + np.exp(-MEAN)), abs=1e-6)
+    model = replace(TINY, outputs_logits=True)
+    loaded = inference.load_network(network("ReduceMean", side=4), model, threads=1)
+    assert inference.infer_alpha(loaded, VALUES) == pytest.approx(1 / (1 + np.exp(-MEAN)), abs=1e-6)
     extremes = VALUES.copy()
     extremes[:, :, 0, 0], extremes[:, :, 0, 1] = -1e4, 1e4
-    alpha = inference.alpha(loaded, extremes)
+    alpha = inference.infer_alpha(loaded, extremes)
     assert (alpha[0, 0], alpha[0, 1]) == (0.0, 1.0)
 
 
 def test_a_network_may_want_half_precision() -> None:
-    loaded = inference.network(network("ReduceMean", side=4, dtype=FLOAT16), TINY, threads=1)
-    alpha = inference.alpha(loaded, VALUES)
+    loaded = inference.load_network(network("ReduceMean", side=4, dtype=FLOAT16), TINY, threads=1)
+    alpha = inference.infer_alpha(loaded, VALUES)
     assert alpha.dtype == np.float32
     assert alpha == pytest.approx(MEAN, abs=2e-3)
 
@@ -69,15 +69,15 @@ def test_a_network_may_want_half_precision() -> None:
     ids=["three channels", "another size", "infinite"],
 )
 def test_what_is_no_mask_is_refused(data: bytes, words: str) -> None:
-    loaded = inference.network(data, TINY, threads=1)
+    loaded = inference.load_network(data, TINY, threads=1)
     with pytest.raises(ModelError, match=words):
-        inference.alpha(loaded, VALUES)
+        inference.infer_alpha(loaded, VALUES)
 
 
 @pytest.mark.parametrize("data", [b"", b"\x08\x08", b"not a model", network("NoSuchOperator", side=4)])
 def test_what_is_no_network_is_refused_in_words(data: bytes) -> None:
     with pytest.raises(ModelError, match="tiny cannot be loaded"):
-        inference.network(data, TINY, threads=1)
+        inference.load_network(data, TINY, threads=1)
 
 
 def test_each_view_is_looked_at_by_its_network_and_a_mirror_image_is_turned_back() -> None:
@@ -86,9 +86,11 @@ def test_each_view_is_looked_at_by_its_network_and_a_mirror_image_is_turned_back
     mode = replace(BEST, views=views)
     assert mode.models == (one, other)
     data = {"one": network("ReduceMean", side="n"), "other": network("ReduceMean", "Sigmoid", side="n")}
-    ensemble = inference.load(data, mode, threads=1)
+    ensemble = inference.load_ensemble(data, mode, threads=1)
     image = Image.fromarray(np.arange(4 * 4 * 3, dtype=np.uint8).reshape(4, 4, 3) * 5)
-    straight, mirrored, larger = inference.look(ensemble, [inference.network_input(image, view) for view in views])
+    straight, mirrored, larger = inference.infer_views(
+        ensemble, [inference.network_input(image, view) for view in views]
+    )
     assert mirrored == pytest.approx(straight, abs=1e-6)
     assert np.ptp(straight[0]) > 0.1
     assert larger.shape == (8, 8)

@@ -111,8 +111,8 @@ def test_the_peak_is_that_of_this_process() -> None:
 
 
 def test_the_worker_refuses_a_model_for_which_there_is_no_memory_before_it_reads_it() -> None:
-    folder = models.sidecar_of("huge").parent
+    folder = models.sidecar_path("huge").parent
     folder.mkdir(parents=True)
-    models.sidecar_of("huge").write_bytes(models.sidecar("0" * 64, 5, 1 << 50, models.SHIPPED[0]))
+    models.sidecar_path("huge").write_bytes(models.encode_sidecar("0" * 64, 5, 1 << 50, models.SHIPPED[0]))
     with Worker(modes.find("huge")) as worker, pytest.raises(ModelError, match="GB of memory, and"):
         worker.wait_until_ready()

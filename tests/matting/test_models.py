@@ -36,7 +36,7 @@ HALF, IMAGENET, ONE = (0.5, 0.5, 0.5), (0.485, 0.456, 0.406), (1.0, 1.0, 1.0)
 
 
 def test_the_catalogue_has_what_was_recorded_and_nothing_for_non_commercial_use_alone() -> None:
-    found = {row.name: (row.size, row.sha256[:16], row.side, row.logits) for row in models.CATALOGUE}
+    found = {row.name: (row.size, row.sha256[:16], row.side, row.outputs_logits) for row in models.CATALOGUE}
     assert found == RECORDED
 
 
@@ -94,7 +94,7 @@ def test_every_row_can_be_found_and_others_cannot() -> None:
 def test_a_name_leads_to_no_other_folder() -> None:
     folder = make_folder()
     outside = folder.parent / "outside.json"
-    outside.write_bytes(models.sidecar("ab" * 32, 7, 123, models.SHIPPED[0]))
+    outside.write_bytes(models.encode_sidecar("ab" * 32, 7, 123, models.SHIPPED[0]))
     for name in ("../outside", str(outside.with_suffix(""))):
         with pytest.raises(ModelError, match="no model called"):
             models.find(name)
@@ -103,10 +103,15 @@ def test_a_name_leads_to_no_other_folder() -> None:
 def test_a_model_with_a_sidecar_is_found_with_the_input_of_the_row_it_is_like() -> None:
     like = models.find("u2netp")
     folder = make_folder()
-    models.sidecar_of("mine").write_bytes(models.sidecar("ab" * 32, 7, 123, like))
+    models.sidecar_path("mine").write_bytes(models.encode_sidecar("ab" * 32, 7, 123, like))
     found = models.find("mine")
     assert (found.name, found.sha256, found.size, found.memory) == ("mine", "ab" * 32, 7, 123)
-    assert (found.side, found.mean, found.std, found.logits) == (like.side, like.mean, like.std, like.logits)
+    assert (found.side, found.mean, found.std, found.outputs_logits) == (
+        like.side,
+        like.mean,
+        like.std,
+        like.outputs_logits,
+    )
     assert found.licence == "not known to nobg"
     assert found not in models.installed()
     (folder / "mine.onnx").write_bytes(b"content")
@@ -117,7 +122,7 @@ def test_a_model_with_a_sidecar_is_found_with_the_input_of_the_row_it_is_like() 
 def test_a_damaged_sidecar_is_refused_alone(text: str) -> None:
     folder = make_folder()
     (folder / "mine.onnx").write_bytes(b"content")
-    models.sidecar_of("mine").write_text(text)
+    models.sidecar_path("mine").write_text(text)
     with pytest.raises(ModelError, match=r"mine\.json is damaged"):
         models.find("mine")
     assert models.installed() == list(models.SHIPPED)
@@ -125,8 +130,8 @@ def test_a_damaged_sidecar_is_refused_alone(text: str) -> None:
 
 def test_a_sidecar_cannot_take_the_place_of_a_row() -> None:
     make_folder()
-    models.sidecar_of("u2net").write_bytes(models.sidecar("ab" * 32, 7, 123, models.SHIPPED[0]))
-    assert models.find("u2net") == models.in_catalogue("u2net")
+    models.sidecar_path("u2net").write_bytes(models.encode_sidecar("ab" * 32, 7, 123, models.SHIPPED[0]))
+    assert models.find("u2net") == models.find_in_catalogue("u2net")
     assert models.installed() == list(models.SHIPPED)
 
 
@@ -144,7 +149,8 @@ def test_models_are_beside_the_settings_and_the_worker_is_told_where(
 
 
 def test_the_catalogue_is_quick_to_import() -> None:
-    code = "import sys, watcher.matting.models, watcher.matting.memory; print(*{name.partition('.')[0] for name in sys.modules})"
+    code = "import sys, watcher.matting.models, watcher.matting.memory; "
+    code += "print(*{name.partition('.')[0] for name in sys.modules})"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not set(loaded) & {"numpy", "PIL", "onnxruntime", "psutil", "platformdirs", "subprocess"}
 
@@ -157,4 +163,4 @@ def make_folder() -> Path:
 
 
 def test_json_is_what_a_sidecar_is() -> None:
-    assert json.loads(models.sidecar("ab", 1, 2, models.SHIPPED[0]))["recipe_from"] == "isnet-int8"
+    assert json.loads(models.encode_sidecar("ab", 1, 2, models.SHIPPED[0]))["recipe_from"] == "isnet-int8"

@@ -23,7 +23,7 @@ from tests.support.tiny_onnx import network
 from watcher import config, paths
 from watcher.errors import UsageError
 from watcher.matting import accelerator, fusion, inference, models, modes, providers
-from watcher.matting.providers import Found, Provider
+from watcher.matting.providers import AvailableProvider, Provider
 from watcher.queue.journal import Journal
 from watcher.worker import dispatch, supervisor
 from watcher.worker.supervisor import DriverError, Worker
@@ -47,7 +47,7 @@ class Session:
 
     def get_providers(self) -> list[str]:
         """As onnxruntime's."""
-        return [*([] if self.swift is None else [SWIFT.onnx]), providers.PROCESSOR]
+        return [*([] if self.swift is None else [SWIFT.execution_provider]), providers.CPU_EXECUTION_PROVIDER]
 
     def run(self, *arguments: Any) -> Any:
         """As onnxruntime's."""
@@ -66,17 +66,19 @@ def swift(monkeypatch: pytest.MonkeyPatch) -> Callable[[Answer | None], None]:
         real = onnxruntime.InferenceSession
 
         def made(data: bytes, options: Any, providers: Any = (), **_more: Any) -> Session:
-            is_swift = bool(providers) and providers[0] == (SWIFT.onnx, {"speed": "9"})
+            is_swift = bool(providers) and providers[0] == (SWIFT.execution_provider, {"speed": "9"})
             return Session(real(data, options, providers=["CPUExecutionProvider"]), answer if is_swift else None)
 
         monkeypatch.setattr(onnxruntime, "InferenceSession", made)
-        monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [SWIFT.onnx, providers.PROCESSOR])
+        monkeypatch.setattr(
+            onnxruntime, "get_available_providers", lambda: [SWIFT.execution_provider, providers.CPU_EXECUTION_PROVIDER]
+        )
         monkeypatch.setattr(providers, "PROVIDERS", (SWIFT,))
 
     return put
 
 
-def start(known: dict[str, str] | None = None, wanted: str = providers.AUTO) -> accelerator.Start:
+def start(known: dict[str, str] | None = None, wanted: str = providers.AUTO) -> accelerator.StartResult:
     return accelerator.start(DATA, MODE, 1, wanted, known or {})
 
 
@@ -89,13 +91,13 @@ def delay(answer: Any) -> Any:
     return answer
 
 
-KEY = accelerator.key_of(Found(SWIFT), MODE)
+KEY = accelerator.trial_key(AvailableProvider(SWIFT), MODE)
 
 
 def test_one_that_answers_alike_and_sooner_is_used_and_that_is_remembered(swift: Callable[..., None]) -> None:
     swift(lambda answer: answer)
     begun = start()
-    assert (begun.name, begun.told, begun.tried) == ("swift", None, {KEY: ""})
+    assert (begun.name, begun.notice, begun.tried) == ("swift", None, {KEY: ""})
     assert begun.ensemble is not None
 
 
@@ -116,18 +118,18 @@ def test_any_other_gives_way_to_the_processor_with_a_sentence(
     swift(answer)
     begun = start()
     assert (begun.name, begun.ensemble) == ("cpu", None)
-    assert begun.told is not None
-    assert begun.told.startswith("nobg computes on the processor, not on swift: ")
-    assert re.search(why, begun.told)
-    assert begun.tried == {KEY: begun.told.split(": ", 1)[1].rstrip(".")}
+    assert begun.notice is not None
+    assert begun.notice.startswith("nobg computes on the processor, not on swift: ")
+    assert re.search(why, begun.notice)
+    assert begun.tried == {KEY: begun.notice.split(": ", 1)[1].rstrip(".")}
 
 
 def test_one_that_takes_too_long_to_start_gives_way(
     swift: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     swift(lambda answer: answer)
-    monkeypatch.setattr(accelerator, "LONGEST", 0.0)
-    assert "to start" in str(start().told)
+    monkeypatch.setattr(accelerator, "MAX_START_SECONDS", 0.0)
+    assert "to start" in str(start().notice)
 
 
 def test_what_is_known_to_be_good_is_not_compared_again(swift: Callable[..., None]) -> None:
@@ -137,27 +139,27 @@ def test_what_is_known_to_be_good_is_not_compared_again(swift: Callable[..., Non
 
 def test_what_is_known_to_be_bad_is_not_tried_again_unless_asked_for_by_name(swift: Callable[..., None]) -> None:
     swift(lambda answer: answer)
-    assert start({KEY: "it was slow"}) == accelerator.Start()
+    assert start({KEY: "it was slow"}) == accelerator.StartResult()
     assert start({KEY: "it was slow"}, "swift").name == "swift"
 
 
 def test_the_processor_can_be_asked_for_and_one_that_is_not_here_is_said(swift: Callable[..., None]) -> None:
     swift(lambda answer: answer)
-    assert start(wanted="cpu") == accelerator.Start()
-    assert "finds nothing here for provider = 'qnn'" in str(start(wanted="qnn").told)
+    assert start(wanted="cpu") == accelerator.StartResult()
+    assert "finds nothing here for provider = 'qnn'" in str(start(wanted="qnn").notice)
 
 
 def test_a_plug_in_is_given_its_best_device_and_no_plain_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     def device(kind: str, name: str = "PlugExecutionProvider") -> Any:
         return SimpleNamespace(ep_name=name, device=SimpleNamespace(type=SimpleNamespace(name=kind)))
 
-    plug = Provider("plug", "PlugExecutionProvider", plug_in="json")  # some module that is here
-    monkeypatch.setattr(providers, "PROVIDERS", (plug, replace(plug, plug_in="no_such_module")))
+    plug = Provider("plug", "PlugExecutionProvider", plugin_module="json")  # some module that is here
+    monkeypatch.setattr(providers, "PROVIDERS", (plug, replace(plug, plugin_module="no_such_module")))
     there = [device("CPU"), device("GPU", "Other"), device("NPU"), device("GPU")]
     monkeypatch.setattr(onnxruntime, "get_ep_devices", lambda: there)
-    assert [found.devices for found in providers.available("auto")] == [(there[3],)]
+    assert [found.devices for found in providers.find_available("auto")] == [(there[3],)]
     del there[2:]
-    assert list(providers.available("auto")) == []
+    assert list(providers.find_available("auto")) == []
 
 
 def test_what_was_learnt_is_kept_and_what_failed_is_tried_again_after_a_week() -> None:
@@ -167,10 +169,10 @@ def test_what_was_learnt_is_kept_and_what_failed_is_tried_again_after_a_week() -
     providers.remember({"c": "lost"}, now + 86400)
     assert providers.recall(now + 86400) == {"a": "", "b": "slow", "c": "lost"}
     assert providers.recall(now + 7 * 86400) == {"a": "", "c": "lost"}
-    (paths.state_dir() / providers.FILE).write_text('{"a": 1}')
+    (paths.state_dir() / providers.TRIALS_FILE).write_text('{"a": 1}')
     assert providers.recall(now) == {}
     providers.forget()
-    assert not (paths.state_dir() / providers.FILE).exists()
+    assert not (paths.state_dir() / providers.TRIALS_FILE).exists()
 
 
 def test_the_worker_is_told_what_is_wanted_and_known_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,7 +182,7 @@ def test_the_worker_is_told_what_is_wanted_and_known_and_no_more(monkeypatch: py
     assert set(told) - {"CUDA_PATH"} == {"NOBG_PROVIDER", "NOBG_TRIED", "LD_LIBRARY_PATH"}
     for name, value in told.items():
         monkeypatch.setenv(name, value)
-    assert providers.told() == ("auto", {"a": ""})
+    assert providers.read_environment() == ("auto", {"a": ""})
 
 
 @pytest.mark.parametrize("name", providers.NAMES)
@@ -195,18 +197,19 @@ def test_a_provider_that_there_is_not_is_said_with_its_line() -> None:
 
 def test_a_driver_that_takes_the_worker_down_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     script = (
-        "import sys, os; from watcher.worker import protocol as frames; from watcher.matting.providers import told\n"
-        "o = sys.stdout.buffer; wanted, known = told()\n"
+        "import sys, os; from watcher.worker import protocol\n"
+        "from watcher.matting.providers import read_environment\n"
+        "o = sys.stdout.buffer; wanted, known = read_environment()\n"
         "if wanted == 'auto' and 'swift 1' not in known:\n"
-        " frames.write(o, {'trying': 'swift 1'}); o.flush(); os.abort()\n"
-        "frames.write(o, {'ready': True, 'jail': []}); o.flush(); sys.stdin.read()\n"
+        " protocol.write_message(o, {'trying': 'swift 1'}); o.flush(); os.abort()\n"
+        "protocol.write_message(o, {'ready': True, 'jail': []}); o.flush(); sys.stdin.read()\n"
     )
     monkeypatch.setattr(supervisor, "worker_command", lambda _mode: [sys.executable, "-P", "-c", script])
     with Worker(modes.DEFAULT, "auto") as worker, pytest.raises(DriverError) as caught:
         worker.wait_until_ready()
     assert caught.value.name == "swift"
     providers.forget()
-    worker, header = supervisor.begin(modes.DEFAULT, "auto")
+    worker, header = supervisor.start_worker(modes.DEFAULT, "auto")
     worker.close()
     assert "swift: its driver ends the program" in header["provider"]["told"]
     assert "ends the program" in json.dumps(providers.recall(time.time()))
@@ -225,19 +228,19 @@ def test_after_a_death_on_an_accelerator_the_next_worker_uses_the_processor(monk
         wanted.append(provider)
         return Fake(), {}
 
-    monkeypatch.setattr(supervisor, "begin", begin)
-    one = supervisor.Staff()
-    one.worker()
-    one.send_home()
-    one.worker()
+    monkeypatch.setattr(supervisor, "start_worker", begin)
+    one = supervisor.Supervisor()
+    one.ensure_worker()
+    one.stop_worker()
+    one.ensure_worker()
     assert wanted == ["auto", "cpu"]
 
 
 def test_all_our_networks_see_the_sample() -> None:
     for mode in modes.MODES:
-        ensemble = inference.load(mode.read(), replace(mode, views=mode.views[-1:]), threads=1)
-        values = inference.look(ensemble, [accelerator.sample(mode.views[-1])])[0]
-        assert 0.25 < fusion.subject_share(values) < 0.4
+        ensemble = inference.load_ensemble(mode.read_models(), replace(mode, views=mode.views[-1:]), threads=1)
+        values = inference.infer_views(ensemble, [accelerator.sample_input(mode.views[-1])])[0]
+        assert 0.25 < fusion.subject_area_fraction(values) < 0.4
 
 
 @pytest.fixture
@@ -257,10 +260,10 @@ SAMPLE = (ROOT / "assets" / "samples" / "astronaut.jpg").read_bytes()
 @pytest.mark.skipif(sys.platform != "linux", reason="the other jails are not verified")
 def test_with_an_accelerator_the_jail_has_all_its_walls(swift_worker: Callable[[str], None]) -> None:
     swift_worker("good")
-    worker, ready = supervisor.begin(modes.FAST, "auto")
+    worker, ready = supervisor.start_worker(modes.FAST, "auto")
     with worker:
         assert ready["provider"]["name"] == "swift"
-        assert worker.accelerated
+        assert worker.is_accelerated
         assert [layer["active"] for layer in ready["jail"]] == [True] * 3
         worker.send({"id": 0, "probe": True})
         assert set(worker.receive(60)[0]["refused"].values()) == {True}
@@ -272,7 +275,7 @@ def test_with_an_accelerator_the_jail_has_all_its_walls(swift_worker: Callable[[
 @pytest.mark.skipif(sys.platform != "linux", reason="the other jails are not verified")
 def test_one_that_needs_files_while_it_works_gives_way_inside_the_jail(swift_worker: Callable[[str], None]) -> None:
     swift_worker("files")
-    worker, ready = supervisor.begin(modes.FAST, "auto")
+    worker, ready = supervisor.start_worker(modes.FAST, "auto")
     with worker:
         assert ready["provider"]["name"] == "cpu"
         assert "does not work in the jail" in ready["provider"]["told"]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
-from tests.support.pictures import tiff_of
+from tests.support.pictures import make_tiff
 from watcher.errors import PictureError
 from watcher.picture import codecs, jxl, png
 
@@ -267,7 +267,7 @@ def test_what_cannot_be_done_fails_with_its_reason(data: bytes, reason: str) -> 
 
 
 def sixteen_bit_tiff() -> bytes:
-    return tiff_of(np.asarray(noise(64, 64)).astype(np.uint16) * 257, photometric=2)
+    return make_tiff(np.asarray(noise(64, 64)).astype(np.uint16) * 257, photometric=2)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow remarks on what it repairs
@@ -310,7 +310,7 @@ def test_each_frame_of_an_animation_is_what_is_seen_and_stays_so(kind: str, opti
     data, want = moving(kind, **options)
     image = codecs.open_header(data)
     assert codecs.frame_count(image) == 3
-    pictures = list(codecs.frames(image))
+    pictures = list(codecs.decode_frames(image))
     assert [picture.duration for picture in pictures] == [100, 200, 300]
     assert [picture.notes for picture in pictures] == [()] * 3
     for picture, seen in zip(pictures, want, strict=True):
@@ -325,7 +325,7 @@ def test_frames_without_alpha_are_independent_of_each_other() -> None:
     images = [noise(), noise().transpose(Image.Transpose.ROTATE_180)]
     for kind in ("PNG", "GIF"):
         data = saved(images[0], kind, save_all=True, append_images=images[1:])
-        first, second = codecs.frames(codecs.open_header(data))
+        first, second = codecs.decode_frames(codecs.open_header(data))
         assert np.abs(np.asarray(first.rgb).astype(int) - np.asarray(read(data).rgb)).max() == 0
         assert np.array_equal(np.asarray(second.rgb.rotate(180)), np.asarray(first.rgb))
 
@@ -335,7 +335,7 @@ def test_a_default_image_that_is_no_part_of_the_animation_is_passed_over() -> No
     data = saved(images[0], "PNG", save_all=True, append_images=images[1:], default_image=True, duration=50)
     image = codecs.open_header(data)
     assert codecs.frame_count(image) == 2
-    assert [picture.rgb.getpixel((9, 9)) for picture in codecs.frames(image)] == [(0, 255, 0), (0, 0, 255)]
+    assert [picture.rgb.getpixel((9, 9)) for picture in codecs.decode_frames(image)] == [(0, 255, 0), (0, 0, 255)]
 
 
 @pytest.mark.parametrize("kind", ["TIFF", "MPO", "HEIF", "JPEG", "PNG"])
@@ -352,7 +352,7 @@ def test_pages_and_further_images_are_no_animation(kind: str) -> None:
 )
 def test_how_often_an_animation_is_played(kind: str, loop: int | None, times: int) -> None:
     data, _ = moving(kind, **({} if loop is None else {"loop": loop}))
-    assert codecs.loops(codecs.open_header(data)) == times
+    assert codecs.loop_count(codecs.open_header(data)) == times
 
 
 def test_too_many_frames_and_too_large_ones_are_refused_before_any_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -361,9 +361,9 @@ def test_too_many_frames_and_too_large_ones_are_refused_before_any_is_decoded(mo
         with monkeypatch.context() as patch:
             patch.setattr(codecs, name, limit)
             with pytest.raises(PictureError, match=r"`--first-frame` only its first frame is done\.$") as caught:
-                next(codecs.frames(codecs.open_header(data)))
+                next(codecs.decode_frames(codecs.open_header(data)))
             assert caught.value.reason == "too_large"
-    assert len(list(codecs.frames(codecs.open_header(data)))) == 3
+    assert len(list(codecs.decode_frames(codecs.open_header(data)))) == 3
 
 
 def rich_exif() -> Image.Exif:

@@ -7,14 +7,14 @@ from PIL import Image, ImageCms
 
 from watcher.picture import compose, profiles
 from watcher.picture.codecs import Picture
-from watcher.picture.compose import Layout, around, ground, layout, render, subject_box
-from watcher.recipe import Recipe, read
+from watcher.picture.compose import Layout, compute_layout, render, render_background, subject_box, union_box
+from watcher.recipe import Recipe, read_recipe
 
 SUBJECT = (40, 30, 80, 110)  # 40 x 80, in a picture of 200 x 120
 
 
 def plan(**values: object) -> Layout:
-    return layout(200, 120, SUBJECT, read(values))
+    return compute_layout(200, 120, SUBJECT, read_recipe(values))
 
 
 def test_without_a_word_everything_stays_where_it_is() -> None:
@@ -59,10 +59,12 @@ def test_crop_canvas_padding_and_size(values: dict[str, object], expected: Layou
     ],
 )
 def test_each_placement_keeps_the_padding(where: str, left: int, top: int) -> None:
-    recipe = read({"canvas": "200x200", "padding": 10, "placement": where, "crop": True})
-    found = layout(500, 500, (0, 0, 40, 80), read({"canvas": "200x200", "padding": 10, "placement": where}))
+    recipe = read_recipe({"canvas": "200x200", "padding": 10, "placement": where, "crop": True})
+    found = compute_layout(
+        500, 500, (0, 0, 40, 80), read_recipe({"canvas": "200x200", "padding": 10, "placement": where})
+    )
     assert found.target == (10, 10, 190, 190)  # a square fills it
-    found = layout(500, 500, (0, 0, 4, 8), recipe)
+    found = compute_layout(500, 500, (0, 0, 4, 8), recipe)
     wide, high = found.target[2] - found.target[0], found.target[3] - found.target[1]
     assert (wide, high) == (90, 180)
     assert found.target[0] == {10: 10, 80: 55, 150: 100}[left]
@@ -71,13 +73,13 @@ def test_each_placement_keeps_the_padding(where: str, left: int, top: int) -> No
 
 
 def test_a_tiny_subject_never_becomes_nothing() -> None:
-    found = layout(5000, 10, None, read({"longest_side": 20}))
+    found = compute_layout(5000, 10, None, read_recipe({"longest_side": 20}))
     assert (found.width, found.height) == (20, 1)
-    assert layout(10, 10, (4, 4, 5, 5), read({"crop": True})) == Layout(1, 1, (4, 4, 5, 5), (0, 0, 1, 1))
+    assert compute_layout(10, 10, (4, 4, 5, 5), read_recipe({"crop": True})) == Layout(1, 1, (4, 4, 5, 5), (0, 0, 1, 1))
 
 
 def test_without_a_subject_there_is_nothing_to_crop_to() -> None:
-    assert layout(9, 9, None, read({"crop": True})).source == (0, 0, 9, 9)
+    assert compute_layout(9, 9, None, read_recipe({"crop": True})).source == (0, 0, 9, 9)
 
 
 def test_the_box_is_around_what_can_be_seen_well() -> None:
@@ -86,8 +88,8 @@ def test_the_box_is_around_what_can_be_seen_well() -> None:
     alpha[20:31, 10:15] = 200
     alpha[0, 0] = 20  # a speck that nobody sees
     assert subject_box(alpha) == (10, 20, 15, 31)
-    assert around((10, 20, 15, 31), (0, 25, 12, 40)) == (0, 20, 15, 40)
-    assert around(None, (1, 2, 3, 4)) == (1, 2, 3, 4) == around((1, 2, 3, 4), None)
+    assert union_box((10, 20, 15, 31), (0, 25, 12, 40)) == (0, 20, 15, 40)
+    assert union_box(None, (1, 2, 3, 4)) == (1, 2, 3, 4) == union_box((1, 2, 3, 4), None)
 
 
 def picture(width: int = 200, height: int = 120, icc: bytes | None = None) -> Picture:
@@ -104,9 +106,13 @@ def square() -> NDArray[np.uint8]:
 
 
 def made(alpha: NDArray[np.uint8] | None = None, icc: bytes | None = None, **values: object) -> NDArray[np.uint8]:
-    recipe, alpha = read(values), square() if alpha is None else alpha
+    recipe, alpha = read_recipe(values), square() if alpha is None else alpha
     return render(
-        picture(icc=icc), alpha, layout(200, 120, subject_box(alpha), recipe), recipe, ground(recipe, None, icc, (1, 1))
+        picture(icc=icc),
+        alpha,
+        compute_layout(200, 120, subject_box(alpha), recipe),
+        recipe,
+        render_background(recipe, None, icc, (1, 1)),
     )
 
 
@@ -147,9 +153,13 @@ def test_a_colour_is_meant_as_it_looks_whatever_the_picture_s_profile() -> None:
 def test_a_background_picture_covers_everything_or_is_seen_whole() -> None:
     blue = Picture(Image.new("RGB", (400, 100), (0, 0, 255)), None, None)
     for fit, top in (("cover", [0, 0, 255]), ("contain", [255, 255, 255])):
-        recipe = read({"background": "/beach.jpg", "fit": fit})
+        recipe = read_recipe({"background": "/beach.jpg", "fit": fit})
         result = render(
-            picture(), square(), layout(200, 120, None, recipe), recipe, ground(recipe, blue, None, (200, 120))
+            picture(),
+            square(),
+            compute_layout(200, 120, None, recipe),
+            recipe,
+            render_background(recipe, blue, None, (200, 120)),
         )
         assert result.shape == (120, 200, 3)
         assert result[0, 100].tolist() == top
@@ -159,9 +169,13 @@ def test_a_background_picture_covers_everything_or_is_seen_whole() -> None:
 
 def test_a_background_that_is_transparent_itself_is_white_there() -> None:
     clear = Picture(Image.new("RGB", (200, 120), (0, 0, 255)), Image.new("L", (200, 120), 0), None)
-    recipe = read({"background": "/beach.png"})
+    recipe = read_recipe({"background": "/beach.png"})
     result = render(
-        picture(), square(), layout(200, 120, None, recipe), recipe, ground(recipe, clear, None, (200, 120))
+        picture(),
+        square(),
+        compute_layout(200, 120, None, recipe),
+        recipe,
+        render_background(recipe, clear, None, (200, 120)),
     )
     assert result[0, 0].tolist() == [255, 255, 255]
 
@@ -205,22 +219,23 @@ def test_an_empty_alpha_has_no_shadow() -> None:
 
 def test_a_damaged_profile_costs_no_picture() -> None:
     image = Image.new("RGB", (2, 2), (1, 2, 3))
-    assert compose.in_profile(image, b"nonsense" * 40, None).getpixel((0, 0)) == (1, 2, 3)
+    assert compose.convert_profile(image, b"nonsense" * 40, None).getpixel((0, 0)) == (1, 2, 3)
 
 
 def test_two_equal_profiles_change_nothing() -> None:
     image = Image.new("RGB", (2, 2), (1, 2, 3))
-    assert compose.in_profile(image, SRGB, SRGB) is image
+    assert compose.convert_profile(image, SRGB, SRGB) is image
 
 
 @pytest.mark.parametrize(
-    "recipe", [Recipe(), read({"background": "white"}), read({"shadow": True}), read({"mask": True})]
+    "recipe",
+    [Recipe(), read_recipe({"background": "white"}), read_recipe({"shadow": True}), read_recipe({"mask": True})],
 )
 def test_work_in_bands_is_the_same_as_at_once(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
     alpha = np.random.default_rng(1).integers(0, 256, (120, 200), np.uint8)
-    plan, behind = layout(200, 120, None, recipe), ground(recipe, None, None, (200, 120))
+    plan, behind = compute_layout(200, 120, None, recipe), render_background(recipe, None, None, (200, 120))
     whole = render(picture(), alpha, plan, recipe, behind)
-    monkeypatch.setattr(compose, "_BAND", 7)
+    monkeypatch.setattr(compose, "_BAND_ROWS", 7)
     assert np.array_equal(whole, render(picture(), alpha, plan, recipe, behind))
 
 
@@ -229,8 +244,8 @@ def test_work_in_bands_is_the_same_as_at_once(recipe: Recipe, monkeypatch: pytes
     "values", [{"longest_side": 1000}, {"canvas": "1000x1000", "padding": "5%"}, {"canvas": "999x1001"}], ids=str
 )
 def test_no_row_or_column_of_a_picture_is_lost_in_rounding(size: tuple[int, int], values: dict[str, object]) -> None:
-    recipe = read(values)
-    plan = layout(*size, None, recipe)
+    recipe = read_recipe(values)
+    plan = compute_layout(*size, None, recipe)
     alpha = np.full(size[::-1], 255, np.uint8)
     result = render(Picture(Image.new("RGB", size), None, None), alpha, plan, recipe, None)
     left, top, right, bottom = plan.target

@@ -10,7 +10,7 @@ from PIL import Image, ImageCms
 from watcher.errors import PictureError
 from watcher.picture.codecs import frame_count
 from watcher.picture.encode import Extras, encode
-from watcher.recipe import Recipe, read
+from watcher.recipe import Recipe, read_recipe
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
@@ -27,10 +27,10 @@ def opened(data: bytes) -> Image.Image:
 
 LOSSLESS = [
     Recipe(),
-    read({"effort": "fast"}),
-    read({"effort": "small"}),
-    read({"format": "webp"}),
-    read({"format": "tiff"}),
+    read_recipe({"effort": "fast"}),
+    read_recipe({"effort": "small"}),
+    read_recipe({"format": "webp"}),
+    read_recipe({"format": "tiff"}),
 ]
 
 
@@ -56,7 +56,7 @@ def smooth() -> NDArray[np.uint8]:
 def test_quality_trades_size_for_likeness(kind: str) -> None:
     sizes, errors = [], []
     for quality in (20, 60, 95):
-        data = encode([smooth()], read({"format": kind, "quality": quality, "background": "white"}), Extras(ICC))
+        data = encode([smooth()], read_recipe({"format": kind, "quality": quality, "background": "white"}), Extras(ICC))
         image = opened(data)
         sizes.append(len(data))
         errors.append(np.abs(np.asarray(image.convert("RGB")).astype(int) - smooth()).mean())
@@ -70,13 +70,13 @@ def test_a_jpeg_keeps_its_colours_at_full_resolution() -> None:
     stripes = np.zeros((32, 32, 3), np.uint8)
     stripes[:, ::2] = (255, 0, 0)
     stripes[:, 1::2] = (0, 0, 255)
-    back = np.asarray(opened(encode([stripes], read({"format": "jpeg", "background": "white"}), Extras())))
+    back = np.asarray(opened(encode([stripes], read_recipe({"format": "jpeg", "background": "white"}), Extras())))
     assert np.abs(back.astype(int) - stripes).max() < 60
 
 
 @pytest.mark.parametrize(
     "recipe",
-    [*LOSSLESS[:1], *LOSSLESS[2:], read({"format": "jpeg", "background": "white"})],
+    [*LOSSLESS[:1], *LOSSLESS[2:], read_recipe({"format": "jpeg", "background": "white"})],
     ids=lambda recipe: recipe.key(),
 )
 def test_metadata_goes_where_it_is_read(recipe: Recipe) -> None:
@@ -99,7 +99,9 @@ def test_an_animation_keeps_its_frames_their_times_and_how_often_it_plays(kind: 
     frames = [pixels(4, seed) for seed in range(3)]
     frames[1][..., 3] = 0  # nothing of the one before may show through
     frames[1][...] = 0
-    image = opened(encode(frames, read({"format": kind}), Extras(ICC, durations=(100, 250, 40), loops=loops)))
+    image = opened(
+        encode(frames, read_recipe({"format": kind}), Extras(ICC, durations=(100, 250, 40), loop_count=loops))
+    )
     assert (frame_count(image), image.info["loop"]) == (3, loops)
     for number, frame in enumerate(frames):
         image.seek(number)
@@ -114,7 +116,7 @@ def test_an_animation_keeps_its_frames_their_times_and_how_often_it_plays(kind: 
 def test_frames_that_are_the_same_stay_as_long_as_they_did() -> None:
     frames = [pixels(4), pixels(4), pixels(4, 2)]
     for kind in ("png", "webp"):
-        image = opened(encode(frames, read({"format": kind}), Extras(durations=(100, 100, 100))))
+        image = opened(encode(frames, read_recipe({"format": kind}), Extras(durations=(100, 100, 100))))
         total = 0.0
         for number in range(frame_count(image)):
             image.seek(number)
@@ -126,7 +128,7 @@ def test_frames_that_are_the_same_stay_as_long_as_they_did() -> None:
 @pytest.mark.parametrize(("kind", "size"), [("webp", 16_384), ("jpeg", 65_536)])
 def test_what_a_format_cannot_hold_fails_in_words(kind: str, size: int) -> None:
     with pytest.raises(PictureError, match="Choose png") as caught:
-        encode([np.zeros((1, size, 3), np.uint8)], read({"format": kind, "background": "white"}), Extras())
+        encode([np.zeros((1, size, 3), np.uint8)], read_recipe({"format": kind, "background": "white"}), Extras())
     assert caught.value.reason == "too_large"
 
 
@@ -135,7 +137,7 @@ def test_a_tiff_takes_all_that_exif_says() -> None:
     exif[0x010F] = "Camera"
     exif.get_ifd(0x8769)[0x9003] = "2026:11:24 12:00:00"
     exif.get_ifd(0x8825)[2] = (48.0, 8.0, 0.0)
-    image = opened(encode([pixels(4)], read({"format": "tiff"}), Extras(ICC, exif=exif.tobytes())))
+    image = opened(encode([pixels(4)], read_recipe({"format": "tiff"}), Extras(ICC, exif=exif.tobytes())))
     assert image.getexif().get_ifd(0x8769)[0x9003] == "2026:11:24 12:00:00"
     assert image.getexif().get_ifd(0x8825)[2] == (48.0, 8.0, 0.0)
 
@@ -146,5 +148,5 @@ def test_what_cannot_be_written_is_not_blamed_on_the_picture(monkeypatch: pytest
 
     monkeypatch.setattr(Image.Image, "save", refuse)
     with pytest.raises(PictureError, match="could not be written as tiff") as caught:
-        encode([pixels(4)], read({"format": "tiff"}), Extras())
+        encode([pixels(4)], read_recipe({"format": "tiff"}), Extras())
     assert caught.value.reason == "unsupported"

@@ -18,11 +18,21 @@ from PIL import Image, ImageCms
 
 from tests.conftest import ROOT
 from tests.picture.test_codecs import MOVING, XMP, moving, noise, rich_exif, saved
-from tests.support.pictures import HEIGHT, WIDTH, magick_pixels, run, scene, scene8, tiff_of, vips_pixels, write_scene
+from tests.support.pictures import (
+    HEIGHT,
+    WIDTH,
+    magick_pixels,
+    make_tiff,
+    run_tool,
+    scene,
+    scene8,
+    vips_pixels,
+    write_scene,
+)
 from watcher.errors import PictureError
 from watcher.picture import codecs, profiles
 from watcher.worker import protocol
-from watcher.worker.supervisor import PICTURE_TIME, Worker
+from watcher.worker.supervisor import PICTURE_TIMEOUT_SECONDS, Worker
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow remarks on other programs' tags
 
@@ -104,10 +114,10 @@ def test_what_another_program_stored_without_loss_comes_back_exactly(name: str, 
 def make(files: Path, name: str, command: str) -> Path:
     path = files / name
     if "{float}" in command and not (files / "float.v").exists():
-        run("vips", "linear", files / "rgb16.png", files / "float.v", str(1 / 65535), "0")
+        run_tool("vips", "linear", files / "rgb16.png", files / "float.v", str(1 / 65535), "0")
     sources = {source.stem: source for source in [*files.glob("*.png"), *files.glob("*.v")]}
     if not path.exists():
-        run(*(part.format(out=path, **sources) for part in command.split()))
+        run_tool(*(part.format(out=path, **sources) for part in command.split()))
     return path
 
 
@@ -182,7 +192,7 @@ def test_it_looks_as_another_program_shows_it(name: str, files: Path, tmp_path: 
 def test_a_jpeg_inside_a_jxl_is_the_same_picture(files: Path) -> None:
     jpeg = make(files, "inside.jpg", "convert {rgb8} -quality 90 {out}")
     jxl = files / "inside.jxl"
-    run("cjxl", jpeg, jxl)
+    run_tool("cjxl", jpeg, jxl)
     assert np.array_equal(rgba(read(jxl.read_bytes())), rgba(read(jpeg.read_bytes())))
 
 
@@ -192,7 +202,7 @@ def test_grey_with_alpha_and_sixteen_bits_in_a_jxl(files: Path) -> None:
     grey = np.dstack([pixels[..., 1], pixels[..., 3]]).astype("<u2")
     (files / "deep-grey.raw").write_bytes(grey.tobytes())
     size = ("-size", f"{WIDTH}x{HEIGHT}", "-depth", "16", "-endian", "LSB")
-    run("convert", *size, f"GRAYA:{files / 'deep-grey.raw'}", "-define", "png:exclude-chunk=gAMA", png)
+    run_tool("convert", *size, f"GRAYA:{files / 'deep-grey.raw'}", "-define", "png:exclude-chunk=gAMA", png)
     jxl = make(files, "deep-grey.jxl", f"cjxl -d 0 {png} {{out}}")
     got = rgba(read(jxl.read_bytes()))
     assert np.abs(got[..., 0] - scene8()[..., 1]).max() <= 1
@@ -203,7 +213,7 @@ def test_lab_is_what_the_formulas_say() -> None:
     colours = scene8()[..., :3]
     lab = to_lab(colours)
     for pixels in lab_files(lab):
-        picture = read(tiff_of(pixels, photometric=8))
+        picture = read(make_tiff(pixels, photometric=8))
         difference = np.abs(rgba(picture)[..., :3] - colours)
         assert picture.icc is None
         if pixels.dtype.itemsize == 1:  # a step of eight bits is many levels of a dark colour
@@ -236,19 +246,19 @@ def to_lab(colours: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 def test_fractions_beyond_white_are_white_and_what_is_no_number_is_black() -> None:
     values = np.array([[[0.5, -1.0, 7.0], [np.nan, np.inf, 1.0]]], np.float32)
-    assert rgba(read(tiff_of(values, photometric=2)))[0, :, :3].tolist() == [[128, 0, 255], [0, 255, 255]]
+    assert rgba(read(make_tiff(values, photometric=2)))[0, :, :3].tolist() == [[128, 0, 255], [0, 255, 255]]
     grey = np.array([[[0.25], [2.0]]], ">f4")
-    assert rgba(read(tiff_of(grey, photometric=1)))[0, :, 0].tolist() == [64, 255]
+    assert rgba(read(make_tiff(grey, photometric=1)))[0, :, 0].tolist() == [64, 255]
 
 
 def test_alpha_beside_cmyk_is_kept() -> None:
     values = np.array([[[0, 255, 255, 0, 255], [0, 0, 0, 0, 99]]], np.uint8)
-    picture = read(tiff_of(values, photometric=5, extra=(2,)))
+    picture = read(make_tiff(values, photometric=5, extra=(2,)))
     assert rgba(picture)[0].tolist() == [[255, 0, 0, 255], [255, 255, 255, 99]]
 
 
 def test_half_known_tiffs_say_what_to_do() -> None:
-    for data in (tiff_of(np.zeros((2, 2, 3), np.uint8), photometric=32845), tiff_of(np.zeros((2, 2, 1), "u8"), 1)):
+    for data in (make_tiff(np.zeros((2, 2, 3), np.uint8), photometric=32845), make_tiff(np.zeros((2, 2, 1), "u8"), 1)):
         with pytest.raises(PictureError) as caught:
             read(data)
         assert caught.value.reason == "unsupported"
@@ -318,10 +328,10 @@ def turned(folder: Path, kind: str, orientation: int, stored: NDArray[np.uint8])
         return path
     if kind in ("jxl", "jpeg.jxl"):  # cjxl puts the orientation of EXIF into the codestream
         Image.fromarray(np.ascontiguousarray(stored)).save(jpg, quality=95, subsampling=0)
-        run("exiftool", *tag, jpg if kind == "jpeg.jxl" else png)
-    run(*(part.format(png=png, jpg=jpg, out=path) for part in TURNED[kind].split()))
+        run_tool("exiftool", *tag, jpg if kind == "jpeg.jxl" else png)
+    run_tool(*(part.format(png=png, jpg=jpg, out=path) for part in TURNED[kind].split()))
     if "jxl" not in kind:
-        run("exiftool", *tag, path)
+        run_tool("exiftool", *tag, path)
     return path
 
 
@@ -343,8 +353,8 @@ KEEPS_PROFILE = {
 def test_wide_gamut_stays_what_it_is(kind: str, name: str, files: Path, tmp_path: Path) -> None:
     icc, path, tagged = tmp_path / "wide.icc", tmp_path / f"wide.{kind}", tmp_path / "tagged.png"
     icc.write_bytes(libvips_p3(tmp_path) if name == "p3" else profiles.adobe_rgb())
-    run("convert", files / "rgb8.png", "-profile", icc, tagged)
-    run(
+    run_tool("convert", files / "rgb8.png", "-profile", icc, tagged)
+    run_tool(
         *(part.format(png=files / "rgb8.png", icc=icc, tagged=tagged, out=path) for part in KEEPS_PROFILE[kind].split())
     )
     picture = read(path.read_bytes())
@@ -360,7 +370,7 @@ def test_wide_gamut_stays_what_it_is(kind: str, name: str, files: Path, tmp_path
 def libvips_p3(folder: Path) -> bytes:
     """The Display P3 profile that comes with libvips."""
     Image.new("RGB", (8, 8)).save(folder / "black.png")
-    run("vips", "icc_transform", folder / "black.png", folder / "p3.png", "p3", "--input-profile", "srgb")
+    run_tool("vips", "icc_transform", folder / "black.png", folder / "p3.png", "p3", "--input-profile", "srgb")
     with Image.open(folder / "p3.png") as image:
         return bytes(image.info["icc_profile"])
 
@@ -386,13 +396,13 @@ def same_colours(one: bytes, other: bytes) -> bool:
 @pytest.mark.parametrize("kind", ["jpg", "tif", "16.tif"])
 def test_cmyk_goes_through_its_profile_as_in_another_program(kind: str, files: Path, tmp_path: Path) -> None:
     cmyk, path, reference = tmp_path / "cmyk.tif", tmp_path / f"cmyk.{kind}", tmp_path / "reference.png"
-    run("vips", "icc_transform", files / "rgb8.png", cmyk, "cmyk", "--input-profile", "srgb")
+    run_tool("vips", "icc_transform", files / "rgb8.png", cmyk, "cmyk", "--input-profile", "srgb")
     if kind == "16.tif":
-        run("convert", cmyk, "-depth", "16", "-compress", "LZW", path)
+        run_tool("convert", cmyk, "-depth", "16", "-compress", "LZW", path)
     else:
-        run("convert", cmyk, "-quality", "95", "-sampling-factor", "1x1", path)
+        run_tool("convert", cmyk, "-quality", "95", "-sampling-factor", "1x1", path)
     arguments = ("srgb", "--embedded", "--intent", "relative", "--black-point-compensation")
-    run("vips", "icc_transform", path, reference, *arguments)
+    run_tool("vips", "icc_transform", path, reference, *arguments)
     picture = read(path.read_bytes())
     assert picture.icc is None
     difference = np.abs(rgba(picture)[..., :3] - vips_pixels(reference, tmp_path)[..., :3])
@@ -520,7 +530,7 @@ def made(files: Path) -> Iterator[tuple[str, bytes]]:
     for name, (command, _, _) in {**READ_BY_MAGICK, **READ_BY_VIPS}.items():
         yield name, make(files, name, command).read_bytes()
     for number, pixels in enumerate(lab_files(to_lab(scene8()[..., :3]))):
-        yield f"lab{number}.tif", tiff_of(pixels, photometric=8)
+        yield f"lab{number}.tif", make_tiff(pixels, photometric=8)
     yield "pq.avif", tagged_heif(files, "avif", (9, 16))
     exif = rich_exif().tobytes()
     for kind in ("JPEG", "PNG", "TIFF", "WEBP", "HEIF", "AVIF", "JXL"):
@@ -533,13 +543,13 @@ def test_every_way_of_decoding_works_in_the_jail(files: Path) -> None:
     command = [sys.executable, "-m", "tests.jailed_decoder"]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         sink, source = cast(BinaryIO, process.stdin), cast(BinaryIO, process.stdout)
-        message = protocol.read(source)
+        message = protocol.read_message(source)
         assert message is not None
         assert message[0]["walls"]
         assert all(message[0]["refused"].values())
         for name, data in made(files):
-            protocol.write(sink, {"id": name}, data)
-            message = protocol.read(source)
+            protocol.write_message(sink, {"id": name}, data)
+            message = protocol.read_message(source)
             assert message is not None
             assert message[0]["state"] == "done", (name, message[0])
             assert message[0]["frames"] == (3 if name.startswith("moving") else 1)
@@ -554,6 +564,6 @@ def test_the_new_kinds_pass_through_the_worker_and_damaged_ones_fail_alone(worke
     bad = {kind: head + b"\0" * 99 for kind, head in first.items()}
     for name, data in {**bad, **good}.items():
         worker.send({"id": name, "force": True}, data)
-        header, output = worker.receive(PICTURE_TIME)
+        header, output = worker.receive(PICTURE_TIMEOUT_SECONDS)
         assert header["state"] == ("failed" if name in bad else "done"), (name, header)
         assert output.startswith(b"\x89PNG") is (name in good)

@@ -121,6 +121,6 @@ def test_usable_profiles_are_told_from_nonsense() -> None:
 
 
 def test_srgb_is_known_by_its_colours() -> None:
-    assert profiles.means_srgb(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    assert not profiles.means_srgb(profiles.adobe_rgb())
-    assert not profiles.means_srgb(b"nonsense")
+    assert profiles.is_srgb(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    assert not profiles.is_srgb(profiles.adobe_rgb())
+    assert not profiles.is_srgb(b"nonsense")

@@ -32,11 +32,11 @@ WHITE = Config(default_recipe="white")
 def test_a_command_that_says_nothing_of_the_result_has_the_default_recipe(
     name: str | None, values: dict[str, object], recipe: Recipe
 ) -> None:
-    assert control.chosen_recipe(WHITE, name, values) == recipe
+    assert control.resolve_recipe(WHITE, name, values) == recipe
 
 
 def test_without_a_default_recipe_the_plain_one_is_meant() -> None:
-    assert control.chosen_recipe(Config(), None, {}) == Recipe()
+    assert control.resolve_recipe(Config(), None, {}) == Recipe()
 
 
 def test_remove_works_by_the_default_recipe(nobg: Nobg, photo: Path) -> None:
@@ -79,13 +79,13 @@ def test_a_folder_that_is_watched_again_is_switched_on_and_still_follows_the_def
     config.set_value(paths.config_path(), "recipe", "white")
     assert main(["watch", "add", str(watched / "off"), "-o", "cut", "--json"]) == 0
     folder = config.load(paths.config_path()).folders[1]
-    assert (folder.enabled, folder.follows) == (True, Recipe(Path("cut")))
+    assert (folder.enabled, folder.default_overrides) == (True, Recipe(Path("cut")))
     assert folder.recipe == Recipe(Path("cut"), background="#ffffff")
 
 
 def test_settings_that_are_wrong_leave_the_last_good_ones_in_the_answer(watched: Path) -> None:
     path = paths.config_path()
-    (paths.state_dir() / config.LAST_GOOD).write_text(path.read_text())
+    (paths.state_dir() / config.LAST_GOOD_FILE).write_text(path.read_text())
     path.write_text('recipe = "ship"\n' + path.read_text())
     with pytest.raises(UsageError, match="line 1, recipe: there is no recipe called ship"):
         config.load(path)

@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 import pytest
 
 from watcher.errors import REASONS
-from watcher.program.history_page import page
+from watcher.program.history_page import render_page
 from watcher.queue.journal import Job
 
 PHOTO = Job(
@@ -80,8 +80,8 @@ def files(browser: Browser) -> list[bytes]:
 def test_markup_in_names_stays_text(changed: dict[str, Any]) -> None:
     plain: dict[str, Any] = {name: "plain." if name == "detail" else Path("/pictures/plain.jpg") for name in changed}
     plain |= {name: value for name, value in changed.items() if name in ("state", "reason")}
-    odd = Browser(page([replace(PHOTO, **changed)]))
-    assert odd.tags == Browser(page([replace(PHOTO, **plain)])).tags
+    odd = Browser(render_page([replace(PHOTO, **changed)]))
+    assert odd.tags == Browser(render_page([replace(PHOTO, **plain)])).tags
     assert MARKUP.rpartition("/")[2] in odd.text
 
 
@@ -90,13 +90,13 @@ def test_markup_in_names_stays_text(changed: dict[str, Any]) -> None:
 )
 def test_odd_names_are_shown_and_their_pictures_found(name: bytes) -> None:
     job = replace(PHOTO, source=Path(os.fsdecode(b"/p/" + name)), output=Path(os.fsdecode(b"/o/" + name)))
-    browser = Browser(page([job]).encode().decode())
+    browser = Browser(render_page([job]).encode().decode())
     assert sorted(files(browser)) == [b"/o/" + name, b"/p/" + name]
     assert job.source.name.encode(errors="backslashreplace").decode() in browser.text
 
 
 def test_nothing_is_loaded_but_the_pictures() -> None:
-    text = page([PHOTO, FAILED, replace(PHOTO, moved_to=Path("/old/photo.jpg"))], older=5)
+    text = render_page([PHOTO, FAILED, replace(PHOTO, moved_to=Path("/old/photo.jpg"))], older_count=5)
     assert sorted(files(Browser(text))) == [
         b"/old/photo.jpg",
         b"/pictures/photo.jpg",
@@ -107,7 +107,7 @@ def test_nothing_is_loaded_but_the_pictures() -> None:
 
 
 def test_the_policy_allows_file_images_and_the_one_script() -> None:
-    browser = Browser(page([PHOTO]))
+    browser = Browser(render_page([PHOTO]))
     sha256 = base64.b64encode(hashlib.sha256(browser.script.encode()).digest()).decode()
     assert dict(part.split(maxsplit=1) for part in browser.policy.split(";")) == {
         "default-src": "'none'",
@@ -120,18 +120,18 @@ def test_the_policy_allows_file_images_and_the_one_script() -> None:
 
 
 def test_the_policy_stands_before_anything_that_it_is_about() -> None:
-    text = page([PHOTO])
+    text = render_page([PHOTO])
     assert text.index("Content-Security-Policy") < min(text.index(tag) for tag in ("<style", "<script", "<img"))
 
 
 def test_no_attribute_is_code() -> None:
     """The policy would refuse it, and the slider would be dead."""
-    assert not [name for _, names in Browser(page([PHOTO])).tags for name in names if name.startswith("on")]
+    assert not [name for _, names in Browser(render_page([PHOTO])).tags for name in names if name.startswith("on")]
 
 
 def test_the_order_is_kept() -> None:
     names = ["newest", "newer", "old"]
-    text = page([replace(PHOTO, source=Path(f"/pictures/{name}.jpg")) for name in names])
+    text = render_page([replace(PHOTO, source=Path(f"/pictures/{name}.jpg")) for name in names])
     assert [text.index(f"<h2>{name}.jpg") for name in names] == sorted(text.index(f"<h2>{name}.jpg") for name in names)
 
 
@@ -148,7 +148,7 @@ def test_the_order_is_kept() -> None:
     ],
 )
 def test_what_was_not_done_has_no_pictures_but_words(job: Job, state: str, why: str) -> None:
-    browser = Browser(page([job]))
+    browser = Browser(render_page([job]))
     assert browser.loads == []
     assert browser.count("figure") == 0
     assert state in browser.pieces
@@ -157,7 +157,7 @@ def test_what_was_not_done_has_no_pictures_but_words(job: Job, state: str, why: 
 
 
 def test_what_was_done_says_what_was_written_and_where_the_original_went() -> None:
-    browser = Browser(page([replace(PHOTO, moved_to=Path("/old/photo.jpg"))]))
+    browser = Browser(render_page([replace(PHOTO, moved_to=Path("/old/photo.jpg"))]))
     assert b"/pictures/photo.jpg" not in files(browser)
     assert "done" in browser.pieces
     assert "→ photo_nobg.png" in browser.text
@@ -165,20 +165,20 @@ def test_what_was_done_says_what_was_written_and_where_the_original_went() -> No
 
 
 def test_the_page_has_the_given_jobs_and_says_how_many_are_left_out() -> None:
-    browser = Browser(page([PHOTO] * 3, older=1234))
+    browser = Browser(render_page([PHOTO] * 3, older_count=1234))
     assert browser.count("article") == 3
     assert "1234 older" in browser.text
-    assert "older" not in Browser(page([PHOTO])).text
+    assert "older" not in Browser(render_page([PHOTO])).text
 
 
 def test_an_empty_history_says_so() -> None:
-    browser = Browser(page([]))
+    browser = Browser(render_page([]))
     assert browser.count("article") == 0
     assert "Nothing has been done yet." in browser.text
 
 
 def test_a_picture_that_browsers_do_not_show_is_left_out_and_the_cut_out_stands_alone() -> None:
-    browser = Browser(page([replace(PHOTO, source=Path("/pictures/photo.HEIC"))]))
+    browser = Browser(render_page([replace(PHOTO, source=Path("/pictures/photo.HEIC"))]))
     assert files(browser) == [b"/pictures/photo_nobg.png"]
     assert browser.count("input") == 0
-    assert Browser(page([replace(PHOTO, output=Path("/pictures/photo_nobg.tif"))])).count("figure") == 0
+    assert Browser(render_page([replace(PHOTO, output=Path("/pictures/photo_nobg.tif"))])).count("figure") == 0

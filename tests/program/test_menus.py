@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from integrations.verbs import MORE, REMOVE
+from integrations.verbs import REMOVE_LABEL, SUBMENU_LABEL
 from tests.conftest import Nobg
-from tests.support.menus import ODD
+from tests.support.menus import ODD_NAME
 from watcher import paths
 from watcher.config import Config
 from watcher.errors import UsageError
@@ -66,7 +66,7 @@ def test_one_that_is_named_is_installed_though_it_is_not_here(nobg: Nobg, person
 
 def test_status_is_for_people_and_programs(nobg: Nobg, person: Path) -> None:
     nobg("menu", "install", "caja")
-    (person / ".config/caja/scripts" / REMOVE).chmod(0o644)
+    (person / ".config/caja/scripts" / REMOVE_LABEL).chmod(0o644)
     text = nobg("menu", "status").stdout
     assert "Nemo: not installed; nobg menu install puts it there\n" in text
     assert "Dolphin: not on this computer\n" in text
@@ -89,14 +89,14 @@ def test_recipes_of_the_person_are_in_the_menu_and_known_when_clicked(
     nobg: Nobg, person: Path, home: Path, photo: Path
 ) -> None:
     paths.config_path().parent.mkdir()
-    name = json.dumps(ODD)
+    name = json.dumps(ODD_NAME)
     paths.config_path().write_text(
         f'[recipes.{name}]\nmask = true\nmenu = true\nlabel = "Mine\\nnow"\n'
         '[recipes.hidden]\nmask = true\n[recipes."line\\nend"]\nmenu = true\n'
     )
     done = nobg("menu", "install", "caja")
     assert r"'line\nend' is not in the menu" in done.stderr
-    scripts = person / ".config/caja/scripts" / MORE
+    scripts = person / ".config/caja/scripts" / SUBMENU_LABEL
     assert {path.name for path in scripts.iterdir()} == {"White background", "Crop to subject", "Mask only", "Mine now"}
     text = (scripts / "Mine now").read_text()
     assert f"NOBG_HOME={home}" in text
@@ -106,7 +106,7 @@ def test_recipes_of_the_person_are_in_the_menu_and_known_when_clicked(
 
 
 def test_what_cannot_be_written_is_said_with_exit_code_1(nobg: Nobg, person: Path) -> None:
-    taken = person / ".config/caja/scripts" / REMOVE
+    taken = person / ".config/caja/scripts" / REMOVE_LABEL
     taken.parent.mkdir(parents=True)
     taken.write_text("mine")
     done = nobg("menu", "install", "caja", "--json")
@@ -132,16 +132,16 @@ def test_autostart_on_off_status(nobg: Nobg, person: Path) -> None:
 
 def test_the_client_is_called_by_a_path_that_is_there() -> None:
     setup = menu.make_setup()
-    assert setup.client[:1] == ("/usr/bin/env",)
-    assert all(os.path.exists(word) for word in setup.client if os.path.isabs(word))
-    assert os.path.dirname(setup.client[2]) == os.path.dirname(sys.executable)
+    assert setup.client_command[:1] == ("/usr/bin/env",)
+    assert all(os.path.exists(word) for word in setup.client_command if os.path.isabs(word))
+    assert os.path.dirname(setup.client_command[2]) == os.path.dirname(sys.executable)
 
 
 def test_without_installed_commands_the_checkout_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.access", lambda *_: False)
     monkeypatch.delenv("NOBG_HOME")
     monkeypatch.setattr("watcher.config.load", lambda _: Config())
-    client = menu.make_setup().client
+    client = menu.make_setup().client_command
     assert client[1:2] == ("-P",)
     assert client[2].endswith("integrations/checkout.py")
     assert os.path.exists(client[2])
@@ -156,7 +156,7 @@ def test_a_place_that_is_no_text_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_the_doctor_learns_of_what_is_here(nobg: Nobg, person: Path) -> None:
     nobg("menu", "install", "caja")
-    (person / ".config/caja/scripts" / REMOVE).unlink()
+    (person / ".config/caja/scripts" / REMOVE_LABEL).unlink()
     found = {name: (state, detail) for name, state, detail in menu.checks()}
     assert found["Menu of Nemo"][0] == "good"
     assert found["Menu of Caja"][0] == "warning"

@@ -16,7 +16,7 @@ import pytest
 
 from tests.cli.test_remove import assert_complete, fingerprints
 from tests.conftest import ROOT, SAMPLES, Nobg, make_photo, wait_for
-from tests.support.program import Program, outputs, settled, trees, write_while_stopped
+from tests.support.program import Program, make_trees, outputs, wait_until_settled, write_while_stopped
 from watcher.queue.journal import Journal
 
 
@@ -41,7 +41,7 @@ def test_two_programs_at_once_one_stays(program: Program, nobg: Nobg) -> None:
     second = nobg("run", "--no-tray")
     assert second.returncode == 0
     assert "already running" in second.stdout
-    assert program.ask("status")["running"]
+    assert program.run_json("status")["running"]
 
 
 def test_of_many_started_at_once_one_stays(home: Path) -> None:
@@ -65,8 +65,8 @@ def test_a_file_written_in_pieces_is_done_once_and_never_from_a_part(program: Pr
             file.write(data[piece * len(data) // 8 : (piece + 1) * len(data) // 8])
             time.sleep(0.5)
     wait_for(program.has_done(1))
-    settled(program)
-    (job,) = program.jobs()
+    wait_until_settled(program)
+    (job,) = program.finished_jobs()
     assert (job.state, job.attempts) == ("done", 1)
     assert outputs(folder) == ["slow_nobg.png"]
 
@@ -78,26 +78,26 @@ def test_a_download_is_done_once_when_it_gets_its_name(program: Program, folder:
     time.sleep(2.5)
     (folder / "x.png.crdownload").rename(folder / "x.png")
     wait_for(program.has_done(1))
-    settled(program)
+    wait_until_settled(program)
     assert outputs(folder) == ["x_nobg.png"]
-    assert [job.source.name for job in program.jobs()] == ["x.png"]
+    assert [job.source.name for job in program.finished_jobs()] == ["x.png"]
 
 
 def test_trees_that_appear_at_once_are_done_whole(stand_in: Program, folder: Path, tmp_path: Path) -> None:
     stand_in.watch("--recursive")
     stand_in.start()
-    count = trees(folder, tmp_path, 100, 50)
+    count = make_trees(folder, tmp_path, 100, 50)
     wait_for(stand_in.has_done(count), 120)
     assert len(outputs(folder)) == count
-    assert sorted(stand_in.given()) == sorted(set(stand_in.given()))
+    assert sorted(stand_in.worker_inputs()) == sorted(set(stand_in.worker_inputs()))
 
 
 def test_what_comes_while_the_program_is_stopped_for_a_while_is_all_queued(stand_in: Program, tmp_path: Path) -> None:
     process, before = write_while_stopped(stand_in, tmp_path / "many", 20, 200)
-    stand_in.send(signal.SIGCONT)
+    stand_in.send_signal(signal.SIGCONT)
     wait_for(lambda: stand_in.counts()["queued"] == 4000)
     assert process.memory_info().rss - before < 20 << 20
-    assert stand_in.ask("status")["paused"]
+    assert stand_in.run_json("status")["paused"]
 
 
 def test_touches_redo_nothing_and_an_edit_does(program: Program, folder: Path) -> None:
@@ -109,8 +109,8 @@ def test_touches_redo_nothing_and_an_edit_does(program: Program, folder: Path) -
     for _ in range(10):
         photo.touch()
         time.sleep(0.1)
-    settled(program)
-    assert len(program.jobs()) == 1
+    wait_until_settled(program)
+    assert len(program.finished_jobs()) == 1
     make_photo(photo, quarter_turns=1)
     wait_for(program.has_done(2))
     assert outputs(folder) == ["a_nobg.png"]
@@ -133,8 +133,8 @@ def test_what_was_added_while_it_did_not_run_is_done_at_the_start_and_nothing_tw
     (folder / "b.jpg").write_text("ok b")
     stand_in.start()
     wait_for(stand_in.has_done(2))
-    settled(stand_in)
-    assert stand_in.given() == ["ok a", "ok b"]
+    wait_until_settled(stand_in)
+    assert stand_in.worker_inputs() == ["ok a", "ok b"]
 
 
 def test_kill_9_at_random_and_everything_is_done_once(stand_in: Program, folder: Path) -> None:
@@ -163,13 +163,13 @@ def test_a_picture_that_kills_the_worker_fails_even_if_the_program_is_started_ag
         (folder / f"{name}.jpg").write_text(content)
     stand_in("add", folder)
     wait_for(lambda: stand_in.counts()["failed"] == 1 and stand_in.counts()["done"] == 1)
-    assert stand_in.given().count("die") == 3
-    (failed,) = [job for job in stand_in.jobs() if job.state == "failed"]
+    assert stand_in.worker_inputs().count("die") == 3
+    (failed,) = [job for job in stand_in.finished_jobs() if job.state == "failed"]
     assert (failed.reason, failed.attempts) == ("worker_died", 3)
     stand_in.stop()
     stand_in.start()
-    settled(stand_in)
-    assert stand_in.given().count("die") == 3
+    wait_until_settled(stand_in)
+    assert stand_in.worker_inputs().count("die") == 3
 
 
 def test_what_a_person_asks_for_goes_before_a_full_folder(stand_in: Program, folder: Path, tmp_path: Path) -> None:
@@ -190,9 +190,9 @@ def test_pause_and_resume(stand_in: Program, folder: Path) -> None:
     stand_in("pause")
     stand_in.start()
     wait_for(lambda: stand_in.counts()["queued"] == 1)
-    settled_at = stand_in.ask("status")
+    settled_at = stand_in.run_json("status")
     assert (settled_at["paused"], settled_at["queued"]) == (True, 1)
-    assert stand_in.ask("resume") == {"paused": False}
+    assert stand_in.run_json("resume") == {"paused": False}
     wait_for(stand_in.has_done(1))
 
 
@@ -200,14 +200,14 @@ def test_a_stop_gives_back_what_was_in_hand_and_leaves_no_worker(stand_in: Progr
     (folder / "a.jpg").write_text("hang")
     stand_in.start()
     stand_in("add", folder / "a.jpg")
-    wait_for(lambda: stand_in.given() == ["hang"])
+    wait_for(lambda: stand_in.worker_inputs() == ["hang"])
     assert stand_in.process is not None
     children = psutil.Process(stand_in.process.pid).children()
     assert children
     assert stand_in.stop() == 0
     assert not any(child.is_running() for child in children)
     journal = Journal(stand_in.state)
-    job = journal.next()
+    job = journal.next_job()
     assert job is not None
     assert (job.state, job.attempts, job.interrupted) == ("queued", 0, 0)
 
@@ -217,9 +217,9 @@ def test_a_stop_finishes_the_picture_in_work_and_begins_no_other(stand_in: Progr
         (folder / f"{number}.jpg").write_text("second")
     stand_in.start()
     stand_in("add", folder)
-    wait_for(stand_in.given)
+    wait_for(stand_in.worker_inputs)
     assert stand_in.stop() == 0
-    done = [job.source.name for job in stand_in.jobs() if job.state == "done"]
+    done = [job.source.name for job in stand_in.finished_jobs() if job.state == "done"]
     assert done in (["0.jpg"], ["0.jpg", "1.jpg", "2.jpg"])  # as many as were in the worker's hands
     assert stand_in.counts()["queued"] == 6 - len(done)
     assert outputs(folder) == [f"{Path(name).stem}_nobg.png" for name in done]
@@ -229,21 +229,21 @@ def test_a_stop_finishes_the_picture_in_work_and_begins_no_other(stand_in: Progr
 def test_it_ends_cleanly_however_the_session_ends(stand_in: Program, number: int) -> None:
     stand_in.start()
     assert stand_in.stop(number) == 0
-    assert not stand_in.ask("status")["running"]
+    assert not stand_in.run_json("status")["running"]
 
 
 def test_a_program_that_nohup_started_outlives_its_terminal(stand_in: Program) -> None:
     stand_in.start("sh", "-c", 'trap "" HUP; exec "$@"', "sh")
-    stand_in.send(signal.SIGHUP)
+    stand_in.send_signal(signal.SIGHUP)
     time.sleep(1)
-    assert stand_in.ask("status")["running"]
+    assert stand_in.run_json("status")["running"]
     assert stand_in.stop() == 0
 
 
 def test_a_place_with_room_again_is_used_while_there_is_much_else_to_do(
     stand_in: Program, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    often = "import runpy, sys; from watcher.program import resident as app; app.CHECK = 0.2; del sys.argv[0]; "
+    often = "import runpy, sys; from watcher.program import resident; resident.CHECK_INTERVAL_SECONDS = 0.2; del sys.argv[0]; "
     often += "runpy.run_path(sys.argv[0], run_name='__main__')"
     monkeypatch.setattr(stand_in, "command", [sys.executable, "-c", often, *stand_in.command[1:]])
     stand_in.state.mkdir()
@@ -288,8 +288,8 @@ def test_settings_count_when_they_are_saved_and_broken_ones_do_not(
     good = settings.read_text()
     settings.write_text(good + "\n[[folders]]\npath = 5\n")
     wait_for(lambda: "last good settings stay" in (home / "state" / "nobg.log").read_text())
-    assert [told["path"] for told in stand_in.ask("watch", "list")["folders"]] == [str(folder)]
-    (problem,) = stand_in.ask("status")["problems"]
+    assert [told["path"] for told in stand_in.run_json("watch", "list")["folders"]] == [str(folder)]
+    (problem,) = stand_in.run_json("status")["problems"]
     line = len(good.splitlines()) + 3
     assert f"{settings}, line {line}, path: it must be text" in problem
     (folder / "b.jpg").write_text("ok b")
@@ -315,19 +315,19 @@ def test_originals_are_moved_only_where_that_was_asked_for_and_undo_brings_them_
     (folder / "a.jpg").write_text("ok a")
     stand_in.start()
     wait_for(stand_in.has_done(1))
-    settled(stand_in)
+    wait_until_settled(stand_in)
     assert (folder / "done" / "a-2.jpg").read_text() == "ok a"
     assert (folder / "done" / "a.jpg").read_text() == "somebody else's"
     assert outputs(folder) == ["a_nobg.png"]
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    (undone,) = stand_in.ask("undo")["jobs"]
+    (undone,) = stand_in.run_json("undo")["jobs"]
     assert (undone["undone"], undone["left"]) == (True, None)
     assert not (folder / "cut" / "a_nobg.png").exists()
     assert (tmp_path / "data" / "Trash" / "files" / "a_nobg.png").read_text() == "PNG of ok a"
     assert (folder / "a.jpg").read_text() == "ok a"
-    settled(stand_in)
-    assert stand_in.given() == ["ok a"]  # taken back is taken back
+    wait_until_settled(stand_in)
+    assert stand_in.worker_inputs() == ["ok a"]  # taken back is taken back
     assert (folder / "a.jpg").exists()
 
 
@@ -348,8 +348,8 @@ def test_a_job_whose_original_was_moved_can_be_tried_again(stand_in: Program, fo
     stand_in.start()
     wait_for((folder / "done" / "a.jpg").exists)
     wait_for(stand_in.has_done(1))
-    assert [job["state"] for job in stand_in.ask("retry", "1")["jobs"]] == ["queued"]
-    wait_for(lambda: stand_in.given() == ["ok a", "ok a"])
+    assert [job["state"] for job in stand_in.run_json("retry", "1")["jobs"]] == ["queued"]
+    wait_for(lambda: stand_in.worker_inputs() == ["ok a", "ok a"])
     wait_for(stand_in.has_done(1))
     assert (folder / "done" / "a.jpg").exists()
     assert outputs(folder) == ["a_nobg.png"]
@@ -368,8 +368,8 @@ def test_damaged_records_are_told_and_nothing_is_done_again(stand_in: Program, f
     stand_in.start()
     wait_for(stand_in.has_done(3))
     assert outputs(folder) == ["a_nobg.png", "b_nobg.png", "c_nobg.png"]
-    assert stand_in.given() == ["ok a", "ok b", "ok c"]
-    (problem,) = stand_in.ask("status")["problems"]
+    assert stand_in.worker_inputs() == ["ok a", "ok b", "ok c"]
+    (problem,) = stand_in.run_json("status")["problems"]
     assert str(home / "state" / "jobs.damaged-1.db") in problem
 
 
@@ -403,8 +403,8 @@ def test_odd_names_are_done_and_odd_things_are_never_opened(stand_in: Program, f
         stand_in.watch()
         stand_in.start()
         wait_for(stand_in.has_done(len(ODD)))
-        settled(stand_in)
-    assert sorted(stand_in.given()) == [f"ok {number}" for number in range(len(ODD))]
+        wait_until_settled(stand_in)
+    assert sorted(stand_in.worker_inputs()) == [f"ok {number}" for number in range(len(ODD))]
     assert len(outputs(folder)) == len(ODD)
     assert all(len(os.fsencode(name)) <= 255 for name in outputs(folder))
     shown = stand_in("history")
@@ -427,15 +427,15 @@ def test_a_full_disk_pauses_its_folder_and_goes_on_when_there_is_room(stand_in: 
     inside = Path(f"/proc/{stand_in.process.pid}/root{folder}")
     (inside / "filler").write_bytes(bytes(1700 << 10))
     (inside / "a.jpg").write_text("large")
-    wait_for(lambda: stand_in.ask("status")["waiting"])
-    status = stand_in.ask("status")
+    wait_for(lambda: stand_in.run_json("status")["waiting"])
+    status = stand_in.run_json("status")
     assert [(place["place"], place["reason"]) for place in status["waiting"]] == [(str(folder), "full")]
     assert (status["queued"], status["failed"]) == (1, 0)
     assert outputs(inside) == []
     (inside / "filler").unlink()
     wait_for(stand_in.has_done(1))
     assert outputs(inside) == ["a_nobg.png"]
-    assert stand_in.ask("status")["waiting"] == []
+    assert stand_in.run_json("status")["waiting"] == []
 
 
 @pytest.mark.skipif(not may_mount(), reason="needs the right to mount")
@@ -449,8 +449,8 @@ def test_a_drive_that_is_unplugged_pauses_its_pictures_and_fails_none(stand_in: 
     add = [*namespace, "sh", "-c", script, str(folder), sys.executable, "-m", "watcher"]
     subprocess.run(add, check=True, cwd=ROOT)
     stand_in("resume")
-    wait_for(lambda: stand_in.ask("status")["waiting"])
-    status = stand_in.ask("status")
+    wait_for(lambda: stand_in.run_json("status")["waiting"])
+    status = stand_in.run_json("status")
     assert (status["waiting"][0]["reason"], status["queued"], status["failed"]) == ("missing", 1, 0)
     again = 'mount -t tmpfs none "$0" && echo "ok a" > "$0/a.jpg"'
     subprocess.run([*namespace, "sh", "-c", again, str(folder)], check=True)
@@ -468,8 +468,8 @@ def test_where_no_more_folders_can_be_watched_that_is_said_and_the_sweep_goes_on
         (folder / str(number)).mkdir()
     stand_in.watch("--recursive")
     stand_in.start("unshare", "--user", "--map-root-user", "sh", "-c", limited, "x")
-    wait_for(lambda: stand_in.ask("status")["folders"][0]["state"] == "polled")
-    (told,) = stand_in.ask("status")["folders"]
+    wait_for(lambda: stand_in.run_json("status")["folders"][0]["state"] == "polled")
+    (told,) = stand_in.run_json("status")["folders"]
     assert "sudo sysctl fs.inotify.max_user_watches=" in told["problem"]
     for number in range(10):
         (folder / str(number) / "a.jpg").write_text(f"ok {number}")
@@ -491,7 +491,10 @@ def test_the_log_is_private_and_holds_each_job_in_one_line(stand_in: Program, fo
 def test_a_real_worker_is_sent_home_when_there_is_nothing_to_do(
     program: Program, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    at_rest = "from watcher.cli import main as cli; from watcher.program import resident as app; app.AT_REST = 1.0; import sys; sys.exit(cli.main())"
+    at_rest = (
+        "from watcher.cli.main import main; from watcher.program import resident; resident.WORKER_IDLE_SECONDS = 1.0; "
+    )
+    at_rest += "import sys; sys.exit(main())"
     monkeypatch.setattr(program, "command", [sys.executable, "-c", at_rest])
     program.start()
     shutil.copy(SAMPLES / "coffee.jpg", folder / "a.jpg")

@@ -14,7 +14,7 @@ from typing import Any
 import platformdirs
 import pytest
 
-from watcher.errors import DamagedError, PlaceError, UsageError
+from watcher.errors import DamagedJournalError, DestinationError, UsageError
 from watcher.queue import store
 from watcher.queue.journal import Job, Journal
 
@@ -56,7 +56,7 @@ def ask(journal: Journal, *names: str, **request: Any) -> None:
 
 def taken(journal: Journal, content: str = "aa") -> Job:
     """The next job, read and started."""
-    waiting = journal.next()
+    waiting = journal.next_job()
     assert waiting is not None
     started = journal.start(replace(waiting, source_hash=content, signature="1:2:3", model="m"))
     assert started is not None
@@ -85,10 +85,10 @@ def test_a_job_is_found_with_what_was_recorded_last(journal: Journal) -> None:
 
 def test_only_what_we_wrote_from_that_source_and_nobody_edited_is_ours(journal: Journal) -> None:
     journal.record(job(), state="done", output=OUTPUT, output_hash="ff")
-    assert journal.wrote(PHOTO, OUTPUT, "ff")
-    assert not journal.wrote(PHOTO, OUTPUT, "00")
-    assert not journal.wrote(Path("/pictures/photo.png"), OUTPUT, "ff")
-    assert not journal.wrote(PHOTO, Path("/pictures/other.png"), "ff")
+    assert journal.has_written(PHOTO, OUTPUT, "ff")
+    assert not journal.has_written(PHOTO, OUTPUT, "00")
+    assert not journal.has_written(Path("/pictures/photo.png"), OUTPUT, "ff")
+    assert not journal.has_written(PHOTO, Path("/pictures/other.png"), "ff")
 
 
 def test_a_name_that_is_not_text_survives(journal: Journal) -> None:
@@ -104,15 +104,15 @@ def test_what_a_person_asked_for_goes_before_what_lay_in_a_folder(journal: Journ
     ask(journal, "person.jpg")
     assert taken(journal).source.name == "person.jpg"
     assert taken(journal).source.name == "folder.jpg"
-    assert journal.next() is None
+    assert journal.next_job() is None
 
 
 def test_a_picture_that_waits_already_has_one_job_and_its_better_rank(journal: Journal) -> None:
     ask(journal, "b.jpg", "a.jpg", watch=b"/pictures")
     ask(journal, "a.jpg")
     ask(journal, "a.jpg", watch=b"/pictures")
-    assert journal.counts()["queued"] == 2
-    first = journal.next()
+    assert journal.counts_by_state()["queued"] == 2
+    first = journal.next_job()
     assert first is not None
     assert (first.source.name, first.watch) == ("a.jpg", None)
 
@@ -121,10 +121,10 @@ def test_what_is_known_as_it_is_now_is_not_queued_by_a_folder_but_by_a_person(jo
     ask(journal, "a.jpg", watch=b"/pictures")
     journal.record(taken(journal), state="done")
     ask(journal, "a.jpg", watch=b"/pictures")
-    assert journal.next() is None
-    assert journal.signatures("/pictures", ["{}"]) == {(b"/pictures/a.jpg", "1:2:3")}
+    assert journal.next_job() is None
+    assert journal.known_signatures("/pictures", ["{}"]) == {(b"/pictures/a.jpg", "1:2:3")}
     ask(journal, "a.jpg")
-    assert journal.next() is not None
+    assert journal.next_job() is not None
 
 
 def test_asking_again_for_the_same_content_goes_on_with_the_same_job(journal: Journal) -> None:
@@ -132,17 +132,17 @@ def test_asking_again_for_the_same_content_goes_on_with_the_same_job(journal: Jo
     done = journal.record(taken(journal), state="done")
     ask(journal, "a.jpg")
     assert taken(journal).id == done.id
-    assert journal.counts()["active"] == 1
-    assert sum(journal.counts().values()) == 1
+    assert journal.counts_by_state()["active"] == 1
+    assert sum(journal.counts_by_state().values()) == 1
 
 
 def test_an_attempt_is_counted_before_and_forgotten_only_if_it_is_given_back(journal: Journal) -> None:
     ask(journal, "a.jpg")
     started = taken(journal)
-    assert (started.attempts, started.deaths) == (1, 1)
+    assert (started.attempts, started.worker_deaths) == (1, 1)
     journal.put_back(started)
     assert taken(journal).attempts == 1
-    journal.put_back(replace(started, attempts=1), counted=True)
+    journal.put_back(replace(started, attempts=1), count_attempt=True)
     assert taken(journal).attempts == 2
 
 
@@ -153,38 +153,38 @@ def test_what_was_in_hand_when_the_program_ended_waits_again_and_its_death_is_no
     assert taken(journal, "aa").source.name == "a.jpg"
     journal.close()
     again = Journal(tmp_path)
-    assert again.counts()["active"] == 1
+    assert again.counts_by_state()["active"] == 1
     again.recover()
-    assert again.counts()["active"] == 0
+    assert again.counts_by_state()["active"] == 0
     first, second = taken(again, "bb"), taken(again, "aa")
     assert (first.source.name, second.source.name) == ("b.jpg", "a.jpg")  # what was interrupted comes last
-    assert (second.attempts, second.interrupted, second.deaths) == (2, 1, 1)
+    assert (second.attempts, second.interrupted, second.worker_deaths) == (2, 1, 1)
 
 
 def test_a_job_that_must_wait_is_not_taken_before_its_time(journal: Journal, clock: Clock) -> None:
     ask(journal, "a.jpg")
-    waiting = journal.next()
+    waiting = journal.next_job()
     assert waiting is not None
     journal.put_back(waiting, delay=2.0)
-    assert journal.next() is None
+    assert journal.next_job() is None
     clock.now += 2.0
-    assert journal.next() is not None
+    assert journal.next_job() is not None
 
 
 def test_the_pictures_of_a_paused_place_wait_and_the_others_do_not(journal: Journal) -> None:
     ask(journal, "a.jpg")
     journal.enqueue([(b"/other/b.jpg", 1, None)])
     journal.pause(Path("/pictures"), "full", 10)
-    only = journal.next()
+    only = journal.next_job()
     assert only is not None
     assert only.source == Path("/other/b.jpg")
-    assert [(pause.place, pause.reason, pause.needed) for pause in journal.pauses()] == [
+    assert [(pause.folder, pause.reason, pause.needed_bytes) for pause in journal.pauses()] == [
         (Path("/pictures"), "full", 10)
     ]
     assert journal.has_sources_in(Path("/pictures"))
     assert not journal.has_sources_in(Path("/"))
     journal.unpause(Path("/pictures"))
-    first = journal.next()
+    first = journal.next_job()
     assert first is not None
     assert first.source == Path("/pictures/a.jpg")
 
@@ -193,52 +193,52 @@ def test_the_place_of_a_sub_folder_is_paused_apart_from_its_folder(journal: Jour
     recipe = {"recipe": '{"folder": "637574"}', "subfolder": b"cut"}
     ask(journal, "a.jpg", watch=b"/pictures", **recipe)
     journal.pause(Path("/pictures/cut"), "full")
-    assert journal.next() is None
+    assert journal.next_job() is None
 
 
 def test_paused_means_that_everything_waits(journal: Journal) -> None:
     ask(journal, "a.jpg")
-    journal.set("paused", "1")
-    assert journal.next() is None
-    journal.set("paused", None)
-    assert journal.next() is not None
+    journal.set_setting("paused", "1")
+    assert journal.next_job() is None
+    journal.set_setting("paused", None)
+    assert journal.next_job() is not None
 
 
 def test_a_folder_that_is_no_longer_watched_takes_its_jobs_with_it(journal: Journal) -> None:
     ask(journal, "a.jpg", watch=b"/pictures")
     ask(journal, "b.jpg", watch=b"/kept")
     ask(journal, "c.jpg")
-    journal.forget_folders_except({Path("/kept"): "{}"})
+    journal.drop_unwatched_jobs({Path("/kept"): "{}"})
     assert {taken(journal, str(n)).source.name for n in range(2)} == {"b.jpg", "c.jpg"}
-    assert journal.next() is None
+    assert journal.next_job() is None
 
 
 def test_a_job_that_was_withdrawn_is_not_started(journal: Journal) -> None:
     ask(journal, "a.jpg", watch=b"/pictures")
-    waiting = journal.next()
+    waiting = journal.next_job()
     assert waiting is not None
-    journal.forget_folders_except({})
+    journal.drop_unwatched_jobs({})
     assert journal.start(waiting) is None
 
 
 def test_what_is_asked_for_anew_while_it_is_being_read_is_read_anew(journal: Journal, clock: Clock) -> None:
     earlier = journal.record(job(Path("/pictures/a.jpg")), state="done")
     ask(journal, "a.jpg")
-    reading = journal.next()
+    reading = journal.next_job()
     assert reading is not None
     clock.now += 1
     ask(journal, "a.jpg")  # it was saved again meanwhile
     assert journal.start(replace(reading, source_hash="old", model="m")) is None
-    journal.known_already(reading, earlier)
+    journal.merge_duplicate(reading, earlier)
     journal.record(reading, state="failed", reason="vanished")
-    waiting = journal.next()
+    waiting = journal.next_job()
     assert waiting is not None
     assert (waiting.source.name, waiting.asked_at) == ("a.jpg", clock.now)
 
 
 def test_numbers_that_no_job_can_have_are_no_error(journal: Journal) -> None:
     ask(journal, "a.jpg")
-    assert [found.id for found in journal.jobs([1, 1, -5, 10**30])] == [1]
+    assert [found.id for found in journal.find_jobs([1, 1, -5, 10**30])] == [1]
 
 
 def test_the_last_request_is_what_was_asked_for_in_one_go(journal: Journal, clock: Clock) -> None:
@@ -247,10 +247,10 @@ def test_the_last_request_is_what_was_asked_for_in_one_go(journal: Journal, cloc
         ask(journal, *names)
     for name in "abc":
         journal.record(taken(journal, name), state="done", output=Path(f"/pictures/{name}_nobg.png"), output_hash="ff")
-    assert [job.source.name for job in journal.last_asked()] == ["b.jpg", "c.jpg"]
-    for done in journal.last_asked():
+    assert [job.source.name for job in journal.jobs_of_last_request()] == ["b.jpg", "c.jpg"]
+    for done in journal.jobs_of_last_request():
         journal.mark_undone(done)
-    assert [job.source.name for job in journal.last_asked()] == ["a.jpg"]
+    assert [job.source.name for job in journal.jobs_of_last_request()] == ["a.jpg"]
 
 
 WHITE, CROP = '{"background": "#ffffff"}', '{"crop": "5%"}'
@@ -258,53 +258,56 @@ WHITE, CROP = '{"background": "#ffffff"}', '{"crop": "5%"}'
 
 def test_another_default_recipe_is_for_what_a_folder_does_not_know(journal: Journal) -> None:
     watch = Path("/pictures")
-    assert journal.known_under(watch, "{}", "{}") == ["{}"]
+    assert journal.known_recipes(watch, "{}", "{}") == ["{}"]
     ask(journal, "a.jpg", watch=b"/pictures")
     journal.record(taken(journal, "aa"), state="done")
-    recipes = journal.known_under(watch, WHITE, "{}")
+    recipes = journal.known_recipes(watch, WHITE, "{}")
     assert sorted(recipes) == sorted(["{}", WHITE])
-    assert journal.signatures("/pictures", recipes) == {(b"/pictures/a.jpg", "1:2:3")}
-    assert journal.knows(b"/pictures/a.jpg", recipes, "1:2:3")
-    assert not journal.knows(b"/pictures/a.jpg", recipes, "9:9:9")
+    assert journal.known_signatures("/pictures", recipes) == {(b"/pictures/a.jpg", "1:2:3")}
+    assert journal.has_job(b"/pictures/a.jpg", recipes, "1:2:3")
+    assert not journal.has_job(b"/pictures/a.jpg", recipes, "9:9:9")
     ask(journal, "a.jpg", "b.jpg", watch=b"/pictures", recipe=WHITE)
-    assert journal.counts()["queued"] == 1
+    assert journal.counts_by_state()["queued"] == 1
     assert taken(journal, "bb").source.name == "b.jpg"
 
 
 def test_what_a_folder_followed_outlives_the_program_and_does_not_grow(journal: Journal, tmp_path: Path) -> None:
     for recipe in ("{}", WHITE, CROP, WHITE, "{}"):
-        journal.known_under(Path("/pictures"), recipe, "{}")
+        journal.known_recipes(Path("/pictures"), recipe, "{}")
     again = Journal(tmp_path)
-    assert sorted(again.known_under(Path("/pictures"), WHITE, "{}")) == sorted(["{}", WHITE, CROP])
-    assert again.known_under(Path("/other"), WHITE, "{}") == [WHITE]
+    assert sorted(again.known_recipes(Path("/pictures"), WHITE, "{}")) == sorted(["{}", WHITE, CROP])
+    assert again.known_recipes(Path("/other"), WHITE, "{}") == [WHITE]
 
 
 @pytest.mark.parametrize("said", [None, '{"folder": "6375"}'])
 def test_a_folder_that_says_something_else_itself_does_all_anew(journal: Journal, said: str | None) -> None:
     for recipe in ("{}", WHITE):
-        journal.known_under(Path("/pictures"), recipe, "{}")
-    assert journal.known_under(Path("/pictures"), CROP, said) == [CROP]
-    assert journal.known_under(Path("/pictures"), CROP, "{}") == [CROP]  # what was, was given up
+        journal.known_recipes(Path("/pictures"), recipe, "{}")
+    assert journal.known_recipes(Path("/pictures"), CROP, said) == [CROP]
+    assert journal.known_recipes(Path("/pictures"), CROP, "{}") == [CROP]  # what was, was given up
 
 
 def test_a_content_that_was_settled_under_an_earlier_default_is_found(journal: Journal) -> None:
-    journal.known_under(Path("/pictures"), "{}", "{}")
+    journal.known_recipes(Path("/pictures"), "{}", "{}")
     earlier = journal.record(job(), state="done")
-    journal.known_under(Path("/pictures"), WHITE, "{}")
-    found = journal.settled_before(replace(job(recipe=WHITE), watch=Path("/pictures")))
+    journal.known_recipes(Path("/pictures"), WHITE, "{}")
+    found = journal.find_settled_under_earlier_recipe(replace(job(recipe=WHITE), watch=Path("/pictures")))
     assert found is not None
     assert found.id == earlier.id
-    assert journal.settled_before(replace(job(recipe=WHITE), watch=Path("/other"))) is None
-    assert journal.settled_before(job(recipe=WHITE)) is None
-    assert journal.settled_before(replace(job(content="bb", recipe=WHITE), watch=Path("/pictures"))) is None
+    assert journal.find_settled_under_earlier_recipe(replace(job(recipe=WHITE), watch=Path("/other"))) is None
+    assert journal.find_settled_under_earlier_recipe(job(recipe=WHITE)) is None
+    assert (
+        journal.find_settled_under_earlier_recipe(replace(job(content="bb", recipe=WHITE), watch=Path("/pictures")))
+        is None
+    )
 
 
 def test_what_waits_and_is_being_done_is_counted(journal: Journal) -> None:
-    assert journal.waiting() == (0, 0)
+    assert journal.pending_counts() == (0, 0)
     ask(journal, "a.jpg", "b.jpg", "c.jpg")
     journal.record(taken(journal, "a"), state="done")
     taken(journal, "b")
-    assert journal.waiting() == (1, 1)
+    assert journal.pending_counts() == (1, 1)
 
 
 def test_the_newest_results_are_those_that_are_there_to_be_looked_at(journal: Journal, clock: Clock) -> None:
@@ -316,24 +319,26 @@ def test_the_newest_results_are_those_that_are_there_to_be_looked_at(journal: Jo
             journal.record(started, state="failed", reason="truncated")
         elif name != "f":
             journal.record(started, state="done", output=Path(f"/pictures/{name}_nobg.png"), output_hash="ff")
-    (undone,) = journal.jobs([4])
+    (undone,) = journal.find_jobs([4])
     journal.mark_undone(undone)
-    assert [path.name for path in journal.recent(2)] == ["e_nobg.png", "c_nobg.png"]
-    assert [path.name for path in journal.recent(10)] == ["e_nobg.png", "c_nobg.png", "a_nobg.png"]
-    (anew,) = journal.jobs([3])
+    assert [path.name for path in journal.recent_outputs(2)] == ["e_nobg.png", "c_nobg.png"]
+    assert [path.name for path in journal.recent_outputs(10)] == ["e_nobg.png", "c_nobg.png", "a_nobg.png"]
+    (anew,) = journal.find_jobs([3])
     journal.record(replace(anew, id=None, source_hash="edited"), state="done", output=anew.output, output_hash="fe")
-    assert [path.name for path in journal.recent(10)] == ["c_nobg.png", "e_nobg.png", "a_nobg.png"]
+    assert [path.name for path in journal.recent_outputs(10)] == ["c_nobg.png", "e_nobg.png", "a_nobg.png"]
 
 
 LOOKS: dict[str, Callable[[Journal], object]] = {
-    "waiting": lambda journal: journal.waiting(),
-    "recent": lambda journal: journal.recent(10),
-    "last_asked": lambda journal: journal.last_asked(),
-    "next": lambda journal: journal.next(),
+    "waiting": lambda journal: journal.pending_counts(),
+    "recent": lambda journal: journal.recent_outputs(10),
+    "last_asked": lambda journal: journal.jobs_of_last_request(),
+    "next": lambda journal: journal.next_job(),
     "recover": lambda journal: journal.recover(),
-    "signatures": lambda journal: journal.signatures("/pictures", ["{}", WHITE]),
-    "knows": lambda journal: journal.knows(os.fsencode(PHOTO), ["{}", WHITE], "x"),
-    "settled_before": lambda journal: journal.settled_before(replace(job(), watch=Path("/pictures"))),
+    "signatures": lambda journal: journal.known_signatures("/pictures", ["{}", WHITE]),
+    "knows": lambda journal: journal.has_job(os.fsencode(PHOTO), ["{}", WHITE], "x"),
+    "settled_before": lambda journal: journal.find_settled_under_earlier_recipe(
+        replace(job(), watch=Path("/pictures"))
+    ),
     "enqueue": lambda journal: ask(journal, "a.jpg", watch=b"/pictures"),
 }
 
@@ -372,22 +377,22 @@ def test_the_file_is_for_its_owner_alone(journal: Journal, tmp_path: Path) -> No
 
 def test_a_full_or_read_only_disk_is_said_in_words(journal: Journal) -> None:
     journal._execute("PRAGMA query_only = ON", ())
-    with pytest.raises(PlaceError, match="cannot write there"):
+    with pytest.raises(DestinationError, match="cannot write there"):
         ask(journal, "a.jpg")
-    with pytest.raises(PlaceError):
+    with pytest.raises(DestinationError):
         journal.record(job(), state="done")
 
 
 def test_a_damaged_journal_is_moved_aside_not_deleted_and_rebuilt(tmp_path: Path) -> None:
     (tmp_path / "jobs.db").write_bytes(b"not a database" * 1000)
     journal = Journal(tmp_path)
-    assert journal.aside == tmp_path / "jobs.damaged-1.db"
-    assert journal.aside.read_bytes() == b"not a database" * 1000
-    assert journal.setting("rebuild")
+    assert journal.damaged_path == tmp_path / "jobs.damaged-1.db"
+    assert journal.damaged_path.read_bytes() == b"not a database" * 1000
+    assert journal.get_setting("rebuild")
     journal.record(job(), state="done")
     journal.close()
     again = Journal(tmp_path)
-    assert again.aside is None
+    assert again.damaged_path is None
     assert again.find(PHOTO, "aa", "{}") is not None
 
 
@@ -409,21 +414,21 @@ def large(tmp_path: Path) -> Path:
 
 def test_a_damaged_page_is_found_by_a_thorough_look(large: Path) -> None:
     damage(large / "jobs.db")
-    assert Journal(large, thorough=True).aside is not None
-    assert Journal(large).counts()["queued"] == 0
+    assert Journal(large, check_integrity=True).damaged_path is not None
+    assert Journal(large).counts_by_state()["queued"] == 0
 
 
 def test_damage_that_turns_up_later_is_called_by_its_name(large: Path) -> None:
     damage(large / "jobs.db")
     journal = Journal(large)
-    with pytest.raises(DamagedError):
-        [journal.knows(f"/pictures/{number}.jpg".encode(), ["{}"], "x") for number in range(2000)]
+    with pytest.raises(DamagedJournalError):
+        [journal.has_job(f"/pictures/{number}.jpg".encode(), ["{}"], "x") for number in range(2000)]
 
 
 def test_the_client_begins_new_records_rather_than_lose_a_picture(large: Path) -> None:
     (large / "jobs.db").write_bytes(b"\xff" * 40960)
-    store.add(str(large), [(b"/pictures/new.jpg", 1, False)])
-    waiting = Journal(large).next()
+    store.open_and_enqueue(str(large), [(b"/pictures/new.jpg", 1, False)])
+    waiting = Journal(large).next_job()
     assert waiting is not None
     assert waiting.source.name == "new.jpg"
 
@@ -436,13 +441,13 @@ def test_a_new_journal_that_another_program_just_began_is_not_moved_aside(
 
     def slowly(path: str) -> sqlite3.Connection:
         monkeypatch.setattr(store, "connect", really)
-        assert Journal(tmp_path).aside == tmp_path / "jobs.damaged-1.db"  # the other program
+        assert Journal(tmp_path).damaged_path == tmp_path / "jobs.damaged-1.db"  # the other program
         raise sqlite3.DatabaseError(f"{path} is damaged")
 
     monkeypatch.setattr(store, "connect", slowly)
     journal = Journal(tmp_path)
-    assert journal.aside is None
-    assert journal.next() is None
+    assert journal.damaged_path is None
+    assert journal.next_job() is None
     assert not (tmp_path / "jobs.damaged-2.db").exists()
 
 
@@ -462,16 +467,16 @@ def test_a_second_connection_of_one_process_does_not_take_the_first_ones_locks(t
     code = f"from watcher.queue import store; store.add({str(tmp_path)!r}, [(b'/pictures/b.jpg', 1, False)])"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     assert (tmp_path / "jobs.db-wal").exists()  # the other program was not the last to use it, and knew
-    assert journal.counts()["queued"] == 2
+    assert journal.counts_by_state()["queued"] == 2
 
 
 def test_many_open_a_new_journal_at_once(tmp_path: Path) -> None:
     def begin(number: int) -> bool:
-        return store.add(str(tmp_path), [(f"/pictures/{number}.jpg".encode(), 1, False)])
+        return store.open_and_enqueue(str(tmp_path), [(f"/pictures/{number}.jpg".encode(), 1, False)])
 
     with ThreadPoolExecutor(20) as pool:
         assert not any(pool.map(begin, range(20)))
-    assert Journal(tmp_path).counts()["queued"] == 20
+    assert Journal(tmp_path).counts_by_state()["queued"] == 20
 
 
 VERSION_1 = """
@@ -496,7 +501,7 @@ def test_the_records_of_the_first_version_are_kept(tmp_path: Path) -> None:
     found = journal.find(PHOTO, "aa", "{}")
     assert found is not None
     assert (found.id, found.state, found.output, found.changed_at) == (5, "done", OUTPUT, 900.0)
-    assert journal.wrote(PHOTO, OUTPUT, "ff")
+    assert journal.has_written(PHOTO, OUTPUT, "ff")
     journal.enqueue([(b"/pictures/photo.jpg", 1, None)])
     assert taken(journal, "aa").id == 5
     assert tables(tmp_path) == tables(new(tmp_path))
@@ -525,7 +530,7 @@ def test_the_records_of_the_second_version_are_kept_and_what_folders_did_is_know
         db.executescript(store._TABLES + "PRAGMA user_version = 2;")
     db.close()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, "VERSION", 2)
+        patch.setattr(store, "SCHEMA_VERSION", 2)
         patch.setattr(store, "_ENQUEUE", store._ENQUEUE.replace("followed", "(SELECT NULL AS watch, NULL AS recipe)"))
         before = Journal(tmp_path)
         ask(before, "plain.jpg", watch=b"/pictures")
@@ -543,7 +548,7 @@ def test_the_records_of_the_second_version_are_kept_and_what_folders_did_is_know
         (b"/pictures", "{}", "{}"),
     ]
     ask(journal, "plain.jpg", watch=b"/pictures", recipe='{"crop": "5%"}')
-    assert journal.counts()["queued"] == len(journal_rows)
+    assert journal.counts_by_state()["queued"] == len(journal_rows)
 
 
 def test_the_records_of_a_newer_version_are_left_alone(tmp_path: Path) -> None:

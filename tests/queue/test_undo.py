@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Nobg, powerless
+from tests.conftest import Nobg, unprivileged_prefix
 from watcher import commit
 from watcher.queue import undo
 from watcher.queue.journal import Job, Journal
@@ -51,9 +51,9 @@ def test_an_output_as_we_wrote_it_goes_to_the_trash_and_that_is_remembered(journ
     thrown: list[Path] = []
     assert list(undo.undo([job], journal, rubbish(thrown))) == [(job, None)]
     assert thrown == [job.output]
-    (again,) = journal.jobs([job.id or 0])
+    (again,) = journal.find_jobs([job.id or 0])
     assert again.undone
-    assert undo.why_left(again, journal) == "it was taken back before."
+    assert undo.reason_to_keep(again, journal) == "it was taken back before."
 
 
 @pytest.mark.parametrize("how", ["edited", "deleted", "linked", "not ours"])
@@ -75,7 +75,7 @@ def test_what_is_not_as_we_wrote_it_is_left(journal: Journal, done: Done, how: s
     assert why is not None
     assert why.endswith(".")
     assert thrown == []
-    assert not journal.jobs([job.id or 0])[0].undone
+    assert not journal.find_jobs([job.id or 0])[0].undone
 
 
 def test_where_there_is_no_trash_the_output_stays(journal: Journal, done: Done) -> None:
@@ -99,7 +99,7 @@ def test_an_original_that_was_moved_comes_back_unless_its_place_is_taken(journal
         journal.finish(job.id, moved)
         if taken:
             job.source.write_text("another")
-        list(undo.undo(journal.jobs([job.id]), journal, rubbish([])))
+        list(undo.undo(journal.find_jobs([job.id]), journal, rubbish([])))
         assert moved.exists() == taken
         assert job.source.read_text() == ("another" if taken else "aFalse")
 
@@ -141,7 +141,7 @@ def test_where_the_records_cannot_be_written_every_command_says_so(
 ) -> None:
     assert photo.exists()
     (home / "state").mkdir(mode=0o500)
-    answer = nobg(*arguments.split(), before=powerless())
+    answer = nobg(*arguments.split(), before=unprivileged_prefix())
     assert answer.returncode == 4
     assert "cannot write there" in answer.stderr
     assert "Traceback" not in answer.stderr

@@ -8,13 +8,20 @@ from typing import Any
 import pytest
 
 from watcher import commit
-from watcher.errors import PlaceError
+from watcher.errors import DestinationError
 from watcher.queue import waiting
 from watcher.queue.journal import Job, Journal, Pause
-from watcher.queue.waiting import QUIET, RETRY, ROOM, Waiting, can_be_used, unplugged
+from watcher.queue.waiting import (
+    FREE_SPACE_MARGIN_BYTES,
+    PAUSE_RETRY_SECONDS,
+    SETTLE_SECONDS,
+    JournalQueue,
+    is_pause_resolved,
+    is_unplugged,
+)
 from watcher.recipe import Recipe
 from watcher.worker import dispatch
-from watcher.worker.supervisor import Staff
+from watcher.worker.supervisor import Supervisor
 
 
 class Desk:
@@ -24,7 +31,7 @@ class Desk:
         self.now = 1000.0
         self.folder = folder
         self.journal = Journal(tmp_path, lambda: self.now)
-        self.queue = Waiting(self.journal, lambda: self.now)
+        self.queue = JournalQueue(self.journal, lambda: self.now)
 
     def write(self, content: str = "x") -> Path:
         """The picture."""
@@ -83,7 +90,7 @@ def test_what_is_done_and_there_is_done_for_everybody(desk: Desk) -> None:
     desk.write()
     first = done(desk)
     for request in ({}, watched(desk)):
-        known = desk.queue.known(
+        known = desk.queue.find_earlier_job(
             desk.read(desk.ask(**request)) if not request else replace(first, id=99, watch=desk.folder)
         )
         assert known is not None
@@ -94,9 +101,9 @@ def test_an_output_that_was_deleted_is_made_again_for_a_person_but_not_for_a_fol
     desk.write()
     first = done(desk)
     (desk.folder / "a_nobg.png").unlink()
-    assert desk.queue.known(desk.read(desk.ask())) is None
+    assert desk.queue.find_earlier_job(desk.read(desk.ask())) is None
     by_folder = replace(first, id=99, watch=desk.folder)
-    known = desk.queue.known(by_folder)
+    known = desk.queue.find_earlier_job(by_folder)
     assert known is not None
     assert known.id == first.id
 
@@ -105,38 +112,38 @@ def test_an_output_that_was_deleted_is_made_again_for_a_person_but_not_for_a_fol
 def test_a_folder_tries_again_only_what_may_have_changed(desk: Desk, reason: str, again: bool) -> None:
     desk.write()
     first = desk.do(desk.ask(), state="failed", reason=reason)
-    assert (desk.queue.known(replace(first, id=99, watch=desk.folder)) is None) == again
-    assert desk.queue.known(replace(first, id=99)) is None  # a person who asks again is answered again
+    assert (desk.queue.find_earlier_job(replace(first, id=99, watch=desk.folder)) is None) == again
+    assert desk.queue.find_earlier_job(replace(first, id=99)) is None  # a person who asks again is answered again
 
 
 def test_a_folder_settles_a_content_once_whatever_the_default_recipe_has_become(desk: Desk) -> None:
     """Its file may get another date, as from a backup, and then it is looked at again."""
     desk.write()
-    desk.journal.known_under(desk.folder, "{}", "{}")
+    desk.journal.known_recipes(desk.folder, "{}", "{}")
     first = done(desk)
     white = Recipe(background="#ffffff").key()
-    desk.journal.known_under(desk.folder, white, "{}")
+    desk.journal.known_recipes(desk.folder, white, "{}")
     os.utime(desk.folder / "a.jpg", (0, 0))
     job = desk.read(desk.ask(**watched(desk), recipe=white))
-    known = desk.queue.known(job)
+    known = desk.queue.find_earlier_job(job)
     assert known is not None
     assert known.id == first.id
-    desk.journal.known_already(job, known)
-    assert desk.journal.knows(os.fsencode(job.source), ["{}"], str(job.signature))
-    assert desk.queue.known(desk.read(desk.ask(recipe=white))) is None  # a person gets what they ask for
+    desk.journal.merge_duplicate(job, known)
+    assert desk.journal.has_job(os.fsencode(job.source), ["{}"], str(job.signature))
+    assert desk.queue.find_earlier_job(desk.read(desk.ask(recipe=white))) is None  # a person gets what they ask for
 
 
 def test_force_does_it_again(desk: Desk) -> None:
     desk.write()
     done(desk)
-    assert desk.queue.known(desk.read(desk.ask(force=True))) is None
+    assert desk.queue.find_earlier_job(desk.read(desk.ask(force=True))) is None
 
 
 def test_what_is_in_the_workers_hands_is_not_begun_a_second_time(desk: Desk) -> None:
     desk.write()
     started = desk.queue.start(desk.read(desk.ask()))
     assert started is not None
-    known = desk.queue.known(desk.read(desk.ask()))
+    known = desk.queue.find_earlier_job(desk.read(desk.ask()))
     assert known is not None
     assert known.id == started.id
 
@@ -147,7 +154,7 @@ def test_a_published_output_is_recognised_after_the_power_went_even_where_it_was
     desk.journal.recover()
     job = desk.queue.take(lambda _job: True)
     assert job is not None
-    known = desk.queue.known(desk.read(job))
+    known = desk.queue.find_earlier_job(desk.read(job))
     assert known is not None
     assert (known.id, known.state) == (planned.id, "done")
 
@@ -160,29 +167,29 @@ def test_after_a_loss_of_the_records_a_newer_cut_out_counts_but_is_not_ours(
     output = desk.folder / "a_nobg.png"
     output.write_text("PNG")
     os.utime(output, (source.stat().st_mtime + newer,) * 2)
-    known = desk.queue.known(desk.read(desk.ask(adopt=True, **watched(desk))))
+    known = desk.queue.find_earlier_job(desk.read(desk.ask(adopt=True, **watched(desk))))
     assert (known is not None) == adopted
     if known is not None:
         assert (known.state, known.output) == ("done", output)
-        assert not desk.journal.wrote(source, output, known.output_hash or "")
+        assert not desk.journal.has_written(source, output, known.output_hash or "")
 
 
 def test_a_file_that_changed_since_it_settled_waits_until_it_has_settled_again(desk: Desk) -> None:
     desk.write("begin")
     job = desk.ask(**watched(desk))
     desk.write("begin and more")
-    assert desk.queue.waits(job, commit.read_source(job.source))
-    assert desk.journal.next() is None
-    desk.now += QUIET
-    again = desk.journal.next()
+    assert desk.queue.defer_if_not_ready(job, commit.read_source(job.source))
+    assert desk.journal.next_job() is None
+    desk.now += SETTLE_SECONDS
+    again = desk.journal.next_job()
     assert again is not None
-    assert not desk.queue.waits(again, commit.read_source(again.source))
+    assert not desk.queue.defer_if_not_ready(again, commit.read_source(again.source))
 
 
 def test_a_person_need_not_wait_for_a_file_that_was_just_saved(desk: Desk) -> None:
     desk.write()
     job = desk.ask()
-    assert not desk.queue.waits(job, commit.read_source(job.source))
+    assert not desk.queue.defer_if_not_ready(job, commit.read_source(job.source))
 
 
 def test_a_truncated_picture_that_is_still_changing_is_waited_for(desk: Desk) -> None:
@@ -191,16 +198,16 @@ def test_a_truncated_picture_that_is_still_changing_is_waited_for(desk: Desk) ->
     source = commit.read_source(job.source)
     started = desk.queue.start(desk.read(job))
     assert started is not None
-    assert not desk.queue.waits(started, source)  # it stays as it was: it is truncated
+    assert not desk.queue.defer_if_not_ready(started, source)  # it stays as it was: it is truncated
     desk.write("begin and more")
-    assert desk.queue.waits(started, source)
-    assert desk.journal.counts()["queued"] == 1
+    assert desk.queue.defer_if_not_ready(started, source)
+    assert desk.journal.counts_by_state()["queued"] == 1
 
 
 def test_a_file_written_to_while_it_is_read_waits(desk: Desk) -> None:
     desk.write()
     job = desk.ask()
-    assert desk.queue.waits(job, replace(commit.read_source(job.source), steady=False))
+    assert desk.queue.defer_if_not_ready(job, replace(commit.read_source(job.source), is_stable=False))
 
 
 def test_deleted_and_unplugged_are_told_apart(tmp_path: Path) -> None:
@@ -210,22 +217,22 @@ def test_deleted_and_unplugged_are_told_apart(tmp_path: Path) -> None:
     full.parent.mkdir()
     (full.parent / "other.jpg").touch()
     for path in (gone, empty, full):
-        assert not unplugged(Job(path, device=device))
-        assert not unplugged(Job(path))
-    assert unplugged(Job(gone, device=device + 1))
-    assert unplugged(Job(empty, device=device + 1))  # a mount point without its drive
-    assert not unplugged(Job(full, device=device + 1))  # the number changed with a restart of the machine
+        assert not is_unplugged(Job(path, device=device))
+        assert not is_unplugged(Job(path))
+    assert is_unplugged(Job(gone, device=device + 1))
+    assert is_unplugged(Job(empty, device=device + 1))  # a mount point without its drive
+    assert not is_unplugged(Job(full, device=device + 1))  # the number changed with a restart of the machine
 
 
 def test_the_pictures_of_a_missing_drive_go_on_when_one_of_them_is_back(desk: Desk) -> None:
     job = desk.ask()
     elsewhere = replace(job, device=(job.device or 0) + 1)
-    assert desk.queue.waits(elsewhere, None)
-    assert desk.journal.next() is None
+    assert desk.queue.defer_if_not_ready(elsewhere, None)
+    assert desk.journal.next_job() is None
     assert not desk.queue.check_pauses()
     desk.write()
     assert desk.queue.check_pauses()
-    assert desk.journal.next() is not None
+    assert desk.journal.next_job() is not None
 
 
 def test_a_folder_that_its_permissions_make_read_only_is_waited_for(
@@ -233,14 +240,14 @@ def test_a_folder_that_its_permissions_make_read_only_is_waited_for(
 ) -> None:
     desk.write()
     job = desk.ask()
-    assert not desk.queue.refused(job)  # it may be the name that is refused
+    assert not desk.queue.defer_if_unwritable(job)  # it may be the name that is refused
     with monkeypatch.context() as patch:
         patch.setattr(os, "access", lambda *_: False)
-        assert desk.queue.refused(job)
-        assert desk.journal.next() is None
+        assert desk.queue.defer_if_unwritable(job)
+        assert desk.journal.next_job() is None
         assert not desk.queue.check_pauses()
     assert desk.queue.check_pauses()
-    assert desk.journal.next() is not None
+    assert desk.journal.next_job() is not None
 
 
 def test_a_full_place_is_tried_again_when_there_is_room(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,14 +264,16 @@ def test_a_full_place_is_tried_again_when_there_is_room(desk: Desk, monkeypatch:
     monkeypatch.setattr(waiting.shutil, "disk_usage", lambda _path: Usage())  # type: ignore[attr-defined]
     desk.write()
     job = desk.ask()
-    desk.queue.pause(job, PlaceError("full", desk.folder, "full"), needed=1000)
+    desk.queue.pause_destination(job, DestinationError("full", desk.folder, "full"), needed_bytes=1000)
     free = 1000
     assert not desk.queue.check_pauses()
-    free = 1001 + ROOM
+    free = 1001 + FREE_SPACE_MARGIN_BYTES
     assert desk.queue.check_pauses()
-    desk.queue.pause(job, PlaceError("a quota", desk.folder, "full"), needed=1000)  # though there is room
+    desk.queue.pause_destination(
+        job, DestinationError("a quota", desk.folder, "full"), needed_bytes=1000
+    )  # though there is room
     assert not desk.queue.check_pauses()
-    desk.now += RETRY + 1
+    desk.now += PAUSE_RETRY_SECONDS + 1
     assert desk.queue.check_pauses()
 
 
@@ -272,21 +281,25 @@ def test_a_full_place_is_tried_again_when_there_is_room(desk: Desk, monkeypatch:
 def test_a_place_that_refuses_holds_back_its_own_pictures_wherever_it_is(desk: Desk, output: str) -> None:
     desk.write()
     job = desk.ask(recipe=Recipe(Path(output)).key(), subfolder=os.fsencode(output), **watched(desk))
-    desk.queue.pause(job, PlaceError("read-only", desk.folder.parent, "read_only"), needed=0)
-    assert desk.journal.next() is None
-    assert desk.journal.counts()["queued"] == 1
+    desk.queue.pause_destination(job, DestinationError("read-only", desk.folder.parent, "read_only"), needed_bytes=0)
+    assert desk.journal.next_job() is None
+    assert desk.journal.counts_by_state()["queued"] == 1
 
 
 def test_a_folder_that_was_deleted_meanwhile_makes_nobody_wait(desk: Desk) -> None:
     desk.write()
     job = desk.ask()
-    desk.queue.pause(job, PlaceError("gone", desk.folder, "missing"), needed=0)
+    desk.queue.pause_destination(job, DestinationError("gone", desk.folder, "missing"), needed_bytes=0)
     assert desk.journal.pauses() == []
-    desk.queue.pause(replace(job, device=(job.device or 0) + 1), PlaceError("gone", desk.folder, "missing"), needed=0)
+    desk.queue.pause_destination(
+        replace(job, device=(job.device or 0) + 1), DestinationError("gone", desk.folder, "missing"), needed_bytes=0
+    )
     assert desk.journal.pauses() == []  # it holds other files: it is no mount point
     (desk.folder / "a.jpg").unlink()
-    desk.queue.pause(replace(job, device=(job.device or 0) + 1), PlaceError("gone", desk.folder, "missing"), needed=0)
-    assert [pause.place for pause in desk.journal.pauses()] == [desk.folder]
+    desk.queue.pause_destination(
+        replace(job, device=(job.device or 0) + 1), DestinationError("gone", desk.folder, "missing"), needed_bytes=0
+    )
+    assert [pause.folder for pause in desk.journal.pauses()] == [desk.folder]
 
 
 @pytest.mark.parametrize("fate", [{"state": "failed", "reason": "unreadable"}, {"state": "done", "undone": True}])
@@ -298,13 +311,13 @@ def test_an_original_is_not_moved_for_what_is_not_done(desk: Desk, fate: dict[st
     desk.journal.record(first, **fate)
     os.utime(source, (1, 1))
     desk.ask(move_to="done", **watched(desk))
-    list(dispatch.work(desk.queue, desk.journal, Staff()))
+    list(dispatch.process_queue(desk.queue, desk.journal, Supervisor()))
     assert source.exists()
 
 
 def test_a_sub_folder_is_not_made_where_the_folder_of_the_originals_is_gone(desk: Desk) -> None:
-    with pytest.raises(PlaceError):
-        dispatch._make(desk.folder / "gone" / "cut", desk.folder / "gone")
+    with pytest.raises(DestinationError):
+        dispatch._make_destination(desk.folder / "gone" / "cut", desk.folder / "gone")
     assert not (desk.folder / "gone").exists()
 
 
@@ -316,7 +329,7 @@ def test_a_job_that_cannot_even_be_looked_at_fails_alone(desk: Desk, monkeypatch
         raise MemoryError(path)
 
     monkeypatch.setattr(commit, "read_source", no_memory)
-    (failed,) = dispatch.work(desk.queue, desk.journal, Staff())
+    (failed,) = dispatch.process_queue(desk.queue, desk.journal, Supervisor())
     assert (failed.state, failed.reason) == ("failed", "too_large")
 
 
@@ -324,7 +337,7 @@ def test_after_the_power_went_between_publishing_and_moving_the_original_is_move
     source = desk.write()
     publish_half(desk, move_to="done", **watched(desk))
     desk.journal.recover()
-    (known,) = dispatch.work(desk.queue, desk.journal, Staff())
+    (known,) = dispatch.process_queue(desk.queue, desk.journal, Supervisor())
     assert known.reason == "already_done"
     assert not source.exists()
     (job,) = desk.journal.history()
@@ -338,7 +351,7 @@ def test_after_the_power_went_between_moving_and_saying_so_the_original_is_found
     (desk.folder / "done" / "a.jpg").write_text("another of this name")
     source.rename(desk.folder / "done" / "a-2.jpg")
     desk.journal.recover()
-    assert [job.state for job in dispatch.work(desk.queue, desk.journal, Staff())] == ["done"]
+    assert [job.state for job in dispatch.process_queue(desk.queue, desk.journal, Supervisor())] == ["done"]
     (job,) = desk.journal.history()
     assert job.moved_to == desk.folder / "done" / "a-2.jpg"
 
@@ -351,43 +364,43 @@ def test_a_picture_that_another_one_took_the_name_of_is_not_done(desk: Desk) -> 
     (desk.folder / "a_nobg.png").write_text("PNG of a.png")
     there = commit.sha256_of(desk.folder / "a_nobg.png")
     desk.journal.record(other, state="done", output=desk.folder / "a_nobg.png", output_hash=there)
-    assert desk.queue.known(desk.read(desk.ask())) is None
+    assert desk.queue.find_earlier_job(desk.read(desk.ask())) is None
     desk.journal.mark_undone(first)
-    assert desk.queue.known(desk.read(desk.ask())) is None
+    assert desk.queue.find_earlier_job(desk.read(desk.ask())) is None
 
 
 def test_what_a_remove_left_behind_is_done_when_it_is_asked_for(desk: Desk) -> None:
     source = desk.write()
     half = Job(source, source_hash=commit.read_source(source).sha256, model="m", attempts=1)
     desk.journal.record(half, state="active", output=desk.folder / "a_nobg.png", output_hash="planned")
-    assert desk.queue.known(desk.read(desk.ask())) is None
+    assert desk.queue.find_earlier_job(desk.read(desk.ask())) is None
 
 
 def test_a_folder_that_is_gone_can_be_used_when_it_is_back(tmp_path: Path) -> None:
     pause = Pause(tmp_path / "out", "missing", 0, 0.0)
-    assert not can_be_used(pause)
+    assert not is_pause_resolved(pause)
     (tmp_path / "out").mkdir()
-    assert can_be_used(pause)
-    assert can_be_used(replace(pause, reason="read_only"))
+    assert is_pause_resolved(pause)
+    assert is_pause_resolved(replace(pause, reason="read_only"))
 
 
 def test_an_original_is_moved_only_if_it_is_still_the_one_that_was_done(desk: Desk) -> None:
     source = desk.write()
     job = desk.read(desk.ask(move_to="done", **watched(desk)))
     desk.write("edited meanwhile")
-    assert desk.queue.done(job) is None
+    assert desk.queue.move_original(job) is None
     assert source.exists()
     job = desk.read(job)
-    assert desk.queue.done(job) == desk.folder / "done" / "a.jpg"
+    assert desk.queue.move_original(job) == desk.folder / "done" / "a.jpg"
     assert not source.exists()
-    assert desk.queue.done(replace(job, move_to=None)) is None
+    assert desk.queue.move_original(replace(job, move_to=None)) is None
 
 
 def test_an_original_that_cannot_be_moved_stays(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     source = desk.write()
     (desk.folder / "done").write_text("a file of this name")
     job = desk.read(desk.ask(move_to="done", **watched(desk)))
-    assert desk.queue.done(job) is None
+    assert desk.queue.move_original(job) is None
     assert source.exists()
     assert "could not be moved" in caplog.text
 
@@ -396,8 +409,8 @@ def test_a_watched_folder_waits_for_a_background_picture_and_a_person_is_told(de
     desk.write()
     key = Recipe(background=desk.folder / "drive" / "beach.jpg").key()
     desk.ask(recipe=key, **watched(desk))
-    assert list(dispatch.work(desk.queue, desk.journal, Staff())) == []
-    assert desk.journal.counts()["queued"] == 1
+    assert list(dispatch.process_queue(desk.queue, desk.journal, Supervisor())) == []
+    assert desk.journal.counts_by_state()["queued"] == 1
     desk.ask(recipe=key)
-    (failed,) = dispatch.work(desk.queue, desk.journal, Staff())
-    assert (failed.reason, desk.journal.counts()["queued"]) == ("vanished", 0)
+    (failed,) = dispatch.process_queue(desk.queue, desk.journal, Supervisor())
+    assert (failed.reason, desk.journal.counts_by_state()["queued"]) == ("vanished", 0)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from integrations.verbs import MORE, REMOVE
+from integrations.verbs import REMOVE_LABEL, SUBMENU_LABEL
 from tests.real_desktop.session import Desktop, lacking
 from tests.real_desktop.suite import assert_done, assert_white, give, is_running, mixed, person, pictures
 
@@ -46,12 +46,12 @@ def ordinary_user() -> tuple[str, ...]:
 
 
 CASES = (
-    Case("nemo", REMOVE, f"{REMOVE}: White background"),
-    Case("caja", f"Scripts/{REMOVE}", f"Scripts/{MORE}/White background", filters=False),
-    Case("thunar", REMOVE, f"{MORE}/White background"),
-    Case("pcmanfm", REMOVE, f"{MORE}/White background"),
+    Case("nemo", REMOVE_LABEL, f"{REMOVE_LABEL}: White background"),
+    Case("caja", f"Scripts/{REMOVE_LABEL}", f"Scripts/{SUBMENU_LABEL}/White background", filters=False),
+    Case("thunar", REMOVE_LABEL, f"{SUBMENU_LABEL}/White background"),
+    Case("pcmanfm", REMOVE_LABEL, f"{SUBMENU_LABEL}/White background"),
     # Qt 5 is not on the accessibility bus. From below: Properties, Remove background, the sub-menu.
-    Case("dolphin", REMOVE, f"{MORE}/White background", "Up Up Return", "Up Up Up Right Return"),
+    Case("dolphin", REMOVE_LABEL, f"{SUBMENU_LABEL}/White background", "Up Up Return", "Up Up Up Right Return"),
 )
 
 

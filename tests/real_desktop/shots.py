@@ -8,14 +8,14 @@ from pathlib import Path
 
 from PIL import Image
 
-from integrations.verbs import MORE, REMOVE
+from integrations.verbs import REMOVE_LABEL, SUBMENU_LABEL
 from tests.conftest import SAMPLES
 from tests.real_desktop.others import CASES, Case, ordinary_user
 from tests.real_desktop.session import Desktop
 from tests.real_desktop.suite import give, person
 from tests.support.program import ROOT
 
-NAUTILUS = Case("nautilus", REMOVE, f"{MORE}/White background")
+NAUTILUS = Case("nautilus", REMOVE_LABEL, f"{SUBMENU_LABEL}/White background")
 
 STYLE = "popover.menu > contents { margin: 0; box-shadow: none; border: 1px solid #bbb; border-radius: 0; }"
 """For GTK 4: without a compositor, the shadow around its menus would be black."""

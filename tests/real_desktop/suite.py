@@ -52,7 +52,7 @@ def pictures(folder: Path, names: tuple[str, ...] = ODD_NAMES) -> dict[Path, byt
 
 def is_running(desktop: Desktop) -> bool:
     """Does nobg run for this person?"""
-    return lock.holder(str(desktop.home / ".local" / "state" / "nobg")) is not None
+    return lock.holder_pid(str(desktop.home / ".local" / "state" / "nobg")) is not None
 
 
 def assert_done(originals: dict[Path, bytes]) -> None:

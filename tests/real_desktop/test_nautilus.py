@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from integrations.verbs import MORE, REMOVE
+from integrations.verbs import REMOVE_LABEL, SUBMENU_LABEL
 from tests.real_desktop.session import Desktop, lacking
 from tests.real_desktop.suite import ODD_NAMES, assert_done, assert_white, is_running, mixed, person, pictures
 
@@ -33,7 +33,7 @@ def with_extension(desktop: Desktop) -> Desktop:
 def test_the_extension_takes_odd_names(with_extension: Desktop, folder: Path) -> None:
     originals = pictures(folder)
     assert not is_running(with_extension)
-    with_extension.visit("nautilus", folder, REMOVE)
+    with_extension.visit("nautilus", folder, REMOVE_LABEL)
     assert_done(originals)
     assert is_running(with_extension)
     with_extension.end()
@@ -45,18 +45,18 @@ def test_the_script_takes_odd_names_and_folders_and_says_what_is_no_picture(desk
     originals = {**pictures(folder, ODD_NAMES), **mixed(folder)}
     (folder / "notes.txt").write_text("not a picture")
     assert not is_running(desktop)
-    said = desktop.visit("nautilus", folder, f"Scripts/{REMOVE}")
+    said = desktop.visit("nautilus", folder, f"Scripts/{REMOVE_LABEL}")
     assert "notes.txt: " in said
     assert_done(originals)
 
 
 def test_the_sub_menu_has_other_recipes(with_extension: Desktop, folder: Path) -> None:
     (original,) = pictures(folder, ("a.jpg",))
-    with_extension.visit("nautilus", folder, f"{MORE}/White background")
+    with_extension.visit("nautilus", folder, f"{SUBMENU_LABEL}/White background")
     assert_white(original)
 
 
 def test_the_extension_does_not_offer_itself_on_text(with_extension: Desktop, folder: Path) -> None:
     pictures(folder, ("a.jpg",))
     (folder / "notes.txt").write_text("not a picture")
-    with_extension.visit("nautilus", folder, REMOVE, "--absent")
+    with_extension.visit("nautilus", folder, REMOVE_LABEL, "--absent")

@@ -19,11 +19,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from integrations.autostart import RUN, RUN_KEY
+from integrations.autostart import RUN_KEY, RUN_KEY_AUTOSTART
 from integrations.base import Setup
-from integrations.verbs import verbs
+from integrations.verbs import build_verbs
 from integrations.windows import explorer, registry
-from integrations.windows.registry import Registry, Value
+from integrations.windows.registry import RegistryValue, RegistryValues
 
 FOLDER = "Program Files\\nobg ü & 100% ^(1)"
 CLIENT = f"C:\\{FOLDER}\\nobg-add.exe"
@@ -87,10 +87,14 @@ int wmain(int count, wchar_t **words) {
 """
 
 
-EVERYWHERE = (rf"{explorer.CLASSES}\SystemFileAssociations", rf"{explorer.CLASSES}\{explorer.MENU}", RUN_KEY)
+EVERYWHERE = (
+    rf"{explorer.CLASSES_KEY}\SystemFileAssociations",
+    rf"{explorer.CLASSES_KEY}\{explorer.SUBMENU_KEY}",
+    RUN_KEY,
+)
 
 
-def parse(text: str) -> Iterator[Value]:
+def parse(text: str) -> Iterator[RegistryValue]:
     """The texts in a .reg file: a reader that knows nothing of our writer."""
     key = ""
     for line in re.sub(r"\\\r?\n\s*", "", text).splitlines():
@@ -99,7 +103,7 @@ def parse(text: str) -> Iterator[Value]:
         elif found := re.fullmatch(r'(@|"(?:[^"\\]|\\.)*")=(?:"((?:[^"\\]|\\.)*)"|hex\(1\):([0-9a-f,]+))', line):
             name, quoted, codes = found.groups()
             text = _plain(quoted) if codes is None else bytes.fromhex(codes.replace(",", "")).decode("utf-16-le")[:-1]
-            yield Value(key, "" if name == "@" else _plain(name[1:-1]), text)
+            yield RegistryValue(key, "" if name == "@" else _plain(name[1:-1]), text)
 
 
 def _plain(quoted: str) -> str:
@@ -145,9 +149,9 @@ class Wine:
         (self.folder / "values.reg").write_bytes(content)
         self.run("wine", "reg", "import", "values.reg")
 
-    def values(self) -> set[Value]:
+    def values(self) -> set[RegistryValue]:
         """What the registry says, as wine's own reg.exe exports it."""
-        found: set[Value] = set()
+        found: set[RegistryValue] = set()
         for key in EVERYWHERE:
             exported = self.folder / "exported.reg"
             self.run("wine", "reg", "export", rf"HKCU\{key}", "exported.reg", "/y", check=False)
@@ -160,16 +164,16 @@ class Wine:
 def setup(folder: Path) -> Setup:
     """As on a person's machine, with an awkward folder and an awkward recipe."""
     return Setup(
-        client=(CLIENT,),
-        program=(CLIENT, "run"),
-        verbs=verbs(RECIPES),
+        client_command=(CLIENT,),
+        resident_command=(CLIENT, "run"),
+        verbs=build_verbs(RECIPES),
         suffixes=(".png", ".heic"),
         mime_types=(),
-        icon=folder / "icon.svg",
-        record=folder / "record.json",
+        icon_path=folder / "icon.svg",
+        record_path=folder / "record.json",
         home=folder,
-        config=folder,
-        data=folder,
+        config_home=folder,
+        data_home=folder,
     )
 
 
@@ -180,7 +184,10 @@ def check_import(wine: Wine, chosen: Setup) -> None:
     """
     values = [*explorer.registry_values(chosen), *autostart(chosen)]
     text = registry.reg_file(values)
-    for name, content in (("UTF-16", registry.encoded(text)), ("ASCII", text.replace("\n", "\r\n").encode("ascii"))):
+    for name, content in (
+        ("UTF-16", registry.encode_reg_file(text)),
+        ("ASCII", text.replace("\n", "\r\n").encode("ascii")),
+    ):
         wine.load(content)
         wrong = set(values) - wine.values()
         print(f"{name}: {len(values) - len(wrong)} of {len(values)} values came back as they were")
@@ -189,17 +196,17 @@ def check_import(wine: Wine, chosen: Setup) -> None:
             wine.run("wine", "reg", "delete", rf"HKCU\{key}", "/f")
 
 
-def autostart(chosen: Setup) -> tuple[Value, ...]:
+def autostart(chosen: Setup) -> tuple[RegistryValue, ...]:
     """The Run key's."""
-    (piece,) = RUN.pieces(chosen)
-    assert isinstance(piece, Registry)
+    (piece,) = RUN_KEY_AUTOSTART.artifacts(chosen)
+    assert isinstance(piece, RegistryValues)
     return piece.values
 
 
 def check_verbs(wine: Wine, chosen: Setup, runner: Path) -> None:
     """Each verb, run by shell32, starts the client with its recipe and the whole name."""
     everywhere = registry.reg_file(explorer.registry_values(chosen)).replace("HKEY_CURRENT_USER", "HKEY_LOCAL_MACHINE")
-    wine.load(registry.encoded(everywhere))
+    wine.load(registry.encode_reg_file(everywhere))
     (wine.drive / "pics").mkdir()
     told = wine.drive / "told.txt"
     first, *others = chosen.verbs
@@ -220,7 +227,7 @@ def check_verbs(wine: Wine, chosen: Setup, runner: Path) -> None:
 
 def check_shortcut(wine: Wine, chosen: Setup, runner: Path) -> None:
     """What wine's IShellLink reads in it."""
-    (wine.drive / "link.lnk").write_bytes(explorer.send_to(chosen).content)
+    (wine.drive / "link.lnk").write_bytes(explorer.send_to_shortcut(chosen).content)
     path, arguments, comment, icon = wine.run("wine", runner, r"C:\link.lnk").splitlines()
     print(f"shortcut: {path!r} {arguments!r} {comment!r} {icon!r}")
     assert (arguments, icon) == ("--", CLIENT)

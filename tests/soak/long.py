@@ -17,7 +17,7 @@ from PIL import Image
 
 from tests.cli.test_remove import assert_complete, fingerprints, kill_again_and_again
 from tests.conftest import SAMPLES, Nobg
-from tests.support.program import Program, outputs, settled, trees, wait_for, write_while_stopped
+from tests.support.program import Program, make_trees, outputs, wait_for, wait_until_settled, write_while_stopped
 
 
 def photos(folder: Path, count: int) -> None:
@@ -40,9 +40,9 @@ def test_5_mb_in_20_pieces(program: Program, folder: Path) -> None:
         for piece in range(20):
             file.write(data[piece * len(data) // 20 : (piece + 1) * len(data) // 20])
             time.sleep(0.5)
-    wait_for(program.jobs)
-    settled(program)
-    (job,) = program.jobs()
+    wait_for(program.finished_jobs)
+    wait_until_settled(program)
+    (job,) = program.finished_jobs()
     assert job.attempts == 1
     assert job.state in ("done", "skipped")
 
@@ -50,16 +50,16 @@ def test_5_mb_in_20_pieces(program: Program, folder: Path) -> None:
 def test_300_trees_and_larger_ones_moved_and_copied_in(stand_in: Program, folder: Path, tmp_path: Path) -> None:
     stand_in.watch("--recursive")
     stand_in.start()
-    count = trees(folder, tmp_path, 300, 1000)
+    count = make_trees(folder, tmp_path, 300, 1000)
     wait_for(stand_in.has_done(count), 600)
     assert len(outputs(folder)) == count
-    assert len(stand_in.given()) == count
+    assert len(stand_in.worker_inputs()) == count
 
 
 def test_20000_files_in_50_folders_while_it_is_stopped(stand_in: Program, tmp_path: Path) -> None:
     process, before = write_while_stopped(stand_in, tmp_path / "many", 50, 400)
     start = time.monotonic()
-    stand_in.send(signal.SIGCONT)
+    stand_in.send_signal(signal.SIGCONT)
     peak = before
     while stand_in.counts()["queued"] < 20_000:
         peak = max(peak, process.memory_info().rss)

@@ -17,7 +17,7 @@ SIDE = 96
 
 def seeds() -> dict[str, list[bytes]]:
     """Pillow's name of the format -> sound files of it, of several modes."""
-    codecs.prepare()
+    codecs.load_decoders()
     with Image.open(SAMPLES / "astronaut.jpg") as image:
         photo = image.resize((SIDE, SIDE))
     clear = photo.convert("RGBA")

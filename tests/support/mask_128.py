@@ -14,13 +14,13 @@ SAMPLE = Path(__file__).parents[2] / "assets" / "samples" / "coffee.jpg"
 def mask(model: models.Model, model_file: bytes) -> bytes:
     """The alpha: 128 x 128 float32."""
     view = modes.View(model, SIDE)
-    network = inference.network(model_file, model, threads=1)
+    network = inference.load_network(model_file, model, threads=1)
     with Image.open(SAMPLE) as image:
         values = inference.network_input(image, view)
-    return inference.alpha(network, values).tobytes()
+    return inference.infer_alpha(network, values).tobytes()
 
 
 if __name__ == "__main__":
-    like = models.in_catalogue(sys.argv[1])
+    like = models.find_in_catalogue(sys.argv[1])
     data = Path(sys.argv[2]).read_bytes() if len(sys.argv) > 2 else models.read(like)
     sys.stdout.buffer.write(mask(like, data))

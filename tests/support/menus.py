@@ -7,18 +7,18 @@ import shutil
 import stat
 from pathlib import Path
 
-from integrations import managers, start_at_login
-from integrations.base import File, Manager, Setup
-from integrations.verbs import verbs
+from integrations import autostart_target, file_managers
+from integrations.base import File, Setup, Target
+from integrations.verbs import build_verbs
 from tests.support.program import ROOT
 from watcher.formats import MIME_TYPES, SUFFIXES
 
-ODD = 'it\'s $HOME `id` "50%" \\n & <b>; %F #1'
+ODD_NAME = 'it\'s $HOME `id` "50%" \\n & <b>; %F #1'
 """A recipe's name with all that some format takes for its own."""
 
-OWN = (("shop", "For the shop"), (ODD, ODD), ("dup", "Mask only"), ("slash", "a/b"))
+CUSTOM_RECIPES = (("shop", "For the shop"), (ODD_NAME, ODD_NAME), ("dup", "Mask only"), ("slash", "a/b"))
 
-TARGETS: list[Manager] = [*managers("linux"), *(one for one in map(start_at_login, ("linux", "darwin")) if one)]
+TARGETS: list[Target] = [*file_managers("linux"), *(one for one in map(autostart_target, ("linux", "darwin")) if one)]
 
 GOLDEN_CLIENT = ("/opt/it's nobg/bin/nobg-add",)
 GOLDEN_PROGRAM = ("/opt/it's nobg/bin/nobg", "run")
@@ -67,24 +67,24 @@ def make_setup(folder: Path) -> Setup:
         "[MIME Cache]\nimage/jpeg=viewer.desktop;\nimage/png=viewer.desktop;\nimage/gif=gone.desktop;\n"
     )
     return Setup(
-        client=(str(programs / "nobg-add"),),
-        program=(str(programs / "nobg"), "run"),
-        verbs=verbs(OWN),
+        client_command=(str(programs / "nobg-add"),),
+        resident_command=(str(programs / "nobg"), "run"),
+        verbs=build_verbs(CUSTOM_RECIPES),
         suffixes=tuple(suffix for suffixes in SUFFIXES.values() for suffix in suffixes),
         mime_types=MIME_TYPES,
-        icon=ROOT / "assets" / "icon.svg",
-        record=home / ".local" / "state" / "nobg" / "menu.json",
+        icon_path=ROOT / "assets" / "icon.svg",
+        record_path=home / ".local" / "state" / "nobg" / "menu.json",
         home=home,
-        config=home / ".config",
-        data=home / ".local" / "share",
+        config_home=home / ".config",
+        data_home=home / ".local" / "share",
         config_dirs=(system / "etc" / "xdg",),
         data_dirs=(system / "share",),
-        search=(programs,),
+        search_path=(programs,),
         root=system,
     )
 
 
-def tree(folder: Path) -> dict[str, tuple[int, int, bytes]]:
+def snapshot_tree(folder: Path) -> dict[str, tuple[int, int, bytes]]:
     """All below the folder: mode, time of the last change (of files), content."""
     found = {}
     for path in sorted(folder.rglob("*")):
@@ -98,11 +98,11 @@ def tree(folder: Path) -> dict[str, tuple[int, int, bytes]]:
     return found
 
 
-def without_times(found: dict[str, tuple[int, int, bytes]]) -> dict[str, tuple[int, bytes]]:
+def without_times(snapshot: dict[str, tuple[int, int, bytes]]) -> dict[str, tuple[int, bytes]]:
     """Modes and contents."""
-    return {name: (mode, content) for name, (mode, _, content) in found.items()}
+    return {name: (mode, content) for name, (mode, _, content) in snapshot.items()}
 
 
-def files(manager: Manager, setup: Setup) -> list[File]:
+def owned_files(manager: Target, setup: Setup) -> list[File]:
     """The files that are wholly ours."""
-    return [piece for piece in manager.pieces(setup) if isinstance(piece, File)]
+    return [piece for piece in manager.artifacts(setup) if isinstance(piece, File)]

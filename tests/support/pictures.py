@@ -17,7 +17,7 @@ from tests.conftest import SAMPLES
 WIDTH, HEIGHT = 96, 64
 
 
-def run(*command: str | Path) -> bytes:
+def run_tool(*command: str | Path) -> bytes:
     """What the program writes to standard output; the test is skipped where the program is missing."""
     if shutil.which(str(command[0])) is None:
         pytest.skip(f"{command[0]} is not installed")
@@ -55,24 +55,24 @@ def write_scene(folder: Path) -> Path:
     raw = folder / "scene.rgba"
     raw.write_bytes(pixels.astype("<u2").tobytes())
     size = ("-size", f"{WIDTH}x{HEIGHT}", "-depth", "16", "-endian", "LSB")
-    run("convert", *size, f"RGBA:{raw}", f"PNG64:{folder / 'rgba16.png'}")
-    run("convert", *size, f"RGBA:{raw}", "-alpha", "off", f"PNG48:{folder / 'rgb16.png'}")
+    run_tool("convert", *size, f"RGBA:{raw}", f"PNG64:{folder / 'rgba16.png'}")
+    run_tool("convert", *size, f"RGBA:{raw}", "-alpha", "off", f"PNG48:{folder / 'rgb16.png'}")
     return folder
 
 
 def magick_pixels(path: Path) -> NDArray[np.uint8]:
     """(H, W, 4), upright, as ImageMagick reads the file."""
-    raw = run("convert", f"{path}[0]", "-auto-orient", "-colorspace", "sRGB", "-depth", "8", "RGBA:-")
-    size = run("convert", f"{path}[0]", "-auto-orient", "-format", "%w %h", "info:-").split()
+    raw = run_tool("convert", f"{path}[0]", "-auto-orient", "-colorspace", "sRGB", "-depth", "8", "RGBA:-")
+    size = run_tool("convert", f"{path}[0]", "-auto-orient", "-format", "%w %h", "info:-").split()
     return np.frombuffer(raw, np.uint8).reshape(int(size[1]), int(size[0]), 4)
 
 
 def vips_pixels(path: Path, folder: Path) -> NDArray[np.uint8]:
     """(H, W, 1 to 4), upright, as libvips reads the file; deeper samples are scaled."""
     upright, raw = folder / "upright.v", folder / "upright.raw"
-    run("vips", "autorot", path, upright)
-    run("vips", "rawsave", upright, raw)
-    width, height, bands = (int(run("vipsheader", "-f", field, upright)) for field in ("width", "height", "bands"))
+    run_tool("vips", "autorot", path, upright)
+    run_tool("vips", "rawsave", upright, raw)
+    width, height, bands = (int(run_tool("vipsheader", "-f", field, upright)) for field in ("width", "height", "bands"))
     data = raw.read_bytes()
     if len(data) == width * height * bands:
         return np.frombuffer(data, np.uint8).reshape(height, width, bands)
@@ -81,7 +81,7 @@ def vips_pixels(path: Path, folder: Path) -> NDArray[np.uint8]:
     return np.round(pixels / top * 255).astype(np.uint8)
 
 
-def tiff_of(pixels: NDArray[np.generic], photometric: int, extra: tuple[int, ...] = ()) -> bytes:
+def make_tiff(pixels: NDArray[np.generic], photometric: int, extra: tuple[int, ...] = ()) -> bytes:
     """An uncompressed TIFF in one strip, (H, W, C) of any type, in the byte order of the type."""
     order = ">" if pixels.dtype.byteorder == ">" else "<"
     height, width, samples = pixels.shape

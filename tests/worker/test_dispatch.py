@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.program import STAND_IN_WORKER
 from watcher import commit
-from watcher.errors import ModelError, PlaceError, WorkerError, words
+from watcher.errors import DestinationError, ModelError, WorkerError, describe_reason
 from watcher.matting import modes
 from watcher.matting.modes import Mode
 from watcher.queue.journal import Job, Journal
@@ -154,7 +154,7 @@ def test_a_failure_in_between_does_not_make_our_own_output_foreign(
     assert list(dispatch.run(sources, journal, force=True))[0].output == folder / "0_nobg.png"
 
 
-STARTS_AND_DIES = "import sys; from watcher.worker import protocol as frames; frames.write(sys.stdout.buffer, {'ready': True, 'jail': []})"
+STARTS_AND_DIES = "import sys; from watcher.worker import protocol; protocol.write_message(sys.stdout.buffer, {'ready': True, 'jail': []})"
 
 
 @pytest.mark.usefixtures("log")
@@ -190,7 +190,7 @@ def test_a_link_to_our_own_output_is_not_replaced_by_a_file(folder: Path, journa
 
 def test_a_journal_that_cannot_be_written_ends_the_run_in_words(log: Path, folder: Path, journal: Journal) -> None:
     journal._execute("PRAGMA query_only = ON", ())
-    with pytest.raises(PlaceError, match="cannot write there"):
+    with pytest.raises(DestinationError, match="cannot write there"):
         list(dispatch.run(write(folder, "ok"), journal))
     assert "ok" in log.read_text()
 
@@ -275,9 +275,9 @@ def test_a_full_disk_stops_the_run_and_fails_no_picture(
     sources = write(folder, "ok 0", "ok 1")
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        with pytest.raises(PlaceError):
+        with pytest.raises(DestinationError):
             list(dispatch.run(sources, journal))
-    assert journal.counts() == {"queued": 0, "active": 0, "done": 0, "skipped": 0, "failed": 0}
+    assert journal.counts_by_state() == {"queued": 0, "active": 0, "done": 0, "skipped": 0, "failed": 0}
     assert states(list(dispatch.run(sources, journal))) == {"0": "done", "1": "done"}
 
 
@@ -292,7 +292,7 @@ def test_a_full_disk_takes_nothing_from_the_records(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(PlaceError):
+    with pytest.raises(DestinationError):
         list(dispatch.run(sources, journal, force=True))
     (job,) = journal.history()
     assert (job.id, job.state, job.output, job.output_hash) == (first.id, "done", first.output, first.output_hash)
@@ -310,11 +310,11 @@ def test_a_full_disk_stops_only_what_belongs_there(
 
     def full(target: Path, *arguments: Any) -> None:
         if target.parent == folder:
-            raise PlaceError("There is no room.", folder, "full")
+            raise DestinationError("There is no room.", folder, "full")
         really(target, *arguments)
 
     monkeypatch.setattr(commit, "publish", full)
-    with pytest.raises(PlaceError):
+    with pytest.raises(DestinationError):
         list(dispatch.run([*sources, other], journal))
     assert (tmp_path / "other" / "b_nobg.png").read_text() == "PNG of ok b"
 
@@ -406,11 +406,11 @@ def mixed(folder: Path, journal: Journal, *wanted: str | None) -> list[Job]:
     """A queue in which each picture wants its own model."""
     sources = write(folder, *(f"ok {number}" for number in range(len(wanted))))
     jobs = [Job(path, Recipe(model=model).key()) for path, model in zip(sources, wanted, strict=True)]
-    crew = supervisor.Staff()
+    crew = supervisor.Supervisor()
     try:
-        return list(dispatch.work(dispatch.Listed(jobs, journal), journal, crew))
+        return list(dispatch.process_queue(dispatch.InMemoryQueue(jobs, journal), journal, crew))
     finally:
-        crew.send_home()
+        crew.stop_worker()
 
 
 def test_each_picture_is_done_by_the_model_of_its_recipe(
@@ -448,7 +448,9 @@ def test_a_picture_done_by_another_model_is_not_done(folder: Path, journal: Jour
 @pytest.mark.usefixtures("models_started")
 def test_what_is_said_of_a_model_is_a_sentence_that_history_shows(folder: Path, journal: Journal) -> None:
     (job,) = mixed(folder, journal, "gone")
-    assert words(job.reason or "", job.detail or "").startswith("the model gone cannot be used: There is no model")
+    assert describe_reason(job.reason or "", job.detail or "").startswith(
+        "the model gone cannot be used: There is no model"
+    )
 
 
 def test_a_worker_that_dies_loading_a_recipe_s_model_costs_that_picture_alone(

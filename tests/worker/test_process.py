@@ -13,14 +13,14 @@ from PIL import Image
 from tests.conftest import SAMPLES
 from tests.picture.test_codecs import noise, saved
 from watcher.worker.process import Budget
-from watcher.worker.supervisor import PICTURE_TIME, Worker
+from watcher.worker.supervisor import PICTURE_TIMEOUT_SECONDS, Worker
 
 
 def test_pictures_come_back_in_order_and_a_bad_one_fails_alone(worker: Worker) -> None:
     good = (SAMPLES / "astronaut.jpg").read_bytes()
     for number, data in enumerate([good, b"", b"nonsense" * 100, good[:20_000], good]):
         worker.send({"id": number}, data)
-    answers = [worker.receive(PICTURE_TIME) for _ in range(5)]
+    answers = [worker.receive(PICTURE_TIMEOUT_SECONDS) for _ in range(5)]
     assert [header["id"] for header, _ in answers] == [0, 1, 2, 3, 4]
     assert [header["state"] for header, _ in answers] == ["done", "failed", "failed", "failed", "done"]
     assert [header["reason"] for header, _ in answers] == [None, "unreadable", "unsupported", "truncated", None]
@@ -29,7 +29,7 @@ def test_pictures_come_back_in_order_and_a_bad_one_fails_alone(worker: Worker) -
 
 def test_the_cut_out_keeps_the_person_and_drops_the_background(worker: Worker) -> None:
     worker.send({"id": 1}, (SAMPLES / "astronaut.jpg").read_bytes())
-    header, png = worker.receive(PICTURE_TIME)
+    header, png = worker.receive(PICTURE_TIMEOUT_SECONDS)
     with Image.open(io.BytesIO(png)) as image:
         assert (image.format, image.mode, image.size) == ("PNG", "RGBA", (512, 512))
         alpha = np.asarray(image)[..., 3]
@@ -50,7 +50,7 @@ def test_every_format_and_mode_passes_through_the_jailed_worker(worker: Worker) 
     pictures += [saved(small.convert("L").convert("I;16"), "PNG")]
     for number, data in enumerate(pictures):
         worker.send({"id": number, "force": True}, data)
-    answers = [worker.receive(PICTURE_TIME) for _ in pictures]
+    answers = [worker.receive(PICTURE_TIMEOUT_SECONDS) for _ in pictures]
     assert [(header["id"], header["state"], header.get("detail")) for header, _ in answers] == [
         (number, "done", None) for number in range(len(pictures))
     ]
@@ -61,8 +61,8 @@ def test_an_empty_mask_is_skipped_and_written_only_by_force(worker: Worker) -> N
     blank = saved(Image.new("RGB", (64, 64), "white"), "PNG")
     for force in (False, True):
         worker.send({"id": 1, "force": force}, blank)
-    skipped, nothing = worker.receive(PICTURE_TIME)
-    forced, png = worker.receive(PICTURE_TIME)
+    skipped, nothing = worker.receive(PICTURE_TIMEOUT_SECONDS)
+    forced, png = worker.receive(PICTURE_TIMEOUT_SECONDS)
     assert (skipped["state"], skipped["reason"], nothing) == ("skipped", "no_clear_subject", b"")
     assert (forced["state"], forced["verdict"]) == ("done", "no_clear_subject")
     assert png
@@ -80,20 +80,20 @@ def test_the_worker_ends_when_its_caller_is_gone() -> None:
 
 def test_the_budget_lets_small_pictures_pass_together_and_a_large_one_alone() -> None:
     budget = Budget(10)
-    budget.take(6)
-    budget.take(4)
+    budget.acquire(6)
+    budget.acquire(4)
     entered = threading.Event()
 
     def large() -> None:
-        budget.take(99)
+        budget.acquire(99)
         entered.set()
 
     threading.Thread(target=large, daemon=True).start()
     time.sleep(0.05)
-    budget.give(6)
+    budget.release(6)
     time.sleep(0.05)
     assert not entered.is_set()
-    budget.give(4)
+    budget.release(4)
     assert entered.wait(10)
 
 
@@ -101,8 +101,8 @@ def test_the_budget_lets_small_pictures_pass_together_and_a_large_one_alone() ->
 def test_a_budget_that_is_given_back_is_free_again(amount: int) -> None:
     budget = Budget(10)
     for _ in range(5):
-        budget.take(amount)
-        budget.give(amount)
+        budget.acquire(amount)
+        budget.release(amount)
     assert budget._used == 0
 
 
@@ -114,7 +114,7 @@ def test_an_animation_that_claims_two_thousand_million_frames_fails_at_once(work
     good = (SAMPLES / "astronaut.jpg").read_bytes()
     for number, data in enumerate([hostile, good]):
         worker.send({"id": number}, data)
-    answers = [worker.receive(PICTURE_TIME)[0] for _ in range(2)]
+    answers = [worker.receive(PICTURE_TIMEOUT_SECONDS)[0] for _ in range(2)]
     assert [(answer["id"], answer["state"]) for answer in answers] == [(0, "failed"), (1, "done")]
     assert answers[0]["reason"] == "too_large"
 
@@ -128,8 +128,8 @@ def test_a_picture_s_own_transparency_counts_for_the_crop_and_for_the_verdict(wo
     nothing.putalpha(0)
     worker.send({"id": 1, "recipe": '{"crop": "0"}'}, saved(Image.fromarray(clear), "PNG"))
     worker.send({"id": 2}, saved(nothing, "PNG"))
-    header, png = worker.receive(PICTURE_TIME)
-    skipped, _ = worker.receive(PICTURE_TIME)
+    header, png = worker.receive(PICTURE_TIMEOUT_SECONDS)
+    skipped, _ = worker.receive(PICTURE_TIMEOUT_SECONDS)
     with Image.open(io.BytesIO(png)) as image:
         assert image.width <= 252
     assert header["verdict"] == "subject"

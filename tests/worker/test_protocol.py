@@ -10,32 +10,32 @@ from watcher.worker import protocol
 
 def test_what_is_written_is_read_again_in_order() -> None:
     stream = io.BytesIO()
-    protocol.write(stream, {"id": 1}, b"picture")
-    protocol.write(stream, {"id": 2, "name": "ü"}, memoryview(b""))
+    protocol.write_message(stream, {"id": 1}, b"picture")
+    protocol.write_message(stream, {"id": 2, "name": "ü"}, memoryview(b""))
     stream.seek(0)
-    assert protocol.read(stream) == ({"id": 1, "size": 7}, b"picture")
-    assert protocol.read(stream) == ({"id": 2, "name": "ü", "size": 0}, b"")
-    assert protocol.read(stream) is None
+    assert protocol.read_message(stream) == ({"id": 1, "size": 7}, b"picture")
+    assert protocol.read_message(stream) == ({"id": 2, "name": "ü", "size": 0}, b"")
+    assert protocol.read_message(stream) is None
 
 
 @pytest.mark.parametrize("kept", range(1, 25))
 def test_a_stream_that_ends_inside_a_frame_is_an_error(kept: int) -> None:
     stream = io.BytesIO()
-    protocol.write(stream, {"id": 1}, b"data")
+    protocol.write_message(stream, {"id": 1}, b"data")
     whole = stream.getvalue()
     assert len(whole) > 24
-    with pytest.raises(protocol.FrameError):
-        protocol.read(io.BytesIO(whole[:kept]))
+    with pytest.raises(protocol.ProtocolError):
+        protocol.read_message(io.BytesIO(whole[:kept]))
 
 
 @pytest.mark.parametrize(
     "head", [b"no json", b'{"id": 1}', b"[1]", b'{"size": -1}', b'{"size": "9"}', b'{"size": 1e99}']
 )
 def test_a_header_that_is_none_is_an_error(head: bytes) -> None:
-    with pytest.raises(protocol.FrameError):
-        protocol.read(io.BytesIO(struct.pack(">I", len(head)) + head + b"x" * 100))
+    with pytest.raises(protocol.ProtocolError):
+        protocol.read_message(io.BytesIO(struct.pack(">I", len(head)) + head + b"x" * 100))
 
 
 def test_a_giant_header_is_refused_before_it_is_read() -> None:
-    with pytest.raises(protocol.FrameError, match="header of 4294967295"):
-        protocol.read(io.BytesIO(b"\xff" * 100))
+    with pytest.raises(protocol.ProtocolError, match="header of 4294967295"):
+        protocol.read_message(io.BytesIO(b"\xff" * 100))

@@ -20,27 +20,27 @@ LIKE = models.find("u2netp")
 
 
 def shipped_alpha() -> NDArray[np.float32]:
-    mode = modes.alone(models.SHIPPED[0])
-    ensemble = inference.load(mode.read(), mode, threads=2)
+    mode = modes.single_model_mode(models.SHIPPED[0])
+    ensemble = inference.load_ensemble(mode.read_models(), mode, threads=2)
     with Image.open(paths.asset(trial.SAMPLE)) as image:
-        return inference.look(ensemble, [inference.network_input(image, mode.views[0])])[0]
+        return inference.infer_views(ensemble, [inference.network_input(image, mode.views[0])])[0]
 
 
 def test_the_subject_that_a_model_must_find_is_the_one_that_the_shipped_one_finds() -> None:
     alpha = shipped_alpha()
-    assert trial.cells(alpha) == int(trial.SUBJECT, 16)
-    assert trial.judge(alpha) is None
+    assert trial.subject_grid(alpha) == int(trial.SAMPLE_SUBJECT_GRID, 16)
+    assert trial.find_problem(alpha) is None
 
 
 def test_a_mask_may_be_coarser_but_not_another() -> None:
-    expected = np.array([int(bit) for bit in f"{int(trial.SUBJECT, 16):0256b}"], np.float32).reshape(16, 16)
-    assert trial.judge(expected) is None
-    assert trial.judge(np.roll(expected, 1, axis=1)) is None
-    assert "another subject" in (trial.judge(1 - expected) or "")
-    assert "another subject" in (trial.judge(np.flipud(expected)) or "")
-    assert "no subject" in (trial.judge(expected * 0.4) or "")
-    assert "all of" in (trial.judge(np.ones_like(expected)) or "")
-    assert "from -1.00 to 1.00" in (trial.judge(expected * 2 - 1) or "")
+    expected = np.array([int(bit) for bit in f"{int(trial.SAMPLE_SUBJECT_GRID, 16):0256b}"], np.float32).reshape(16, 16)
+    assert trial.find_problem(expected) is None
+    assert trial.find_problem(np.roll(expected, 1, axis=1)) is None
+    assert "another subject" in (trial.find_problem(1 - expected) or "")
+    assert "another subject" in (trial.find_problem(np.flipud(expected)) or "")
+    assert "no subject" in (trial.find_problem(expected * 0.4) or "")
+    assert "all of" in (trial.find_problem(np.ones_like(expected)) or "")
+    assert "from -1.00 to 1.00" in (trial.find_problem(expected * 2 - 1) or "")
 
 
 def test_the_shipped_model_under_other_bytes_passes_and_its_memory_is_measured() -> None:

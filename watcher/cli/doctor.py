@@ -13,7 +13,7 @@ from watcher.errors import ModelError, NobgError
 from watcher.matting import memory, models, modes, providers
 from watcher.program import menus
 from watcher.worker import supervisor
-from watcher.worker.supervisor import PICTURE_TIME, Worker, WorkerDiedError
+from watcher.worker.supervisor import PICTURE_TIMEOUT_SECONDS, Worker, WorkerDiedError
 
 MARKS = {"good": "[ok]", "warning": "[!!]", "bad": "[no]"}
 SAMPLE = "samples/astronaut.jpg"
@@ -33,29 +33,29 @@ class Check:
         return {"name": self.name, "state": self.state, "detail": self.detail}
 
 
-def examine() -> list[Check]:
+def run_checks() -> list[Check]:
     """All checks, in the order in which one depends on another.
 
     Writes nothing but the worker's log, and what became of accelerators.
     """
-    checks = [Check("Python", "good", f"{platform.python_version()} on {platform.platform()}"), _onnxruntime()]
+    checks = [Check("Python", "good", f"{platform.python_version()} on {platform.platform()}"), _check_onnxruntime()]
     mode = modes.DEFAULT
     try:
-        mode = modes.find(model_commands.in_use())
+        mode = modes.find(model_commands.current_model_name())
     except NobgError as error:
         checks.append(Check("Settings", "bad", str(error), error.exit_code))
-    checks += [*_models(mode), _memory(mode)]
+    checks += [*_check_models(mode), _check_memory(mode)]
     try:
         providers.forget()  # a person who asks wants them to be tried again
-        worker, ready = supervisor.begin(mode, supervisor.chosen_provider())
+        worker, ready = supervisor.start_worker(mode, supervisor.configured_provider())
         with worker:
-            checks += _worker(worker, ready)
+            checks += _check_worker(worker, ready)
     except NobgError as error:
         checks.append(Check("Worker", "bad", str(error), error.exit_code))
-    return [*checks, *_menus()]
+    return [*checks, *_check_menus()]
 
 
-def _menus() -> list[Check]:
+def _check_menus() -> list[Check]:
     """The entries of file managers; what is wrong with them is in nobody's way."""
     try:
         return [Check(*line) for line in menus.checks()]
@@ -63,7 +63,7 @@ def _menus() -> list[Check]:
         return [Check("Menus", "warning", str(error))]
 
 
-def _onnxruntime() -> Check:
+def _check_onnxruntime() -> Check:
     """Whichever package has it: those for accelerators have other names, and put their files in the same place."""
     packages = dict.fromkeys(importlib.metadata.packages_distributions().get("onnxruntime", []))
     if not packages:
@@ -75,7 +75,7 @@ def _onnxruntime() -> Check:
     return Check("onnxruntime", "good", versions)
 
 
-def _models(mode: modes.Mode) -> list[Check]:
+def _check_models(mode: modes.Mode) -> list[Check]:
     """Those in use, then those that are installed, too: a damaged one of these is in nobody's way."""
     checks = []
     for model in dict.fromkeys((*mode.models, *models.installed())):
@@ -91,17 +91,19 @@ def _models(mode: modes.Mode) -> list[Check]:
     return checks
 
 
-def _memory(mode: modes.Mode) -> Check:
+def _check_memory(mode: modes.Mode) -> Check:
     try:
         memory.check(mode)
     except ModelError as error:
         return Check("Memory", "bad", str(error), error.exit_code)
     free = memory.available()
-    there = "and the system does not say how much is free" if free is None else f"{memory.gigabytes(free)} are free"
-    return Check("Memory", "good", f"{mode.name} takes {memory.gigabytes(mode.memory)}, {there}")
+    there = (
+        "and the system does not say how much is free" if free is None else f"{memory.format_gigabytes(free)} are free"
+    )
+    return Check("Memory", "good", f"{mode.name} takes {memory.format_gigabytes(mode.memory)}, {there}")
 
 
-def _computes_on(provider: dict[str, Any]) -> Check:
+def _check_provider(provider: dict[str, Any]) -> Check:
     """The processor, or an accelerator; and why not the latter, if one is here."""
     name, told = provider.get("name", providers.CPU), provider.get("told")
     if told:
@@ -111,22 +113,22 @@ def _computes_on(provider: dict[str, Any]) -> Check:
     )
 
 
-def _worker(worker: Worker, ready: dict[str, Any]) -> list[Check]:
+def _check_worker(worker: Worker, ready_message: dict[str, Any]) -> list[Check]:
     """What the running worker says of itself, what it was refused when it tried, and one picture through it."""
-    off = bool(ready["telemetry_off"])
+    off = bool(ready_message["telemetry_off"])
     checks = [
         Check("Telemetry of onnxruntime", "good" if off else "bad", "switched off" if off else "ON", 0 if off else 3)
     ]
-    checks.append(_computes_on(ready.get("provider", {})))
+    checks.append(_check_provider(ready_message.get("provider", {})))
     checks += [
         Check(f"Jail, {layer['name']}", "good" if layer["active"] else "warning", layer["detail"])
-        for layer in ready["jail"]
+        for layer in ready_message["jail"]
     ]
     worker.send({"id": 0, "probe": True})
     worker.send({"id": 1, "force": True}, commit.read_source(paths.asset(SAMPLE)).data)
     try:
-        probe, _ = worker.receive(PICTURE_TIME)
-        answer, png = worker.receive(PICTURE_TIME)
+        probe, _ = worker.receive(PICTURE_TIMEOUT_SECONDS)
+        answer, png = worker.receive(PICTURE_TIMEOUT_SECONDS)
     except WorkerDiedError as death:
         return [*checks, Check("Sample picture", "bad", f"the worker did not answer ({death.reason})", 3)]
     for act, refused in probe["refused"].items():

@@ -11,7 +11,7 @@ from typing import Any
 from watcher import config, enqueue, paths
 from watcher import lock as file_lock
 from watcher.cli import terminal
-from watcher.errors import UsageError, words
+from watcher.errors import UsageError, describe_reason
 from watcher.program import control
 from watcher.queue import store
 from watcher.queue import undo as undoing
@@ -30,45 +30,47 @@ def run(options: argparse.Namespace) -> int:
 
     state = paths.state_dir()
     lock = resident.take_lock(state, options.lock)
-    pid = os.getpid() if lock is not None else file_lock.holder(str(state))
+    pid = os.getpid() if lock is not None else file_lock.holder_pid(str(state))
     if options.json:
         terminal.print_json({"running": True, "started": lock is not None, "process": pid})
     elif lock is None:
-        terminal.tell(f"nobg is already running (process {pid}).")
+        terminal.print_line(f"nobg is already running (process {pid}).")
     if lock is None:
         return 0
 
     def started(problem: str | None) -> None:
         if problem is not None:
-            terminal.say(f"{problem} Until then, the last good settings stay in force.")
+            terminal.print_error(f"{problem} Until then, the last good settings stay in force.")
         if not options.json:
-            terminal.tell("nobg is running. It does what you put in watched folders or in the queue; Ctrl-C ends it.")
+            terminal.print_line(
+                "nobg is running. It does what you put in watched folders or in the queue; Ctrl-C ends it."
+            )
         terminal.flush()
 
-    resident.run(state, lock, started, None if options.no_tray else terminal.say)
+    resident.run(state, lock, started, None if options.no_tray else terminal.print_error)
     return 0
 
 
 def watch_add(options: argparse.Namespace) -> int:
     """`nobg watch add`."""
     values = options.values if options.output is None else {**options.values, "output": options.output}
-    folder = control.watch(
+    folder = control.watch_folder(
         options.folder,
         recursive=options.recursive,
         recipe=options.recipe,
         values=values,
         move_originals=options.move_originals,
     )
-    running = file_lock.holder(str(paths.state_dir())) is not None
-    count = control.waiting_pictures(folder)
+    running = file_lock.holder_pid(str(paths.state_dir())) is not None
+    count = control.count_pictures(folder)
     if options.json:
-        terminal.print_json({"folders": [control.describe(folder)], "pictures": count})
+        terminal.print_json({"folders": [control.folder_as_dict(folder)], "pictures": count})
         return 0
     there = {0: "There is no picture in it yet.", 1: "The picture that is in it will be done, too."}
     when = "now" if running else "while nobg runs; start it with: nobg run"
     text = there.get(count, f"The {count} pictures that are in it will be done, too.")
-    terminal.tell(f"{folder.path} is watched {when}")
-    terminal.tell(text)
+    terminal.print_line(f"{folder.path} is watched {when}")
+    terminal.print_line(text)
     return 0
 
 
@@ -78,7 +80,7 @@ def watch_remove(options: argparse.Namespace) -> int:
     config.remove_folder(paths.config_path(), folder)
     if options.json:
         return watch_list(options)
-    terminal.tell(f"{folder} is no longer watched. What was done stays.")
+    terminal.print_line(f"{folder} is no longer watched. What was done stays.")
     return 0
 
 
@@ -88,14 +90,14 @@ def watch_list(options: argparse.Namespace) -> int:
         status = control.status(journal)
     folders = status["folders"]
     for problem in status["problems"]:
-        terminal.say(problem)
+        terminal.print_error(problem)
     if options.json:
         terminal.print_json({"folders": folders})
         return 0
     for folder in folders:
-        terminal.tell(_folder_line(folder))
+        terminal.print_line(_folder_line(folder))
     if not folders:
-        terminal.tell("No folder is watched. Watch one with: nobg watch add DIR")
+        terminal.print_line("No folder is watched. Watch one with: nobg watch add DIR")
     return 0
 
 
@@ -129,7 +131,7 @@ def _set_paused(options: argparse.Namespace, *, paused: bool) -> int:
     if options.json:
         terminal.print_json({"paused": paused})
     else:
-        terminal.tell("nobg is paused. What comes waits until: nobg resume" if paused else "nobg goes on.")
+        terminal.print_line("nobg is paused. What comes waits until: nobg resume" if paused else "nobg goes on.")
     return 0
 
 
@@ -141,18 +143,18 @@ def status(options: argparse.Namespace) -> int:
         terminal.print_json(status)
         return 0
     running = "nobg is running" if status["running"] else "nobg is not running; start it with: nobg run"
-    terminal.tell(running + (", paused (nobg resume goes on)." if status["paused"] else "."))
-    terminal.tell(f"{status['queued']} waiting, {status['active']} being done, {status['failed']} failed.")
+    terminal.print_line(running + (", paused (nobg resume goes on)." if status["paused"] else "."))
+    terminal.print_line(f"{status['queued']} waiting, {status['active']} being done, {status['failed']} failed.")
     for folder in status["folders"]:
-        terminal.tell(f"Watched folder: {_folder_line(folder)}")
+        terminal.print_line(f"Watched folder: {_folder_line(folder)}")
     for place in status["waiting"]:
-        terminal.tell(f"Waiting: {place['place']}: {place['text']}")
+        terminal.print_line(f"Waiting: {place['place']}: {place['text']}")
     for problem in status["problems"]:
-        terminal.tell(f"Problem: {problem}")
+        terminal.print_line(f"Problem: {problem}")
     return 0
 
 
-SHOWN = 30
+MAX_SHOWN_JOBS = 30
 """Jobs that `nobg history` prints."""
 
 
@@ -160,28 +162,28 @@ def history(options: argparse.Namespace) -> int:
     """`nobg history`."""
     with terminal.open_journal() as journal:
         jobs = journal.history()
-        path = control.write_page(journal) if options.open else None
+        path = control.write_history_page(journal) if options.open else None
     if options.json:
         terminal.print_json({"jobs": [job.as_dict() for job in jobs]})
     elif path is None:
-        for job in jobs[:SHOWN]:
-            terminal.tell(_history_line(job))
-        if len(jobs) > SHOWN:
-            terminal.tell(f"{len(jobs) - SHOWN} older ones: nobg history --json")
+        for job in jobs[:MAX_SHOWN_JOBS]:
+            terminal.print_line(_history_line(job))
+        if len(jobs) > MAX_SHOWN_JOBS:
+            terminal.print_line(f"{len(jobs) - MAX_SHOWN_JOBS} older ones: nobg history --json")
         if not jobs:
-            terminal.tell("Nothing has been done yet.")
+            terminal.print_line("Nothing has been done yet.")
     if path is not None:
         import webbrowser
 
         if not webbrowser.open(path.as_uri()):
-            terminal.say(f"No browser could be started. The page is {path}")
+            terminal.print_error(f"No browser could be started. The page is {path}")
             return 1
     return 0
 
 
 def _history_line(job: Job) -> str:
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(job.changed_at))
-    what = f": {words(job.reason, job.detail or '')}" if job.reason else ""
+    what = f": {describe_reason(job.reason, job.detail or '')}" if job.reason else ""
     if job.output is not None and job.state == "done":
         what = f" -> {job.output.name}"
     state = "taken back" if job.undone else job.state
@@ -193,7 +195,7 @@ def undo(options: argparse.Namespace) -> int:
     if options.jobs and options.last:
         raise UsageError("Name jobs, or --last, not both.")
     with terminal.open_journal() as journal:
-        results = list(undoing.undo(control.to_undo(journal, options.jobs), journal, undoing.to_trash))
+        results = list(undoing.undo(control.jobs_to_undo(journal, options.jobs), journal, undoing.move_to_trash))
     if options.json:
         terminal.print_json(
             {"jobs": [{**job.as_dict(), "undone": left is None, "left": left} for job, left in results]}
@@ -201,9 +203,9 @@ def undo(options: argparse.Namespace) -> int:
     for job, left in results:
         name = str(job.output or job.source)
         if left is not None:
-            terminal.say(f"{name} was left: {left}")
+            terminal.print_error(f"{name} was left: {left}")
         elif not options.json:
-            terminal.tell(f"{name} is in the trash.")
+            terminal.print_line(f"{name} is in the trash.")
     return 1 if any(left is not None for _, left in results) else 0
 
 
@@ -212,12 +214,12 @@ def retry(options: argparse.Namespace) -> int:
     with terminal.open_journal() as journal:
         jobs = control.retry(journal, options.jobs)
     if jobs:
-        store.knock(str(paths.state_dir()))
+        store.wake_program(str(paths.state_dir()))
         enqueue.start_program(str(paths.state_dir()))
     if options.json:
         terminal.print_json({"jobs": [job.as_dict() for job in jobs]})
     elif jobs:
-        terminal.tell("1 picture is tried again." if len(jobs) == 1 else f"{len(jobs)} pictures are tried again.")
+        terminal.print_line("1 picture is tried again." if len(jobs) == 1 else f"{len(jobs)} pictures are tried again.")
     else:
-        terminal.tell("These pictures wait already." if options.jobs else "Nothing has failed.")
+        terminal.print_line("These pictures wait already." if options.jobs else "Nothing has failed.")
     return 0

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from watcher.queue.journal import Journal
 
 
-def prepare() -> None:
+def configure_streams() -> None:
     """Whatever a file is called, and wherever our output goes, the work goes on."""
     if sys.stdout is None:  # closed by whoever started us
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  as long as the process
@@ -38,7 +38,7 @@ def flush() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def write(text: str, stream: TextIO) -> None:
+def write_above_progress(text: str, stream: TextIO) -> None:
     """One line above the progress bar. Whoever read our output may have gone, or its disk be full: we go on."""
     from tqdm import tqdm
 
@@ -47,7 +47,7 @@ def write(text: str, stream: TextIO) -> None:
         stream.flush()
 
 
-def say(text: str) -> None:
+def print_error(text: str) -> None:
     """To the person, not into the output."""
     with contextlib.suppress(OSError):
         print(f"nobg: {printable(text)}", file=sys.stderr)
@@ -58,7 +58,7 @@ def printable(text: str) -> str:
     return "".join(f"\\x{ord(sign):02x}" if unicodedata.category(sign) == "Cc" else sign for sign in text)
 
 
-def tell(text: str) -> None:
+def print_line(text: str) -> None:
     """A line of the answer. Whoever read it may have gone: we go on."""
     with contextlib.suppress(OSError):
         print(printable(text))
@@ -76,7 +76,9 @@ def open_journal() -> Iterator[Journal]:
     from watcher import paths
     from watcher.queue import journal as jobs
 
-    with contextlib.closing(jobs.Journal(paths.state_dir(), thorough=True)) as journal:
-        if journal.aside is not None:
-            say(f"The record of earlier jobs was damaged; it is now {journal.aside}, and a new one was begun.")
+    with contextlib.closing(jobs.Journal(paths.state_dir(), check_integrity=True)) as journal:
+        if journal.damaged_path is not None:
+            print_error(
+                f"The record of earlier jobs was damaged; it is now {journal.damaged_path}, and a new one was begun."
+            )
         yield journal

@@ -12,45 +12,45 @@ from pathlib import Path
 
 from watcher import config, paths
 from watcher.desktop import overview, shell, strings
-from watcher.desktop.notifications import Notice
+from watcher.desktop.notifications import Notification
 from watcher.errors import NobgError
-from watcher.naming import visible
+from watcher.naming import escape_unprintable
 from watcher.program import control, menus
 from watcher.queue import undo
 from watcher.queue.journal import Job, Journal
 
 logger = logging.getLogger(__name__)
 
-LINES = 3  # of what was left, in one answer
+MAX_FAILURE_LINES = 3  # of what was left, in one answer
 
 
-class Deeds:
+class Actions:
     """The clicks, each a method. `answer` shows a person what became of one; `end` ends the program."""
 
-    def __init__(self, answer: Callable[[Notice], None], end: Callable[[], None]) -> None:
-        self._answer = answer
-        self._end = end
+    def __init__(self, notify: Callable[[Notification], None], stop_program: Callable[[], None]) -> None:
+        self._notify = notify
+        self._stop_program = stop_program
 
-    def safely(self, act: Callable[[], object]) -> Callable[[], None]:
+    def with_error_notification(self, callback: Callable[[], object]) -> Callable[[], None]:
         """`act`, with what goes wrong said to the person, and never raised."""
 
         def acted() -> None:
             try:
-                act()
+                callback()
             except NobgError as error:
-                self._answer(Notice(strings.FAILED, str(error)))
+                self._notify(Notification(strings.FAILED, str(error)))
             except Exception:  # whatever it is: one click must not end the program
                 logger.exception("A click could not be carried out")
-                self._answer(Notice(strings.FAILED, strings.FAILED_WHY))
+                self._notify(Notification(strings.FAILED, strings.UNEXPECTED_ERROR))
 
         return acted
 
-    def pause(self, *, paused: bool) -> None:
+    def set_paused(self, *, paused: bool) -> None:
         """Do nothing for now; or go on."""
-        with _journal() as journal:
+        with _open_journal() as journal:
             control.set_paused(journal, paused=paused)
 
-    def watch(self, folder: Path, *, enabled: bool) -> None:
+    def set_folder_enabled(self, folder: Path, *, enabled: bool) -> None:
         """Switch a watched folder on or off."""
         config.set_folder(paths.config_path(), folder, "enabled", None if enabled else False)
 
@@ -60,20 +60,20 @@ class Deeds:
 
     def add_folder(self) -> None:
         """The person chooses one, and it is watched."""
-        chosen = shell.choose_folder(_pictures())
+        chosen = shell.choose_folder(_pictures_folder())
         if chosen is not None:
-            self._add(chosen)
+            self._watch_folder(chosen)
 
-    def _add(self, path: Path) -> None:
+    def _watch_folder(self, path: Path) -> None:
         path = Path(os.path.abspath(path))
         known = next((one for one in config.load(paths.config_path()).folders if one.path == path), None)
         if known is not None:  # its settings stay
-            self.watch(path, enabled=True)
-        folder = known or control.watch(path)
-        count = control.waiting_pictures(folder)
-        text = strings.counted(strings.WATCHED_SOME, count) if count else strings.WATCHED_NONE
-        opened = ((strings.OPEN_FOLDER, self.safely(partial(self.open, folder.path))),)
-        self._answer(Notice(strings.WATCHED.format(folder=visible(folder.path.name)), text, opened))
+            self.set_folder_enabled(path, enabled=True)
+        folder = known or control.watch_folder(path)
+        count = control.count_pictures(folder)
+        text = strings.pluralize(strings.WATCHED_WITH_PICTURES, count) if count else strings.WATCHED_EMPTY
+        opened = ((strings.OPEN_FOLDER, self.with_error_notification(partial(self.open, folder.path))),)
+        self._notify(Notification(strings.WATCHED.format(folder=escape_unprintable(folder.path.name)), text, opened))
 
     def choose_output(self, recipe: str) -> None:
         """What is made of new pictures where nothing else is said."""
@@ -90,97 +90,102 @@ class Deeds:
 
     def undo_last(self) -> None:
         """The cut-outs of the last request go to the trash."""
-        with _journal() as journal:
-            jobs = control.newest_to_undo(journal)
+        with _open_journal() as journal:
+            jobs = control.latest_undoable_jobs(journal)
             if not jobs:
                 raise NobgError(strings.NOTHING_TO_UNDO)
-            self._undo(jobs, journal)
+            self._undo_jobs(jobs, journal)
 
-    def undo(self, numbers: Sequence[int]) -> None:
+    def undo(self, job_ids: Sequence[int]) -> None:
         """Those of these jobs do."""
-        with _journal() as journal:
-            self._undo(journal.jobs(numbers), journal)
+        with _open_journal() as journal:
+            self._undo_jobs(journal.find_jobs(job_ids), journal)
 
-    def _undo(self, jobs: Sequence[Job], journal: Journal) -> None:
-        results = list(undo.undo(jobs, journal, undo.to_trash))
+    def _undo_jobs(self, jobs: Sequence[Job], journal: Journal) -> None:
+        results = list(undo.undo(jobs, journal, undo.move_to_trash))
         left = [(job, why) for job, why in results if why is not None]
         lines = [
-            strings.LEFT.format(name=visible((job.output or job.source).name), why=why) for job, why in left[:LINES]
+            strings.NOT_UNDONE.format(name=escape_unprintable((job.output or job.source).name), why=why)
+            for job, why in left[:MAX_FAILURE_LINES]
         ]
-        if len(left) > LINES:
-            lines.append(strings.MORE.format(count=len(left) - LINES))
+        if len(left) > MAX_FAILURE_LINES:
+            lines.append(strings.MORE.format(count=len(left) - MAX_FAILURE_LINES))
         gone = len(results) - len(left)
-        self._answer(Notice(strings.counted(strings.IN_TRASH, gone) if gone else strings.FAILED, "\n".join(lines)))
+        self._notify(
+            Notification(strings.pluralize(strings.IN_TRASH, gone) if gone else strings.FAILED, "\n".join(lines))
+        )
 
-    def history(self) -> None:
+    def open_history(self) -> None:
         """The page with before and after."""
-        with _journal() as journal:
-            page = control.write_page(journal)
+        with _open_journal() as journal:
+            page = control.write_history_page(journal)
         if not webbrowser.open(page.as_uri()):
             raise NobgError(strings.CANNOT_OPEN.format(name=page))
 
-    def put_in_menu(self, *, wanted: bool) -> None:
+    def set_in_menu(self, *, enabled: bool) -> None:
         """The right-click menu of every file manager that is here; or out of it."""
-        results = menus.switch(on=wanted)
-        problems = [f"{one.manager.label}: {problem}" for one in results for problem in one.problems]
-        if problems or not any(one.where for one in results):
+        results = menus.switch_menus(on=enabled)
+        problems = [f"{one.target.label}: {problem}" for one in results for problem in one.problems]
+        if problems or not any(one.addresses for one in results):
             raise NobgError("\n".join(problems) or strings.NO_FILE_MANAGER)
-        restart = [one.manager for one in results if one.changed and one.manager.notice and wanted]
+        restart = [one.target for one in results if one.changed and one.target.restart_instruction and enabled]
         if restart:
-            text = "\n".join(strings.RESTART.format(manager=one.label, how=one.notice) for one in restart)
-            self._answer(Notice(strings.MENU_CHANGED, text))
+            text = "\n".join(
+                strings.RESTART_HINT.format(manager=one.label, how=one.restart_instruction) for one in restart
+            )
+            self._notify(Notification(strings.MENU_CHANGED, text))
 
-    def start_at_login(self, *, wanted: bool) -> None:
+    def set_start_at_login(self, *, enabled: bool) -> None:
         """With the desktop; or not."""
-        done = menus.switch_autostart(on=wanted)
+        done = menus.switch_autostart(on=enabled)
         if done.problems:
             raise NobgError("\n".join(done.problems))
 
-    def notifications(self, *, wanted: bool) -> None:
+    def set_notifications(self, *, enabled: bool) -> None:
         """Say what is ready; or be quiet."""
-        config.set_value(paths.config_path(), "notifications", None if wanted else False)
+        config.set_value(paths.config_path(), "notifications", None if enabled else False)
 
-    def settings(self) -> None:
+    def open_settings(self) -> None:
         """config.toml in the person's editor; made if need be."""
         if not paths.config_path().exists():
             config.change(paths.config_path(), lambda _document: None)
         shell.open_path(paths.config_path())
 
-    def set_up(self, offers: Sequence[str]) -> None:
+    def accept_offers(self, offers: Sequence[str]) -> None:
         """Do what was offered at the first start."""
         acts: dict[str, Callable[[], None]] = {
-            overview.MENU: partial(self.put_in_menu, wanted=True),
-            overview.FOLDER: self._watch_offered,
-            overview.LOGIN: partial(self.start_at_login, wanted=True),
+            overview.SETUP_MENU: partial(self.set_in_menu, enabled=True),
+            overview.SETUP_FOLDER: self._watch_offered_folder,
+            overview.SETUP_LOGIN: partial(self.set_start_at_login, enabled=True),
         }
         for offer in offers:
-            self.safely(acts[offer])()  # one that fails keeps none from being done
+            self.with_error_notification(acts[offer])()  # one that fails keeps none from being done
 
-    def _watch_offered(self) -> None:
+    def _watch_offered_folder(self) -> None:
         folder = overview.offered_folder()
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise NobgError(strings.CANNOT_MAKE.format(folder=folder, why=error.strerror)) from error
-        self._add(folder)
+            raise NobgError(strings.CANNOT_CREATE_FOLDER.format(folder=folder, why=error.strerror)) from error
+        self._watch_folder(folder)
 
-    def no_thanks(self) -> None:
+    def dismiss_setup(self) -> None:
         """Offer nothing any more."""
-        with _journal() as journal:
-            journal.set("welcome", overview.OVER)
+        with _open_journal() as journal:
+            journal.set_setting("welcome", overview.SETUP_DISMISSED)
 
     def quit(self) -> None:
         """End, once the picture in work is done."""
-        self._end()
+        self._stop_program()
 
 
 @contextlib.contextmanager
-def _journal() -> Iterator[Journal]:
+def _open_journal() -> Iterator[Journal]:
     with contextlib.closing(Journal(paths.state_dir())) as journal:
         yield journal
 
 
-def _pictures() -> Path:
+def _pictures_folder() -> Path:
     """Where choosing a folder begins."""
     import platformdirs
 

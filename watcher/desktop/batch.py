@@ -8,36 +8,36 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from watcher.errors import words
-from watcher.naming import visible
+from watcher.errors import describe_reason
+from watcher.naming import escape_unprintable
 from watcher.queue.journal import Job
 
-QUIET = 1.0  # seconds after the last job until a batch is over: the next picture may just be on its way
-BETWEEN = 10.0  # seconds from one summary to the next
-LINES = 3  # pictures that could not be done and are named
+QUIET_SECONDS = 1.0  # seconds after the last job until a batch is over: the next picture may just be on its way
+SUMMARY_INTERVAL_SECONDS = 10.0  # seconds from one summary to the next
+MAX_NAMED_FAILURES = 3  # pictures that could not be done and are named
 
 # The texts; of two, the first is for one thing, the other for any other number of them.
 DONE = ("Cut-out ready", "{count} cut-outs ready")
-DONE_AND_NOT = ("1 cut-out ready, {missed} not", "{count} cut-outs ready, {missed} not")
-NOT = ("{name} could not be done", "{count} pictures could not be done")
+PARTLY_DONE = ("1 cut-out ready, {missed} not", "{count} cut-outs ready, {missed} not")
+NONE_DONE = ("{name} could not be done", "{count} pictures could not be done")
 NO_SUBJECT = ("No clear subject", "No clear subject in {count} pictures")
-BEFORE = "Nothing new to do"
-BEFORE_WHICH = (
+NOTHING_NEW = "Nothing new to do"
+DONE_BEFORE = (
     "{name} was done before and has not changed",
     "{count} pictures were done before and have not changed",
 )
-WHERE = "{name} in {folder}"
-WHERE_ALL = ("In {folder}", "In {count} folders")
-WHY = "{name}: {reason}"
-WHY_NO_SUBJECT = "{name} shows no clear subject, so nothing was written"
-UNSAID = "it could not be done."
+ONE_LOCATION = "{name} in {folder}"
+ALL_LOCATIONS = ("In {folder}", "In {count} folders")
+FAILURE_LINE = "{name}: {reason}"
+NO_SUBJECT_LINE = "{name} shows no clear subject, so nothing was written"
+UNKNOWN_REASON = "it could not be done."
 MORE = "… and {count} more"
 PROGRESS = "{finished} of {total}"
 PROGRESS_LEFT = "{finished} of {total}, about {left}"
 SECONDS, MINUTES, HOURS = "{count} s", "{count} min", "{count} h"
 
 _SENTENCE_END = re.compile(r"(?<=\.) ")
-_COMMANDS = ("`", "nobg models")  # what a sentence speaks of that is meant for a terminal
+_COMMAND_MARKERS = ("`", "nobg models")  # what a sentence speaks of that is meant for a terminal
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,14 @@ class Summary:
 
     title: str
     body: str
-    done: tuple[int, ...] = ()
+    done_ids: tuple[int, ...] = ()
     target: Path | None = None
     folder: Path | None = None
-    shown: Path | None = None
+    first_output: Path | None = None
 
 
 @dataclass(slots=True)
-class _Pictures:
+class _PictureGroup:
     """Pictures that met the same fate: how many, and the first."""
 
     count: int = 0
@@ -72,138 +72,144 @@ class Batch:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._told_at = self._finished_at = -float("inf")
-        self._began_at = 0.0
-        self.finished = 0
+        self._last_summary_at = self._last_finished_at = -float("inf")
+        self._started_at = 0.0
+        self.finished_count = 0
         """The jobs that finished since work last came to rest."""
-        self._forget()
+        self._reset()
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         """Begin a new summary."""
-        self._done: dict[int, None] = {}
-        self._folders: dict[str, _Pictures] = {}
+        self._done_ids: dict[int, None] = {}
+        self._folders: dict[str, _PictureGroup] = {}
         self._missed: list[Job] = []  # the first few
         self._missed_count = self._no_subject_count = 0
-        self._before, self._outputs_before = _Pictures(), _Pictures()
+        self._unchanged, self._unchanged_outputs = _PictureGroup(), _PictureGroup()
 
     @property
-    def owes(self) -> bool:
+    def has_pending_summary(self) -> bool:
         """Is there something to tell?"""
-        return bool(self._done or self._missed or self._before.count)
+        return bool(self._done_ids or self._missed or self._unchanged.count)
 
     @property
     def elapsed(self) -> float:
         """Seconds since the first of those that finished began; 0.0 at rest."""
-        return self._clock() - self._began_at if self.finished else 0.0
+        return self._clock() - self._started_at if self.finished_count else 0.0
 
     def add(self, job: Job) -> None:
         """A job has finished: it is done, skipped or failed."""
-        self._finished_at = self._clock()
-        if not self.finished:
-            self._began_at = self._finished_at - (job.seconds or 0.0)
-        self.finished += 1
+        self._last_finished_at = self._clock()
+        if not self.finished_count:
+            self._started_at = self._last_finished_at - (job.seconds or 0.0)
+        self.finished_count += 1
         if job.state == "done":
             self._add_done(job)
         elif job.reason != "already_done":
             self._missed_count += 1
             self._no_subject_count += job.reason == "no_clear_subject"
-            if len(self._missed) < LINES:
+            if len(self._missed) < MAX_NAMED_FAILURES:
                 self._missed.append(job)
         elif job.watch is None:  # a person asked; that a folder was looked through again is no news
-            self._before.add(job.source)
-            self._outputs_before.add(job.output)
+            self._unchanged.add(job.source)
+            self._unchanged_outputs.add(job.output)
 
     def _add_done(self, job: Job) -> None:
         assert job.id is not None
         assert job.output is not None
-        if job.id not in self._done:  # else done anew, at a person's wish
-            self._done[job.id] = None
-            self._folders.setdefault(str(job.output.parent), _Pictures()).add(job.output)
+        if job.id not in self._done_ids:  # else done anew, at a person's wish
+            self._done_ids[job.id] = None
+            self._folders.setdefault(str(job.output.parent), _PictureGroup()).add(job.output)
 
-    def rest(self) -> Summary | None:
+    def take_due_summary(self) -> Summary | None:
         """There is nothing that can be done now. What to tell, if it is time to; call it again and again."""
         now = self._clock()
-        if now - self._finished_at < QUIET:
+        if now - self._last_finished_at < QUIET_SECONDS:
             return None
-        self.finished = 0
-        if not self.owes or now - self._told_at < BETWEEN:
+        self.finished_count = 0
+        if not self.has_pending_summary or now - self._last_summary_at < SUMMARY_INTERVAL_SECONDS:
             return None
-        summary = self._summary()
-        self._told_at = now
-        self._forget()
+        summary = self._make_summary()
+        self._last_summary_at = now
+        self._reset()
         return summary
 
-    def _summary(self) -> Summary:
-        if not self._done and not self._missed:
-            shown = self._outputs_before.first
+    def _make_summary(self) -> Summary:
+        if not self._done_ids and not self._missed:
+            shown = self._unchanged_outputs.first
             place = shown and shown.parent
-            target = shown if self._before.count == 1 else place
-            return Summary(BEFORE, _either(BEFORE_WHICH, self._before), target=target, folder=place, shown=shown)
-        if not self._done:
-            return Summary(self._title(), "\n".join(self._whys()))
+            target = shown if self._unchanged.count == 1 else place
+            return Summary(
+                NOTHING_NEW,
+                _name_or_count(DONE_BEFORE, self._unchanged),
+                target=target,
+                folder=place,
+                first_output=shown,
+            )
+        if not self._done_ids:
+            return Summary(self._title(), "\n".join(self._failure_lines()))
         folder, pictures = max(self._folders.items(), key=lambda item: item[1].count)
         shown = pictures.first
         return Summary(
             title=self._title(),
-            body="\n".join((self._where(), *self._whys())),
-            done=tuple(self._done),
-            target=shown if len(self._done) == 1 else Path(folder),
+            body="\n".join((self._location_line(), *self._failure_lines())),
+            done_ids=tuple(self._done_ids),
+            target=shown if len(self._done_ids) == 1 else Path(folder),
             folder=Path(folder),
-            shown=shown,
+            first_output=shown,
         )
 
     def _title(self) -> str:
-        done, missed = len(self._done), self._missed_count
+        done, missed = len(self._done_ids), self._missed_count
         if done and missed:
-            return _plural(DONE_AND_NOT, done).format(count=done, missed=missed)
+            return _plural(PARTLY_DONE, done).format(count=done, missed=missed)
         if done:
             return _plural(DONE, done).format(count=done)
-        texts = NO_SUBJECT if missed == self._no_subject_count else NOT
-        return _either(texts, _Pictures(missed, self._missed[0].source))
+        texts = NO_SUBJECT if missed == self._no_subject_count else NONE_DONE
+        return _name_or_count(texts, _PictureGroup(missed, self._missed[0].source))
 
-    def _where(self) -> str:
+    def _location_line(self) -> str:
         folder, pictures = next(iter(self._folders.items()))
-        name = visible(Path(folder).name or folder)
-        if len(self._done) == 1:
+        name = escape_unprintable(Path(folder).name or folder)
+        if len(self._done_ids) == 1:
             assert pictures.first is not None
-            return WHERE.format(name=visible(pictures.first.name), folder=name)
-        return _plural(WHERE_ALL, len(self._folders)).format(folder=name, count=len(self._folders))
+            return ONE_LOCATION.format(name=escape_unprintable(pictures.first.name), folder=name)
+        return _plural(ALL_LOCATIONS, len(self._folders)).format(folder=name, count=len(self._folders))
 
-    def _whys(self) -> list[str]:
+    def _failure_lines(self) -> list[str]:
         """A line for each of the first few that could not be done."""
-        if not self._done and self._missed_count == 1 and not self._no_subject_count:  # the title has its name
-            reason = _reason(self._missed[0])
+        if not self._done_ids and self._missed_count == 1 and not self._no_subject_count:  # the title has its name
+            reason = _plain_reason(self._missed[0])
             return [reason[0].upper() + reason[1:]]
         left = self._missed_count - len(self._missed)
-        return [*map(_why, self._missed), *([MORE.format(count=left)] if left else [])]
+        return [*map(_failure_line, self._missed), *([MORE.format(count=left)] if left else [])]
 
 
-def _why(job: Job) -> str:
-    name = visible(job.source.name)
+def _failure_line(job: Job) -> str:
+    name = escape_unprintable(job.source.name)
     if job.reason == "no_clear_subject":
-        return WHY_NO_SUBJECT.format(name=name)
-    return WHY.format(name=name, reason=_reason(job))
+        return NO_SUBJECT_LINE.format(name=name)
+    return FAILURE_LINE.format(name=name, reason=_plain_reason(job))
 
 
-def _reason(job: Job) -> str:
+def _plain_reason(job: Job) -> str:
     """Why it was not done, without the sentences that tell what to type: who reads this may never use a terminal."""
     assert job.reason is not None
-    sentences = _SENTENCE_END.split(visible(words(job.reason, job.detail or "")))
-    kept = [sentence for sentence in sentences if not any(command in sentence for command in _COMMANDS)]
-    return " ".join(kept) or UNSAID
+    sentences = _SENTENCE_END.split(escape_unprintable(describe_reason(job.reason, job.detail or "")))
+    kept = [sentence for sentence in sentences if not any(command in sentence for command in _COMMAND_MARKERS)]
+    return " ".join(kept) or UNKNOWN_REASON
 
 
 def _plural(texts: tuple[str, str], count: int) -> str:
     return texts[count != 1]
 
 
-def _either(texts: tuple[str, str], pictures: _Pictures) -> str:
+def _name_or_count(texts: tuple[str, str], pictures: _PictureGroup) -> str:
     """The text that names the one picture, or says how many there are."""
-    name = visible(pictures.first.name) if pictures.first else ""
+    name = escape_unprintable(pictures.first.name) if pictures.first else ""
     return _plural(texts, pictures.count).format(name=name, count=pictures.count)
 
 
-def progress(finished: int, waiting: int, elapsed: float) -> str:
+def describe_progress(finished: int, waiting: int, elapsed: float) -> str:
     """How far the work is, such as "3 of 12, about 8 s". The picture that is being done counts as waiting."""
     total = finished + waiting
     if not finished or not waiting or elapsed <= 0:

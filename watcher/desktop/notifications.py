@@ -18,17 +18,17 @@ from typing import TYPE_CHECKING, Any
 
 from watcher import paths
 from watcher.desktop import session_bus
-from watcher.naming import visible
+from watcher.naming import escape_unprintable
 
 if TYPE_CHECKING:
     from desktop_notifier import DesktopNotifier, Icon
 
 logger = logging.getLogger(__name__)
 
-PATIENCE = 30.0  # seconds for the desktop to take a notification; it may have to start its service first
-LAST_WORD = 2.0  # seconds for the thread to end
-WAITING = 10  # notifications that wait to be sent, at most: the newest
-REMEMBERED = 100  # buttons of older notifications that still do something when they are pressed
+SEND_TIMEOUT_SECONDS = 30.0  # seconds for the desktop to take a notification; it may have to start its service first
+CLOSE_TIMEOUT_SECONDS = 2.0  # seconds for the thread to end
+MAX_QUEUED = 10  # notifications that wait to be sent, at most: the newest
+MAX_CALLBACKS = 100  # buttons of older notifications that still do something when they are pressed
 
 OSASCRIPT = """on run argv
 display notification (item 3 of argv) with title (item 2 of argv)
@@ -38,40 +38,40 @@ _MARKUP = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
 @dataclass(frozen=True)
-class Notice:
+class Notification:
     """What to show, as plain text; `buttons` are labels and what they do, `clicked` what a click elsewhere does."""
 
     title: str
     body: str
     buttons: tuple[tuple[str, Callable[[], None]], ...] = ()
-    clicked: Callable[[], None] | None = None
+    on_click: Callable[[], None] | None = None
 
 
 class Notifier:
     """Shows notices. What their buttons do is done in threads of their own."""
 
-    def __init__(self, platform: str = sys.platform, run: Callable[..., Any] = subprocess.run) -> None:
+    def __init__(self, platform: str = sys.platform, run_command: Callable[..., Any] = subprocess.run) -> None:
         """`run` starts osascript, where macOS has no better way."""
         self._platform = platform
-        self._run = run
+        self._run_command = run_command
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._wake: Callable[[], object] = _nothing
-        self._notices: deque[Notice] = deque(maxlen=WAITING)
-        self._actions: dict[str, Callable[[], None]] = {}  # of buttons and notifications, by their identifiers
+        self._wake: Callable[[], object] = _no_op
+        self._queue: deque[Notification] = deque(maxlen=MAX_QUEUED)
+        self._callbacks: dict[str, Callable[[], None]] = {}  # of buttons and notifications, by their identifiers
         self._desktop: DesktopNotifier | None = None
-        self._is_quiet = False  # it has been said that nothing can be shown
+        self._has_logged_problem = False  # it has been said that nothing can be shown
 
-    def show(self, notice: Notice) -> None:
+    def show(self, notification: Notification) -> None:
         """Show it, as soon as the desktop takes it; where there is none, this is logged. Returns at once."""
         with self._lock:
             if self._closed:
                 return
-            self._notices.append(notice)
+            self._queue.append(notification)
             self._wake()
             if self._thread is None:
-                thread = threading.Thread(target=self._body, name="notifications", daemon=True)
+                thread = threading.Thread(target=self._run_thread, name="notifications", daemon=True)
                 try:
                     thread.start()
                 except RuntimeError as error:  # the system allows no more threads
@@ -86,11 +86,11 @@ class Notifier:
             self._wake()
             thread = self._thread
         if thread is not None:
-            thread.join(LAST_WORD)
+            thread.join(CLOSE_TIMEOUT_SECONDS)
 
     # The thread
 
-    def _body(self) -> None:
+    def _run_thread(self) -> None:
         import asyncio
 
         try:
@@ -100,7 +100,7 @@ class Notifier:
             logger.exception("Notifications ended unexpectedly")
         finally:
             with self._lock:
-                self._wake = _nothing
+                self._wake = _no_op
                 self._thread = None
 
     async def _serve(self) -> None:
@@ -126,56 +126,56 @@ class Notifier:
             while True:
                 await news.wait()
                 news.clear()
-                while self._notices:
-                    await self._deliver(self._notices.popleft())
+                while self._queue:
+                    await self._deliver(self._queue.popleft())
         finally:
-            await self._drop()
+            await self._disconnect()
 
-    async def _deliver(self, notice: Notice) -> None:
+    async def _deliver(self, notification: Notification) -> None:
         """Show it; if the connection turns out to be broken, with a new one."""
         import asyncio
 
         while True:
             is_new = self._desktop is None
             try:
-                async with asyncio.timeout(PATIENCE):
-                    await self._send(notice, self._desktop or self._open())
+                async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
+                    await self._send(notification, self._desktop or self._open_desktop())
             except Exception as error:  # noqa: BLE001  whatever it is: pictures are done without notifications, too
                 if _is_broken(self._desktop):
-                    await self._drop()
+                    await self._disconnect()
                 if is_new or self._desktop is not None:
-                    self._say(str(error) or type(error).__name__)
+                    self._log_problem(str(error) or type(error).__name__)
                     return
             else:
-                self._is_quiet = False
+                self._has_logged_problem = False
                 return
 
-    def _say(self, problem: str) -> None:
+    def _log_problem(self, problem: str) -> None:
         """Log it, unless that was done since the last notification that could be shown."""
-        if not self._is_quiet:
+        if not self._has_logged_problem:
             logger.info("No notifications can be shown: %s. nobg works without them", problem.rstrip("."))
-        self._is_quiet = True
+        self._has_logged_problem = True
 
-    def _open(self) -> DesktopNotifier:
+    def _open_desktop(self) -> DesktopNotifier:
         """The way to the desktop. Raises where there is none."""
         if self._platform == "linux":
-            os.environ[session_bus.VARIABLE] = session_bus.address()  # dbus_fast knows the variable alone
+            os.environ[session_bus.ADDRESS_VARIABLE] = session_bus.address()  # dbus_fast knows the variable alone
         from desktop_notifier import DesktopNotifier, Icon
 
-        _quieten()
+        _silence_library_log()
         self._desktop = desktop = DesktopNotifier("nobg", _icon(self._platform, Icon))
-        desktop.on_clicked = self._act
-        desktop.on_button_pressed = lambda _notification, button: self._act(button)
+        desktop.on_clicked = self._start_callback
+        desktop.on_button_pressed = lambda _notification, button: self._start_callback(button)
         return desktop
 
-    async def _send(self, notice: Notice, desktop: DesktopNotifier) -> None:
+    async def _send(self, notification: Notification, desktop: DesktopNotifier) -> None:
         from desktop_notifier import Button
 
-        title, body = _readable(notice.title), _readable(notice.body)
+        title, body = _escape_controls(notification.title), _escape_controls(notification.body)
         if _is_dummy(desktop):
-            self._show_without(title, body)
+            self._show_with_osascript(title, body)
             return
-        if self._platform == "linux" and await _takes_markup(desktop):
+        if self._platform == "linux" and await _supports_markup(desktop):
             body = body.translate(_MARKUP)
         sent = False
 
@@ -184,37 +184,40 @@ class Notifier:
             sent = True
 
         buttons = []
-        for label, callback in notice.buttons:
+        for label, callback in notification.buttons:
             button = Button(label)
-            self._remember(button.identifier, callback)
+            self._register_callback(button.identifier, callback)
             buttons.append(button)
         identifier = await desktop.send(title, body, buttons=buttons, on_dispatched=dispatched)
         if not sent:  # send() raises nothing
             raise OSError("the desktop refuses them")
-        if notice.clicked is not None:
-            self._remember(identifier, notice.clicked)
+        if notification.on_click is not None:
+            self._register_callback(identifier, notification.on_click)
 
-    def _show_without(self, title: str, body: str) -> None:
+    def _show_with_osascript(self, title: str, body: str) -> None:
         """There is no way to show buttons."""
         if self._platform != "darwin":
             raise OSError("nobg knows no way to do it on this system")
         # The word before them is no option, so neither are they, whatever they begin with.
-        self._run(
-            ["osascript", "-e", OSASCRIPT, "nobg", title, body], capture_output=True, check=True, timeout=PATIENCE
+        self._run_command(
+            ["osascript", "-e", OSASCRIPT, "nobg", title, body],
+            capture_output=True,
+            check=True,
+            timeout=SEND_TIMEOUT_SECONDS,
         )
 
-    def _remember(self, identifier: str, callback: Callable[[], None]) -> None:
-        self._actions[identifier] = callback
-        while len(self._actions) > REMEMBERED:
-            del self._actions[next(iter(self._actions))]
+    def _register_callback(self, identifier: str, callback: Callable[[], None]) -> None:
+        self._callbacks[identifier] = callback
+        while len(self._callbacks) > MAX_CALLBACKS:
+            del self._callbacks[next(iter(self._callbacks))]
 
-    def _act(self, identifier: str) -> None:
+    def _start_callback(self, identifier: str) -> None:
         """A button was pressed, or a notification clicked."""
-        callback = self._actions.pop(identifier, None)
+        callback = self._callbacks.pop(identifier, None)
         if callback is not None:
-            threading.Thread(target=_call, args=(callback,), name="notification", daemon=True).start()
+            threading.Thread(target=_run_callback, args=(callback,), name="notification", daemon=True).start()
 
-    async def _drop(self) -> None:
+    async def _disconnect(self) -> None:
         """Close the connection; desktop_notifier itself never does."""
         import asyncio
 
@@ -223,14 +226,14 @@ class Notifier:
         if bus is not None:
             bus.disconnect()
             with contextlib.suppress(Exception):  # how it was broken does not matter any more
-                await asyncio.wait_for(bus.wait_for_disconnect(), LAST_WORD / 2)
+                await asyncio.wait_for(bus.wait_for_disconnect(), CLOSE_TIMEOUT_SECONDS / 2)
 
 
-def _nothing() -> None:
+def _no_op() -> None:
     """There is nobody to wake."""
 
 
-def _call(callback: Callable[[], None]) -> None:
+def _run_callback(callback: Callable[[], None]) -> None:
     try:
         callback()
     except Exception:
@@ -260,7 +263,7 @@ def _is_dummy(desktop: DesktopNotifier) -> bool:
     return isinstance(_backend(desktop), DummyNotificationCenter)
 
 
-async def _takes_markup(desktop: DesktopNotifier) -> bool:
+async def _supports_markup(desktop: DesktopNotifier) -> bool:
     """Does the desktop read bodies as markup? Connects to it; raises, unlike send(), what is wrong with that."""
     bus = getattr(_backend(desktop), "bus", None)
     if bus is not None and not bus.connected:
@@ -270,11 +273,11 @@ async def _takes_markup(desktop: DesktopNotifier) -> bool:
     return interface is None or "body-markup" in await interface.call_get_capabilities()
 
 
-def _quieten() -> None:
+def _silence_library_log() -> None:
     """What desktop_notifier warns of we say ourselves, once and in words; its pages of text are for whoever debugs."""
     logging.getLogger("desktop_notifier").setLevel(logging.ERROR)
 
 
-def _readable(text: str) -> str:
+def _escape_controls(text: str) -> str:
     """Lines without control characters: a null byte would end the connection."""
-    return "\n".join(visible(line) for line in text.split("\n"))
+    return "\n".join(escape_unprintable(line) for line in text.split("\n"))

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import quote
 
-VARIABLE = "DBUS_SESSION_BUS_ADDRESS"
+ADDRESS_VARIABLE = "DBUS_SESSION_BUS_ADDRESS"
 
 
 def address(environment: Mapping[str, str] = os.environ) -> str:
@@ -16,7 +16,7 @@ def address(environment: Mapping[str, str] = os.environ) -> str:
     dbus_fast would look for what a bus of some X display left behind, and go to other machines: nobg opens no network
     connection, not even for this.
     """
-    found = environment.get(VARIABLE)
+    found = environment.get(ADDRESS_VARIABLE)
     if not found:
         path = os.path.join(environment.get("XDG_RUNTIME_DIR") or "/nowhere", "bus")
         if not os.path.exists(path):
@@ -27,7 +27,7 @@ def address(environment: Mapping[str, str] = os.environ) -> str:
     return found
 
 
-def is_there(environment: Mapping[str, str] = os.environ) -> bool:
+def is_available(environment: Mapping[str, str] = os.environ) -> bool:
     """Is there one?"""
     try:
         address(environment)

@@ -19,14 +19,14 @@ def open_path(path: Path) -> None:
             os.startfile(path)
             return
         opener = "open" if sys.platform == "darwin" else "xdg-open"
-        code = _run(opener, str(path))
+        code = _run_command(opener, str(path))
     except OSError as error:
         raise NobgError(strings.CANNOT_OPEN.format(name=path)) from error
     if code:
         raise NobgError(strings.CANNOT_OPEN.format(name=path))
 
 
-def _run(*command: str) -> int:
+def _run_command(*command: str) -> int:
     """The exit code of a program that outlives us if need be."""
     nothing = subprocess.DEVNULL
     return subprocess.run(
@@ -34,7 +34,7 @@ def _run(*command: str) -> int:
     ).returncode
 
 
-_REVEAL = """
+_REVEAL_SCRIPT = """
 import sys, showinfm
 showinfm.valid_file_manager() or sys.exit(1)  # without one, the next line does nothing, and says nothing
 showinfm.show_in_file_manager(sys.argv[1])
@@ -46,7 +46,7 @@ def reveal(path: Path) -> None:
 
     In a process of its own: the library takes 10 MB, which the resident program would keep.
     """
-    if _run(sys.executable, "-P", "-c", _REVEAL, str(path)):
+    if _run_command(sys.executable, "-P", "-c", _REVEAL_SCRIPT, str(path)):
         open_path(path.parent)
 
 
@@ -62,7 +62,7 @@ def choose_folder(start: Path) -> Path | None:
     except FileDialogException as error:
         if "(-128)" in str(error):  # AppleScript's userCanceledErr
             return None
-        raise NobgError(strings.CANNOT_CHOOSE) from error
+        raise NobgError(strings.CHOOSER_FAILED) from error
     return Path(chosen) if chosen else None
 
 
@@ -82,6 +82,6 @@ def _choose_on_linux(start: Path) -> Path | None:
         [program, *commands[program]], stdin=nothing, stdout=subprocess.PIPE, stderr=nothing, check=False
     )
     if done.returncode not in (0, 1):  # 1: the person wants none
-        raise NobgError(strings.CANNOT_CHOOSE)
+        raise NobgError(strings.CHOOSER_FAILED)
     answer = done.stdout.removesuffix(b"\n")
     return Path(os.fsdecode(answer)) if answer else None

@@ -32,9 +32,9 @@ MENU, MENU_PATH = "com.canonical.dbusmenu", "/MenuBar"
 BUS, BUS_PATH = "org.freedesktop.DBus", "/org/freedesktop/DBus"
 
 ROOT = 0  # the menu itself among its items
-SOON = 0.03  # seconds in which many calls of update_menu become one
-PATIENCE = 3.0  # seconds for the bus to answer at the start
-MOST_NUMBERS = 10_000  # items remembered, beyond which those that are not in the menu are forgotten
+UPDATE_DELAY_SECONDS = 0.03  # seconds in which many calls of update_menu become one
+BUS_TIMEOUT_SECONDS = 3.0  # seconds for the bus to answer at the start
+MAX_REMEMBERED_NUMBERS = 10_000  # items remembered, beyond which those that are not in the menu are forgotten
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ def _pixmap(image: Any) -> Pixmap:
     return image.width, image.height, bytes(argb)
 
 
-def _text(text: object) -> str:
+def _sanitize(text: object) -> str:
     """What may be sent: the bus cuts off who sends it half a character or a null byte."""
     return str(text or "").replace("\0", "").encode("utf-8", "replace").decode()
 
@@ -95,49 +95,49 @@ class _Entry:
 
 
 _Layout = Mapping[int, _Entry]
-_Path = tuple[tuple[object, int], ...]
+_ItemPath = tuple[tuple[object, int], ...]
 """The names down to an item, each with how many before it in its menu have the same.
 
 An item's name is its attribute `key`, if somebody gave it one, else its label; None: a separator.
 """
 
 
-class _Numbers:
+class _ItemNumbers:
     """The items' numbers on the bus. A number is never given to another item: a host may still show an older menu."""
 
     def __init__(self) -> None:
-        self._known: dict[_Path, int] = {}
-        self._fresh = itertools.count(ROOT + 1)
+        self._number_by_path: dict[_ItemPath, int] = {}
+        self._counter = itertools.count(ROOT + 1)
         self.newest = ROOT
 
-    def of(self, path: _Path) -> int:
+    def number_of(self, path: _ItemPath) -> int:
         """The number of the item with this path."""
-        number = self._known.get(path)
+        number = self._number_by_path.get(path)
         if number is None:
-            number = self._known[path] = self.newest = next(self._fresh)
+            number = self._number_by_path[path] = self.newest = next(self._counter)
         return number
 
-    def tidy(self, layout: _Layout) -> None:
+    def forget_unused(self, layout: _Layout) -> None:
         """Labels that change all the time must not fill the memory."""
-        if len(self._known) > MOST_NUMBERS:
-            self._known = {path: number for path, number in self._known.items() if number in layout}
+        if len(self._number_by_path) > MAX_REMEMBERED_NUMBERS:
+            self._number_by_path = {path: number for path, number in self._number_by_path.items() if number in layout}
 
 
-def _layout(menu: Any, numbers: _Numbers) -> _Layout:
+def _build_layout(menu: Any, numbers: _ItemNumbers) -> _Layout:
     """The menu as it is now, by number."""
     entries: dict[int, _Entry] = {}
 
-    def add(items: Iterable[Any], path: _Path) -> tuple[int, ...]:
+    def add(items: Iterable[Any], path: _ItemPath) -> tuple[int, ...]:
         seen: Counter[object] = Counter()
         children = []
         for item in items:
-            label = None if item is _SEPARATOR else _text(item.text)
+            label = None if item is _SEPARATOR else _sanitize(item.text)
             name = getattr(item, "key", label)
             own = (*path, (name, seen[name]))
             seen[name] += 1
-            number = numbers.of(own)
+            number = numbers.number_of(own)
             below = () if item.submenu is None else add(item.submenu, own)
-            entries[number] = _Entry(_properties(item, label), below, item)
+            entries[number] = _Entry(_item_properties(item, label), below, item)
             children.append(number)
         return tuple(children)
 
@@ -145,7 +145,7 @@ def _layout(menu: Any, numbers: _Numbers) -> _Layout:
     return {ROOT: _Entry({"children-display": Variant("s", "submenu")}, root), **entries}
 
 
-def _properties(item: Any, label: str | None) -> Properties:
+def _item_properties(item: Any, label: str | None) -> Properties:
     if label is None:
         return {"type": Variant("s", "separator"), "visible": Variant("b", True)}
     properties = {
@@ -162,7 +162,7 @@ def _properties(item: Any, label: str | None) -> Properties:
     return properties
 
 
-def _default(layout: _Layout) -> Any:
+def _default_item(layout: _Layout) -> Any:
     """The item that a click on the icon itself chooses, if there is one."""
     items = (layout[number].item for number in layout[ROOT].children)
     return next((item for item in items if item.default and item.enabled), None)
@@ -172,8 +172,8 @@ def _structure(layout: _Layout) -> dict[int, tuple[int, ...]]:
     return {number: entry.children for number, entry in layout.items()}
 
 
-def _differences(
-    old: _Layout, new: _Layout, known: int
+def _diff_properties(
+    old: _Layout, new: _Layout, newest_known: int
 ) -> tuple[list[tuple[int, Properties]], list[tuple[int, list[str]]]]:
     """Properties that changed and those that are gone, of items with numbers up to `known`.
 
@@ -184,7 +184,7 @@ def _differences(
         before = old[number].properties if number in old else {}
         changed = {name: value for name, value in entry.properties.items() if before.get(name) != value}
         gone = [name for name in before if name not in entry.properties]
-        if changed and number <= known:
+        if changed and number <= newest_known:
             updated.append((number, changed))
         if gone:
             removed.append((number, gone))
@@ -194,55 +194,55 @@ def _differences(
 class _Menu(ServiceInterface):
     """The menu on the bus. `act`: what a click on an item does."""
 
-    def __init__(self, icon: Icon, act: Callable[[Any], None]) -> None:
+    def __init__(self, icon: Icon, activate_item: Callable[[Any], None]) -> None:
         super().__init__(MENU)
         self._icon = icon
-        self._act = act
-        self._numbers = _Numbers()
-        self._layout: _Layout = _layout(None, self._numbers)
+        self._activate_item = activate_item
+        self._numbers = _ItemNumbers()
+        self._layout: _Layout = _build_layout(None, self._numbers)
         self._revision = 0
-        self.default: Any = None
+        self.default_item: Any = None
 
     def refresh(self) -> bool:
         """Make the menu anew and say what has changed. True: its structure has."""
         known = self._numbers.newest
         try:
-            layout = _layout(self._icon.menu, self._numbers)
-            self.default = _default(layout)
+            layout = _build_layout(self._icon.menu, self._numbers)
+            self.default_item = _default_item(layout)
         except Exception:
             logger.exception("The menu could not be made; it stays as it was")  # the functions in it are not ours
             return False
         old, self._layout = self._layout, layout
-        self._numbers.tidy(layout)
+        self._numbers.forget_unused(layout)
         restructured = _structure(old) != _structure(layout)
         if restructured:
             self._revision += 1
             self.layout_updated(self._revision, ROOT)
-        updated, removed = _differences(old, layout, known)
+        updated, removed = _diff_properties(old, layout, known)
         if updated or removed:  # GNOME draws check marks anew for this signal only
             self.items_properties_updated(updated, removed)
         return restructured
 
-    def _entry(self, number: int) -> _Entry:
+    def _find_entry(self, number: int) -> _Entry:
         if number not in self._layout:
             raise DBusError(ErrorType.INVALID_ARGS, f"There is no item {number}.")
         return self._layout[number]
 
     def _tree(self, number: int, depth: int, names: Sequence[str]) -> list[Any]:
         """The item with those below it, `depth` levels of them; a negative depth means all."""
-        entry = self._entry(number)
+        entry = self._find_entry(number)
         below = entry.children if depth else ()
         children = [Variant("(ia{sv}av)", self._tree(child, depth - 1, names)) for child in below]
-        return [number, _chosen(entry.properties, names), children]
+        return [number, _filter_properties(entry.properties, names), children]
 
-    def _event(self, number: int, kind: str) -> bool:
+    def _handle_event(self, number: int, kind: str) -> bool:
         """False: there is no such item (any more)."""
         entry = self._layout.get(number)
         if entry is None:
             return False
         enabled = entry.properties.get("enabled")
         if kind == "clicked" and enabled is not None and enabled.value:
-            self._act(entry.item)
+            self._activate_item(entry.item)
         return True
 
     @dbus_property(PropertyAccess.READ, name="Version")
@@ -278,12 +278,12 @@ class _Menu(ServiceInterface):
     ) -> Annotated[list[tuple[int, Properties]], DBusSignature("a(ia{sv})")]:
         """Those of several items; without ids, of all."""
         found = [number for number in ids or self._layout if number in self._layout]
-        return [(number, _chosen(self._layout[number].properties, names)) for number in found]
+        return [(number, _filter_properties(self._layout[number].properties, names)) for number in found]
 
     @dbus_method(name="GetProperty")
     def get_property(self, number: DBusInt32, name: DBusStr) -> DBusVariant:
         """One of one item."""
-        value = self._entry(number).properties.get(name)
+        value = self._find_entry(number).properties.get(name)
         if value is None:
             raise DBusError(ErrorType.INVALID_ARGS, f"Item {number} has no property {name!r}.")
         return value
@@ -291,17 +291,17 @@ class _Menu(ServiceInterface):
     @dbus_method(name="Event")
     def event(self, number: DBusInt32, kind: DBusStr, _data: DBusVariant, _timestamp: DBusUInt32) -> Nothing:
         """The person has done something. An item that is gone has been clicked in an older menu: nothing happens."""
-        self._event(number, kind)
+        self._handle_event(number, kind)
 
     @dbus_method(name="EventGroup")
     def event_group(self, events: Annotated[list[tuple[int, str, Variant, int]], DBusSignature("a(isvu)")]) -> Ids:
         """Several at once; the ids that are not there."""
-        return [number for number, kind, _, _ in events if not self._event(number, kind)]
+        return [number for number, kind, _, _ in events if not self._handle_event(number, kind)]
 
     @dbus_method(name="AboutToShow")
     def about_to_show(self, number: DBusInt32) -> DBusBool:
         """Has the host to fetch the menu again?"""
-        self._entry(number)
+        self._find_entry(number)
         return self.refresh()
 
     @dbus_method(name="AboutToShowGroup")
@@ -324,15 +324,15 @@ class _Menu(ServiceInterface):
         return updated, removed
 
 
-def _chosen(properties: Properties, names: Sequence[str]) -> Properties:
+def _filter_properties(properties: Properties, names: Sequence[str]) -> Properties:
     return {name: value for name, value in properties.items() if not names or name in names}
 
 
-def _reads(name: str, signature: str, value: Callable[[_Item], Any]) -> Any:
+def _readable_property(name: str, signature: str, read_value: Callable[[_Item], Any]) -> Any:
     """A property of the icon that others may read. `name`: as it is called in the class, too."""
 
     def get(item: _Item) -> Any:
-        return value(item)
+        return read_value(item)
 
     get.__name__ = name
     get.__annotations__ = {"return": signature}
@@ -351,7 +351,7 @@ class _Item(ServiceInterface):
 
     def title(self) -> tuple[str, str]:
         """The title's first line, and the rest of it."""
-        first, _, rest = _text(self.icon.title).partition("\n")
+        first, _, rest = _sanitize(self.icon.title).partition("\n")
         return first, rest
 
     def status(self) -> str:
@@ -365,22 +365,22 @@ class _Item(ServiceInterface):
         title, text = self.title()
         return "", [], title, html.escape(text, quote=False)
 
-    Category = _reads("Category", "s", lambda _: "ApplicationStatus")
-    Id = _reads("Id", "s", lambda item: _text(item.icon.name))
-    Title = _reads("Title", "s", lambda item: item.title()[0])
-    Status = _reads("Status", "s", lambda item: item.status())
-    WindowId = _reads("WindowId", "i", lambda _: 0)
-    IconName = _reads("IconName", "s", lambda _: "")
-    IconPixmap = _reads("IconPixmap", "a(iiay)", lambda item: item.pixmaps)
-    IconThemePath = _reads("IconThemePath", "s", lambda _: "")
-    OverlayIconName = _reads("OverlayIconName", "s", lambda _: "")
-    OverlayIconPixmap = _reads("OverlayIconPixmap", "a(iiay)", lambda _: [])
-    AttentionIconName = _reads("AttentionIconName", "s", lambda _: "")
-    AttentionIconPixmap = _reads("AttentionIconPixmap", "a(iiay)", lambda item: item.pixmaps)
-    AttentionMovieName = _reads("AttentionMovieName", "s", lambda _: "")
-    ToolTip = _reads("ToolTip", "(sa(iiay)ss)", lambda item: item.tooltip())
-    ItemIsMenu = _reads("ItemIsMenu", "b", lambda item: not item.has_default())
-    Menu = _reads("Menu", "o", lambda _: MENU_PATH)
+    Category = _readable_property("Category", "s", lambda _: "ApplicationStatus")
+    Id = _readable_property("Id", "s", lambda item: _sanitize(item.icon.name))
+    Title = _readable_property("Title", "s", lambda item: item.title()[0])
+    Status = _readable_property("Status", "s", lambda item: item.status())
+    WindowId = _readable_property("WindowId", "i", lambda _: 0)
+    IconName = _readable_property("IconName", "s", lambda _: "")
+    IconPixmap = _readable_property("IconPixmap", "a(iiay)", lambda item: item.pixmaps)
+    IconThemePath = _readable_property("IconThemePath", "s", lambda _: "")
+    OverlayIconName = _readable_property("OverlayIconName", "s", lambda _: "")
+    OverlayIconPixmap = _readable_property("OverlayIconPixmap", "a(iiay)", lambda _: [])
+    AttentionIconName = _readable_property("AttentionIconName", "s", lambda _: "")
+    AttentionIconPixmap = _readable_property("AttentionIconPixmap", "a(iiay)", lambda item: item.pixmaps)
+    AttentionMovieName = _readable_property("AttentionMovieName", "s", lambda _: "")
+    ToolTip = _readable_property("ToolTip", "(sa(iiay)ss)", lambda item: item.tooltip())
+    ItemIsMenu = _readable_property("ItemIsMenu", "b", lambda item: not item.has_default())
+    Menu = _readable_property("Menu", "o", lambda _: MENU_PATH)
 
     @dbus_method(name="Activate")
     def activate(self, _x: DBusInt32, _y: DBusInt32) -> Nothing:
@@ -439,15 +439,15 @@ class Icon(_Base):  # type: ignore[misc]  # pystray has no types
         self.registered = False
         self._attention = False
         self._setup: Callable[[Any], object] | None = None
-        self._bus_menu = _Menu(self, self._act)
-        self._bus_item = _Item(self, self._activate, lambda: self._bus_menu.default is not None)
+        self._bus_menu = _Menu(self, self._activate_item)
+        self._bus_item = _Item(self, self._activate_default, lambda: self._bus_menu.default_item is not None)
         self._bus: MessageBus | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopped = False
         self._host: str | None = None  # who shows icons: a name on the bus, or "" for nobody; None: not known yet
-        self._registration: asyncio.Task[None] | None = None
-        self._update: asyncio.TimerHandle | None = None
+        self._registration_task: asyncio.Task[None] | None = None
+        self._pending_update: asyncio.TimerHandle | None = None
 
     @property
     def attention(self) -> bool:
@@ -458,13 +458,13 @@ class Icon(_Base):  # type: ignore[misc]  # pystray has no types
     def attention(self, value: bool) -> None:
         if value != self._attention:
             self._attention = value
-            self._in_loop(self._say_status)
+            self._call_in_loop(self._emit_status)
 
     def stop(self) -> None:
         """End `run`; from any thread."""
         self._stopped = True
         if self._task is not None:
-            self._in_loop(self._task.cancel)
+            self._call_in_loop(self._task.cancel)
 
     def _start_setup(self, setup: Callable[[Any], object] | None) -> None:
         self._setup = setup
@@ -474,7 +474,7 @@ class Icon(_Base):  # type: ignore[misc]  # pystray has no types
 
     async def _main(self) -> None:
         self._task, self._loop = asyncio.current_task(), asyncio.get_running_loop()
-        self._host, self._update = None, None
+        self._host, self._pending_update = None, None
         try:
             if not self._stopped:  # looked at after the loop can be seen: stop() does it the other way round
                 await self._serve()
@@ -493,9 +493,9 @@ class Icon(_Base):  # type: ignore[misc]  # pystray has no types
             self._bus_menu.refresh()
             bus.export(MENU_PATH, self._bus_menu)
             bus.export(ITEM_PATH, self._bus_item)
-            bus.add_message_handler(self._heard)
+            bus.add_message_handler(self._on_bus_message)
             await self._find_host(bus)
-            self._begin()
+            self._call_setup()
             await asyncio.wait({lost})
         finally:
             bus.disconnect()
@@ -506,25 +506,25 @@ class Icon(_Base):  # type: ignore[misc]  # pystray has no types
         """See who shows icons, and be told when that changes."""
         rule = f"type='signal',sender='{BUS}',member='NameOwnerChanged',arg0='{WATCHER}'"
         try:
-            async with asyncio.timeout(PATIENCE):
-                await bus.call(_message(BUS, BUS_PATH, BUS, "AddMatch", rule))
-                answer = await bus.call(_message(BUS, BUS_PATH, BUS, "GetNameOwner", WATCHER))
+            async with asyncio.timeout(BUS_TIMEOUT_SECONDS):
+                await bus.call(_make_message(BUS, BUS_PATH, BUS, "AddMatch", rule))
+                answer = await bus.call(_make_message(BUS, BUS_PATH, BUS, "GetNameOwner", WATCHER))
         except (OSError, EOFError, DBusFastError) as error:
             raise ConnectionError(f"The session bus does not answer: {error}") from error
         if self._host is None:  # a change that we have been told of is newer
-            self._host_is(answer.body[0] if answer.message_type is MessageType.METHOD_RETURN else "")
+            self._set_host(answer.body[0] if answer.message_type is MessageType.METHOD_RETURN else "")
 
-    def _begin(self) -> None:
+    def _call_setup(self) -> None:
         if self._setup is None:
             self.visible = True
         else:
-            _in_thread(self._setup, self)
+            _start_thread(self._setup, self)
 
-    def _heard(self, message: Message) -> None:
+    def _on_bus_message(self, message: Message) -> None:
         if message.member == "NameOwnerChanged" and message.sender == BUS and message.body[0] == WATCHER:
-            self._host_is(message.body[2])
+            self._set_host(message.body[2])
 
-    def _host_is(self, host: str) -> None:
+    def _set_host(self, host: str) -> None:
         self._host = host
         self.registered = False
         self._register()
@@ -532,11 +532,11 @@ class Icon(_Base):  # type: ignore[misc]  # pystray has no types
     def _register(self) -> None:
         """Once visible: GNOME loses an icon that is passive when it comes."""
         if self._host and self._visible and not self.registered and self._bus is not None:
-            self._registration = asyncio.ensure_future(self._registered_at(self._host, self._bus))
+            self._registration_task = asyncio.ensure_future(self._register_with(self._host, self._bus))
 
-    async def _registered_at(self, host: str, bus: MessageBus) -> None:
+    async def _register_with(self, host: str, bus: MessageBus) -> None:
         """By the connection's own name: GNOME loses most icons that come under a name of the form ITEM-PROCESS-1."""
-        message = _message(WATCHER, WATCHER_PATH, WATCHER, "RegisterStatusNotifierItem", bus.unique_name)
+        message = _make_message(WATCHER, WATCHER_PATH, WATCHER, "RegisterStatusNotifierItem", bus.unique_name)
         try:
             answer = await bus.call(message)
         except (OSError, EOFError, DBusFastError):  # the bus is gone, which _serve says
@@ -547,74 +547,74 @@ class Icon(_Base):  # type: ignore[misc]  # pystray has no types
         if not self.registered:
             logger.warning("The icon was refused: %s", answer.body)
 
-    def _in_loop(self, call: Callable[..., object]) -> None:
+    def _call_in_loop(self, callback: Callable[..., object]) -> None:
         """Call it in the thread of `run`, if that is there."""
         loop = self._loop
         if loop is not None:
             with contextlib.suppress(RuntimeError):  # it has ended meanwhile
-                loop.call_soon_threadsafe(call)
+                loop.call_soon_threadsafe(callback)
 
     def _show(self) -> None:
         self._visible = True  # pystray does it after this, when a host may have asked already
-        self._in_loop(self._say_status)
-        self._in_loop(self._register)
+        self._call_in_loop(self._emit_status)
+        self._call_in_loop(self._register)
 
     def _hide(self) -> None:
         self._visible = False
-        self._in_loop(self._say_status)
+        self._call_in_loop(self._emit_status)
 
-    def _say_status(self) -> None:
+    def _emit_status(self) -> None:
         self._bus_item.new_status()
         self._bus_menu.emit_properties_changed({"Status": self._bus_menu.status})
 
     def _update_icon(self) -> None:
         self._bus_item.pixmaps = pixmaps(self.icon)
         self._icon_valid = True
-        self._in_loop(self._bus_item.new_icon)
-        self._in_loop(self._bus_item.new_attention_icon)
+        self._call_in_loop(self._bus_item.new_icon)
+        self._call_in_loop(self._bus_item.new_attention_icon)
 
     def _update_title(self) -> None:
-        self._in_loop(self._bus_item.new_title)
-        self._in_loop(self._bus_item.new_tool_tip)
+        self._call_in_loop(self._bus_item.new_title)
+        self._call_in_loop(self._bus_item.new_tool_tip)
 
     def _update_menu(self) -> None:
-        self._in_loop(self._update_soon)
+        self._call_in_loop(self._schedule_update)
 
-    def _update_soon(self) -> None:
-        if self._update is None:
-            self._update = asyncio.get_running_loop().call_later(SOON, self._update_now)
+    def _schedule_update(self) -> None:
+        if self._pending_update is None:
+            self._pending_update = asyncio.get_running_loop().call_later(UPDATE_DELAY_SECONDS, self._refresh_menu)
 
-    def _update_now(self) -> None:
-        self._update = None
+    def _refresh_menu(self) -> None:
+        self._pending_update = None
         self._bus_menu.refresh()
 
-    def _activate(self) -> None:
-        if self._bus_menu.default is not None:
-            self._act(self._bus_menu.default)
+    def _activate_default(self) -> None:
+        if self._bus_menu.default_item is not None:
+            self._activate_item(self._bus_menu.default_item)
 
-    def _act(self, item: Any) -> None:
-        _in_thread(self._do, item)
+    def _activate_item(self, item: Any) -> None:
+        _start_thread(self._run_item, item)
 
-    def _do(self, item: Any) -> None:
+    def _run_item(self, item: Any) -> None:
         try:
             item(self)
         finally:
             self.update_menu()
 
 
-def _in_thread(call: Callable[..., object], *arguments: object) -> None:
-    threading.Thread(target=_logged, args=(call, *arguments), daemon=True).start()
+def _start_thread(callback: Callable[..., object], *arguments: object) -> None:
+    threading.Thread(target=_run_logged, args=(callback, *arguments), daemon=True).start()
 
 
-def _logged(call: Callable[..., object], *arguments: object) -> None:
+def _run_logged(callback: Callable[..., object], *arguments: object) -> None:
     """Whatever goes wrong in a function that we were given, the icon stays."""
     try:
-        call(*arguments)
+        callback(*arguments)
     except Exception:
         logger.exception("What the icon was to do has failed")
 
 
-def _message(destination: str, path: str, interface: str, member: str, argument: str | None) -> Message:
+def _make_message(destination: str, path: str, interface: str, member: str, argument: str | None) -> Message:
     return Message(
         destination=destination,
         path=path,
@@ -632,7 +632,7 @@ def has_host() -> bool:
     async def ask() -> bool:
         bus = await _connect()
         try:
-            answer = await bus.call(_message(BUS, BUS_PATH, BUS, "GetNameOwner", WATCHER))
+            answer = await bus.call(_make_message(BUS, BUS_PATH, BUS, "GetNameOwner", WATCHER))
             return answer.message_type is MessageType.METHOD_RETURN
         finally:
             bus.disconnect()
@@ -646,7 +646,7 @@ def has_host() -> bool:
 async def _connect() -> MessageBus:
     address = session_bus.address()
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(BUS_TIMEOUT_SECONDS):
             return await MessageBus(address).connect()
     except (OSError, EOFError, ValueError, DBusFastError) as error:
         raise ConnectionError(f"The session bus does not answer ({address}): {error}") from error

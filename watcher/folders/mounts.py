@@ -6,7 +6,7 @@ import os
 import re
 import sys
 
-_TELLS_NOT = re.compile(
+_POLLED_FILE_SYSTEMS = re.compile(
     r"nfs4?|cifs|smb\d*|smbfs|fuse\..*|fuseblk|fuse|9p|afs|ceph|glusterfs|davfs|vboxsf|prl_fs|virtiofs|drvfs"
 )
 _OCTAL = re.compile(r"\\([0-7]{3})")
@@ -24,12 +24,12 @@ def must_poll(folder: str) -> bool:
         return os.path.realpath(folder).startswith("/Volumes/")  # network drives are there, and others that do no harm
     try:
         with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
-            return _TELLS_NOT.fullmatch(kind_of(os.path.realpath(folder), file.read())) is not None
+            return _POLLED_FILE_SYSTEMS.fullmatch(file_system_type(os.path.realpath(folder), file.read())) is not None
     except OSError:
         return False
 
 
-def kind_of(path: str, mountinfo: str) -> str:
+def file_system_type(path: str, mountinfo: str) -> str:
     """The type of the file system that `path` is on, by the text of /proc/self/mountinfo (proc(5)); "" if unknown."""
     kind = ""
     for line in mountinfo.split("\n"):

@@ -9,7 +9,7 @@ from pathlib import Path
 from watcher.naming import is_source_name
 
 
-def pictures(selected: Iterable[Path], *, recursive: bool = False) -> list[Path]:
+def find_pictures(selected: Iterable[Path], *, recursive: bool = False) -> list[Path]:
     """Absolute paths, each once. A file stands for itself, a folder for the pictures in it, sorted by name.
 
     A folder without pictures stands for itself too, so that whoever opens it can say what is wrong with it.
@@ -17,12 +17,12 @@ def pictures(selected: Iterable[Path], *, recursive: bool = False) -> list[Path]
     found: dict[Path, None] = {}
     for path in selected:
         absolute = Path(os.path.abspath(path))  # not resolve(): the output belongs beside the link a person sees
-        inside = list(_in_folder(absolute, recursive=recursive)) if os.path.isdir(absolute) else []
+        inside = list(_pictures_in(absolute, recursive=recursive)) if os.path.isdir(absolute) else []
         found.update(dict.fromkeys(inside or [absolute]))
     return list(found)
 
 
-def _in_folder(folder: Path, *, recursive: bool) -> Iterator[Path]:
+def _pictures_in(folder: Path, *, recursive: bool) -> Iterator[Path]:
     try:
         names = sorted(os.listdir(folder))
     except OSError:
@@ -32,6 +32,6 @@ def _in_folder(folder: Path, *, recursive: bool) -> Iterator[Path]:
         if name.startswith("."):
             continue
         if recursive and path.is_dir() and not path.is_symlink():
-            yield from _in_folder(path, recursive=True)
+            yield from _pictures_in(path, recursive=True)
         elif is_source_name(name):
             yield path

@@ -16,34 +16,34 @@ def identity(status: os.stat_result) -> Identity:
 class Settling:
     """Files that may still be changing. Times are seconds of one clock that never goes back."""
 
-    def __init__(self, quiet: float) -> None:
+    def __init__(self, quiet_seconds: float) -> None:
         """A file has settled when it has been the same for `quiet` seconds and is not empty."""
-        self._quiet = quiet
-        self._seen: dict[str, tuple[Identity, float]] = {}
+        self._quiet_seconds = quiet_seconds
+        self._unsettled: dict[str, tuple[Identity, float]] = {}
 
     def __len__(self) -> int:
-        return len(self._seen)
+        return len(self._unsettled)
 
     def note(self, path: str, now: float, status: os.stat_result) -> None:
         """The file is so now; if it was different before, its time starts anew."""
-        if path not in self._seen or self._seen[path][0] != identity(status):
-            self._seen[path] = (identity(status), now)
+        if path not in self._unsettled or self._unsettled[path][0] != identity(status):
+            self._unsettled[path] = (identity(status), now)
 
     def has_settled(self, path: str, now: float, status: os.stat_result | None) -> bool:
         """The file is so now (None: there is nothing to wait for). True, once: it has settled, and is forgotten."""
         if status is None or status.st_size == 0:  # an empty file is news again when something is in it
-            self._seen.pop(path, None)
+            self._unsettled.pop(path, None)
             return False
         self.note(path, now, status)
-        if now - self._seen[path][1] < self._quiet:
+        if now - self._unsettled[path][1] < self._quiet_seconds:
             return False
-        del self._seen[path]
+        del self._unsettled[path]
         return True
 
     def due(self, now: float) -> list[str]:
         """The files worth another look: those that may have settled by now."""
-        return [path for path, (_, since) in self._seen.items() if now - since >= self._quiet]
+        return [path for path, (_, since) in self._unsettled.items() if now - since >= self._quiet_seconds]
 
-    def next_look(self) -> float | None:
+    def next_due_at(self) -> float | None:
         """When the first of them may have settled; None: there is nothing to look at."""
-        return min((since + self._quiet for _, since in self._seen.values()), default=None)
+        return min((since + self._quiet_seconds for _, since in self._unsettled.values()), default=None)

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-MEMORY = 6 << 30
+MEMORY_LIMIT_BYTES = 6 << 30
 """Bytes the worker may take beyond what its libraries have and its model needs: 250 megapixels take 3 GiB."""
 
 
@@ -35,12 +35,12 @@ def enter_before_threads(model_memory: int = 0, *, accelerated: bool = False) ->
 
     `model_memory`: bytes that the model needs. `accelerated`: an accelerator's driver runs already, with its threads.
     """
-    return _backend("enter_before_threads")(MEMORY + model_memory, accelerated=accelerated)
+    return _backend("enter_before_threads")(MEMORY_LIMIT_BYTES + model_memory, accelerated=accelerated)
 
 
 def enter_with_threads(model_memory: int = 0) -> list[Layer]:
     """The layers that bind the whole process, entered when everything is loaded; `model_memory` as before."""
-    return _backend("enter_with_threads")(MEMORY + model_memory)
+    return _backend("enter_with_threads")(MEMORY_LIMIT_BYTES + model_memory)
 
 
 def _backend(name: str) -> Callable[..., list[Layer]]:

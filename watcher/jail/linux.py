@@ -15,7 +15,7 @@ import struct
 import sys
 from dataclasses import dataclass
 
-from watcher.jail.enter import MEMORY, Layer
+from watcher.jail.enter import MEMORY_LIMIT_BYTES, Layer
 
 if sys.platform == "linux":
     import resource
@@ -32,21 +32,21 @@ _CLONE_THREAD = 0x00010000
 
 
 @dataclass(frozen=True)
-class Machine:
+class Architecture:
     """What differs between processors: the audit name of the ABI and the numbers of the calls we refuse."""
 
-    audit: int
+    audit_arch: int
     seccomp: int
     clone: int
     clone3: int
     tgkill: int
     prlimit64: int
     setpriority: int
-    refused: dict[str, int]
+    refused_calls: dict[str, int]
 
 
 # Calls that reach another program, another file or the network. Threads, memory, clocks and the open pipes stay.
-_BOTH = {
+_REFUSED_ON_ALL = {
     "pidfd_send_signal": 424,
     "io_uring_setup": 425,
     "io_uring_enter": 426,
@@ -70,15 +70,15 @@ _BOTH = {
     "file_getattr": 468,
     "file_setattr": 469,
 }
-_X86_64 = Machine(
-    audit=0xC000003E,
+_X86_64 = Architecture(
+    audit_arch=0xC000003E,
     seccomp=317,
     clone=56,
     clone3=435,
     tgkill=234,
     prlimit64=302,
     setpriority=141,
-    refused=_BOTH
+    refused_calls=_REFUSED_ON_ALL
     | {
         # network and other ways to talk
         "socket": 41,
@@ -190,15 +190,15 @@ _X86_64 = Machine(
         "sched_setattr": 314,
     },
 )
-_AARCH64 = Machine(
-    audit=0xC00000B7,
+_AARCH64 = Architecture(
+    audit_arch=0xC00000B7,
     seccomp=277,
     clone=220,
     clone3=435,
     tgkill=131,
     prlimit64=261,
     setpriority=140,
-    refused=_BOTH
+    refused_calls=_REFUSED_ON_ALL
     | {
         "socket": 198,
         "socketpair": 199,
@@ -289,25 +289,25 @@ _AARCH64 = Machine(
         "sched_setattr": 274,
     },
 )
-MACHINES = {"x86_64": _X86_64, "aarch64": _AARCH64}
+ARCHITECTURES = {"x86_64": _X86_64, "aarch64": _AARCH64}
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def enter_before_threads(memory: int = MEMORY, *, accelerated: bool = False) -> list[Layer]:
+def enter_before_threads(memory: int = MEMORY_LIMIT_BYTES, *, accelerated: bool = False) -> list[Layer]:
     """The limits (they need a last look into /proc), and Landlock, which binds this thread and those it starts.
 
     `accelerated`: an accelerator's threads run already. Seccomp keeps files from them; pictures are decoded by others.
     """
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # whoever started us is gone: nobody wants the answer
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
-    return [limits(memory), landlock(accelerated=accelerated)]
+    return [set_resource_limits(memory), enter_landlock(accelerated=accelerated)]
 
 
-def enter_with_threads(_memory: int = MEMORY) -> list[Layer]:
+def enter_with_threads(_memory: int = MEMORY_LIMIT_BYTES) -> list[Layer]:
     """Seccomp, for all threads at once."""
     _prctl(_PR_SET_DUMPABLE, 0)  # no other process of this person may read our memory
-    return [seccomp()]
+    return [enter_seccomp()]
 
 
 def _prctl(option: int, value: int) -> None:
@@ -315,7 +315,7 @@ def _prctl(option: int, value: int) -> None:
         raise OSError(ctypes.get_errno(), f"prctl({option}) was refused")
 
 
-def landlock(*, accelerated: bool = False) -> Layer:
+def enter_landlock(*, accelerated: bool = False) -> Layer:
     """Deny every file, and what else this kernel's Landlock knows: TCP, abstract sockets, signals to others."""
     name = "files"
     if len(os.listdir("/proc/self/task")) > 1 and not accelerated:
@@ -354,7 +354,7 @@ def ruleset(version: int) -> bytes:
     return struct.pack(f"={len(fields)}Q", *fields)
 
 
-def limits(memory: int = MEMORY) -> Layer:
+def set_resource_limits(memory: int = MEMORY_LIMIT_BYTES) -> Layer:
     """No core dump of somebody's picture, and so much more memory (bytes) and no more."""
     with open("/proc/self/statm") as file:
         now = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
@@ -367,10 +367,10 @@ def limits(memory: int = MEMORY) -> Layer:
     return Layer("memory", active=True, detail=f"at most {limit / (1 << 30):.1f} GiB of address space, no core dump")
 
 
-def seccomp() -> Layer:
+def enter_seccomp() -> Layer:
     """Refuse the calls that reach the network, files and programs, in all threads."""
     name = "network"
-    machine = MACHINES.get(platform.machine())
+    machine = ARCHITECTURES.get(platform.machine())
     if machine is None:
         return Layer(name, active=False, detail=f"seccomp: not written for {platform.machine()} processors")
     instructions = filter_program(machine, os.getpid())
@@ -384,10 +384,15 @@ def seccomp() -> Layer:
 
 _LOAD, _JUMP_IF_EQUAL, _JUMP_IF_AT_LEAST, _JUMP_IF_SET, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _KILL, _REFUSE = 0x7FFF0000, 0x80000000, 0x00050000
-_NUMBER, _AUDIT, _FIRST_ARGUMENT, _SECOND_ARGUMENT = 0, 4, 16, 24  # in struct seccomp_data, little-endian
+_CALL_NUMBER_OFFSET, _AUDIT_ARCH_OFFSET, _FIRST_ARGUMENT_OFFSET, _SECOND_ARGUMENT_OFFSET = (
+    0,
+    4,
+    16,
+    24,
+)  # in struct seccomp_data, little-endian
 
 
-def filter_program(machine: Machine, pid: int) -> bytes:
+def filter_program(architecture: Architecture, pid: int) -> bytes:
     """The seccomp filter as struct sock_filter[]: code u16, jump-if-true u8, jump-if-false u8, operand u32.
 
     A thread may be started (clone with CLONE_THREAD), a process may not; clone3, whose flags a filter cannot read,
@@ -395,25 +400,25 @@ def filter_program(machine: Machine, pid: int) -> bytes:
     (abort needs it), prlimit64 (0 is ourselves), setpriority (0 is the calling thread).
     """
     code = [
-        _op(_LOAD, _AUDIT),
-        _op(_JUMP_IF_EQUAL, machine.audit, 1, 0),
+        _op(_LOAD, _AUDIT_ARCH_OFFSET),
+        _op(_JUMP_IF_EQUAL, architecture.audit_arch, 1, 0),
         _op(_RETURN, _KILL),
-        _op(_LOAD, _NUMBER),
+        _op(_LOAD, _CALL_NUMBER_OFFSET),
     ]
-    if machine is _X86_64:  # the x32 numbers of the same calls
+    if architecture is _X86_64:  # the x32 numbers of the same calls
         code += [_op(_JUMP_IF_AT_LEAST, 0x40000000, 0, 1), _op(_RETURN, _REFUSE | errno.EACCES)]
-    for number in sorted(set(machine.refused.values())):
+    for number in sorted(set(architecture.refused_calls.values())):
         code += [_op(_JUMP_IF_EQUAL, number, 0, 1), _op(_RETURN, _REFUSE | errno.EACCES)]
-    code += [_op(_JUMP_IF_EQUAL, machine.clone3, 0, 1), _op(_RETURN, _REFUSE | errno.ENOSYS)]
-    code += _only_if(machine.clone, _FIRST_ARGUMENT, [(_JUMP_IF_SET, _CLONE_THREAD)])
-    code += _only_if(machine.tgkill, _FIRST_ARGUMENT, [(_JUMP_IF_EQUAL, pid)])
-    code += _only_if(machine.prlimit64, _FIRST_ARGUMENT, [(_JUMP_IF_EQUAL, 0), (_JUMP_IF_EQUAL, pid)])
-    code += _only_if(machine.setpriority, _SECOND_ARGUMENT, [(_JUMP_IF_EQUAL, 0)])
+    code += [_op(_JUMP_IF_EQUAL, architecture.clone3, 0, 1), _op(_RETURN, _REFUSE | errno.ENOSYS)]
+    code += _allow_only_if(architecture.clone, _FIRST_ARGUMENT_OFFSET, [(_JUMP_IF_SET, _CLONE_THREAD)])
+    code += _allow_only_if(architecture.tgkill, _FIRST_ARGUMENT_OFFSET, [(_JUMP_IF_EQUAL, pid)])
+    code += _allow_only_if(architecture.prlimit64, _FIRST_ARGUMENT_OFFSET, [(_JUMP_IF_EQUAL, 0), (_JUMP_IF_EQUAL, pid)])
+    code += _allow_only_if(architecture.setpriority, _SECOND_ARGUMENT_OFFSET, [(_JUMP_IF_EQUAL, 0)])
     code.append(_op(_RETURN, _ALLOW))
     return b"".join(code)
 
 
-def _only_if(number: int, argument: int, tests: list[tuple[int, int]]) -> list[bytes]:
+def _allow_only_if(number: int, argument: int, tests: list[tuple[int, int]]) -> list[bytes]:
     """Allow call `number` if one of the tests holds for its argument, else refuse it; skip all this for other calls."""
     count = len(tests)
     return [

@@ -10,7 +10,7 @@ import ctypes
 import sys
 from typing import Any
 
-from watcher.jail.enter import MEMORY, Layer
+from watcher.jail.enter import MEMORY_LIMIT_BYTES, Layer
 
 if sys.platform != "win32":
     import resource
@@ -20,19 +20,19 @@ _PROFILE = b"pure-computation"
 _SANDBOX_NAMED = 1
 
 
-def enter_before_threads(_memory: int = MEMORY, *, accelerated: bool = False) -> list[Layer]:
+def enter_before_threads(_memory: int = MEMORY_LIMIT_BYTES, *, accelerated: bool = False) -> list[Layer]:
     """Core dumps only: the sandbox binds all threads, whenever it is entered."""
     del accelerated
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     return [Layer("memory", active=False, detail="macOS does not enforce RLIMIT_AS; core dumps are off")]
 
 
-def enter_with_threads(_memory: int = MEMORY) -> list[Layer]:
+def enter_with_threads(_memory: int = MEMORY_LIMIT_BYTES) -> list[Layer]:
     """The sandbox."""
-    return [sandbox(ctypes.CDLL(_LIBRARY))]
+    return [enter_sandbox(ctypes.CDLL(_LIBRARY))]
 
 
-def sandbox(library: Any) -> Layer:
+def enter_sandbox(library: Any) -> Layer:
     """Enter the sandbox through `library` (libsystem_sandbox)."""
     message = ctypes.c_char_p()
     if library.sandbox_init(_PROFILE, ctypes.c_uint64(_SANDBOX_NAMED), ctypes.byref(message)) == 0:

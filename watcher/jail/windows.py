@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 from typing import Any
 
-from watcher.jail.enter import MEMORY, Layer
+from watcher.jail.enter import MEMORY_LIMIT_BYTES, Layer
 
 _EXTENDED_LIMIT_INFORMATION = 9
 _LIMIT_ACTIVE_PROCESS = 0x00000008
@@ -48,7 +48,7 @@ class ExtendedLimits(ctypes.Structure):
     )
 
 
-def limits(memory: int = MEMORY) -> ExtendedLimits:
+def job_limits(memory: int = MEMORY_LIMIT_BYTES) -> ExtendedLimits:
     """One process, bounded memory, no crash dialog, and an end when our handle is closed."""
     wanted = ExtendedLimits()
     wanted.BasicLimitInformation.LimitFlags = (
@@ -59,21 +59,21 @@ def limits(memory: int = MEMORY) -> ExtendedLimits:
     return wanted
 
 
-def enter_before_threads(_memory: int = MEMORY, *, accelerated: bool = False) -> list[Layer]:
+def enter_before_threads(_memory: int = MEMORY_LIMIT_BYTES, *, accelerated: bool = False) -> list[Layer]:
     """Nothing: a Job Object binds the process, whenever it is entered."""
     del accelerated
     return []
 
 
-def enter_with_threads(memory: int = MEMORY) -> list[Layer]:
+def enter_with_threads(memory: int = MEMORY_LIMIT_BYTES) -> list[Layer]:
     """The Job Object, and the honest word on what it does not do."""
     return [
-        job_object(getattr(ctypes, "WinDLL")("kernel32", use_last_error=True), memory),  # noqa: B009  only Windows has it
+        enter_job_object(getattr(ctypes, "WinDLL")("kernel32", use_last_error=True), memory),  # noqa: B009  only Windows has it
         Layer("network and files", active=False, detail="Windows: nobg cannot close these off yet"),
     ]
 
 
-def job_object(kernel32: Any, memory: int = MEMORY) -> Layer:
+def enter_job_object(kernel32: Any, memory: int = MEMORY_LIMIT_BYTES) -> Layer:
     """Put this process into a Job Object through `kernel32`; its handle stays open as long as the process."""
     name = "programs and memory"
     for function in (kernel32.CreateJobObjectW, kernel32.GetCurrentProcess):
@@ -81,7 +81,7 @@ def job_object(kernel32: Any, memory: int = MEMORY) -> Layer:
     job = ctypes.c_void_p(kernel32.CreateJobObjectW(None, None))
     if not job:
         return Layer(name, active=False, detail="Job Object: could not be made")
-    wanted = limits(memory)
+    wanted = job_limits(memory)
     if not kernel32.SetInformationJobObject(
         job, _EXTENDED_LIMIT_INFORMATION, ctypes.byref(wanted), ctypes.sizeof(wanted)
     ):

@@ -9,31 +9,35 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Values = NDArray[np.float32]
+FloatArray = NDArray[np.float32]
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom, in pixels; the last two are outside."""
 
-_BAND = 512  # rows of the result at a time: float32 at full size would take 400 MB for a 100-megapixel picture
+_BAND_ROWS = 512  # rows of the result at a time: float32 at full size would take 400 MB for a 100-megapixel picture
 
 # Alpha by the photo; benchmarks/edges.py measures what comes of it.
-_STRETCH = 1.4  # from here on along both sides; below, the photo knows no more of the outline than the network saw
+_MIN_GUIDED_SCALE = (
+    1.4  # from here on along both sides; below, the photo knows no more of the outline than the network saw
+)
 _RADIUS = 2  # of the windows, in pixels of the small alpha
-_EPS = 3e-4  # how flat a window's colours must be (variance, 0..1) to say nothing
-_STEEPER = 1.2  # windows blur the ends of a slope, and this takes that back
-_SOFT = 0.02  # alphas nearer to 0 or 1 are no outline
-_STEEP = 0.002  # variance of alpha in a window from which on it is an outline, not a wide uncertain area
-_TILE = 32  # pixels of the small alpha along a tile
-_TOGETHER = 16  # tiles worked on at once: they fit the processor's cache
+_FILTER_EPSILON = 3e-4  # how flat a window's colours must be (variance, 0..1) to say nothing
+_SLOPE_GAIN = 1.2  # windows blur the ends of a slope, and this takes that back
+_SOFT_MARGIN = 0.02  # alphas nearer to 0 or 1 are no outline
+_MIN_OUTLINE_VARIANCE = 0.002  # variance of alpha in a window from which on it is an outline, not a wide uncertain area
+_TILE_SIDE = 32  # pixels of the small alpha along a tile
+_TILES_PER_BATCH = 16  # tiles worked on at once: they fit the processor's cache
 
 # Colours by blur fusion.
-_SMALL = 320  # longer side, in pixels, at which the smooth colours are made
-_FAR, _NEAR = 8, 1  # radii of the two blurs there
-_LITTLE = 1e-3  # weight of a pixel's own colour where there is nothing else nearby
-_SEEN = 3  # of 255: alphas nearer to 0 or 255 change a composite by less than one step, and there are many of them
-_PIECE = 64  # pixels along a tile at full size
+_BLUR_LONGER_SIDE = 320  # longer side, in pixels, at which the smooth colours are made
+_FAR_RADIUS, _NEAR_RADIUS = 8, 1  # radii of the two blurs there
+_BLUR_EPSILON = 1e-3  # weight of a pixel's own colour where there is nothing else nearby
+_VISIBLE_MARGIN = (
+    3  # of 255: alphas nearer to 0 or 255 change a composite by less than one step, and there are many of them
+)
+_COLOUR_TILE_SIDE = 64  # pixels along a tile at full size
 
 
-def full_size(alpha: Values, rgb: Image.Image) -> NDArray[np.uint8]:
+def upscale_alpha(alpha: FloatArray, rgb: Image.Image) -> NDArray[np.uint8]:
     """Alpha (h, w) float32 in 0..1, stretched to the size of the upright photo `rgb`: (H, W) uint8 in 0..255.
 
     Bilinear; where that makes outlines wide, on photos much larger than alpha, they follow the photo's colours: the
@@ -42,26 +46,26 @@ def full_size(alpha: Values, rgb: Image.Image) -> NDArray[np.uint8]:
     height, width = alpha.shape
     alpha = np.ascontiguousarray(alpha, np.float32)
     stretch = min(rgb.width / width, rgb.height / height)
-    if stretch < _STRETCH:
-        return _stretched(alpha, rgb.width, rgb.height)
-    guide = rgb.reduce(int(stretch / _STRETCH))  # the grain of a large photo would fray the outline
+    if stretch < _MIN_GUIDED_SCALE:
+        return _resize_bilinear(alpha, rgb.width, rgb.height)
+    guide = rgb.reduce(int(stretch / _MIN_GUIDED_SCALE))  # the grain of a large photo would fray the outline
     small = guide.resize((width, height), Image.Resampling.BOX, reducing_gap=1.0)
-    return _painted(_lines(alpha, np.asarray(small)), guide, rgb.size)
+    return _render_alpha(_fit_coefficients(alpha, np.asarray(small)), guide, rgb.size)
 
 
-def _stretched(alpha: Values, width: int, height: int) -> NDArray[np.uint8]:
+def _resize_bilinear(alpha: FloatArray, width: int, height: int) -> NDArray[np.uint8]:
     """Alpha (h, w), stretched bilinearly to (height, width)."""
     small = Image.fromarray(alpha)
     result = np.empty((height, width), np.uint8)
-    for top in range(0, height, _BAND):
-        rows = min(_BAND, height - top)
+    for top in range(0, height, _BAND_ROWS):
+        rows = min(_BAND_ROWS, height - top)
         box = (0.0, top * small.height / height, float(small.width), (top + rows) * small.height / height)
         band = np.asarray(small.resize((width, rows), Image.Resampling.BILINEAR, box=box))
-        result[top : top + rows] = _bytes(band)
+        result[top : top + rows] = _to_uint8(band)
     return result
 
 
-def _bytes(values: Values) -> NDArray[np.uint8]:
+def _to_uint8(values: FloatArray) -> NDArray[np.uint8]:
     """0..1 -> 0..255; what is beyond is cut off."""
     scaled = values * np.float32(255.0)
     scaled += np.float32(0.5)
@@ -69,74 +73,76 @@ def _bytes(values: Values) -> NDArray[np.uint8]:
 
 
 @dataclass(frozen=True)
-class Lines:
+class LinearCoefficients:
     """At each pixel of the small alpha, alpha as a line in the photo's colour I (0..1): slope . I + offset.
 
     `slope` (3, h, w) is 0 and `offset` (h, w) is alpha itself but near outlines. The result is to stay within `least`
     and `most` (h, w), which alpha has nearby: else a steeper outline had a rim between it and what is not quite 0 or 1.
     """
 
-    slope: Values
-    offset: Values
-    least: Values
-    most: Values
+    slope: FloatArray
+    offset: FloatArray
+    minimum: FloatArray
+    maximum: FloatArray
 
 
-def _lines(alpha: Values, guide: NDArray[np.uint8]) -> Lines:
+def _fit_coefficients(alpha: FloatArray, guide: NDArray[np.uint8]) -> LinearCoefficients:
     """The guided filter's coefficients (He, Sun and Tang, TPAMI 2013, equations 19-21) from guide (h, w, 3)."""
     height, width = alpha.shape
-    tiles = (-(-height // _TILE), -(-width // _TILE))
+    tiles = (-(-height // _TILE_SIDE), -(-width // _TILE_SIDE))
     margin = 2 * _RADIUS
-    after = ((margin, tiles[0] * _TILE - height + margin), (margin, tiles[1] * _TILE - width + margin))
+    after = ((margin, tiles[0] * _TILE_SIDE - height + margin), (margin, tiles[1] * _TILE_SIDE - width + margin))
     padded = np.pad(alpha, after, "edge")
     colours = np.pad(guide, (*after, (0, 0)), "edge")
-    slope = np.zeros((3, tiles[0] * _TILE, tiles[1] * _TILE), np.float32)
+    slope = np.zeros((3, tiles[0] * _TILE_SIDE, tiles[1] * _TILE_SIDE), np.float32)
     offset = padded[margin:-margin, margin:-margin].copy()
     least, most = np.zeros_like(offset), np.ones_like(offset)
-    soft = (offset > _SOFT) & (offset < 1 - _SOFT)
-    places = np.argwhere(soft.reshape(tiles[0], _TILE, tiles[1], _TILE).any(axis=(1, 3)))
-    side = _TILE + 2 * margin
-    for first in range(0, len(places), _TOGETHER):
-        some = places[first : first + _TOGETHER]
-        windows = [(slice(y, y + side), slice(x, x + side)) for y, x in some * _TILE]
+    soft = (offset > _SOFT_MARGIN) & (offset < 1 - _SOFT_MARGIN)
+    places = np.argwhere(soft.reshape(tiles[0], _TILE_SIDE, tiles[1], _TILE_SIDE).any(axis=(1, 3)))
+    side = _TILE_SIDE + 2 * margin
+    for first in range(0, len(places), _TILES_PER_BATCH):
+        some = places[first : first + _TILES_PER_BATCH]
+        windows = [(slice(y, y + side), slice(x, x + side)) for y, x in some * _TILE_SIDE]
         p = np.stack([padded[window] for window in windows])
         i = np.stack([colours[window] for window in windows], dtype=np.float32) / np.float32(255.0)
-        a, b, low, high = _fitted(p, np.ascontiguousarray(i.transpose(3, 0, 1, 2)))
-        for number, (y, x) in enumerate(some * _TILE):
-            slope[:, y : y + _TILE, x : x + _TILE] = a[:, number]
-            tile = (slice(y, y + _TILE), slice(x, x + _TILE))
+        a, b, low, high = _fit_tiles(p, np.ascontiguousarray(i.transpose(3, 0, 1, 2)))
+        for number, (y, x) in enumerate(some * _TILE_SIDE):
+            slope[:, y : y + _TILE_SIDE, x : x + _TILE_SIDE] = a[:, number]
+            tile = (slice(y, y + _TILE_SIDE), slice(x, x + _TILE_SIDE))
             offset[tile], least[tile], most[tile] = b[number], low[number], high[number]
-    return Lines(*(np.ascontiguousarray(plane[..., :height, :width]) for plane in (slope, offset, least, most)))
+    return LinearCoefficients(
+        *(np.ascontiguousarray(plane[..., :height, :width]) for plane in (slope, offset, least, most))
+    )
 
 
-def _fitted(p: Values, i: Values) -> tuple[Values, Values, Values, Values]:
+def _fit_tiles(p: FloatArray, i: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Slope (3, n, s, s), offset, least and most (n, s, s) of n tiles, from alpha (n, t, t) and colours (3, n, t, t),
     t = s + 4 r.
     """
-    mean_i, mean_p = _mean(i), _mean(p)
-    with_p = _mean(i * p) - mean_i * mean_p
+    mean_i, mean_p = _window_mean(i), _window_mean(p)
+    with_p = _window_mean(i * p) - mean_i * mean_p
     pairs = [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)]
-    second = {pair: _mean(i[pair[0]] * i[pair[1]]) - mean_i[pair[0]] * mean_i[pair[1]] for pair in pairs}
+    second = {pair: _window_mean(i[pair[0]] * i[pair[1]]) - mean_i[pair[0]] * mean_i[pair[1]] for pair in pairs}
     for channel in range(3):
-        second[channel, channel] += np.float32(_EPS)
-    a = _solved(second, with_p)
+        second[channel, channel] += np.float32(_FILTER_EPSILON)
+    a = _solve_symmetric(second, with_p)
     b = mean_p - (a * mean_i).sum(axis=0)
-    weight = _mean(p * p) - mean_p * mean_p
-    a, b, steep = _mean(a), _mean(b), _mean(weight)
-    least, most = _extreme(p, np.minimum), _extreme(p, np.maximum)
+    weight = _window_mean(p * p) - mean_p * mean_p
+    a, b, steep = _window_mean(a), _window_mean(b), _window_mean(weight)
+    least, most = _window_extremum(p, np.minimum), _window_extremum(p, np.maximum)
     inner = slice(2 * _RADIUS, -2 * _RADIUS)
     p = p[:, inner, inner]
-    share = np.clip(steep / np.float32(_STEEP) - 1, 0, 1)
-    share *= np.clip(np.minimum(p, 1 - p) / np.float32(_SOFT) - 1, 0, 1)
-    a *= share * np.float32(_STEEPER)
-    b *= np.float32(_STEEPER)
-    b -= np.float32((_STEEPER - 1) / 2) + p
+    share = np.clip(steep / np.float32(_MIN_OUTLINE_VARIANCE) - 1, 0, 1)
+    share *= np.clip(np.minimum(p, 1 - p) / np.float32(_SOFT_MARGIN) - 1, 0, 1)
+    a *= share * np.float32(_SLOPE_GAIN)
+    b *= np.float32(_SLOPE_GAIN)
+    b -= np.float32((_SLOPE_GAIN - 1) / 2) + p
     b *= share
     b += p
     return a, b, least, most
 
 
-def _extreme(values: Values, choose: np.ufunc) -> Values:
+def _window_extremum(values: FloatArray, choose: np.ufunc) -> FloatArray:
     """The least or most of each window of (4 r + 1)^2 in the last two axes, which become shorter by 4 r."""
     size = 4 * _RADIUS + 1
     rows, columns = (length - size + 1 for length in values.shape[-2:])
@@ -149,7 +155,7 @@ def _extreme(values: Values, choose: np.ufunc) -> Values:
     return across
 
 
-def _mean(values: Values) -> Values:
+def _window_mean(values: FloatArray) -> FloatArray:
     """The mean of each window of (2 r + 1)^2 in the last two axes, which become shorter by 2 r."""
     size = 2 * _RADIUS + 1
     rows, columns = (length - size + 1 for length in values.shape[-2:])
@@ -163,7 +169,7 @@ def _mean(values: Values) -> Values:
     return across
 
 
-def _solved(matrix: dict[tuple[int, int], Values], right: Values) -> Values:
+def _solve_symmetric(matrix: dict[tuple[int, int], FloatArray], right: FloatArray) -> FloatArray:
     """The x of matrix x = right, for symmetric 3 x 3 matrices given by their upper parts, by cofactors."""
     xx, xy, xz, yy, yz, zz = (matrix[pair] for pair in sorted(matrix))
     c0, c1, c2 = yy * zz - yz * yz, yz * xz - xy * zz, xy * yz - yy * xz
@@ -175,126 +181,135 @@ def _solved(matrix: dict[tuple[int, int], Values], right: Values) -> Values:
     )
 
 
-def _painted(lines: Lines, guide: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:
+def _render_alpha(coefficients: LinearCoefficients, guide: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:
     """Alpha (H, W) uint8 at the photo's `size` from the lines and the photo, perhaps a smaller one, all stretched
     bilinearly. Flat tiles cost next to nothing.
     """
-    planes = Planes(lines, guide, size)
-    height, width = lines.offset.shape
+    planes = AlphaRenderer(coefficients, guide, size)
+    height, width = coefficients.offset.shape
     result = np.zeros((size[1], size[0]), np.uint8)
-    for top in range(0, height, _TILE):
-        for left in range(0, width, _TILE):
-            bottom, right = min(top + _TILE, height), min(left + _TILE, width)
+    for top in range(0, height, _TILE_SIDE):
+        for left in range(0, width, _TILE_SIDE):
+            bottom, right = min(top + _TILE_SIDE, height), min(left + _TILE_SIDE, width)
             seen = (
                 slice(max(top - 2, 0), bottom + 2),
                 slice(max(left - 2, 0), right + 2),
             )  # also the neighbours' edges
-            by_photo = bool(lines.slope[0][seen].any())
-            if not by_photo and lines.offset[seen].max() < 0.5 / 255:
+            by_photo = bool(coefficients.slope[0][seen].any())
+            if not by_photo and coefficients.offset[seen].max() < 0.5 / 255:
                 continue
             across, down = size[0] / width, size[1] / height
             place = (round(left * across), round(top * down), round(right * across), round(bottom * down))
             target = result[place[1] : place[3], place[0] : place[2]]
-            if not by_photo and lines.offset[seen].min() >= 1 - 0.5 / 255:
+            if not by_photo and coefficients.offset[seen].min() >= 1 - 0.5 / 255:
                 target[...] = 255
             else:
-                target[...] = _bytes(planes.by_photo(place) if by_photo else planes.plain(place))
+                target[...] = _to_uint8(planes.guided_alpha(place) if by_photo else planes.interpolated_alpha(place))
     return result
 
 
-class Planes:
+class AlphaRenderer:
     """The lines and the photo, as Pillow stretches them to `size`, part by part."""
 
-    def __init__(self, lines: Lines, guide: Image.Image, size: tuple[int, int]) -> None:
-        self._offset, self._least, self._most = map(Image.fromarray, (lines.offset, lines.least, lines.most))
-        self._slopes = [Image.fromarray(plane) for plane in lines.slope]
+    def __init__(self, coefficients: LinearCoefficients, guide: Image.Image, size: tuple[int, int]) -> None:
+        self._offset, self._minimum, self._maximum = map(
+            Image.fromarray, (coefficients.offset, coefficients.minimum, coefficients.maximum)
+        )
+        self._slopes = [Image.fromarray(plane) for plane in coefficients.slope]
         self._guide, self._size = guide, size
 
-    def plain(self, place: Box) -> Values:
+    def interpolated_alpha(self, region: Box) -> FloatArray:
         """Alpha in this box, where the photo has no say."""
-        return _part(self._offset, place, self._size)
+        return _resize_region(self._offset, region, self._size)
 
-    def by_photo(self, place: Box) -> Values:
+    def guided_alpha(self, region: Box) -> FloatArray:
         """Alpha in this box by the photo's colours."""
-        values = self.plain(place).copy()
-        colours = _part(self._guide, place, self._size)
+        values = self.interpolated_alpha(region).copy()
+        colours = _resize_region(self._guide, region, self._size)
         for channel, slope in enumerate(self._slopes):
-            values += _part(slope, place, self._size) * (colours[..., channel] * np.float32(1 / 255))
-        least, most = (_part(small, place, self._size) for small in (self._least, self._most))
+            values += _resize_region(slope, region, self._size) * (colours[..., channel] * np.float32(1 / 255))
+        least, most = (_resize_region(small, region, self._size) for small in (self._minimum, self._maximum))
         return np.clip(values, least, most, out=values)
 
 
-def _part(small: Image.Image, place: Box, size: tuple[int, int]) -> Values:
+def _resize_region(small: Image.Image, region: Box, size: tuple[int, int]) -> FloatArray:
     """What is in the box `place` of a small picture stretched bilinearly to `size`, without seams: float32."""
     across, down = small.width / size[0], small.height / size[1]
-    box = (place[0] * across, place[1] * down, min(place[2] * across, small.width), min(place[3] * down, small.height))
-    wanted = (place[2] - place[0], place[3] - place[1])
+    box = (
+        region[0] * across,
+        region[1] * down,
+        min(region[2] * across, small.width),
+        min(region[3] * down, small.height),
+    )
+    wanted = (region[2] - region[0], region[3] - region[1])
     return np.asarray(small.resize(wanted, Image.Resampling.BILINEAR, box=box), np.float32)
 
 
-def foreground(rgb: Image.Image, alpha: NDArray[np.uint8]) -> Image.Image:
+def estimate_foreground(rgb: Image.Image, alpha: NDArray[np.uint8]) -> Image.Image:
     """The photo `rgb` without its background's colour in the pixels of its outline, those of alpha (H, W) in 3..252.
 
     All other pixels stay what they are; without an outline, it is `rgb` itself. For straight alpha. Blur fusion
     (Forte, "Approximate fast foreground colour estimation", ICIP 2021): the two colours F^ and B^ are smooth, so they
     are made small; the last step, which gives the detail back, is at full size.
     """
-    pieces = list(_outline(alpha))
+    pieces = list(_outline_tiles(alpha))
     if not pieces:
         return rgb
     front, back = _smooth_colours(rgb, alpha)
     result = rgb.copy()
     for piece in pieces:
         part = alpha[piece[1] : piece[3], piece[0] : piece[2]]
-        result.paste(_cleared(rgb, part, piece, front, back), piece[:2])
+        result.paste(_recover_foreground(rgb, part, piece, front, back), piece[:2])
     return result
 
 
-def _outline(alpha: NDArray[np.uint8]) -> Iterator[Box]:
+def _outline_tiles(alpha: NDArray[np.uint8]) -> Iterator[Box]:
     """The tiles with pixels of the outline."""
     height, width = alpha.shape
-    starts = np.arange(0, width, _PIECE)
-    for top in range(0, height, _PIECE):
-        band = alpha[top : top + _PIECE]
-        soft = _between(band).any(axis=0)
+    starts = np.arange(0, width, _COLOUR_TILE_SIDE)
+    for top in range(0, height, _COLOUR_TILE_SIDE):
+        band = alpha[top : top + _COLOUR_TILE_SIDE]
+        soft = _partial_alpha_mask(band).any(axis=0)
         for left in starts[np.logical_or.reduceat(soft, starts)].tolist():
-            yield left, top, min(left + _PIECE, width), top + len(band)
+            yield left, top, min(left + _COLOUR_TILE_SIDE, width), top + len(band)
 
 
-def _between(alpha: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def _partial_alpha_mask(alpha: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Where it is neither (nearly) 0 nor (nearly) 255; 0 - 3 is 253."""
-    seen: NDArray[np.bool_] = (alpha - np.uint8(_SEEN)) <= 255 - 2 * _SEEN
+    seen: NDArray[np.bool_] = (alpha - np.uint8(_VISIBLE_MARGIN)) <= 255 - 2 * _VISIBLE_MARGIN
     return seen
 
 
 def _smooth_colours(rgb: Image.Image, alpha: NDArray[np.uint8]) -> tuple[Image.Image, Image.Image]:
     """F^ and B^, small: two blurs, the near one of what the far one made of the picture."""
-    share = min(1.0, _SMALL / max(rgb.size))
+    share = min(1.0, _BLUR_LONGER_SIDE / max(rgb.size))
     size = (max(1, round(rgb.width * share)), max(1, round(rgb.height * share)))
     small = rgb.resize(size, Image.Resampling.BOX, reducing_gap=1.0)
     i = np.ascontiguousarray(np.asarray(small, np.float32).transpose(2, 0, 1))
     a = np.asarray(Image.fromarray(alpha).resize(size, Image.Resampling.BOX, reducing_gap=1.0), np.float32)
     a = a * np.float32(1 / 255)
-    front, back = _fused(i, i, i, a, _FAR)
+    front, back = _fuse_blurred(i, i, i, a, _FAR_RADIUS)
     detail = i - a * front - (1 - a) * back
-    front, back = _fused(i, np.clip(front + a * detail, 0, 255), back, a, _NEAR)
+    front, back = _fuse_blurred(i, np.clip(front + a * detail, 0, 255), back, a, _NEAR_RADIUS)
     made = [np.clip(values + 0.5, 0, 255).astype(np.uint8).transpose(1, 2, 0) for values in (front, back)]
     return Image.fromarray(np.ascontiguousarray(made[0])), Image.fromarray(np.ascontiguousarray(made[1]))
 
 
-def _fused(i: Values, front: Values, back: Values, a: Values, radius: int) -> tuple[Values, Values]:
+def _fuse_blurred(
+    i: FloatArray, smooth_foreground: FloatArray, smooth_background: FloatArray, a: FloatArray, radius: int
+) -> tuple[FloatArray, FloatArray]:
     """blur(w F) / blur(w) for w = a^2, and the same of B for w = (1 - a)^2; where that vanishes, the picture's own
     colour. The paper has no squares: with them, mixed pixels count for less, and the colours are 5 to 10 % nearer.
     """
-    little = np.float32(_LITTLE)
+    little = np.float32(_BLUR_EPSILON)
     shares = np.stack([a, 1 - a])
     shares *= shares
-    blurred = _blurred(np.concatenate([front * shares[0], back * shares[1], shares]), radius)
+    blurred = _box_blur(np.concatenate([smooth_foreground * shares[0], smooth_background * shares[1], shares]), radius)
     weights = np.maximum(blurred[6:], 0) + little
     return (blurred[:3] + little * i) / weights[0], (blurred[3:6] + little * i) / weights[1]
 
 
-def _blurred(planes: Values, radius: int) -> Values:
+def _box_blur(planes: FloatArray, radius: int) -> FloatArray:
     """The mean of each window of (2 r + 1)^2 in the last two axes; at the frame, the last pixel is repeated."""
     size = 2 * radius + 1
     for axis in (1, 2):
@@ -307,13 +322,19 @@ def _blurred(planes: Values, radius: int) -> Values:
     return planes
 
 
-def _cleared(
-    rgb: Image.Image, alpha: NDArray[np.uint8], piece: Box, front: Image.Image, back: Image.Image
+def _recover_foreground(
+    rgb: Image.Image,
+    alpha: NDArray[np.uint8],
+    tile: Box,
+    smooth_foreground: Image.Image,
+    smooth_background: Image.Image,
 ) -> Image.Image:
     """F = F^ + a (I - a F^ - (1 - a) B^) of one tile, and I outside the outline."""
-    width, height = piece[2] - piece[0], piece[3] - piece[1]
-    f, b = (_part(small, piece, rgb.size).reshape(height, -1) for small in (front, back))
-    pixels = np.asarray(rgb.crop(piece)).reshape(height, -1)
+    width, height = tile[2] - tile[0], tile[3] - tile[1]
+    f, b = (
+        _resize_region(small, tile, rgb.size).reshape(height, -1) for small in (smooth_foreground, smooth_background)
+    )
+    pixels = np.asarray(rgb.crop(tile)).reshape(height, -1)
     thrice = np.repeat(alpha, 3, axis=1)  # rows of r g b r g b ...: numpy is slow on axes of three
     a = thrice * np.float32(1 / 255)
     mixed = b + a * (f - b)
@@ -322,4 +343,4 @@ def _cleared(
     f += mixed
     f += np.float32(0.5)
     np.clip(f, 0, 255, out=f)
-    return Image.fromarray(np.where(_between(thrice), f.astype(np.uint8), pixels).reshape(height, width, 3))
+    return Image.fromarray(np.where(_partial_alpha_mask(thrice), f.astype(np.uint8), pixels).reshape(height, width, 3))

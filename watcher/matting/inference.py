@@ -17,7 +17,7 @@ from watcher.matting import providers
 from watcher.matting.models import Model
 from watcher.matting.modes import Mode, View
 
-Values = NDArray[np.float32]
+FloatArray = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Network:
     """A loaded model: the onnxruntime session, the names of its input and of the output that counts, and its row."""
 
     session: Any
-    input: str
-    output: str
+    input_name: str
+    output_name: str
     dtype: type[np.floating[Any]]
     model: Model
 
@@ -39,7 +39,9 @@ class Ensemble:
     networks: Mapping[str, Network]
 
 
-def load(data: Mapping[str, bytes], mode: Mode, threads: int, on: providers.Found | None = None) -> Ensemble:
+def load_ensemble(
+    data: Mapping[str, bytes], mode: Mode, threads: int, provider: providers.AvailableProvider | None = None
+) -> Ensemble:
     """The mode's networks from the bytes of its models by name, on the processor with `threads` threads, or on `on`.
 
     Raises ModelError.
@@ -47,20 +49,24 @@ def load(data: Mapping[str, bytes], mode: Mode, threads: int, on: providers.Foun
     networks = {}
     for model in mode.models:
         sides = {view.side for view in mode.views if view.model == model}
-        fixed = sides.pop() if on is not None and len(sides) == 1 else None
-        networks[model.name] = network(data[model.name], model, threads, on, fixed)
+        fixed = sides.pop() if provider is not None and len(sides) == 1 else None
+        networks[model.name] = load_network(data[model.name], model, threads, provider, fixed)
     return Ensemble(mode, networks)
 
 
-def network(
-    data: bytes, model: Model, threads: int, on: providers.Found | None = None, side: int | None = None
+def load_network(
+    data: bytes,
+    model: Model,
+    threads: int,
+    provider: providers.AvailableProvider | None = None,
+    side: int | None = None,
 ) -> Network:
     """One network from its model's bytes. Raises ModelError.
 
     Ours take any side, and are not told which: each side would be a session of its own, and take 0.1 GB more. Only
     accelerators are told (`side`): some compile for one size, or take no other.
     """
-    _share_memory()
+    _register_shared_arena()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.enable_mem_pattern = (
@@ -73,7 +79,7 @@ def network(
         options.add_free_dimension_override_by_name("height", side)  # our models'; others have no such names
         options.add_free_dimension_override_by_name("width", side)
     try:
-        session = providers.session(data, options, on)
+        session = providers.create_session(data, options, provider)
     except providers.ProviderError:
         raise
     except Exception as error:  # onnxruntime's errors have no other base in common
@@ -86,7 +92,7 @@ def network(
 
 
 @functools.cache
-def _share_memory() -> None:
+def _register_shared_arena() -> None:
     """One arena for all networks of the process: they work one after the other. Chunks as large as asked for."""
     place = onnxruntime.OrtMemoryInfo(
         "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
@@ -105,7 +111,7 @@ def first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
-def network_input(rgb: Image.Image, view: View) -> Values:
+def network_input(rgb: Image.Image, view: View) -> FloatArray:
     """The picture as a view sees it, squashed, bilinear: (1, 3, side, side) float32, (x / 255 - mean) / std."""
     model = view.model
     small = np.asarray(rgb.resize((view.side, view.side), Image.Resampling.BILINEAR))
@@ -119,35 +125,35 @@ def network_input(rgb: Image.Image, view: View) -> Values:
     return planes
 
 
-def look(ensemble: Ensemble, inputs: Sequence[Values]) -> list[Values]:
+def infer_views(ensemble: Ensemble, inputs: Sequence[FloatArray]) -> list[FloatArray]:
     """The answer of each view to its input: (side, side) float32 in 0..1 as the picture lies. Raises ModelError."""
     answers = []
     for view, values in zip(ensemble.mode.views, inputs, strict=True):
-        answer = alpha(ensemble.networks[view.model.name], values)
+        answer = infer_alpha(ensemble.networks[view.model.name], values)
         answers.append(answer[:, ::-1] if view.mirrored else answer)
     return answers
 
 
-def alpha(network: Network, values: Values) -> Values:
+def infer_alpha(network: Network, values: FloatArray) -> FloatArray:
     """The network's answer: (side, side) float32 in 0..1, not stretched, so that little stays little.
 
     Raises ModelError where it is no mask: another shape, or values that are no numbers.
     """
     model, side = network.model, values.shape[-1]
-    inputs = {network.input: values.astype(network.dtype, copy=False)}
-    answer = np.asarray(network.session.run([network.output], inputs)[0])
+    inputs = {network.input_name: values.astype(network.dtype, copy=False)}
+    answer = np.asarray(network.session.run([network.output_name], inputs)[0])
     if answer.size != side**2 or answer.shape[-2:] != (side, side):
         raise ModelError(f"The model {model.name} answers {answer.shape}, which is no mask of side {side}.")
-    mask: Values = answer.reshape(side, side).astype(np.float32, copy=False)
-    if model.logits:
+    mask: FloatArray = answer.reshape(side, side).astype(np.float32, copy=False)
+    if model.outputs_logits:
         mask = _sigmoid(mask)
     if not np.isfinite(mask).all():
         raise ModelError(f"The model {model.name} answers values that are no numbers.")
     return mask
 
 
-def _sigmoid(values: Values) -> Values:
+def _sigmoid(values: FloatArray) -> FloatArray:
     """1 / (1 + exp(-x)), which is 0 also where exp is infinite."""
     with np.errstate(over="ignore"):
-        result: Values = np.reciprocal(1 + np.exp(-values))
+        result: FloatArray = np.reciprocal(1 + np.exp(-values))
     return result

@@ -18,12 +18,12 @@ def check(mode: Mode | Model, free: int | None = None) -> None:
         return
     smaller = f", or use what needs less: nobg models use {FAST.name}" if mode.memory > FAST.memory else ""
     raise ModelError(
-        f"The model {mode.name} needs about {gigabytes(mode.memory)} of memory, and {gigabytes(free)} are free. "
+        f"The model {mode.name} needs about {format_gigabytes(mode.memory)} of memory, and {format_gigabytes(free)} are free. "
         f"Close other programs{smaller}"
     )
 
 
-def gigabytes(count: int) -> str:
+def format_gigabytes(count: int) -> str:
     """Bytes as people say them: 5.8 GB."""
     return f"{count / 1e9:.1f} GB"
 
@@ -37,20 +37,20 @@ def available(root: Path = Path("/")) -> int | None:
         import psutil  # on Linux it takes a worker's start 20 ms longer, and does not know of containers
 
         return int(psutil.virtual_memory().available)
-    found = [_of_machine(root), *_of_groups(root)]
+    found = [_machine_available(root), *_cgroups_available(root)]
     return min((free for free in found if free is not None), default=None)
 
 
-def _of_machine(root: Path) -> int | None:
+def _machine_available(root: Path) -> int | None:
     """MemAvailable in proc(5): what is free, and what the kernel would give back."""
-    found = re.search(r"^MemAvailable:\s+(\d+) kB", _text(root / "proc/meminfo"), re.MULTILINE)
+    found = re.search(r"^MemAvailable:\s+(\d+) kB", _read_text(root / "proc/meminfo"), re.MULTILINE)
     return int(found[1]) * 1024 if found else None
 
 
-def _of_groups(root: Path) -> list[int | None]:
+def _cgroups_available(root: Path) -> list[int | None]:
     """What is left in each control group that holds us: ours and those above it, versions 2 and 1 (cgroups(7))."""
     left = []
-    for line in _text(root / "proc/self/cgroup").splitlines():
+    for line in _read_text(root / "proc/self/cgroup").splitlines():
         _number, controllers, path = line.split(":", 2)
         if controllers == "":
             top, names = root / "sys/fs/cgroup", ("memory.max", "memory.current", "inactive_file")
@@ -61,20 +61,22 @@ def _of_groups(root: Path) -> list[int | None]:
             continue
         # In a container the path is often the host's and not there; then the top is the container's own group.
         ours = top / path.lstrip("/")
-        left += [_left_in(group, *names) for group in (ours, *ours.parents) if group == top or top in group.parents]
+        left += [
+            _cgroup_available(group, *names) for group in (ours, *ours.parents) if group == top or top in group.parents
+        ]
     return left
 
 
-def _left_in(group: Path, limit: str, usage: str, reclaimable: str) -> int | None:
+def _cgroup_available(group: Path, limit: str, usage: str, reclaimable: str) -> int | None:
     """The limit less what is used, files that nobody has open not counted; None where there is no limit."""
-    most, used = _text(group / limit).strip(), _text(group / usage).strip()
+    most, used = _read_text(group / limit).strip(), _read_text(group / usage).strip()
     if not most.isdecimal() or not used.isdecimal():
         return None
-    cache = re.search(rf"^{reclaimable} (\d+)$", _text(group / "memory.stat"), re.MULTILINE)
+    cache = re.search(rf"^{reclaimable} (\d+)$", _read_text(group / "memory.stat"), re.MULTILINE)
     return max(0, int(most) - int(used) + (int(cache[1]) if cache else 0))
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         return path.read_text()
     except OSError:

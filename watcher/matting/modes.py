@@ -35,13 +35,13 @@ class Mode:
         """The models it needs, each once."""
         return tuple(dict.fromkeys(view.model for view in self.views))
 
-    def read(self) -> dict[str, bytes]:
+    def read_models(self) -> dict[str, bytes]:
         """The bytes of its models by their names, known to be the right ones. Raises ModelError."""
         return {model.name: models.read(model) for model in self.models}
 
 
-_ISNET = models.in_catalogue("isnet-int8")
-_U2NET = models.in_catalogue("u2net-int8")
+_ISNET = models.find_in_catalogue("isnet-int8")
+_U2NET = models.find_in_catalogue("u2net-int8")
 _MB = 1_000_000
 
 # Each is a point on the curve of quality against work in docs/modes.png, which `benchmarks/quality.py` draws.
@@ -71,9 +71,9 @@ def find(name: str | None) -> Mode:
     """The mode called `name` (None: the usual one), or the model of that name alone. Raises ModelError."""
     if name is None:
         return DEFAULT
-    return next((mode for mode in MODES if mode.name == name), None) or alone(models.find(name))
+    return next((mode for mode in MODES if mode.name == name), None) or single_model_mode(models.find(name))
 
 
-def alone(model: Model) -> Mode:
+def single_model_mode(model: Model) -> Mode:
     """The mode that is one model, at its own size."""
     return Mode(name=model.name, views=(View(model, model.side),), memory=model.memory, good_for=model.good_for)

@@ -17,9 +17,11 @@ from typing import Any
 from watcher import paths
 
 AUTO, CPU = "auto", "cpu"
-PROCESSOR = "CPUExecutionProvider"
-FILE = "providers.json"
-_WEEK = 7 * 86400.0  # seconds until what has failed is tried again: drivers and libraries are installed and updated
+CPU_EXECUTION_PROVIDER = "CPUExecutionProvider"
+TRIALS_FILE = "providers.json"
+_RETRY_AFTER_SECONDS = (
+    7 * 86400.0
+)  # seconds until what has failed is tried again: drivers and libraries are installed and updated
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,10 @@ class Provider:
     """
 
     name: str
-    onnx: str
+    execution_provider: str
     options: Mapping[str, str] = field(default_factory=dict)
-    plug_in: str | None = None
-    kinds: tuple[str, ...] = ("GPU", "NPU")
+    plugin_module: str | None = None
+    device_kinds: tuple[str, ...] = ("GPU", "NPU")
 
 
 PROVIDERS: tuple[Provider, ...] = (
@@ -44,7 +46,7 @@ PROVIDERS: tuple[Provider, ...] = (
         "CoreMLExecutionProvider",
         {"ModelFormat": "MLProgram", "MLComputeUnits": "ALL", "RequireStaticInputShapes": "1"},
     ),
-    Provider("openvino", "OpenVINOExecutionProvider", plug_in="onnxruntime_ep_openvino"),
+    Provider("openvino", "OpenVINOExecutionProvider", plugin_module="onnxruntime_ep_openvino"),
     Provider("qnn", "QNNExecutionProvider", {"backend_type": "htp"}, "onnxruntime_qnn", ("NPU",)),
 )
 """In the order in which they are tried. A new one is a row here."""
@@ -56,43 +58,47 @@ class ProviderError(Exception):
 
 
 @dataclass(frozen=True)
-class Found:
+class AvailableProvider:
     """A provider that is here; `devices`: onnxruntime's, of a plug-in."""
 
     provider: Provider
     devices: tuple[Any, ...] = ()
 
 
-def available(wanted: str) -> Iterator[Found]:
+def find_available(requested: str) -> Iterator[AvailableProvider]:
     """The accelerators that are here, of those that are wanted: `auto`, `cpu` (none), or the name of one."""
-    if wanted == CPU:
+    if requested == CPU:
         return
     for provider in PROVIDERS:
-        if wanted in (AUTO, provider.name) and (found := _find(provider)) is not None:
+        if requested in (AUTO, provider.name) and (found := _find(provider)) is not None:
             yield found
 
 
-def _find(provider: Provider) -> Found | None:
+def _find(provider: Provider) -> AvailableProvider | None:
     import importlib.util
 
     import onnxruntime
 
-    if provider.plug_in is None:
-        return Found(provider) if provider.onnx in onnxruntime.get_available_providers() else None
-    if importlib.util.find_spec(provider.plug_in) is None:
+    if provider.plugin_module is None:
+        return (
+            AvailableProvider(provider)
+            if provider.execution_provider in onnxruntime.get_available_providers()
+            else None
+        )
+    if importlib.util.find_spec(provider.plugin_module) is None:
         return None
     with contextlib.suppress(Exception):  # made for another onnxruntime, or half installed: it is as good as not there
-        library = importlib.import_module(provider.plug_in).get_library_path()
-        onnxruntime.register_execution_provider_library(provider.onnx, library)
-    there = [device for device in onnxruntime.get_ep_devices() if device.ep_name == provider.onnx]
-    for kind in provider.kinds:  # a plug-in offers the plain processor, too, which is no accelerator
+        library = importlib.import_module(provider.plugin_module).get_library_path()
+        onnxruntime.register_execution_provider_library(provider.execution_provider, library)
+    there = [device for device in onnxruntime.get_ep_devices() if device.ep_name == provider.execution_provider]
+    for kind in provider.device_kinds:  # a plug-in offers the plain processor, too, which is no accelerator
         devices = [device for device in there if device.device.type.name == kind]
         if devices:
-            return Found(provider, (devices[0],))
+            return AvailableProvider(provider, (devices[0],))
     return None
 
 
-def session(data: bytes, options: Any, found: Found | None = None) -> Any:
+def create_session(data: bytes, options: Any, found: AvailableProvider | None = None) -> Any:
     """A session of onnxruntime's from the model's bytes, on the processor or on what was found.
 
     Raises ProviderError where onnxruntime would quietly compute on the processor, and onnxruntime's own errors.
@@ -100,7 +106,7 @@ def session(data: bytes, options: Any, found: Found | None = None) -> Any:
     import onnxruntime
 
     if found is None:
-        return onnxruntime.InferenceSession(data, options, providers=[PROCESSOR])
+        return onnxruntime.InferenceSession(data, options, providers=[CPU_EXECUTION_PROVIDER])
     provider = found.provider
     if found.devices:
         options.add_provider_for_devices(list(found.devices), dict(provider.options))
@@ -108,46 +114,53 @@ def session(data: bytes, options: Any, found: Found | None = None) -> Any:
     else:
         if provider.name == "cuda":
             onnxruntime.preload_dlls()  # those of NVIDIA's own Python packages, which no search path names
-        wanted = [(provider.onnx, dict(provider.options)), PROCESSOR]
+        wanted = [(provider.execution_provider, dict(provider.options)), CPU_EXECUTION_PROVIDER]
         made = onnxruntime.InferenceSession(data, options, providers=wanted, enable_fallback=0)
-    if provider.onnx not in made.get_providers():
+    if provider.execution_provider not in made.get_providers():
         raise ProviderError("it does not start: its driver or libraries are missing, or there is no such device")
     return made
 
 
-_PATHS = ("LD_LIBRARY_PATH", "CUDA_PATH")  # where drivers' libraries are looked for; the worker has no others
+_LIBRARY_PATH_VARIABLES = (
+    "LD_LIBRARY_PATH",
+    "CUDA_PATH",
+)  # where drivers' libraries are looked for; the worker has no others
 
 
-def environment(wanted: str, tried: Mapping[str, str]) -> dict[str, str]:
+def environment(requested: str, tried: Mapping[str, str]) -> dict[str, str]:
     """How a worker is told what is wanted and known; the processor alone needs nothing of it."""
-    if wanted == CPU:
+    if requested == CPU:
         return {}
-    told = {"NOBG_PROVIDER": wanted, "NOBG_TRIED": json.dumps(tried)}
-    return told | {name: os.environ[name] for name in _PATHS if name in os.environ}
+    told = {"NOBG_PROVIDER": requested, "NOBG_TRIED": json.dumps(tried)}
+    return told | {name: os.environ[name] for name in _LIBRARY_PATH_VARIABLES if name in os.environ}
 
 
-def told() -> tuple[str, dict[str, str]]:
+def read_environment() -> tuple[str, dict[str, str]]:
     """In the worker: what `environment` says."""
     return os.environ.get("NOBG_PROVIDER", CPU), json.loads(os.environ.get("NOBG_TRIED", "{}"))
 
 
 def recall(now: float) -> dict[str, str]:
     """What is known: what was tried -> what was against it (empty: nothing). `now`: seconds since 1970."""
-    return {key: why for key, (why, _since) in _entries(now).items()}
+    return {key: why for key, (why, _since) in _load_trials(now).items()}
 
 
-def _entries(now: float) -> dict[str, tuple[str, float]]:
+def _load_trials(now: float) -> dict[str, tuple[str, float]]:
     """The same with the time at which it was learnt."""
     try:
-        entries = json.loads((paths.state_dir() / FILE).read_text("utf-8")).items()
-        return {key: (str(why), since) for key, (why, since) in entries if not why or 0 <= now - since < _WEEK}
+        entries = json.loads((paths.state_dir() / TRIALS_FILE).read_text("utf-8")).items()
+        return {
+            key: (str(why), since)
+            for key, (why, since) in entries
+            if not why or 0 <= now - since < _RETRY_AFTER_SECONDS
+        }
     except (OSError, ValueError, AttributeError, TypeError):
         return {}  # not there, or damaged: it is tried again
 
 
 def remember(tried: Mapping[str, str], now: float) -> None:
     """Add to what is known. A loss costs no more than another trial, so a place that is full is nobody's trouble."""
-    known = _entries(now)
+    known = _load_trials(now)
     new = {key: (why, now) for key, why in tried.items() if key not in known or known[key][0] != why}
     if not new:
         return
@@ -157,10 +170,10 @@ def remember(tried: Mapping[str, str], now: float) -> None:
         descriptor, name = tempfile.mkstemp(dir=paths.state_dir(), prefix=".providers-")
         with open(descriptor, "w", encoding="utf-8") as file:
             json.dump(known | new, file)
-        os.replace(name, paths.state_dir() / FILE)
+        os.replace(name, paths.state_dir() / TRIALS_FILE)
 
 
 def forget() -> None:
     """Whatever is wanted next is tried anew."""
     with contextlib.suppress(OSError):
-        (paths.state_dir() / FILE).unlink(missing_ok=True)
+        (paths.state_dir() / TRIALS_FILE).unlink(missing_ok=True)

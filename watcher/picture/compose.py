@@ -19,10 +19,12 @@ Box = tuple[int, int, int, int]
 Pixels = NDArray[np.uint8]
 """(H, W, 4) straight RGBA, (H, W, 3) RGB or (H, W, 1) grey."""
 
-_SEEN = 26  # of 255: what is fainter than a tenth does not make the subject larger
-_BLUR = 0.02  # standard deviation of a shadow, and how far it lies below, in parts of the subject's longer side
-_REACH = 2.5  # standard deviations after which nothing is seen of a shadow
-_BAND = 256  # rows worked on at a time
+_MIN_SUBJECT_ALPHA = 26  # of 255: what is fainter than a tenth does not make the subject larger
+_SHADOW_BLUR_FRACTION = (
+    0.02  # standard deviation of a shadow, and how far it lies below, in parts of the subject's longer side
+)
+_SHADOW_EXTENT_SIGMAS = 2.5  # standard deviations after which nothing is seen of a shadow
+_BAND_ROWS = 256  # rows worked on at a time
 
 
 @dataclass(frozen=True)
@@ -41,28 +43,28 @@ class Layout:
         """Output pixels per picture pixel."""
         return (self.target[2] - self.target[0]) / (self.source[2] - self.source[0])
 
-    def at(self, place: int, axis: int) -> int:
+    def to_output(self, coordinate: int, axis: int) -> int:
         """Where on the output a place in the picture is; axis 0: across, 1: down, which are rounded on their own."""
         start, end = self.source[axis], self.source[axis + 2]
         onto, length = self.target[axis], self.target[axis + 2] - self.target[axis]
-        return onto + round((place - start) * length / (end - start))
+        return onto + round((coordinate - start) * length / (end - start))
 
 
 def subject_box(alpha: NDArray[np.uint8]) -> Box | None:
     """The box around all that can be seen well, of alpha (H, W) in 0..255; None if there is nothing."""
-    seen = alpha >= _SEEN
+    seen = alpha >= _MIN_SUBJECT_ALPHA
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     if not len(rows):
         return None
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
-def seen_share(alpha: NDArray[np.uint8]) -> float:
+def visible_fraction(alpha: NDArray[np.uint8]) -> float:
     """The share, 0..1, of the picture that is seen more than not: alpha (H, W) of at least 128."""
     return float(np.count_nonzero(alpha >= 128) / alpha.size)
 
 
-def around(first: Box | None, second: Box | None) -> Box | None:
+def union_box(first: Box | None, second: Box | None) -> Box | None:
     """The box around both."""
     if first is None or second is None:
         return first or second
@@ -74,15 +76,15 @@ def around(first: Box | None, second: Box | None) -> Box | None:
     )
 
 
-def layout(width: int, height: int, subject: Box | None, recipe: Recipe) -> Layout:
+def compute_layout(width: int, height: int, subject: Box | None, recipe: Recipe) -> Layout:
     """Where a picture of `width` x `height` with its subject in that box goes. None: no subject, nothing to crop to."""
     source = (0, 0, width, height)
     if recipe.crop is not None and subject is not None:
-        source = _grown(subject, recipe)
+        source = _crop_box(subject, recipe)
     wide, high = source[2] - source[0], source[3] - source[1]
     size, scale, pad = (wide, high), 1.0, 0.0
     if recipe.canvas is not None:
-        size, scale, pad = _on_canvas(wide, high, recipe.canvas, recipe)
+        size, scale, pad = _fit_canvas(wide, high, recipe.canvas, recipe)
     if recipe.longest_side is not None and max(size) > recipe.longest_side:
         smaller = recipe.longest_side / max(size)
         size, scale, pad = (
@@ -90,32 +92,32 @@ def layout(width: int, height: int, subject: Box | None, recipe: Recipe) -> Layo
             scale * smaller,
             pad * smaller,
         )
-    row, column = _placement(recipe.placement)
-    left, right = _along(size[0], min(size[0], _at_least_1(wide * scale)), pad, column)
-    top, bottom = _along(size[1], min(size[1], _at_least_1(high * scale)), pad, row)
+    row, column = _parse_placement(recipe.placement)
+    left, right = _align_along_axis(size[0], min(size[0], _at_least_1(wide * scale)), pad, column)
+    top, bottom = _align_along_axis(size[1], min(size[1], _at_least_1(high * scale)), pad, row)
     return Layout(*size, source, (left, top, right, bottom))
 
 
-def _grown(box: Box, recipe: Recipe) -> Box:
+def _crop_box(box: Box, recipe: Recipe) -> Box:
     """The subject with its margin and, below and beside it, room for its shadow."""
     assert recipe.crop is not None
     longer = max(box[2] - box[0], box[3] - box[1])
-    margin = recipe.crop.of(longer)
-    blur = _BLUR * longer if recipe.shadow else 0.0
-    side = round(margin + _REACH * blur)
+    margin = recipe.crop.to_pixels(longer)
+    blur = _SHADOW_BLUR_FRACTION * longer if recipe.shadow else 0.0
+    side = round(margin + _SHADOW_EXTENT_SIGMAS * blur)
     return box[0] - side, box[1] - side, box[2] + side, box[3] + side + round(blur)
 
 
-def _on_canvas(wide: int, high: int, canvas: Canvas, recipe: Recipe) -> tuple[tuple[int, int], float, float]:
+def _fit_canvas(wide: int, high: int, canvas: Canvas, recipe: Recipe) -> tuple[tuple[int, int], float, float]:
     """Size of the output, scale of the picture, and padding in output pixels."""
-    pad = recipe.padding.of(min(canvas.width, canvas.height))
-    if not canvas.ratio:
+    pad = recipe.padding.to_pixels(min(canvas.width, canvas.height))
+    if not canvas.is_ratio:
         return (
             (canvas.width, canvas.height),
             min((canvas.width - 2 * pad) / wide, (canvas.height - 2 * pad) / high),
             pad,
         )
-    if recipe.padding.percent:
+    if recipe.padding.is_percent:
         unit = max(wide / (canvas.width - 2 * pad), high / (canvas.height - 2 * pad))
         pad *= unit
     else:
@@ -124,17 +126,17 @@ def _on_canvas(wide: int, high: int, canvas: Canvas, recipe: Recipe) -> tuple[tu
     return (_at_least_1(canvas.width * unit), _at_least_1(canvas.height * unit)), 1.0, pad
 
 
-def _placement(name: str) -> tuple[int, int]:
+def _parse_placement(name: str) -> tuple[int, int]:
     """-1, 0 or 1 for the row and the column: at the start, in the middle, at the end."""
     parts = {"top": (-1, 0), "bottom": (1, 0), "left": (0, -1), "right": (0, 1), "center": (0, 0)}
     places = [parts[part] for part in name.split("-")]
     return sum(place[0] for place in places), sum(place[1] for place in places)
 
 
-def _along(size: int, length: int, pad: float, place: int) -> tuple[int, int]:
+def _align_along_axis(size: int, length: int, pad: float, alignment: int) -> tuple[int, int]:
     """Start and end of something so long on a side of `size`, with `pad` at either end if it fits."""
     free = size - length
-    start = {-1: min(round(pad), free), 0: free // 2, 1: max(free - round(pad), 0)}[place]
+    start = {-1: min(round(pad), free), 0: free // 2, 1: max(free - round(pad), 0)}[alignment]
     return start, start + length
 
 
@@ -143,40 +145,40 @@ def _at_least_1(length: float) -> int:
 
 
 def render(
-    picture: Picture, alpha: NDArray[np.uint8], plan: Layout, recipe: Recipe, behind: NDArray[np.uint8] | None
+    picture: Picture, alpha: NDArray[np.uint8], layout: Layout, recipe: Recipe, background: NDArray[np.uint8] | None
 ) -> Pixels:
     """The output's pixels, of `alpha` (H, W) in 0..255 at the picture's size; `behind`: from ground()."""
-    pixels = _placed(picture, alpha, plan)
+    pixels = _place_on_canvas(picture, alpha, layout)
     if recipe.mask:
         return np.ascontiguousarray(pixels[..., 3:])
-    shade = _shade(pixels[..., 3], recipe.shadow) if recipe.shadow else None
-    if behind is None:
-        return pixels if shade is None else _shaded(pixels, shade)
-    return _over(pixels, behind, shade)
+    shade = _render_shadow(pixels[..., 3], recipe.shadow) if recipe.shadow else None
+    if background is None:
+        return pixels if shade is None else _composite_over_shadow(pixels, shade)
+    return _composite_over_background(pixels, background, shade)
 
 
-def _placed(picture: Picture, alpha: NDArray[np.uint8], plan: Layout) -> Pixels:
+def _place_on_canvas(picture: Picture, alpha: NDArray[np.uint8], layout: Layout) -> Pixels:
     """The cut-out on its transparent canvas, RGBA."""
     width, height = picture.rgb.size
-    left, top, right, bottom = plan.source
+    left, top, right, bottom = layout.source
     inside = (max(left, 0), max(top, 0), min(right, width), min(bottom, height))
     if inside != (0, 0, width, height):
         own = None if picture.alpha is None else picture.alpha.crop(inside)
         picture = replace(picture, rgb=picture.rgb.crop(inside), alpha=own)
         alpha = alpha[inside[1] : inside[3], inside[0] : inside[2]]
     piece = cut_out(picture, alpha)
-    x, y = min(plan.at(inside[0], 0), plan.width - 1), min(plan.at(inside[1], 1), plan.height - 1)
-    size = (max(1, plan.at(inside[2], 0) - x), max(1, plan.at(inside[3], 1) - y))
+    x, y = min(layout.to_output(inside[0], 0), layout.width - 1), min(layout.to_output(inside[1], 1), layout.height - 1)
+    size = (max(1, layout.to_output(inside[2], 0) - x), max(1, layout.to_output(inside[3], 1) - y))
     if size != (piece.shape[1], piece.shape[0]):
-        piece = _resized(piece, size)
-    if size == (plan.width, plan.height):
+        piece = _resize(piece, size)
+    if size == (layout.width, layout.height):
         return piece
-    canvas = np.zeros((plan.height, plan.width, 4), np.uint8)
+    canvas = np.zeros((layout.height, layout.width, 4), np.uint8)
     canvas[y : y + size[1], x : x + size[0]] = piece
     return canvas
 
 
-def _resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+def _resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     """RGBA at another size. What is transparent lends no colour to its neighbours: colours are multiplied by alpha
     meanwhile. In float32, since the filter overshoots at edges, and clipping that would leave a bright line there.
     """
@@ -193,12 +195,12 @@ def _resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     return result
 
 
-def _shade(alpha: NDArray[np.uint8], darkness: int) -> NDArray[np.uint8]:
+def _render_shadow(alpha: NDArray[np.uint8], darkness: int) -> NDArray[np.uint8]:
     """How dark the shadow is, (H, W) in 0..255: the subject's shape, blurred, and a little below it."""
     box = subject_box(alpha)
     if box is None:
         return np.zeros_like(alpha)
-    blur = _BLUR * max(box[2] - box[0], box[3] - box[1])
+    blur = _SHADOW_BLUR_FRACTION * max(box[2] - box[0], box[3] - box[1])
     step = max(1, int(blur / 4))  # what is blurred so much can be worked on small
     small = Image.fromarray(alpha).reduce(step)
     small = small.transform(
@@ -209,50 +211,54 @@ def _shade(alpha: NDArray[np.uint8], darkness: int) -> NDArray[np.uint8]:
     return np.asarray(small.resize(alpha.shape[::-1], Image.Resampling.BILINEAR))
 
 
-def _shaded(pixels: Pixels, shade: NDArray[np.uint8]) -> Pixels:
+def _composite_over_shadow(pixels: Pixels, shadow: NDArray[np.uint8]) -> Pixels:
     """RGBA over a black shadow, RGBA (Porter and Duff, SIGGRAPH 1984: over)."""
     result = np.empty_like(pixels)
-    for top in range(0, len(pixels), _BAND):
-        band = pixels[top : top + _BAND].astype(np.uint32)
+    for top in range(0, len(pixels), _BAND_ROWS):
+        band = pixels[top : top + _BAND_ROWS].astype(np.uint32)
         alpha = band[..., 3]
-        below = (255 - alpha) * shade[top : top + _BAND]
+        below = (255 - alpha) * shadow[top : top + _BAND_ROWS]
         total = alpha * 255 + below  # in 255ths of 255ths
         band[..., :3] = (band[..., :3] * (alpha * 255)[..., None] + total[..., None] // 2) // np.maximum(total, 1)[
             ..., None
         ]
         band[..., 3] = (total + 127) // 255
-        result[top : top + _BAND] = band
+        result[top : top + _BAND_ROWS] = band
     return result
 
 
-def _over(pixels: Pixels, ground: NDArray[np.uint8], shade: NDArray[np.uint8] | None) -> Pixels:
+def _composite_over_background(
+    pixels: Pixels, background: NDArray[np.uint8], shadow: NDArray[np.uint8] | None
+) -> Pixels:
     """RGBA over an opaque ground, (H, W, 3) or (3,), which the shadow darkens: RGB."""
     result = np.empty((*pixels.shape[:2], 3), np.uint8)
-    for top in range(0, len(pixels), _BAND):
-        rows = slice(top, top + _BAND)
-        below = np.broadcast_to(ground if ground.ndim == 1 else ground[rows], result[rows].shape).astype(np.uint32)
-        if shade is not None:
-            below = (below * (255 - shade[rows, :, None].astype(np.uint32)) + 127) // 255
+    for top in range(0, len(pixels), _BAND_ROWS):
+        rows = slice(top, top + _BAND_ROWS)
+        below = np.broadcast_to(background if background.ndim == 1 else background[rows], result[rows].shape).astype(
+            np.uint32
+        )
+        if shadow is not None:
+            below = (below * (255 - shadow[rows, :, None].astype(np.uint32)) + 127) // 255
         alpha = pixels[rows, :, 3:].astype(np.uint32)
         result[rows] = (pixels[rows, :, :3] * alpha + below * (255 - alpha) + 127) // 255
     return result
 
 
-def ground(
+def render_background(
     recipe: Recipe, picture: Picture | None, icc: bytes | None, size: tuple[int, int]
 ) -> NDArray[np.uint8] | None:
     """What is behind the subject, in the RGB profile `icc` (None: sRGB): a colour, (3,), or the background `picture`
     at that size, (H, W, 3); None: nothing.
     """
     if picture is not None:
-        return _fitted(picture, recipe.fit, size, icc)
+        return _fit_background(picture, recipe.fit, size, icc)
     if recipe.background is None:
         return None
     assert isinstance(recipe.background, str)
-    return np.array(in_profile(Image.new("RGB", (1, 1), recipe.background), None, icc).getpixel((0, 0)), np.uint8)
+    return np.array(convert_profile(Image.new("RGB", (1, 1), recipe.background), None, icc).getpixel((0, 0)), np.uint8)
 
 
-def _fitted(picture: Picture, fit: str, size: tuple[int, int], icc: bytes | None) -> NDArray[np.uint8]:
+def _fit_background(picture: Picture, fit: str, size: tuple[int, int], icc: bytes | None) -> NDArray[np.uint8]:
     """The background picture at this size, (H, W, 3); what it leaves free, or shows through it, is white."""
     image = picture.rgb
     if picture.alpha is not None:
@@ -261,18 +267,18 @@ def _fitted(picture: Picture, fit: str, size: tuple[int, int], icc: bytes | None
         image = ImageOps.fit(image, size, Image.Resampling.LANCZOS)
     else:
         image = ImageOps.pad(image, size, Image.Resampling.LANCZOS, color="white")
-    return np.asarray(in_profile(image, picture.icc, icc))
+    return np.asarray(convert_profile(image, picture.icc, icc))
 
 
-def in_profile(image: Image.Image, before: bytes | None, after: bytes | None) -> Image.Image:
+def convert_profile(image: Image.Image, source_icc: bytes | None, target_icc: bytes | None) -> Image.Image:
     """RGB pixels of one profile (None: sRGB) in another, so that they look the same; as they are if one is damaged."""
-    if before == after:
+    if source_icc == target_icc:
         return image
     try:
         converted = ImageCms.profileToProfile(
             image,
-            _profile(before),
-            _profile(after),
+            _open_profile(source_icc),
+            _open_profile(target_icc),
             renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
             flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
         )
@@ -282,5 +288,5 @@ def in_profile(image: Image.Image, before: bytes | None, after: bytes | None) ->
 
 
 @lru_cache(maxsize=4)
-def _profile(icc: bytes | None) -> ImageCms.ImageCmsProfile:
+def _open_profile(icc: bytes | None) -> ImageCms.ImageCmsProfile:
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB") if icc is None else io.BytesIO(icc))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 _JXL_CONTAINER = b"\0\0\0\x0cJXL \r\n\x87\n"
 _JXL_CODESTREAM = b"\xff\x0a"
-_PNG = b"\x89PNG\r\n\x1a\n"
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def brands(data: bytes) -> set[bytes]:
@@ -28,7 +28,7 @@ def is_jxl(data: bytes) -> bool:
     return data.startswith((_JXL_CODESTREAM, _JXL_CONTAINER))
 
 
-def ends_early(data: bytes) -> bool:
+def is_truncated(data: bytes) -> bool:
     """Of a file that could not be read: is its end missing, as far as its kind can tell?"""
     if data[:4] == b"RIFF":
         return int.from_bytes(data[4:8], "little") + 8 > len(data)
@@ -40,7 +40,7 @@ def ends_early(data: bytes) -> bool:
         return b"\xff\xd9" not in data[-1024:]
     if data[:4] in (b"II*\0", b"MM\0*"):
         return int.from_bytes(data[4:8], "little" if data[:1] == b"I" else "big") + 2 > len(data)
-    return data.startswith(_PNG) and b"IEND" not in data[-1024:]
+    return data.startswith(_PNG_SIGNATURE) and b"IEND" not in data[-1024:]
 
 
 def _boxes_end(data: bytes) -> int:
@@ -54,14 +54,14 @@ def _boxes_end(data: bytes) -> int:
     return place
 
 
-def _box_size(data: bytes, place: int, end: int) -> tuple[int, int]:
+def _box_size(data: bytes, offset: int, end: int) -> tuple[int, int]:
     """The box's size, its header included, and that of its header; (0, 8): no box."""
-    if place + 8 > end:
+    if offset + 8 > end:
         return 0, 8
-    size = int.from_bytes(data[place : place + 4])
+    size = int.from_bytes(data[offset : offset + 4])
     if size == 1:
-        return int.from_bytes(data[place + 8 : place + 16]), 16
-    return (end - place, 8) if size == 0 else (size, 8)
+        return int.from_bytes(data[offset + 8 : offset + 16]), 16
+    return (end - offset, 8) if size == 0 else (size, 8)
 
 
 def boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[tuple[bytes, int, int]]:
@@ -75,7 +75,7 @@ def boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[tuple
         place += size
 
 
-def _inside(data: bytes, path: tuple[bytes, ...]) -> tuple[int, int]:
+def _find_box(data: bytes, path: tuple[bytes, ...]) -> tuple[int, int]:
     """Where the content of the first box of that path lies."""
     start, end = 0, len(data)
     for kind in path:
@@ -90,7 +90,7 @@ def _inside(data: bytes, path: tuple[bytes, ...]) -> tuple[int, int]:
 def nclx(data: bytes) -> tuple[int, int] | None:
     """Primaries and transfer (H.273) of an AVIF's or HEIF's primary item, if its `colr` property says them."""
     try:
-        properties = list(boxes(data, *_inside(data, (b"meta", b"iprp", b"ipco"))))
+        properties = list(boxes(data, *_find_box(data, (b"meta", b"iprp", b"ipco"))))
         primary = _primary_item(data)
         for index in _associations(data).get(primary, []):
             kind, start, end = properties[index - 1] if 0 < index <= len(properties) else (b"", 0, 0)
@@ -103,14 +103,14 @@ def nclx(data: bytes) -> tuple[int, int] | None:
 
 
 def _primary_item(data: bytes) -> int:
-    start, _ = _inside(data, (b"meta", b"pitm"))
+    start, _ = _find_box(data, (b"meta", b"pitm"))
     wide = data[start] > 0  # version
     return int.from_bytes(data[start + 4 : start + (8 if wide else 6)])
 
 
 def _associations(data: bytes) -> dict[int, list[int]]:
     """Item -> the numbers of its properties, counted from 1 (ISO/IEC 14496-12, 8.11.14)."""
-    start, end = _inside(data, (b"meta", b"iprp", b"ipma"))
+    start, end = _find_box(data, (b"meta", b"iprp", b"ipma"))
     item_bytes, index_bytes = (4 if data[start] else 2), (2 if data[start + 3] & 1 else 1)
     place, found = start + 8, {}
     while place < end:
@@ -125,7 +125,7 @@ def _associations(data: bytes) -> dict[int, list[int]]:
 
 def png_cicp(data: bytes) -> tuple[int, int] | None:
     """Primaries and transfer of a PNG's cICP chunk (11.3.2.6), which stands before the pixels."""
-    place = len(_PNG)
+    place = len(_PNG_SIGNATURE)
     while place + 12 <= len(data):
         size, kind = struct.unpack_from(">I4s", data, place)
         if kind == b"cICP" and size == 4:
@@ -136,7 +136,7 @@ def png_cicp(data: bytes) -> tuple[int, int] | None:
     return None
 
 
-def jpeg_depth(data: bytes) -> int:
+def jpeg_bits_per_sample(data: bytes) -> int:
     """Bits a sample of a JPEG, from its frame header (T.81, B.2.2); 0: there is none."""
     place = 2
     while place + 5 <= len(data) and data[place] == 0xFF:
@@ -153,18 +153,18 @@ class JxlHeader:
 
     width: int
     height: int
-    animated: bool
+    is_animated: bool
 
 
 def jxl_header(data: bytes) -> JxlHeader:
     """Read without decoding (ISO/IEC 18181-1, annex D: SizeHeader and the beginning of ImageMetadata)."""
-    bits = _Bits(_jxl_codestream(data)[2:])
-    width, height = _jxl_size(bits)
+    bits = _BitReader(_jxl_codestream(data)[2:])
+    width, height = _read_jxl_size(bits)
     orientation, animated = 1, False
     if not bits.read(1) and bits.read(1):  # not all default, and extra fields
         orientation = 1 + bits.read(3)
         if bits.read(1):  # the size it is meant to be shown at
-            _jxl_size(bits)
+            _read_jxl_size(bits)
         if not bits.read(1):  # no preview; with one, what follows is further on
             animated = bool(bits.read(1))
     return JxlHeader(*((height, width) if orientation > 4 else (width, height)), animated)
@@ -180,37 +180,37 @@ def jxl_box(data: bytes, kind: bytes) -> bytes | None:
 def _jxl_codestream(data: bytes) -> bytes:
     """The codestream's beginning: the file itself, the box jxlc, or the boxes jxlp, each after its number."""
     if data.startswith(_JXL_CODESTREAM):
-        return data[:_ENOUGH]
+        return data[:_MAX_HEADER_BYTES]
     found = b""
     for kind, start, end in boxes(data):
         skip = {b"jxlc": 0, b"jxlp": 4}.get(kind)
-        if skip is not None and len(found) < _ENOUGH:
-            found += data[start + skip : min(end, start + skip + _ENOUGH)]
+        if skip is not None and len(found) < _MAX_HEADER_BYTES:
+            found += data[start + skip : min(end, start + skip + _MAX_HEADER_BYTES)]
     if not found.startswith(_JXL_CODESTREAM):
         raise ValueError("no codestream")
     return found
 
 
-_ENOUGH = 64  # bytes: the fields read are much shorter
+_MAX_HEADER_BYTES = 64  # bytes: the fields read are much shorter
 
 
-class _Bits:
+class _BitReader:
     """Bits from the least significant on."""
 
     def __init__(self, data: bytes) -> None:
         self._value = int.from_bytes(data, "little")
-        self._left = 8 * len(data)
+        self._bits_left = 8 * len(data)
 
     def read(self, count: int) -> int:
-        self._left -= count
-        if self._left < 0:
+        self._bits_left -= count
+        if self._bits_left < 0:
             raise ValueError("the header is cut off")
         value = self._value & ((1 << count) - 1)
         self._value >>= count
         return value
 
 
-def _jxl_size(bits: _Bits) -> tuple[int, int]:
+def _read_jxl_size(bits: _BitReader) -> tuple[int, int]:
     small = bits.read(1)
 
     def length() -> int:

@@ -17,11 +17,11 @@ from watcher.picture import png
 from watcher.recipe import Recipe
 
 JPEG_QUALITY = 92
-LONGEST = {"webp": 16_383, "jpeg": 65_535}
+MAX_SIDE_PIXELS = {"webp": 16_383, "jpeg": 65_535}
 """The longest side that a format can have (libwebp's WEBP_MAX_DIMENSION; JPEG, ISO/IEC 10918-1, 16 bits)."""
 
-_EXIF_MARK = b"Exif\0\0"
-_PHOTO, _PLACE = 0x8769, 0x8825  # EXIF's own directories
+_EXIF_PREFIX = b"Exif\0\0"
+_EXIF_IFD, _GPS_IFD = 0x8769, 0x8825  # EXIF's own directories
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Extras:
     exif: bytes | None = None
     xmp: bytes | None = None
     durations: tuple[int, ...] = ()
-    loops: int = 0
+    loop_count: int = 0
 
 
 def encode(frames: Sequence[NDArray[np.uint8]], recipe: Recipe, extras: Extras) -> bytes:
@@ -45,11 +45,13 @@ def encode(frames: Sequence[NDArray[np.uint8]], recipe: Recipe, extras: Extras) 
     More than one frame makes an animated PNG or WebP.
     """
     height, width, channels = frames[0].shape
-    if max(width, height) > LONGEST.get(recipe.format, max(width, height)):
-        raise PictureError("too_large", _TOO_LONG.format(width, height, recipe.format, LONGEST[recipe.format]))
+    if max(width, height) > MAX_SIDE_PIXELS.get(recipe.format, max(width, height)):
+        raise PictureError(
+            "too_large", _TOO_LARGE_DETAIL.format(width, height, recipe.format, MAX_SIDE_PIXELS[recipe.format])
+        )
     icc = None if channels == 1 else extras.icc  # it describes colours
     if recipe.format == "png" and len(frames) == 1 and recipe.effort != "small" and extras.xmp is None:
-        exif = None if extras.exif is None else extras.exif.removeprefix(_EXIF_MARK)
+        exif = None if extras.exif is None else extras.exif.removeprefix(_EXIF_PREFIX)
         return png.encode(frames[0], icc, exif, fast=recipe.effort == "fast")
     images = [Image.fromarray(frame if channels > 1 else frame[..., 0]) for frame in frames]
     options: dict[str, Any] = {
@@ -60,7 +62,7 @@ def encode(frames: Sequence[NDArray[np.uint8]], recipe: Recipe, extras: Extras) 
             "save_all": True,
             "append_images": images[1:],
             "duration": list(extras.durations),
-            "loop": extras.loops,
+            "loop": extras.loop_count,
         }
     buffer = io.BytesIO()
     try:
@@ -71,7 +73,7 @@ def encode(frames: Sequence[NDArray[np.uint8]], recipe: Recipe, extras: Extras) 
     return buffer.getvalue()
 
 
-_TOO_LONG = "the result, {} x {}, is larger than a {} file can be ({} pixels). Choose png, or a longest side."
+_TOO_LARGE_DETAIL = "the result, {} x {}, is larger than a {} file can be ({} pixels). Choose png, or a longest side."
 
 
 def _save_png(image: Image.Image, file: io.BytesIO, recipe: Recipe, extras: Extras, options: dict[str, Any]) -> None:
@@ -107,7 +109,7 @@ def _save_tiff(image: Image.Image, file: io.BytesIO, _recipe: Recipe, extras: Ex
     tags = Image.Exif()  # in a TIFF, these are tags like all others
     tags.load(options.pop("exif", None))
     compression = "tiff_adobe_deflate"
-    if tags.get_ifd(_PHOTO) or tags.get_ifd(_PLACE):
+    if tags.get_ifd(_EXIF_IFD) or tags.get_ifd(_GPS_IFD):
         compression = "raw"  # Pillow writes directories within the directory only so
     else:
         tags[317] = 2  # horizontal differencing (TIFF 6.0, section 14): smaller
@@ -117,5 +119,5 @@ def _save_tiff(image: Image.Image, file: io.BytesIO, _recipe: Recipe, extras: Ex
 
 
 _SAVERS = {"png": _save_png, "webp": _save_webp, "jpeg": _save_jpeg, "tiff": _save_tiff}
-ANIMATED = ("png", "webp")
+ANIMATED_FORMATS = ("png", "webp")
 """The formats that can hold an animation; others get its first frame."""

@@ -36,7 +36,7 @@ class JxlImage(ImageFile.ImageFile):
             raise SyntaxError(str(error)) from error
         self._size = (header.width, header.height)
         self._mode = "RGB"
-        self.is_animated = header.animated
+        self.is_animated = header.is_animated
 
     def load(self) -> Any:
         """Decode; the first frame of an animation."""
@@ -49,7 +49,7 @@ class JxlImage(ImageFile.ImageFile):
 
 
 def _decode(data: bytes, size: tuple[int, int]) -> Image.Image:
-    is_jpeg, about, pixels, icc, _ = _call(data)
+    is_jpeg, about, pixels, icc, _ = _run_decoder(data)
     if is_jpeg:  # the JPEG it was made from, bit for bit
         image: Image.Image = Image.open(io.BytesIO(pixels), formats=("JPEG",))
         image.load()
@@ -57,12 +57,12 @@ def _decode(data: bytes, size: tuple[int, int]) -> Image.Image:
         return image
     if (about.width, about.height) != size:
         raise OSError("the header names another size")
-    image = _image(about.mode, size, pixels)
-    image.info.update({key: value for key, value in _details(data, icc).items() if value})
+    image = _to_pillow_image(about.mode, size, pixels)
+    image.info.update({key: value for key, value in _image_info(data, icc).items() if value})
     return image
 
 
-def _call(data: bytes) -> tuple[bool, Any, bytes, bytes, Any]:
+def _run_decoder(data: bytes) -> tuple[bool, Any, bytes, bytes, Any]:
     if Decoder is None:
         text = "JPEG XL needs one more package. Install it with: pip install 'nobg-watcher[jxl]'."
         raise PictureError("unsupported", text)
@@ -75,7 +75,7 @@ def _call(data: bytes) -> tuple[bool, Any, bytes, bytes, Any]:
     return result
 
 
-def _image(mode: str, size: tuple[int, int], pixels: bytes) -> Image.Image:
+def _to_pillow_image(mode: str, size: tuple[int, int], pixels: bytes) -> Image.Image:
     samples = len(pixels) // (size[0] * size[1])
     if mode == "LA" and samples > 2:  # the decoder's own depth, as with grey, which Pillow has no mode for
         deep = np.frombuffer(pixels, {4: "=u2", 8: "=f4"}[samples])
@@ -83,13 +83,13 @@ def _image(mode: str, size: tuple[int, int], pixels: bytes) -> Image.Image:
     return Image.frombytes("F" if mode == "F;16" else mode, size, pixels)
 
 
-def _details(data: bytes, icc: bytes) -> dict[str, bytes | None]:
+def _image_info(data: bytes, icc: bytes) -> dict[str, bytes | None]:
     """Profile, EXIF block and XMP; those that are compressed by Brotli stay unread."""
     exif = containers.jxl_box(data, b"Exif")
     if exif is not None:  # ISO/IEC 18181-2, 9.3: four bytes tell how far on the TIFF header is; some programs omit them
         bare = exif[:4] in (b"II*\0", b"MM\0*")
         exif = b"Exif\0\0" + (exif if bare else exif[4 + int.from_bytes(exif[:4]) :])
-    if profiles.means_srgb(icc):  # the decoder makes a profile for every picture
+    if profiles.is_srgb(icc):  # the decoder makes a profile for every picture
         icc = b""
     return {"icc_profile": icc, "exif": exif, "xmp": containers.jxl_box(data, b"xml ")}
 

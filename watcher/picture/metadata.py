@@ -15,8 +15,8 @@ from PIL import Image
 DROP, KEEP, ALL = "drop", "keep", "all"
 """Nothing; EXIF without places; EXIF with places, and XMP."""
 
-_ORIENTATION, _EXIF, _GPS, _INTEROP = 0x0112, 0x8769, 0x8825, 0xA005
-_WORDS = frozenset(
+_ORIENTATION, _EXIF_IFD, _GPS_IFD, _INTEROP_IFD = 0x0112, 0x8769, 0x8825, 0xA005
+_KEPT_MAIN_TAGS = frozenset(
     {
         0x010D,  # the document's name
         0x010E,  # description
@@ -37,7 +37,7 @@ _WORDS = frozenset(
     }
 )
 """Of the main directory; what else it has describes the stored pixels, which the cut-out's are not any more."""
-_PHOTO = frozenset(
+_KEPT_EXIF_TAGS = frozenset(
     {
         *range(0x829A, 0x829E),  # exposure time, f-number
         *range(0x8822, 0x8834),  # exposure program, sensitivity
@@ -56,14 +56,24 @@ _PHOTO = frozenset(
 """Of the photo's directory at level "keep". Left out: what may name a place or a serial number or hold a preview
 (comments, the maker's note, tags of no standard), and what describes the stored pixels (size, subject area).
 """
-_NEVER = {
+_DROPPED_EXIF_TAGS = {
     0x927C,  # MakerNote: previews, in ways only the maker knows
     0xA002,  # width and height of the stored picture
     0xA003,
-    _INTEROP,  # a place in the old block; kept by its content
+    _INTEROP_IFD,  # a place in the old block; kept by its content
 }
 """Of the photo's directory at any level."""
-_DAMAGE = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, AttributeError, struct.error)
+_EXIF_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    EOFError,
+    AttributeError,
+    struct.error,
+)
 """What Pillow raises over damaged EXIF blocks."""
 
 
@@ -72,7 +82,7 @@ def orientation(image: Image.Image) -> int:
     try:
         with warnings.catch_warnings(action="ignore"):
             value = image.getexif().get(_ORIENTATION, 1)
-    except _DAMAGE:
+    except _EXIF_ERRORS:
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
@@ -82,14 +92,14 @@ def is_adobe_rgb(image: Image.Image) -> bool:
     try:
         with warnings.catch_warnings(action="ignore"):
             exif = image.getexif()
-            space = exif.get_ifd(_EXIF).get(0xA001)
-            index = exif.get_ifd(_INTEROP).get(1)
-    except _DAMAGE:
+            space = exif.get_ifd(_EXIF_IFD).get(0xA001)
+            index = exif.get_ifd(_INTEROP_IFD).get(1)
+    except _EXIF_ERRORS:
         return False
     return space == 2 or (space != 1 and str(index).rstrip("\0") == "R03")
 
 
-def exif(image: Image.Image, level: str) -> bytes | None:
+def exif_for_output(image: Image.Image, level: str) -> bytes | None:
     r"""The EXIF block for the upright output: b"Exif\0\0" and a TIFF, as Pillow's save() takes it; None: nothing kept.
 
     Without orientation, thumbnail, MakerNote and what describes the stored pixels; GPS at level "all" only.
@@ -99,40 +109,42 @@ def exif(image: Image.Image, level: str) -> bytes | None:
         return None
     try:
         with warnings.catch_warnings(action="ignore"):
-            return _block(image.getexif(), with_places=level == ALL)
-    except _DAMAGE:
+            return _filter_exif(image.getexif(), with_gps=level == ALL)
+    except _EXIF_ERRORS:
         return None
 
 
-def _block(old: Image.Exif, *, with_places: bool) -> bytes | None:
+def _filter_exif(old: Image.Exif, *, with_gps: bool) -> bytes | None:
     new = Image.Exif()
-    _copy(dict(old), new, lambda tag: tag in _WORDS)
+    _copy_tags(dict(old), new, lambda tag: tag in _KEPT_MAIN_TAGS)
     inner = Image.Exif()
-    _copy(old.get_ifd(_EXIF), inner, lambda tag: tag not in _NEVER if with_places else tag in _PHOTO)
+    _copy_tags(
+        old.get_ifd(_EXIF_IFD), inner, lambda tag: tag not in _DROPPED_EXIF_TAGS if with_gps else tag in _KEPT_EXIF_TAGS
+    )
     if inner:
-        new.get_ifd(_EXIF).update(dict(inner))
-    if index := old.get_ifd(_INTEROP).get(1):
-        new.get_ifd(_EXIF)[_INTEROP] = {1: index}
-    if with_places and (places := old.get_ifd(_GPS)):
-        new.get_ifd(_GPS).update(places)
-    return new.tobytes() if len(new) or inner or (with_places and places) else None
+        new.get_ifd(_EXIF_IFD).update(dict(inner))
+    if index := old.get_ifd(_INTEROP_IFD).get(1):
+        new.get_ifd(_EXIF_IFD)[_INTEROP_IFD] = {1: index}
+    if with_gps and (places := old.get_ifd(_GPS_IFD)):
+        new.get_ifd(_GPS_IFD).update(places)
+    return new.tobytes() if len(new) or inner or (with_gps and places) else None
 
 
-def _copy(old: dict[int, object], new: Image.Exif, wanted: Callable[[int], bool]) -> None:
+def _copy_tags(old: dict[int, object], new: Image.Exif, should_keep: Callable[[int], bool]) -> None:
     """Tag by tag: a value that cannot be written again would cost the whole block."""
     for tag, value in old.items():
-        if not wanted(tag):
+        if not should_keep(tag):
             continue
         trial = Image.Exif()
         trial[tag] = value
         try:
             trial.tobytes()
-        except _DAMAGE:
+        except _EXIF_ERRORS:
             continue
         new[tag] = value
 
 
-def xmp(image: Image.Image, level: str) -> bytes | None:
+def xmp_for_output(image: Image.Image, level: str) -> bytes | None:
     """The XMP packet as it is, but for the orientation, at level "all"; else None."""
     packet = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
     if level != ALL or not packet:

@@ -16,10 +16,10 @@ from isal import isal_zlib
 from numpy.typing import NDArray
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_UP = 2  # filter type: each byte less the one above it, modulo 256
-_LEVEL, _FAST = 2, 0  # of 0..3
-_BAND = 256  # rows filtered at a time
-_EIGHT_BIT = 8
+_UP_FILTER = 2  # filter type: each byte less the one above it, modulo 256
+_DEFAULT_LEVEL, _FAST_LEVEL = 2, 0  # of 0..3
+_BAND_ROWS = 256  # rows filtered at a time
+_BIT_DEPTH = 8
 _COLOUR_TYPES = {1: 0, 3: 2, 4: 6}  # channels -> grey, RGB, RGBA
 
 
@@ -29,13 +29,13 @@ def encode(pixels: NDArray[np.uint8], icc: bytes | None, exif: bytes | None = No
     `icc`: the colour profile. `exif`: a TIFF block without "Exif" before it. `fast`: in less time, a larger file.
     """
     height, width, channels = pixels.shape
-    kind = struct.pack(">IIBBBBB", width, height, _EIGHT_BIT, _COLOUR_TYPES[channels], 0, 0, 0)
+    kind = struct.pack(">IIBBBBB", width, height, _BIT_DEPTH, _COLOUR_TYPES[channels], 0, 0, 0)
     parts = [_SIGNATURE, *_chunk(b"IHDR", kind)]
     if icc:
         parts += _chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc))
     if exif:
         parts += _chunk(b"eXIf", exif)
-    for piece in _compressed_rows(pixels.reshape(height, width * channels), _FAST if fast else _LEVEL):
+    for piece in _compress_rows(pixels.reshape(height, width * channels), _FAST_LEVEL if fast else _DEFAULT_LEVEL):
         parts += _chunk(b"IDAT", piece)
     parts += _chunk(b"IEND", b"")
     return b"".join(parts)
@@ -46,14 +46,14 @@ def _chunk(kind: bytes, body: bytes) -> list[bytes]:
     return [struct.pack(">I", len(body)), kind, body, struct.pack(">I", checksum)]
 
 
-def _compressed_rows(rows: NDArray[np.uint8], level: int) -> Iterator[bytes]:
+def _compress_rows(rows: NDArray[np.uint8], level: int) -> Iterator[bytes]:
     """The zlib stream of the filtered rows (H, C W), in pieces."""
     deflate = isal_zlib.compressobj(level)
     above = np.zeros_like(rows[0])
-    for top in range(0, len(rows), _BAND):
-        band = rows[top : top + _BAND]
+    for top in range(0, len(rows), _BAND_ROWS):
+        band = rows[top : top + _BAND_ROWS]
         filtered = np.empty((len(band), 1 + rows.shape[1]), np.uint8)
-        filtered[:, 0] = _UP
+        filtered[:, 0] = _UP_FILTER
         np.subtract(band[0], above, out=filtered[0, 1:])
         np.subtract(band[1:], band[:-1], out=filtered[1:, 1:])
         above = band[-1]

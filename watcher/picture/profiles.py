@@ -47,17 +47,17 @@ _CICP_PRIMARIES = {
     11: Primaries((0.314, 0.351), (0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),
     12: DISPLAY_P3,
 }
-_LINEAR, _SRGB_CURVE, _PQ, _HLG = 8, 13, 16, 18
-_LIKE_SRGB = (1, 2, 6, 11, 13, 14, 15)
+_LINEAR, _SRGB_TRANSFER, _PQ, _HLG = 8, 13, 16, 18
+_SRGB_LIKE_TRANSFERS = (1, 2, 6, 11, 13, 14, 15)
 """Transfers shown with sRGB's curve. Those of BT.709, 601 and 2020 tell how a camera encodes, not what a screen does;
 viewers show still pictures that have them as they show sRGB. 2 is "unspecified"."""
-_GAMMAS = {4: 2.2, 5: 2.8, _LINEAR: 1.0, 17: 2.6}
+_TRANSFER_GAMMAS = {4: 2.2, 5: 2.8, _LINEAR: 1.0, 17: 2.6}
 
 _D50 = np.array([0.9642, 1.0, 0.8249])  # ICC.1:2022, 7.2.16: the white of the connection space
 # ICC.1:2022, annex E: the linearised Bradford matrix
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 _CURVE_POINTS = 4096  # of a sampled curve
-_REFERENCE_WHITE = 203.0  # cd/m2, BT.2408: the white of a page in an HDR picture
+_REFERENCE_WHITE_NITS = 203.0  # cd/m2, BT.2408: the white of a page in an HDR picture
 
 
 def from_cicp(primaries: int, transfer: int) -> bytes | None:
@@ -66,14 +66,14 @@ def from_cicp(primaries: int, transfer: int) -> bytes | None:
     HDR (PQ 16, HLG 18) is shown up to the reference white; what is brighter is white.
     """
     known = _CICP_PRIMARIES.get(1 if primaries == 2 else primaries)
-    if known is None or (known == SRGB and transfer in _LIKE_SRGB):
+    if known is None or (known == SRGB and transfer in _SRGB_LIKE_TRANSFERS):
         return None
-    if transfer in _LIKE_SRGB:
-        return build(known, _srgb_curve())
-    if transfer in _GAMMAS:
-        return build(known, gamma_curve(_GAMMAS[transfer]))
-    sampled = {_PQ: _pq, _HLG: _hlg}.get(transfer)
-    return None if sampled is None else build(known, _sampled_curve(sampled))
+    if transfer in _SRGB_LIKE_TRANSFERS:
+        return build_profile(known, _srgb_curve())
+    if transfer in _TRANSFER_GAMMAS:
+        return build_profile(known, gamma_curve(_TRANSFER_GAMMAS[transfer]))
+    sampled = {_PQ: _pq_to_light, _HLG: _hlg_to_light}.get(transfer)
+    return None if sampled is None else build_profile(known, _sampled_curve(sampled))
 
 
 def from_png(gamma: float | None, chromaticities: tuple[float, ...] | None) -> bytes | None:
@@ -86,17 +86,17 @@ def from_png(gamma: float | None, chromaticities: tuple[float, ...] | None) -> b
         x = chromaticities
         primaries = Primaries((x[0], x[1]), (x[2], x[3]), (x[4], x[5]), (x[6], x[7]))
     like_srgb = gamma is None or abs(gamma - 1 / 2.2) < 0.01
-    if not _sensible(primaries) or (gamma is not None and not 0.1 < gamma < 5):
+    if not _are_plausible(primaries) or (gamma is not None and not 0.1 < gamma < 5):
         return None
-    if like_srgb and _near(primaries, SRGB):
+    if like_srgb and _are_close(primaries, SRGB):
         return None
-    return build(primaries, _srgb_curve() if gamma is None or like_srgb else gamma_curve(1 / gamma))
+    return build_profile(primaries, _srgb_curve() if gamma is None or like_srgb else gamma_curve(1 / gamma))
 
 
 @cache
 def adobe_rgb() -> bytes:
     """The profile of Adobe RGB (1998); its gamma is 2 + 51/256 exactly (4.3.4.2)."""
-    return build(ADOBE_RGB, gamma_curve(2 + 51 / 256))
+    return build_profile(ADOBE_RGB, gamma_curve(2 + 51 / 256))
 
 
 def is_usable(icc: bytes) -> bool:
@@ -110,7 +110,7 @@ def is_usable(icc: bytes) -> bool:
     return True
 
 
-def means_srgb(icc: bytes) -> bool:
+def is_srgb(icc: bytes) -> bool:
     """Are colours in this RGB profile the same numbers in sRGB, but for rounding?"""
     steps = np.arange(0, 256, 51).astype(np.uint8)
     colours = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(1, -1, 3)
@@ -130,73 +130,73 @@ def lab_to_srgb(lab: NDArray[np.float32]) -> NDArray[np.float32]:
     y = (lab[..., 0] + 16) / 116
     f = np.stack([y + lab[..., 1] / 500, y, y - lab[..., 2] / 200], axis=-1)
     xyz = np.where(f > 6 / 29, f * f * f, (f - 4 / 29) * (3 * (6 / 29) ** 2)) * _D50.astype(np.float32)
-    linear = np.clip(xyz @ np.linalg.inv(to_d50(SRGB)[0]).T.astype(np.float32), 0, 1)
+    linear = np.clip(xyz @ np.linalg.inv(rgb_to_xyz_d50(SRGB)[0]).T.astype(np.float32), 0, 1)
     codes: NDArray[np.float32] = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     return codes
 
 
-def build(primaries: Primaries, curve: bytes) -> bytes:
+def build_profile(primaries: Primaries, curve: bytes) -> bytes:
     """A display profile of three primaries and one curve (a `para` or `curv` element), version 4, about 500 bytes."""
-    matrix, adaptation = to_d50(primaries)
+    matrix, adaptation = rgb_to_xyz_d50(primaries)
     tags = [
-        (b"desc", _text("nobg: from the picture's colour tags")),
-        (b"cprt", _text("No copyright, use freely")),
-        (b"wtpt", _xyz(_D50)),
-        (b"chad", b"sf32\0\0\0\0" + b"".join(_fixed(value) for value in adaptation.flat)),
-        *((name, _xyz(matrix[:, column])) for column, name in enumerate((b"rXYZ", b"gXYZ", b"bXYZ"))),
+        (b"desc", _text_element("nobg: from the picture's colour tags")),
+        (b"cprt", _text_element("No copyright, use freely")),
+        (b"wtpt", _xyz_element(_D50)),
+        (b"chad", b"sf32\0\0\0\0" + b"".join(_s15fixed16(value) for value in adaptation.flat)),
+        *((name, _xyz_element(matrix[:, column])) for column, name in enumerate((b"rXYZ", b"gXYZ", b"bXYZ"))),
         *((name, curve) for name in (b"rTRC", b"gTRC", b"bTRC")),
     ]
     return _assemble(tags)
 
 
-def to_d50(primaries: Primaries) -> tuple[Matrix, Matrix]:
+def rgb_to_xyz_d50(primaries: Primaries) -> tuple[Matrix, Matrix]:
     """Linear RGB -> XYZ relative to D50, 3 x 3, and the adaptation of the white that is in it."""
-    matrix = _to_xyz(primaries)
-    adaptation = _adaptation(matrix.sum(axis=1))
+    matrix = _rgb_to_xyz(primaries)
+    adaptation = _adaptation_matrix(matrix.sum(axis=1))
     return adaptation @ matrix, adaptation
 
 
-def _to_xyz(primaries: Primaries) -> Matrix:
+def _rgb_to_xyz(primaries: Primaries) -> Matrix:
     """SMPTE RP 177, 3.3: columns are the colours, scaled so that their sum is the white."""
-    colours = np.array([_to_xyz_of(xy) for xy in (primaries.red, primaries.green, primaries.blue)]).T
-    scaled: Matrix = colours * np.linalg.solve(colours, _to_xyz_of(primaries.white))
+    colours = np.array([_xy_to_xyz(xy) for xy in (primaries.red, primaries.green, primaries.blue)]).T
+    scaled: Matrix = colours * np.linalg.solve(colours, _xy_to_xyz(primaries.white))
     return scaled
 
 
-def _to_xyz_of(xy: tuple[float, float]) -> Matrix:
+def _xy_to_xyz(xy: tuple[float, float]) -> Matrix:
     x, y = xy
     return np.array([x / y, 1.0, (1 - x - y) / y])
 
 
-def _adaptation(white: Matrix) -> Matrix:
+def _adaptation_matrix(white: Matrix) -> Matrix:
     """ICC.1:2022, annex E: from `white` to D50."""
     scale = (_BRADFORD @ _D50) / (_BRADFORD @ white)
     adapted: Matrix = np.linalg.inv(_BRADFORD) @ np.diag(scale) @ _BRADFORD
     return adapted
 
 
-def _sensible(primaries: Primaries) -> bool:
+def _are_plausible(primaries: Primaries) -> bool:
     points = (primaries.white, primaries.red, primaries.green, primaries.blue)
     if any(y < 0.01 or x < 0 or x + y > 1.2 for x, y in points):
         return False
-    colours = np.array([_to_xyz_of(xy) for xy in points[1:]]).T
-    return bool(abs(np.linalg.det(colours)) > 0.01 and (_to_xyz(primaries).sum(axis=0) > 0).all())
+    colours = np.array([_xy_to_xyz(xy) for xy in points[1:]]).T
+    return bool(abs(np.linalg.det(colours)) > 0.01 and (_rgb_to_xyz(primaries).sum(axis=0) > 0).all())
 
 
-def _near(one: Primaries, other: Primaries) -> bool:
+def _are_close(one: Primaries, other: Primaries) -> bool:
     values = [np.array((p.white, p.red, p.green, p.blue)) for p in (one, other)]
     return bool(np.abs(values[0] - values[1]).max() < 0.002)
 
 
 def gamma_curve(exponent: float) -> bytes:
     """A power function as an ICC curve: code value ** exponent = light (ICC.1:2022, 10.18, function type 0)."""
-    return struct.pack(">4sIHH", b"para", 0, 0, 0) + _fixed(exponent)
+    return struct.pack(">4sIHH", b"para", 0, 0, 0) + _s15fixed16(exponent)
 
 
 def _srgb_curve() -> bytes:
     """IEC 61966-2-1, 5.2, as function type 3: (a x + b) ** g from d on, c x below."""
     values = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
-    return struct.pack(">4sIHH", b"para", 0, 3, 0) + b"".join(_fixed(value) for value in values)
+    return struct.pack(">4sIHH", b"para", 0, 3, 0) + b"".join(_s15fixed16(value) for value in values)
 
 
 def _sampled_curve(function: Callable[[Matrix], Matrix]) -> bytes:
@@ -205,15 +205,15 @@ def _sampled_curve(function: Callable[[Matrix], Matrix]) -> bytes:
     return struct.pack(">4sII", b"curv", 0, _CURVE_POINTS) + np.round(light * 65535).astype(">u2").tobytes()
 
 
-def _pq(code: Matrix) -> Matrix:
+def _pq_to_light(code: Matrix) -> Matrix:
     """ST 2084, 5.1: code value -> light, where 1 is the reference white."""
     m1, m2, c1, c2, c3 = 2610 / 16384, 2523 / 32, 3424 / 4096, 2413 / 128, 2392 / 128
     root = code ** (1 / m2)
     light: Matrix = 10000 * (np.maximum(root - c1, 0) / (c2 - c3 * root)) ** (1 / m1)
-    return light / _REFERENCE_WHITE
+    return light / _REFERENCE_WHITE_NITS
 
 
-def _hlg(code: Matrix) -> Matrix:
+def _hlg_to_light(code: Matrix) -> Matrix:
     """BT.2100, table 5: the inverse OETF, then the system gamma 1.2, for each colour alone; 1 is the reference white.
 
     BT.2408 puts the reference white at 75 % of the signal.
@@ -227,17 +227,17 @@ def _hlg(code: Matrix) -> Matrix:
     return light
 
 
-def _fixed(value: float) -> bytes:
+def _s15fixed16(value: float) -> bytes:
     return struct.pack(">i", round(value * 65536))  # s15Fixed16Number
 
 
-def _xyz(value: Matrix) -> bytes:
-    return b"XYZ \0\0\0\0" + b"".join(_fixed(part) for part in value)
+def _xyz_element(value: Matrix) -> bytes:
+    return b"XYZ \0\0\0\0" + b"".join(_s15fixed16(part) for part in value)
 
 
-def _text(words: str) -> bytes:
+def _text_element(text: str) -> bytes:
     """ICC.1:2022, 10.15: one record, English of the United States."""
-    encoded = words.encode("utf-16-be")
+    encoded = text.encode("utf-16-be")
     return struct.pack(">4sIII2s2sII", b"mluc", 0, 1, 12, b"en", b"US", len(encoded), 28) + encoded
 
 
@@ -273,4 +273,4 @@ def _header(size: int) -> bytes:
         b"\0" * 4,
     )
     head = struct.pack(">I4sI4s4s4s6H4s4sI4s4s", *fields) + struct.pack(">QI", 0, 1)
-    return head + b"".join(_fixed(value) for value in _D50) + b"\0" * 48
+    return head + b"".join(_s15fixed16(value) for value in _D50) + b"\0" * 48

@@ -21,40 +21,55 @@ from PIL import Image, TiffImagePlugin
 
 from watcher.picture import profiles
 
-Bytes = NDArray[np.uint8]
+ByteArray = NDArray[np.uint8]
 
-_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
-_STRIPS, _PER_PIXEL, _ROWS, _STRIP_SIZES, _PLANAR, _PREDICTOR = 273, 277, 278, 279, 284, 317
-_TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_SIZES, _EXTRA, _FORMAT, _ICC = 322, 323, 324, 325, 338, 339, 34675
+_WIDTH, _HEIGHT, _BITS_PER_SAMPLE, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
+_STRIP_OFFSETS, _SAMPLES_PER_PIXEL, _ROWS_PER_STRIP, _STRIP_BYTE_COUNTS, _PLANAR_CONFIGURATION, _PREDICTOR = (
+    273,
+    277,
+    278,
+    279,
+    284,
+    317,
+)
+_TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTE_COUNTS, _EXTRA_SAMPLES, _SAMPLE_FORMAT, _ICC_PROFILE = (
+    322,
+    323,
+    324,
+    325,
+    338,
+    339,
+    34675,
+)
 
-_OF_BYTES = (1, 5, 8, 32773, 32946, 34925, 50000)
+_BYTE_COMPRESSIONS = (1, 5, 8, 32773, 32946, 34925, 50000)
 """Compressions that pack bytes, whatever they mean: none, LZW, Deflate, PackBits, Deflate, LZMA, Zstandard."""
-_WEBP = 50001
-_COLOURS = {0: 1, 1: 1, 2: 3, 5: 4, 8: 3, 9: 3}
+_WEBP_COMPRESSION = 50001
+_COLOUR_CHANNELS = {0: 1, 1: 1, 2: 3, 5: 4, 8: 3, 9: 3}
 """Photometric interpretation (white or black is zero, RGB, CMYK, CIELab, ICCLab) -> its number of colours."""
 _WHITE_IS_ZERO, _RGB, _CIELAB, _ICCLAB = 0, 2, 8, 9
 _MODES = {1: "L", 3: "RGB", 4: "CMYK"}
-_KINDS = {1: "u", 2: "i", 3: "f"}  # SampleFormat -> numpy's letter
-_BAND = 32 << 20  # bytes unpacked at a time
-_ROWS_AT_ONCE = 128  # converted at a time: a file may be one block
+_DTYPE_KINDS = {1: "u", 2: "i", 3: "f"}  # SampleFormat -> numpy's letter
+_BAND_BYTES = 32 << 20  # bytes unpacked at a time
+_BAND_ROWS = 128  # converted at a time: a file may be one block
 
 
 @dataclass(frozen=True)
-class Layout:
+class SampleLayout:
     """What the tags say of the samples, checked."""
 
     width: int
     height: int
-    colours: int
-    samples: int
-    kind: np.dtype[np.generic]
+    colour_channels: int
+    samples_per_pixel: int
+    dtype: np.dtype[np.generic]
     photometric: int
-    alpha: int | None
+    alpha_index: int | None
     """Which sample is the alpha."""
     premultiplied: bool
     compression: int
     predictor: int
-    planes: int
+    plane_count: int
     block_width: int
     block_height: int
     tiled: bool
@@ -62,57 +77,57 @@ class Layout:
     """Offset and length in the file, row by row, plane by plane."""
 
     @property
-    def across(self) -> int:
+    def blocks_across(self) -> int:
         """Blocks side by side."""
         return math.ceil(self.width / self.block_width)
 
     @property
-    def down(self) -> int:
+    def blocks_down(self) -> int:
         """Blocks one below the other."""
         return math.ceil(self.height / self.block_height)
 
     @property
-    def per_plane(self) -> int:
+    def samples_per_plane(self) -> int:
         """Samples of a pixel in each plane."""
-        return self.samples // self.planes
+        return self.samples_per_pixel // self.plane_count
 
     @property
-    def row(self) -> int:
+    def block_row_bytes(self) -> int:
         """Bytes of a block's row."""
-        return self.block_width * self.per_plane * self.kind.itemsize
+        return self.block_width * self.samples_per_plane * self.dtype.itemsize
 
 
 class TiffImage(TiffImagePlugin.TiffImageFile):
     """Decodes itself where the samples have more than eight bits or Pillow does not know the layout.
 
-    `own_alpha`: after load(), the alpha that no mode of Pillow's can hold (of CMYK and Lab), mode L, or None.
+    `separate_alpha`: after load(), the alpha that no mode of Pillow's can hold (of CMYK and Lab), mode L, or None.
     """
 
-    _layout: Layout | None = None
-    own_alpha: Image.Image | None = None
+    _layout: SampleLayout | None = None
+    separate_alpha: Image.Image | None = None
 
     def _setup(self) -> None:
-        self._layout = _known(self.tag_v2) if _smallest_depth(self.tag_v2) > 8 else None
+        self._layout = _layout_or_none(self.tag_v2) if _min_bits_per_sample(self.tag_v2) > 8 else None
         if self._layout is None:
             try:
                 super()._setup()
             except (SyntaxError, KeyError) as error:
-                self._layout = _known(self.tag_v2)
+                self._layout = _layout_or_none(self.tag_v2)
                 if self._layout is None:
                     raise SyntaxError("an unknown layout") from error
-            if self.tag_v2.get(_COMPRESSION) == _WEBP:
+            if self.tag_v2.get(_COMPRESSION) == _WEBP_COMPRESSION:
                 raise SyntaxError("libtiff was built without it")
         if self._layout is not None:
-            self._prepare(self._layout)
+            self._apply_layout(self._layout)
 
-    def _prepare(self, found: Layout) -> None:
+    def _apply_layout(self, layout: SampleLayout) -> None:
         turned = self.tag_v2.get(0x0112) in (5, 6, 7, 8)
-        self._tile_size = (found.width, found.height)
-        self._size = (found.height, found.width) if turned else self._tile_size
-        self._mode = "LAB" if found.photometric in (_CIELAB, _ICCLAB) else _MODES[found.colours]
+        self._tile_size = (layout.width, layout.height)
+        self._size = (layout.height, layout.width) if turned else self._tile_size
+        self._mode = "LAB" if layout.photometric in (_CIELAB, _ICCLAB) else _MODES[layout.colour_channels]
         self.tile = []
-        if _ICC in self.tag_v2:
-            self.info["icc_profile"] = self.tag_v2[_ICC]
+        if _ICC_PROFILE in self.tag_v2:
+            self.info["icc_profile"] = self.tag_v2[_ICC_PROFILE]
 
     def load(self) -> Any:
         """Decode the page; its orientation is not applied if the layout is ours."""
@@ -121,7 +136,7 @@ class TiffImage(TiffImagePlugin.TiffImageFile):
         found, self._layout = self._layout, None
         assert self._fp is not None
         self._fp.seek(0)
-        decoded, self.own_alpha = _picture(self._fp.read(), found)
+        decoded, self.separate_alpha = _decode_picture(self._fp.read(), found)
         self.im, self._mode, self._size = decoded.im, decoded.mode, decoded.size
         return Image.Image.load(self)
 
@@ -131,110 +146,119 @@ def register() -> None:
     Image.register_open("TIFF", TiffImage, Image.OPEN["TIFF"][1])
 
 
-def _numbers(tags: TiffImagePlugin.ImageFileDirectory_v2, tag: int, default: tuple[int, ...] = ()) -> tuple[int, ...]:
+def _tag_values(
+    tags: TiffImagePlugin.ImageFileDirectory_v2, tag: int, default: tuple[int, ...] = ()
+) -> tuple[int, ...]:
     value = tags.get(tag, default)
     return tuple(int(part) for part in value) if isinstance(value, tuple) else (int(value),)
 
 
-def _smallest_depth(tags: TiffImagePlugin.ImageFileDirectory_v2) -> int:
+def _min_bits_per_sample(tags: TiffImagePlugin.ImageFileDirectory_v2) -> int:
     try:
-        return min(_numbers(tags, _BITS, (1,)), default=1)
+        return min(_tag_values(tags, _BITS_PER_SAMPLE, (1,)), default=1)
     except (TypeError, ValueError):
         return 1
 
 
-def _known(tags: TiffImagePlugin.ImageFileDirectory_v2) -> Layout | None:
+def _layout_or_none(tags: TiffImagePlugin.ImageFileDirectory_v2) -> SampleLayout | None:
     try:
-        return layout(tags)
+        return parse_layout(tags)
     except (TypeError, KeyError, ValueError):
         return None
 
 
-def layout(tags: TiffImagePlugin.ImageFileDirectory_v2) -> Layout:
+def parse_layout(tags: TiffImagePlugin.ImageFileDirectory_v2) -> SampleLayout:
     """Raises ValueError, KeyError or TypeError where the tags make no sense or name what we cannot do."""
     width, height = int(tags[_WIDTH]), int(tags[_HEIGHT])
-    samples = int(tags.get(_PER_PIXEL, 1))
-    bits, kinds = set(_numbers(tags, _BITS, (1,))), set(_numbers(tags, _FORMAT, (1,)))
+    samples = int(tags.get(_SAMPLES_PER_PIXEL, 1))
+    bits, kinds = set(_tag_values(tags, _BITS_PER_SAMPLE, (1,))), set(_tag_values(tags, _SAMPLE_FORMAT, (1,)))
     photometric, compression = int(tags[_PHOTOMETRIC]), int(tags.get(_COMPRESSION, 1))
-    colours, extra = _COLOURS[photometric], _numbers(tags, _EXTRA)
-    if len(bits) != 1 or len(kinds) != 1 or compression not in _OF_BYTES or not colours <= samples <= 32:
+    colours, extra = _COLOUR_CHANNELS[photometric], _tag_values(tags, _EXTRA_SAMPLES)
+    if len(bits) != 1 or len(kinds) != 1 or compression not in _BYTE_COMPRESSIONS or not colours <= samples <= 32:
         raise ValueError("a layout of samples that nobg does not know")
-    tiled = _TILES in tags
-    block = (int(tags[_TILE_WIDTH]), int(tags[_TILE_HEIGHT])) if tiled else (width, int(tags.get(_ROWS, height)))
+    tiled = _TILE_OFFSETS in tags
+    block = (
+        (int(tags[_TILE_WIDTH]), int(tags[_TILE_HEIGHT])) if tiled else (width, int(tags.get(_ROWS_PER_STRIP, height)))
+    )
     block = (block[0], block[1] if tiled else min(block[1], height))
     alphas = [number for number, kind in enumerate(extra) if kind in (1, 2)]
-    found = Layout(
+    found = SampleLayout(
         width=width,
         height=height,
-        colours=colours,
-        samples=samples,
-        kind=_kind(tags.prefix, kinds.pop(), bits.pop()),
+        colour_channels=colours,
+        samples_per_pixel=samples,
+        dtype=_dtype(tags.prefix, kinds.pop(), bits.pop()),
         photometric=photometric,
-        alpha=colours + alphas[0] if alphas and colours + alphas[0] < samples else None,
+        alpha_index=colours + alphas[0] if alphas and colours + alphas[0] < samples else None,
         premultiplied=bool(alphas) and extra[alphas[0]] == 1,
         compression=compression,
         predictor=int(tags.get(_PREDICTOR, 1)) if compression not in (1, 32773) else 1,
-        planes=samples if int(tags.get(_PLANAR, 1)) == 2 else 1,
+        plane_count=samples if int(tags.get(_PLANAR_CONFIGURATION, 1)) == 2 else 1,
         block_width=block[0],
         block_height=block[1],
         tiled=tiled,
         blocks=tuple(
             zip(
-                _numbers(tags, _TILES if tiled else _STRIPS),
-                _numbers(tags, _TILE_SIZES if tiled else _STRIP_SIZES),
+                _tag_values(tags, _TILE_OFFSETS if tiled else _STRIP_OFFSETS),
+                _tag_values(tags, _TILE_BYTE_COUNTS if tiled else _STRIP_BYTE_COUNTS),
                 strict=True,
             )
         ),
     )
-    if min(width, height, *block) < 1 or len(found.blocks) != found.across * found.down * found.planes:
+    if (
+        min(width, height, *block) < 1
+        or len(found.blocks) != found.blocks_across * found.blocks_down * found.plane_count
+    ):
         raise ValueError("not as many blocks as the picture has")
     if found.block_width * found.block_height > 4 * (width * height + (1 << 20)):
         raise ValueError("blocks much larger than the picture")
     return found
 
 
-def _kind(prefix: bytes, sample_format: int, bits: int) -> np.dtype[np.generic]:
-    letter = _KINDS[sample_format]
+def _dtype(prefix: bytes, sample_format: int, bits: int) -> np.dtype[np.generic]:
+    letter = _DTYPE_KINDS[sample_format]
     if bits not in ((16, 32, 64) if letter == "f" else (8, 16, 32)):
         raise ValueError(f"{bits} bits a sample")
     return np.dtype(f"{'<' if prefix == b'II' else '>'}{letter}{bits // 8}")
 
 
-def _picture(data: bytes, found: Layout) -> tuple[Image.Image, Image.Image | None]:
+def _decode_picture(data: bytes, layout: SampleLayout) -> tuple[Image.Image, Image.Image | None]:
     """The picture in a mode of Pillow's at eight bits, and the alpha that the mode has no place for."""
-    pixels = np.empty((found.height, found.width, found.colours), np.uint8)
-    alpha = None if found.alpha is None else np.empty((found.height, found.width), np.uint8)
-    found, transform = _deep_transform(found)
-    for plane in range(found.planes):
-        for top, stored in _bands(data, found, plane):
+    pixels = np.empty((layout.height, layout.width, layout.colour_channels), np.uint8)
+    alpha = None if layout.alpha_index is None else np.empty((layout.height, layout.width), np.uint8)
+    layout, transform = _full_depth_transform(layout)
+    for plane in range(layout.plane_count):
+        for top, stored in _bands(data, layout, plane):
             samples = transform(stored)
             rows = slice(top, top + len(samples))
-            for number in range(found.per_plane):
+            for number in range(layout.samples_per_plane):
                 sample = plane + number
-                if sample < found.colours:
-                    pixels[rows, :, sample] = _colour(samples[..., number], found, sample)
-                elif alpha is not None and sample == found.alpha:
+                if sample < layout.colour_channels:
+                    pixels[rows, :, sample] = _channel_to_eight_bits(samples[..., number], layout, sample)
+                elif alpha is not None and sample == layout.alpha_index:
                     alpha[rows] = to_eight_bits(samples[..., number])
-    return _in_mode(pixels, alpha, found)
+    return _to_pillow_image(pixels, alpha, layout)
 
 
-def _deep_transform(found: Layout) -> tuple[Layout, Callable[[NDArray[np.generic]], NDArray[np.generic]]]:
+def _full_depth_transform(
+    layout: SampleLayout,
+) -> tuple[SampleLayout, Callable[[NDArray[np.generic]], NDArray[np.generic]]]:
     """What is better done while all bits are there, and the layout after it."""
-    if found.planes > 1 or found.kind.itemsize == 1:
-        return found, lambda samples: samples
-    if found.photometric in (_CIELAB, _ICCLAB):
-        return replace(found, photometric=_RGB), lambda samples: _lab(samples, found)
-    if found.premultiplied and found.alpha is not None:
-        return replace(found, premultiplied=False), lambda samples: _straight(samples, found)
-    return found, lambda samples: samples
+    if layout.plane_count > 1 or layout.dtype.itemsize == 1:
+        return layout, lambda samples: samples
+    if layout.photometric in (_CIELAB, _ICCLAB):
+        return replace(layout, photometric=_RGB), lambda samples: _lab_to_srgb(samples, layout)
+    if layout.premultiplied and layout.alpha_index is not None:
+        return replace(layout, premultiplied=False), lambda samples: _unpremultiply(samples, layout)
+    return layout, lambda samples: samples
 
 
-def _lab(samples: NDArray[np.generic], found: Layout) -> NDArray[np.generic]:
+def _lab_to_srgb(samples: NDArray[np.generic], layout: SampleLayout) -> NDArray[np.generic]:
     """sRGB, 0..1, of Lab in 16 bits (TIFF 6.0, section 23: a*, b* signed; ICCLab: ICC version 2) or in floats."""
     result = samples.astype(np.float32)
-    if found.kind.kind != "f":
-        if found.photometric == _CIELAB:
-            result[..., 1:3] = samples[..., 1:3].view(found.kind.str.replace("u", "i"))
+    if layout.dtype.kind != "f":
+        if layout.photometric == _CIELAB:
+            result[..., 1:3] = samples[..., 1:3].view(layout.dtype.str.replace("u", "i"))
             result[..., :3] *= (100 / 65535, 1 / 256, 1 / 256)
         else:
             result[..., :3] = (result[..., :3] - (0, 0x8000, 0x8000)) * (100 / 0xFF00, 1 / 256, 1 / 256)
@@ -243,40 +267,44 @@ def _lab(samples: NDArray[np.generic], found: Layout) -> NDArray[np.generic]:
     return result
 
 
-def _straight(samples: NDArray[np.generic], found: Layout) -> NDArray[np.generic]:
+def _unpremultiply(samples: NDArray[np.generic], layout: SampleLayout) -> NDArray[np.generic]:
     """Premultiplied colours divided by their alpha, as 0..1, while all bits are there."""
-    top = 1.0 if found.kind.kind == "f" else float(np.iinfo(found.kind.str).max)
+    top = 1.0 if layout.dtype.kind == "f" else float(np.iinfo(layout.dtype.str).max)
     straight = samples.astype(np.float32) / np.float32(top)
-    alpha = straight[..., found.alpha][..., None]
-    straight[..., : found.colours] /= np.where(alpha > 0, alpha, 1)
+    alpha = straight[..., layout.alpha_index][..., None]
+    straight[..., : layout.colour_channels] /= np.where(alpha > 0, alpha, 1)
     return straight
 
 
-def _in_mode(pixels: Bytes, alpha: Bytes | None, found: Layout) -> tuple[Image.Image, Image.Image | None]:
-    if found.colours == 1 or (found.colours == 3 and found.photometric == _RGB):
-        mode = "L" if found.colours == 1 else "RGB"
+def _to_pillow_image(
+    pixels: ByteArray, alpha: ByteArray | None, layout: SampleLayout
+) -> tuple[Image.Image, Image.Image | None]:
+    if layout.colour_channels == 1 or (layout.colour_channels == 3 and layout.photometric == _RGB):
+        mode = "L" if layout.colour_channels == 1 else "RGB"
         if alpha is None:
             return Image.fromarray(pixels[..., 0] if mode == "L" else pixels), None
-        mode += "a" if found.premultiplied else "A"
-        return Image.frombytes(mode, (found.width, found.height), np.dstack([pixels, alpha]).tobytes()), None
-    mode = "CMYK" if found.colours == 4 else "LAB"
-    image = Image.new(mode, (found.width, found.height))
-    image = Image.merge(mode, [Image.fromarray(pixels[..., number]) for number in range(found.colours)])
+        mode += "a" if layout.premultiplied else "A"
+        return Image.frombytes(mode, (layout.width, layout.height), np.dstack([pixels, alpha]).tobytes()), None
+    mode = "CMYK" if layout.colour_channels == 4 else "LAB"
+    image = Image.new(mode, (layout.width, layout.height))
+    image = Image.merge(mode, [Image.fromarray(pixels[..., number]) for number in range(layout.colour_channels)])
     return image, None if alpha is None else Image.fromarray(alpha)
 
 
-def _colour(values: NDArray[np.generic], found: Layout, number: int) -> Bytes:
+def _channel_to_eight_bits(values: NDArray[np.generic], layout: SampleLayout, channel: int) -> ByteArray:
     """One colour at eight bits, as Pillow's mode has it."""
-    if found.photometric == _CIELAB and number > 0:  # TIFF 6.0, section 23: signed, whatever SampleFormat says
+    if layout.photometric == _CIELAB and channel > 0:  # TIFF 6.0, section 23: signed, whatever SampleFormat says
         signed = values.view(values.dtype.str.replace("u", "i"))
         return _signed_to_offset(signed)
-    if found.photometric == _ICCLAB and values.dtype.itemsize == 2:  # ICC version 2: 0xFF00 is L 100, 0x8000 is neutral
+    if (
+        layout.photometric == _ICCLAB and values.dtype.itemsize == 2
+    ):  # ICC version 2: 0xFF00 is L 100, 0x8000 is neutral
         return _signed_to_offset((values.astype(np.int32) - 0x8000).astype(np.int16))
     result = to_eight_bits(values)
-    return 255 - result if found.photometric == _WHITE_IS_ZERO else result
+    return 255 - result if layout.photometric == _WHITE_IS_ZERO else result
 
 
-def _signed_to_offset(values: NDArray[np.generic]) -> Bytes:
+def _signed_to_offset(values: NDArray[np.generic]) -> ByteArray:
     """a* and b* of Lab: -128..127 in the upper eight bits -> 0..255 with 128 for neutral."""
     wide = values.astype(np.int32)
     if values.dtype.itemsize == 2:
@@ -284,7 +312,7 @@ def _signed_to_offset(values: NDArray[np.generic]) -> Bytes:
     return np.clip(wide + 128, 0, 255).astype(np.uint8)
 
 
-def to_eight_bits(values: NDArray[np.generic]) -> Bytes:
+def to_eight_bits(values: NDArray[np.generic]) -> ByteArray:
     """Whole numbers over their whole range, fractions from 0 to 1 -> 0..255, rounded; what is outside is clipped."""
     kind = values.dtype
     if kind.kind == "f":
@@ -298,71 +326,89 @@ def to_eight_bits(values: NDArray[np.generic]) -> Bytes:
     return (np.clip(values.astype(np.float64), 0, top) * (255 / top) + 0.5).astype(np.uint8)
 
 
-def _bands(data: bytes, found: Layout, plane: int) -> Iterator[tuple[int, NDArray[np.generic]]]:
+def _bands(data: bytes, layout: SampleLayout, plane: int) -> Iterator[tuple[int, NDArray[np.generic]]]:
     """The rows of one plane from the top down: the number of the first, and samples (rows, width, samples a pixel)."""
-    blocks = found.blocks[plane * found.across * found.down :][: found.across * found.down]
-    at_once = max(1, _BAND // (found.row * found.across * found.block_height))
-    for first in range(0, found.down, at_once):
-        part = blocks[first * found.across : (first + at_once) * found.across]
-        top = first * found.block_height
-        rows = len(part) // found.across * found.block_height
-        if not found.tiled:
-            rows = min(rows, found.height - top)
-        samples = _samples(_unpacked(data, found, part, rows), found)[: found.height - top, : found.width]
-        for row in range(0, len(samples), _ROWS_AT_ONCE):
-            yield top + row, samples[row : row + _ROWS_AT_ONCE]
+    blocks = layout.blocks[plane * layout.blocks_across * layout.blocks_down :][
+        : layout.blocks_across * layout.blocks_down
+    ]
+    at_once = max(1, _BAND_BYTES // (layout.block_row_bytes * layout.blocks_across * layout.block_height))
+    for first in range(0, layout.blocks_down, at_once):
+        part = blocks[first * layout.blocks_across : (first + at_once) * layout.blocks_across]
+        top = first * layout.block_height
+        rows = len(part) // layout.blocks_across * layout.block_height
+        if not layout.tiled:
+            rows = min(rows, layout.height - top)
+        samples = _samples_from_bytes(_decompress_blocks(data, layout, part, rows), layout)[
+            : layout.height - top, : layout.width
+        ]
+        for row in range(0, len(samples), _BAND_ROWS):
+            yield top + row, samples[row : row + _BAND_ROWS]
 
 
-def _samples(raw: Bytes, found: Layout) -> NDArray[np.generic]:
+def _samples_from_bytes(raw: ByteArray, layout: SampleLayout) -> NDArray[np.generic]:
     """Bytes (rows, bytes of a row) -> samples (rows, at least width, samples a pixel), the predictor undone."""
-    rows, each, size = len(raw), found.per_plane, found.kind.itemsize
-    if found.predictor == 3:  # the bytes of a row sorted by significance, the most significant first
-        sums = np.cumsum(raw.reshape(rows, found.across, -1, each), axis=2, dtype=np.uint8)
-        planes = sums.reshape(rows, found.across, size, found.block_width * each)
+    rows, each, size = len(raw), layout.samples_per_plane, layout.dtype.itemsize
+    if layout.predictor == 3:  # the bytes of a row sorted by significance, the most significant first
+        sums = np.cumsum(raw.reshape(rows, layout.blocks_across, -1, each), axis=2, dtype=np.uint8)
+        planes = sums.reshape(rows, layout.blocks_across, size, layout.block_width * each)
         floats = np.ascontiguousarray(planes.swapaxes(2, 3)).view(f">f{size}")
         return floats.reshape(rows, -1, each)
-    values = raw.view(found.kind)
-    if found.predictor == 2:
+    values = raw.view(layout.dtype)
+    if layout.predictor == 2:
         whole = np.dtype(f"u{size}")
-        blocks = values.view(found.kind.str.replace(found.kind.kind, "u")).astype(whole)
-        sums = np.cumsum(blocks.reshape(rows, found.across, found.block_width, each), axis=2, dtype=whole)
-        values = sums.view(found.kind.newbyteorder("="))
+        blocks = values.view(layout.dtype.str.replace(layout.dtype.kind, "u")).astype(whole)
+        sums = np.cumsum(blocks.reshape(rows, layout.blocks_across, layout.block_width, each), axis=2, dtype=whole)
+        values = sums.view(layout.dtype.newbyteorder("="))
     return values.reshape(rows, -1, each)
 
 
-def _unpacked(data: bytes, found: Layout, blocks: tuple[tuple[int, int], ...], rows: int) -> Bytes:
+def _decompress_blocks(data: bytes, layout: SampleLayout, blocks: tuple[tuple[int, int], ...], rows: int) -> ByteArray:
     """The blocks' bytes without compression, (rows, bytes of a row)."""
     pieces = [data[offset : offset + length] for offset, length in blocks]
     if any(len(piece) < length for piece, (_, length) in zip(pieces, blocks, strict=True)):
         raise EOFError("truncated: blocks beyond the end")
-    if found.compression == 1:
+    if layout.compression == 1:
         raw = np.frombuffer(b"".join(pieces), np.uint8)
-        if not found.tiled:
-            return raw[: rows * found.row].reshape(rows, found.row)
-        return raw.reshape(-1, found.across, found.block_height, found.row).swapaxes(1, 2).reshape(rows, -1)
-    with _Unpacker(io.BytesIO(_as_grey(pieces, found, rows))) as image:
+        if not layout.tiled:
+            return raw[: rows * layout.block_row_bytes].reshape(rows, layout.block_row_bytes)
+        return (
+            raw.reshape(-1, layout.blocks_across, layout.block_height, layout.block_row_bytes)
+            .swapaxes(1, 2)
+            .reshape(rows, -1)
+        )
+    with _UncheckedTiffImage(io.BytesIO(_wrap_as_grey_tiff(pieces, layout, rows))) as image:
         image.load()
         return np.asarray(image)
 
 
-class _Unpacker(TiffImagePlugin.TiffImageFile):
+class _UncheckedTiffImage(TiffImagePlugin.TiffImageFile):
     """Its pixels are bytes: more than a picture may have. The size of the picture itself was checked."""
 
     def load_prepare(self) -> None:
         self.im = Image.new(self.mode, self.size).im
 
 
-def _as_grey(pieces: list[bytes], found: Layout, rows: int) -> bytes:
+def _wrap_as_grey_tiff(pieces: list[bytes], layout: SampleLayout, rows: int) -> bytes:
     """A TIFF of these blocks, in which each byte is a grey pixel (section 2: header, directory, values)."""
     sizes = [len(piece) for piece in pieces]
     offsets = [8 + sum(sizes[:number]) for number in range(len(sizes))]
     shape = (
-        {_TILE_WIDTH: [found.row], _TILE_HEIGHT: [found.block_height], _TILES: offsets, _TILE_SIZES: sizes}
-        if found.tiled
-        else {_STRIPS: offsets, _ROWS: [found.block_height], _STRIP_SIZES: sizes}
+        {
+            _TILE_WIDTH: [layout.block_row_bytes],
+            _TILE_HEIGHT: [layout.block_height],
+            _TILE_OFFSETS: offsets,
+            _TILE_BYTE_COUNTS: sizes,
+        }
+        if layout.tiled
+        else {_STRIP_OFFSETS: offsets, _ROWS_PER_STRIP: [layout.block_height], _STRIP_BYTE_COUNTS: sizes}
     )
-    tags = {_WIDTH: [found.row * found.across], _HEIGHT: [rows], _BITS: [8], _COMPRESSION: [found.compression]}
-    tags |= {_PHOTOMETRIC: [1], _PER_PIXEL: [1], _PLANAR: [1]} | shape
+    tags = {
+        _WIDTH: [layout.block_row_bytes * layout.blocks_across],
+        _HEIGHT: [rows],
+        _BITS_PER_SAMPLE: [8],
+        _COMPRESSION: [layout.compression],
+    }
+    tags |= {_PHOTOMETRIC: [1], _SAMPLES_PER_PIXEL: [1], _PLANAR_CONFIGURATION: [1]} | shape
     body = b"".join(pieces)
     body += b"\0" * (len(body) % 2)
     directory, place = struct.pack("<H", len(tags)), 8 + len(body) + 2 + 12 * len(tags) + 4

@@ -9,14 +9,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from watcher.errors import words
+from watcher.errors import describe_reason
 from watcher.formats import is_shown_by_browsers
 from watcher.queue.journal import Job
 
-MOST = 300
+MAX_JOBS = 300
 """Jobs on the page; a browser with thousands of large photos is of no use to anybody."""
 
-STATES = {"done": "done", "skipped": "nothing written", "failed": "failed", "active": "being done"}
+STATE_LABELS = {"done": "done", "skipped": "nothing written", "failed": "failed", "active": "being done"}
 
 _SCRIPT = """
 for (const frame of document.querySelectorAll("figure:has(input)")) {
@@ -50,12 +50,12 @@ figure:focus-within { outline: 3px solid Highlight; outline-offset: -3px; }
 """
 
 
-def page(jobs: Sequence[Job], older: int = 0) -> str:
+def render_page(jobs: Sequence[Job], older_count: int = 0) -> str:
     """The page for these jobs, which come newest first; `older`: how many more there are."""
     script = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
     policy = f"default-src 'none'; img-src file:; style-src 'unsafe-inline'; script-src 'sha256-{script}'"
     articles = "\n".join(_article(job) for job in jobs) or "<p>Nothing has been done yet.</p>"
-    more = f"<p>{older} older ones: <code>nobg history --json</code></p>" if older else ""
+    more = f"<p>{older_count} older ones: <code>nobg history --json</code></p>" if older_count else ""
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -78,17 +78,17 @@ def page(jobs: Sequence[Job], older: int = 0) -> str:
 
 
 def _article(job: Job) -> str:
-    name, folder = _text(job.source.name), _text(str(job.source.parent))
-    state = "taken back" if job.undone else STATES[job.state]
+    name, folder = _escape(job.source.name), _escape(str(job.source.parent))
+    state = "taken back" if job.undone else STATE_LABELS[job.state]
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(job.changed_at))
     lines = []
     if job.output is not None and job.state == "done" and not job.undone:
-        lines.append(f"&rarr; {_text(job.output.name)}")
+        lines.append(f"&rarr; {_escape(job.output.name)}")
     if job.reason is not None:
-        reason = words(job.reason, job.detail or "")
-        lines.append(_text(reason[:1].upper() + reason[1:]))
+        reason = describe_reason(job.reason, job.detail or "")
+        lines.append(_escape(reason[:1].upper() + reason[1:]))
     if job.moved_to is not None:
-        lines.append(f"The original is now {_text(str(job.moved_to))}")
+        lines.append(f"The original is now {_escape(str(job.moved_to))}")
     described = "".join(f"<p>{line}</p>" for line in lines)
     return (
         f'<article class="{job.state}">{_figure(job)}<div><h2>{name} <span>{state}</span></h2>{described}'
@@ -100,19 +100,19 @@ def _figure(job: Job) -> str:
     """Before and after with a slider between them, where both are there to be shown."""
     if job.state != "done" or job.undone or job.output is None or not is_shown_by_browsers(job.output):
         return ""
-    source, after = job.moved_to or job.source, _image(job.output, "after", "after")
+    source, after = job.moved_to or job.source, _image_tag(job.output, "after", "after")
     if not is_shown_by_browsers(source):
         return f"<figure>{after}</figure>"
-    before = _image(source, "before", "before")
-    name = _text(job.source.name)
+    before = _image_tag(source, "before", "before")
+    name = _escape(job.source.name)
     slider = f'<input type="range" min="0" max="100" value="50" aria-label="Before and after: {name}">'
     return f"<figure>{after}{before}{slider}</figure>"
 
 
-def _image(path: Path, kind: str, alternative: str) -> str:
-    return f'<img class="{kind}" src="{html.escape(path.as_uri())}" alt="{alternative}" loading="lazy">'
+def _image_tag(path: Path, css_class: str, alt_text: str) -> str:
+    return f'<img class="{css_class}" src="{html.escape(path.as_uri())}" alt="{alt_text}" loading="lazy">'
 
 
-def _text(text: str) -> str:
+def _escape(text: str) -> str:
     """Text that is no markup; what is not valid text becomes visible."""
     return html.escape(text.encode("utf-8", "backslashreplace").decode())

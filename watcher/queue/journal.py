@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from watcher import recipe
-from watcher.errors import DamagedError, cannot_write
+from watcher.errors import DamagedJournalError, unwritable_records_error
 from watcher.queue import store
 
 
@@ -55,12 +55,12 @@ class Job:
     notes: str = ""
 
     @property
-    def place(self) -> Path:
+    def destination(self) -> Path:
         """The folder in which the output belongs."""
-        return recipe.parse(self.recipe).place(self.source)
+        return recipe.parse(self.recipe).destination(self.source)
 
     @property
-    def deaths(self) -> int:
+    def worker_deaths(self) -> int:
         """How often it saw its worker die."""
         return self.attempts - self.interrupted
 
@@ -84,17 +84,17 @@ class Job:
 class Pause:
     """A folder whose pictures wait: `reason` is one of errors.PLACE_REASONS, `needed` the bytes that did not fit."""
 
-    place: Path
+    folder: Path
     reason: str
-    needed: int
+    needed_bytes: int
     since: float
 
 
-_NAMES = [field.name for field in fields(Job)]
-_COLUMNS = ", ".join(_NAMES)
-_PATHS = ("source", "output", "watch", "moved_to")
-_FLAGS = ("force", "adopt", "undone")
-_RESULT = "state = 'done' AND undone = 0 AND output IS NOT NULL"  # word for word as store's indexes have it
+_FIELD_NAMES = [field.name for field in fields(Job)]
+_COLUMNS = ", ".join(_FIELD_NAMES)
+_PATH_FIELDS = ("source", "output", "watch", "moved_to")
+_BOOLEAN_FIELDS = ("force", "adopt", "undone")
+_RESULT_CONDITION = "state = 'done' AND undone = 0 AND output IS NOT NULL"  # word for word as store's indexes have it
 
 
 class Journal:
@@ -103,12 +103,12 @@ class Journal:
     Every method raises PlaceError when the file cannot be written and DamagedError when it is found damaged.
     """
 
-    def __init__(self, folder: Path, clock: Callable[[], float] = time.time, *, thorough: bool = False) -> None:
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.time, *, check_integrity: bool = False) -> None:
         """Open jobs.db in `folder`, beginning a new one if it is damaged; `thorough` looks through all of it."""
         self._clock = clock
         self._path = folder / "jobs.db"
-        self._db, aside = store.open_database(str(folder), thorough=thorough)
-        self.aside = None if aside is None else Path(aside)
+        self._db, aside = store.open_database(str(folder), check_integrity=check_integrity)
+        self.damaged_path = None if aside is None else Path(aside)
         """Where a damaged jobs.db is now, if there was one."""
         self._inode = store.inode(str(self._path))
 
@@ -124,10 +124,10 @@ class Journal:
 
     def enqueue(self, pictures: Iterable[tuple[bytes, int | None, str | None]], **request: Any) -> None:
         """Put jobs in the queue, all or none: see store.enqueue."""
-        with self._errors():
+        with self._translated_errors():
             store.enqueue(self._db, pictures, self._clock(), **request)
 
-    def next(self) -> Job | None:
+    def next_job(self) -> Job | None:
         """The job whose turn it is: asked for by a person first, those that saw a worker die last. Changes nothing."""
         rows = self._execute(
             f"SELECT {_COLUMNS} FROM jobs WHERE state = 'queued' AND not_before <= ? "  # noqa: S608
@@ -136,7 +136,7 @@ class Journal:
             "ORDER BY rank, attempts, id LIMIT 1",
             (self._clock(),),
         )
-        return _job(rows[0]) if rows else None
+        return _job_from_row(rows[0]) if rows else None
 
     def start(self, job: Job) -> Job | None:
         """The job, whose content is known by now, is about to be given to a worker: counted before, so that nothing
@@ -147,9 +147,9 @@ class Journal:
         started = []
 
         def act() -> None:
-            if not self._is_as_it_was(job):
+            if not self._is_still_requested(job):
                 return
-            (number,) = self._same_as(job) or (job.id,)
+            (number,) = self._find_duplicate(job) or (job.id,)
             if number != job.id:
                 self._db.execute(_TAKE_OVER, {"number": number, "from": job.id})
                 self._db.execute("DELETE FROM jobs WHERE id = ?", (job.id,))
@@ -162,15 +162,15 @@ class Journal:
             assert changed.rowcount == 1
             started.append(replace(job, id=number, state="active", attempts=job.attempts + 1, started_at=now))
 
-        self._together(act)
+        self._run_in_transaction(act)
         return started[0] if started else None
 
-    def _is_as_it_was(self, job: Job) -> bool:
+    def _is_still_requested(self, job: Job) -> bool:
         """Does the job still wait, for the request that we took it for?"""
         query = "SELECT 1 FROM jobs WHERE id = ? AND state = 'queued' AND asked_at = ?"
         return self._db.execute(query, (job.id, job.asked_at)).fetchone() is not None
 
-    def _same_as(self, job: Job) -> tuple[int] | None:
+    def _find_duplicate(self, job: Job) -> tuple[int] | None:
         """The number of another job with the same source, content and recipe."""
         found: tuple[int] | None = self._db.execute(
             "SELECT id FROM jobs WHERE source = ? AND source_hash = ? AND recipe = ? AND id != ?",
@@ -178,20 +178,20 @@ class Journal:
         ).fetchone()
         return found
 
-    def known_already(self, job: Job, known: Job) -> None:
+    def merge_duplicate(self, job: Job, existing: Job) -> None:
         """What `job` asks for is what became of `known` before."""
 
         def act() -> None:
-            if job.id != known.id:
+            if job.id != existing.id:
                 self._db.execute("DELETE FROM jobs WHERE id = ? AND asked_at = ?", (job.id, job.asked_at))
             self._db.execute(
                 "UPDATE jobs SET signature = coalesce(?, signature), state = ? WHERE id = ?",
-                (job.signature, known.state, known.id),
+                (job.signature, existing.state, existing.id),
             )
 
-        self._together(act)
+        self._run_in_transaction(act)
 
-    def put_back(self, job: Job, *, delay: float = 0.0, counted: bool = False) -> None:
+    def put_back(self, job: Job, *, delay: float = 0.0, count_attempt: bool = False) -> None:
         """Back into the queue, for `delay` seconds at least. `counted`: the attempt stays counted, the worker died."""
         self._execute(
             "UPDATE jobs SET state = 'queued', signature = ?, not_before = ?, output = NULL, output_hash = NULL, "
@@ -199,7 +199,7 @@ class Journal:
             (
                 job.signature,
                 self._clock() + delay if delay else 0.0,
-                int(job.state == "active" and not counted),
+                int(job.state == "active" and not count_attempt),
                 self._clock(),
                 job.id,
             ),
@@ -221,8 +221,8 @@ class Journal:
         now = self._clock()
         known = {"reason": None, "detail": None, "verdict": None, "seconds": None, "output": None, "output_hash": None}
         changed = replace(job, **{**known, **result, "changed_at": now})
-        values = {name: _encoded(getattr(changed, name)) for name in _NAMES if name != "id"}
-        values["folder"], values["place"] = os.fsencode(changed.source.parent), os.fsencode(changed.place)
+        values = {name: _to_column(getattr(changed, name)) for name in _FIELD_NAMES if name != "id"}
+        values["folder"], values["place"] = os.fsencode(changed.source.parent), os.fsencode(changed.destination)
         if changed.output is not None:
             self._execute(
                 "INSERT OR IGNORE INTO outputs VALUES (?, ?, ?)",
@@ -255,7 +255,7 @@ class Journal:
         )
         return replace(changed, output=output, output_hash=output_hash)
 
-    def finish(self, number: int, moved_to: Path | None = None) -> None:
+    def finish(self, job_id: int, moved_to: Path | None = None) -> None:
         """The planned output of this job is there: it is done.
 
         `moved_to`: its original is now there, and the cut-out is that one's: another picture that gets the old name
@@ -267,60 +267,61 @@ class Journal:
                 self._db.execute(
                     "UPDATE OR REPLACE outputs SET source = ? "
                     "WHERE (output, output_hash, source) = (SELECT output, output_hash, source FROM jobs WHERE id = ?)",
-                    (os.fsencode(moved_to), number),
+                    (os.fsencode(moved_to), job_id),
                 )
             self._db.execute(
                 "UPDATE jobs SET state = 'done', moved_to = coalesce(?, moved_to), changed_at = ? WHERE id = ?",
-                (None if moved_to is None else os.fsencode(moved_to), self._clock(), number),
+                (None if moved_to is None else os.fsencode(moved_to), self._clock(), job_id),
             )
 
-        self._together(act)
+        self._run_in_transaction(act)
 
-    def unplan(self, job: Job, before: Job | None) -> None:
+    def discard_plan(self, job: Job, previous: Job | None) -> None:
         """A `nobg remove` could not publish its output and will not come back to it. `before`: what was known then."""
-        if before is None:
+        if previous is None:
             self._execute("DELETE FROM jobs WHERE id = ? AND state = 'active'", (job.id,))
             return
         changes = ("state", "reason", "detail", "verdict", "seconds", "output", "output_hash")
-        self.record(before, **{name: getattr(before, name) for name in changes})
+        self.record(previous, **{name: getattr(previous, name) for name in changes})
 
     def find(self, source: Path, source_hash: str, recipe: str) -> Job | None:
         """The job of this source with this content under this recipe."""
         rows = self._select("source = ? AND source_hash = ? AND recipe = ?", os.fsencode(source), source_hash, recipe)
         return rows[0] if rows else None
 
-    def wrote(self, source: Path, output: Path, output_hash: str) -> bool:
+    def has_written(self, source: Path, output: Path, output_hash: str) -> bool:
         """Did we write `output`, from `source`, and is it (by its SHA-256) still as we wrote it?"""
         query = "SELECT 1 FROM outputs WHERE output = ? AND output_hash = ? AND source = ?"
         return bool(self._execute(query, (os.fsencode(output), output_hash, os.fsencode(source))))
 
-    def may_replace(self, job: Job, output: Path, there: str, wanted: str) -> bool:
+    def may_replace(self, job: Job, output: Path, current_hash: str, new_hash: str) -> bool:
         """May `job` put its output, with the hash `wanted`, where `output` is, whose hash is `there`?
 
         Only if we wrote that from the same source. What another recipe made of it stays beside it, unless it is the
         very same.
         """
-        if not self.wrote(job.source, output, there):
+        if not self.has_written(job.source, output, current_hash):
             return False
         query = "SELECT recipe FROM jobs WHERE source = ? AND output = ? AND output_hash = ? AND undone = 0"
-        owners = self._execute(query, (os.fsencode(job.source), os.fsencode(output), there))
-        return there == wanted or not owners or (job.recipe,) in owners
+        owners = self._execute(query, (os.fsencode(job.source), os.fsencode(output), current_hash))
+        return current_hash == new_hash or not owners or (job.recipe,) in owners
 
     def is_output(self, path: bytes) -> bool:
         """Did we ever write a file of this name here?"""
         return bool(self._execute("SELECT 1 FROM outputs WHERE output = ? LIMIT 1", (path,)))
 
-    def wrote_from_any(self, output: Path, output_hash: str) -> bool:
+    def has_written_from_any_source(self, output: Path, output_hash: str) -> bool:
         """The same, from whichever source."""
         query = "SELECT 1 FROM outputs WHERE output = ? AND output_hash = ?"
         return bool(self._execute(query, (os.fsencode(output), output_hash)))
 
     # Places where nothing can be done for now
 
-    def pause(self, place: Path, reason: str, needed: int = 0) -> None:
+    def pause(self, folder: Path, reason: str, needed_bytes: int = 0) -> None:
         """The pictures of this folder wait."""
         self._execute(
-            "INSERT OR REPLACE INTO pauses VALUES (?, ?, ?, ?)", (os.fsencode(place), reason, needed, self._clock())
+            "INSERT OR REPLACE INTO pauses VALUES (?, ?, ?, ?)",
+            (os.fsencode(folder), reason, needed_bytes, self._clock()),
         )
 
     def pauses(self) -> list[Pause]:
@@ -328,9 +329,9 @@ class Journal:
         rows = self._execute("SELECT place, reason, needed, since FROM pauses ORDER BY place", ())
         return [Pause(Path(os.fsdecode(row[0])), *row[1:]) for row in rows]
 
-    def unpause(self, place: Path) -> None:
+    def unpause(self, folder: Path) -> None:
         """The pictures of this folder need not wait any more."""
-        self._execute("DELETE FROM pauses WHERE place = ?", (os.fsencode(place),))
+        self._execute("DELETE FROM pauses WHERE place = ?", (os.fsencode(folder),))
 
     def has_sources_in(self, folder: Path) -> bool:
         """Do pictures wait that lie in `folder` itself?"""
@@ -339,33 +340,35 @@ class Journal:
 
     # Watched folders
 
-    def known_under(self, watch: Path, recipe: str, said: str | None) -> list[str]:
+    def known_recipes(self, watch: Path, recipe: str, default_overrides: str | None) -> list[str]:
         """The recipes under which the files of a watched folder count as known; `recipe` is the one in force.
 
         `said`: what a folder says itself that follows the default recipe: another default is for new files only, so
         all that it was while the folder said the same count. None: the folder has a recipe of its own.
         """
         before = self._execute("SELECT recipe, said FROM followed WHERE watch = ?", (os.fsencode(watch),))
-        known = [row[0] for row in before if row[1] == said]
+        known = [row[0] for row in before if row[1] == default_overrides]
         if len(known) < len(before):
-            self._execute("DELETE FROM followed WHERE watch = ? AND said IS NOT ?", (os.fsencode(watch), said))
+            self._execute(
+                "DELETE FROM followed WHERE watch = ? AND said IS NOT ?", (os.fsencode(watch), default_overrides)
+            )
         if recipe in known:
             return known
-        if said is not None:
-            self._execute("INSERT INTO followed VALUES (?, ?, ?)", (os.fsencode(watch), recipe, said))
+        if default_overrides is not None:
+            self._execute("INSERT INTO followed VALUES (?, ?, ?)", (os.fsencode(watch), recipe, default_overrides))
         return [*known, recipe]
 
-    def signatures(self, folder: str, recipes: list[str]) -> set[tuple[bytes, str]]:
+    def known_signatures(self, folder: str, recipes: list[str]) -> set[tuple[bytes, str]]:
         """Path and signature of what is known in a folder under these recipes; a file has one for each content."""
-        query = f"SELECT source, signature FROM jobs WHERE folder = ? AND recipe IN ({_marks(recipes)})"  # noqa: S608
+        query = f"SELECT source, signature FROM jobs WHERE folder = ? AND recipe IN ({_placeholders(recipes)})"  # noqa: S608
         return set(self._execute(f"{query} AND signature IS NOT NULL", (os.fsencode(folder), *recipes)))
 
-    def knows(self, source: bytes, recipes: list[str], signature: str) -> bool:
+    def has_job(self, source: bytes, recipes: list[str], signature: str) -> bool:
         """Is there a job of this file as it is now?"""
-        query = f"SELECT 1 FROM jobs WHERE source = ? AND signature = ? AND recipe IN ({_marks(recipes)})"  # noqa: S608
+        query = f"SELECT 1 FROM jobs WHERE source = ? AND signature = ? AND recipe IN ({_placeholders(recipes)})"  # noqa: S608
         return bool(self._execute(query, (source, signature, *recipes)))
 
-    def settled_before(self, job: Job) -> Job | None:
+    def find_settled_under_earlier_recipe(self, job: Job) -> Job | None:
         """What became of this content under a recipe that the job's watched folder followed before."""
         if job.watch is None:
             return None
@@ -376,7 +379,7 @@ class Journal:
         )
         return rows[0] if rows else None
 
-    def forget_folders_except(self, watched: Mapping[Path, str]) -> None:
+    def drop_unwatched_jobs(self, watched: Mapping[Path, str]) -> None:
         """Take what waits from folders that are no longer watched, or not under this recipe, out of the queue."""
         marks = ",".join(["(?, ?)"] * len(watched))
         self._execute(
@@ -387,14 +390,14 @@ class Journal:
 
     # Settings that outlive a program: paused, rebuild, offline_by, trouble, folders, welcome
 
-    def setting(self, name: str) -> str | None:
+    def get_setting(self, name: str) -> str | None:
         """A setting, or None."""
         rows = self._execute("SELECT value FROM settings WHERE name = ?", (name,))
         return str(rows[0][0]) if rows else None
 
-    def set(self, name: str, value: str | None) -> None:
+    def set_setting(self, name: str, value: str | None) -> None:
         """Keep a setting; None: forget it."""
-        if self.setting(name) == value:
+        if self.get_setting(name) == value:
             return
         if value is None:
             self._execute("DELETE FROM settings WHERE name = ?", (name,))
@@ -403,7 +406,7 @@ class Journal:
 
     # What a person asks about
 
-    def waiting(self) -> tuple[int, int]:
+    def pending_counts(self) -> tuple[int, int]:
         """How many jobs wait, and how many are being done."""
         query = (
             "SELECT (SELECT count(*) FROM jobs WHERE state = 'queued'), "
@@ -412,12 +415,12 @@ class Journal:
         ((queued, active),) = self._execute(query, ())
         return queued, active
 
-    def recent(self, limit: int) -> list[Path]:
+    def recent_outputs(self, limit: int) -> list[Path]:
         """The newest outputs that have not been taken back, newest first, each once."""
-        newest = self._select(f"{_RESULT} ORDER BY changed_at DESC, id DESC LIMIT ?", 3 * limit)
+        newest = self._select(f"{_RESULT_CONDITION} ORDER BY changed_at DESC, id DESC LIMIT ?", 3 * limit)
         return list(dict.fromkeys(job.output for job in newest if job.output is not None))[:limit]
 
-    def counts(self) -> dict[str, int]:
+    def counts_by_state(self) -> dict[str, int]:
         """State -> how many jobs; all five states."""
         rows = self._execute("SELECT state, count(*) FROM jobs GROUP BY state", ())
         return {"queued": 0, "active": 0, "done": 0, "skipped": 0, "failed": 0, **dict(rows)}
@@ -426,21 +429,21 @@ class Journal:
         """What became of the jobs, newest first; all but those that wait."""
         return self._select("state != 'queued' ORDER BY changed_at DESC, id DESC LIMIT ?", limit)
 
-    def jobs(self, numbers: Sequence[int]) -> list[Job]:
+    def find_jobs(self, job_ids: Sequence[int]) -> list[Job]:
         """The jobs with these numbers, as far as there are any."""
-        possible = (number for number in dict.fromkeys(numbers) if 0 < number < 1 << 63)
+        possible = (number for number in dict.fromkeys(job_ids) if 0 < number < 1 << 63)
         return [job for number in possible for job in self._select("id = ?", number)]
 
-    def last_asked(self, passed: Sequence[float] = ()) -> list[Job]:
+    def jobs_of_last_request(self, excluded_times: Sequence[float] = ()) -> list[Job]:
         """What was done of the newest request that has outputs to take back: one call, or what was found at once.
 
         `passed`: the times of requests that are not meant.
         """
-        others = f"asked_at NOT IN ({', '.join('?' * len(passed))})"
-        newest = f"SELECT asked_at FROM jobs WHERE {_RESULT} AND {others} ORDER BY changed_at DESC, id DESC LIMIT 1"  # noqa: S608
-        return self._select(f"{_RESULT} AND asked_at = ({newest}) ORDER BY id", *passed)
+        others = f"asked_at NOT IN ({', '.join('?' * len(excluded_times))})"
+        newest = f"SELECT asked_at FROM jobs WHERE {_RESULT_CONDITION} AND {others} ORDER BY changed_at DESC, id DESC LIMIT 1"  # noqa: S608
+        return self._select(f"{_RESULT_CONDITION} AND asked_at = ({newest}) ORDER BY id", *excluded_times)
 
-    def failed(self) -> list[Job]:
+    def failed_jobs(self) -> list[Job]:
         """The jobs that failed."""
         return self._select("state = 'failed' ORDER BY id")
 
@@ -459,31 +462,31 @@ class Journal:
                     (os.fsencode(job.source), os.fsencode(job.output), os.fsencode(job.moved_to)),
                 )
 
-        self._together(act)
+        self._run_in_transaction(act)
 
     def _select(self, condition: str, *values: Any) -> list[Job]:
-        return [_job(row) for row in self._execute(f"SELECT {_COLUMNS} FROM jobs WHERE {condition}", values)]  # noqa: S608
+        return [_job_from_row(row) for row in self._execute(f"SELECT {_COLUMNS} FROM jobs WHERE {condition}", values)]  # noqa: S608
 
     def _execute(self, statement: str, values: Any) -> list[Any]:
         """Run one statement and return its rows."""
-        with self._errors():
+        with self._translated_errors():
             return self._db.execute(statement, values).fetchall()
 
-    def _together(self, act: Callable[[], None]) -> None:
+    def _run_in_transaction(self, operation: Callable[[], None]) -> None:
         """Run `act` in one transaction."""
-        with self._errors():
-            store.together(self._db, act)
+        with self._translated_errors():
+            store.run_in_transaction(self._db, operation)
 
     @contextlib.contextmanager
-    def _errors(self) -> Iterator[None]:
+    def _translated_errors(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.OperationalError as error:
-            raise cannot_write(self._path.parent, error) from error
+            raise unwritable_records_error(self._path.parent, error) from error
         except sqlite3.DatabaseError as error:
             if type(error) is not sqlite3.DatabaseError:  # a mistake of ours, not the disk's
                 raise
-            raise DamagedError(self._path) from error
+            raise DamagedJournalError(self._path) from error
 
 
 _TAKE_OVER = """
@@ -494,19 +497,19 @@ WHERE id = :number
 """
 
 
-def _marks(values: list[str]) -> str:
+def _placeholders(values: list[str]) -> str:
     return ", ".join("?" * len(values))
 
 
-def _encoded(value: Any) -> Any:
+def _to_column(value: Any) -> Any:
     return os.fsencode(value) if isinstance(value, Path) else value
 
 
-def _job(row: tuple[Any, ...]) -> Job:
-    values = dict(zip(_NAMES, row, strict=True))
-    for name in _PATHS:
+def _job_from_row(row: tuple[Any, ...]) -> Job:
+    values = dict(zip(_FIELD_NAMES, row, strict=True))
+    for name in _PATH_FIELDS:
         if values[name] is not None:
             values[name] = Path(os.fsdecode(cast("bytes", values[name])))
-    for name in _FLAGS:
+    for name in _BOOLEAN_FIELDS:
         values[name] = bool(values[name])
     return Job(**values)

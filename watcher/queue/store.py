@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable, Iterable
 
 from watcher import lock as file_lock
-from watcher.errors import DamagedError, UsageError, cannot_write
-from watcher.naming import place_of
+from watcher.errors import DamagedJournalError, UsageError, unwritable_records_error
+from watcher.naming import resolve_destination
 
-VERSION = 3
-PERSON, FOLDER = 0, 1
+SCHEMA_VERSION = 3
+PERSON_RANK, FOLDER_RANK = 0, 1
 """Ranks: what a person asked for goes before what lay in a watched folder."""
 
 _TABLES = """
@@ -70,7 +70,7 @@ CREATE TABLE pauses (  -- places where nothing can be written or read for now
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 
-_SINCE_3 = """
+_SCHEMA_ADDED_IN_3 = """
 CREATE INDEX in_hand ON jobs (id) WHERE state = 'active';
 CREATE INDEX results ON jobs (changed_at, id) WHERE state = 'done' AND undone = 0 AND output IS NOT NULL;
 CREATE INDEX requests ON jobs (asked_at) WHERE state = 'done' AND undone = 0 AND output IS NOT NULL;
@@ -82,12 +82,12 @@ CREATE TABLE followed (  -- all that the default recipe has been for each watche
 ) WITHOUT ROWID;
 """
 
-_FROM_2 = """
+_MIGRATE_FROM_2 = """
 INSERT INTO followed SELECT DISTINCT watch, recipe, recipe FROM jobs
     WHERE watch IS NOT NULL AND (recipe = '{}' OR recipe LIKE '{"folder": "%"}' AND recipe NOT LIKE '%,%');
 """
 
-_FROM_1 = """
+_MIGRATE_FROM_1 = """
 ALTER TABLE jobs RENAME TO jobs_1;
 ALTER TABLE outputs RENAME TO outputs_1;
 {tables}
@@ -104,15 +104,15 @@ DROP TABLE outputs_1;
 
 def state_folder() -> str:
     """Where jobs.db, the lock and the logs are."""
-    return _folder("state", "~/.local/state")
+    return _app_folder("state", "~/.local/state")
 
 
 def config_folder() -> str:
     """Where config.toml is."""
-    return _folder("config", "~/.config")
+    return _app_folder("config", "~/.config")
 
 
-def _folder(kind: str, usual: str) -> str:
+def _app_folder(kind: str, xdg_default: str) -> str:
     """Our folder of this kind: as platformdirs has it, which the client has no time to load."""
     home = os.environ.get("NOBG_HOME")
     if home:
@@ -124,7 +124,7 @@ def _folder(kind: str, usual: str) -> str:
     else:
         base = os.environ.get(f"XDG_{kind.upper()}_HOME", "")
         if not os.path.isabs(base):
-            base = os.path.expanduser(usual)
+            base = os.path.expanduser(xdg_default)
     return os.path.join(base, "nobg")
 
 
@@ -136,7 +136,7 @@ def make_state_folder() -> str:
             os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
         os.makedirs(folder, mode=0o700, exist_ok=True)
     except OSError as error:
-        raise cannot_write(folder, error) from error
+        raise unwritable_records_error(folder, error) from error
     return folder
 
 
@@ -146,14 +146,14 @@ def connect(path: str) -> sqlite3.Connection:
     Raises sqlite3.DatabaseError when it is damaged, OperationalError when it cannot be opened, UsageError when it
     was made by a newer nobg.
     """
-    _make(path)
+    _create_file(path)
     db = sqlite3.connect(path, timeout=30, isolation_level=None)
     try:
         db.execute("PRAGMA synchronous = FULL")
         version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version < VERSION:
-            _bring_up_to_date(db)
-        elif version > VERSION:
+        if version < SCHEMA_VERSION:
+            _migrate(db)
+        elif version > SCHEMA_VERSION:
             raise UsageError(  # noqa: TRY301  closes the connection below
                 f"{path} was made by a newer nobg. Install that again, or set NOBG_HOME to another place."
             )
@@ -163,7 +163,7 @@ def connect(path: str) -> sqlite3.Connection:
     return db
 
 
-def _make(path: str) -> None:
+def _create_file(path: str) -> None:
     """An empty file, 0600, if there is none. One that is there is never opened but by SQLite: closing it would end
     all locks that this process has on it (fcntl(2)), and other programs would take it for unused.
     """
@@ -174,26 +174,31 @@ def _make(path: str) -> None:
             return
 
 
-def _bring_up_to_date(db: sqlite3.Connection) -> None:
-    _to_wal(db)
+def _migrate(db: sqlite3.Connection) -> None:
+    _enable_wal(db)
     db.create_function("folder_of", 1, os.path.dirname)
 
     def act() -> None:
         version = db.execute("PRAGMA user_version").fetchone()[0]  # another program may have been faster
-        tables = _TABLES + _SINCE_3
-        script = {0: tables, 1: _FROM_1.format(tables=tables), 2: _SINCE_3 + _FROM_2, VERSION: ""}[version]
+        tables = _TABLES + _SCHEMA_ADDED_IN_3
+        script = {
+            0: tables,
+            1: _MIGRATE_FROM_1.format(tables=tables),
+            2: _SCHEMA_ADDED_IN_3 + _MIGRATE_FROM_2,
+            SCHEMA_VERSION: "",
+        }[version]
         for statement in script.split(";\n"):
             db.execute(statement)
-        db.execute(f"PRAGMA user_version = {VERSION}")
+        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
-    together(db, act)
+    run_in_transaction(db, act)
 
 
-def together(db: sqlite3.Connection, act: Callable[[], None]) -> None:
+def run_in_transaction(db: sqlite3.Connection, operation: Callable[[], None]) -> None:
     """Run `act` in one transaction."""
     db.execute("BEGIN IMMEDIATE")
     try:
-        act()
+        operation()
         db.execute("COMMIT")
     except BaseException:
         if db.in_transaction:  # a full disk has ended it already
@@ -201,7 +206,7 @@ def together(db: sqlite3.Connection, act: Callable[[], None]) -> None:
         raise
 
 
-def _to_wal(db: sqlite3.Connection) -> None:
+def _enable_wal(db: sqlite3.Connection) -> None:
     """Write-ahead logging; SQLite does not wait for its turn in this, so we do."""
     for _ in range(300):
         try:
@@ -215,7 +220,7 @@ def _to_wal(db: sqlite3.Connection) -> None:
     raise sqlite3.OperationalError("database is locked")
 
 
-def open_database(folder: str, *, thorough: bool = False) -> tuple[sqlite3.Connection, str | None]:
+def open_database(folder: str, *, check_integrity: bool = False) -> tuple[sqlite3.Connection, str | None]:
     """jobs.db in `folder`, and, if a damaged one had to be moved aside, where that is now.
 
     `thorough` reads all of it in search of damage. Raises PlaceError where the folder cannot be written.
@@ -225,29 +230,31 @@ def open_database(folder: str, *, thorough: bool = False) -> tuple[sqlite3.Conne
         found = inode(path)
         try:
             db = connect(path)
-            if thorough and db.execute("PRAGMA quick_check").fetchone() != ("ok",):
+            if check_integrity and db.execute("PRAGMA quick_check").fetchone() != ("ok",):
                 db.close()
                 raise sqlite3.DatabaseError("damaged")  # noqa: TRY301  the same path as what SQLite finds itself
         except (OSError, sqlite3.OperationalError) as error:
-            raise cannot_write(folder, error) from error  # locked, no room, not permitted: the file is all right
+            raise unwritable_records_error(
+                folder, error
+            ) from error  # locked, no room, not permitted: the file is all right
         except sqlite3.DatabaseError:
             try:
                 aside = move_aside(path, found)
             except OSError as error:  # Windows renames no file that another program has open
-                raise cannot_write(folder, error) from error
+                raise unwritable_records_error(folder, error) from error
             if aside is not None:
-                return _begin_anew(path), aside
+                return _start_rebuild(path), aside
         else:
             return db, None
-    raise DamagedError(path)
+    raise DamagedJournalError(path)
 
 
-def move_aside(path: str, found: int | None) -> str | None:
+def move_aside(path: str, expected_inode: int | None) -> str | None:
     """Rename a damaged jobs.db, never delete it. `found`: its inode; None is returned if another program was faster."""
     folder = os.path.dirname(path)
-    lock = file_lock.take(folder, patience=30.0, name="repair.lock")  # or two would move aside one after the other
+    lock = file_lock.acquire(folder, timeout=30.0, name="repair.lock")  # or two would move aside one after the other
     try:
-        if inode(path) != found or found is None:
+        if inode(path) != expected_inode or expected_inode is None:
             return None
         number = 1
         while os.path.exists(aside := os.path.join(folder, f"jobs.damaged-{number}.db")):
@@ -258,10 +265,10 @@ def move_aside(path: str, found: int | None) -> str | None:
         return aside
     finally:
         if lock is not None:
-            file_lock.give_back(lock)
+            file_lock.release(lock)
 
 
-def _begin_anew(path: str) -> sqlite3.Connection:
+def _start_rebuild(path: str) -> sqlite3.Connection:
     """New records after a loss: until the watched folders have been gone through, cut-outs that are there count."""
     db = connect(path)
     db.execute("INSERT OR REPLACE INTO settings VALUES ('rebuild', '1')")
@@ -319,7 +326,7 @@ def enqueue(
     """
     common = {
         "recipe": recipe,
-        "rank": PERSON if watch is None else FOLDER,
+        "rank": PERSON_RANK if watch is None else FOLDER_RANK,
         "watch": watch,
         "force": force,
         "adopt": adopt,
@@ -330,23 +337,23 @@ def enqueue(
     def act() -> None:
         for source, device, seen in pictures:
             folder = os.path.dirname(source)
-            place = place_of(folder, subfolder) if subfolder else folder
+            place = resolve_destination(folder, subfolder) if subfolder else folder
             values = {"source": source, "folder": folder, "place": place, "device": device, "signature": seen}
             db.execute(_ENQUEUE, values | common)
 
-    together(db, act)
+    run_in_transaction(db, act)
 
 
-KNOCK = "knock"
+WAKE_FILE = "knock"
 
 
-def knock(folder: str) -> None:
+def wake_program(folder: str) -> None:
     """Tell the program that the queue has changed, by a change that its system tells it of. It looks anyway, later.
 
     A change of jobs.db itself would come too early: before the transaction can be seen.
     """
     try:
-        with open(os.open(os.path.join(folder, KNOCK), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        with open(os.open(os.path.join(folder, WAKE_FILE), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(b"!")
     except OSError:
         return
@@ -356,7 +363,9 @@ def _is_output(db: sqlite3.Connection, path: bytes) -> bool:
     return db.execute("SELECT 1 FROM outputs WHERE output = ? LIMIT 1", (path,)).fetchone() is not None
 
 
-def add(folder: str, sources: list[tuple[bytes, int, bool]], *, recipe: str = "{}", subfolder: bytes = b"") -> bool:
+def open_and_enqueue(
+    folder: str, sources: list[tuple[bytes, int, bool]], *, recipe: str = "{}", subfolder: bytes = b""
+) -> bool:
     """The client's whole business with jobs.db: when it returns, the jobs are on the disk. True: nobg is paused.
 
     `sources`: path, device number, and whether it was found in a folder that the person named: what we made ourselves
@@ -375,13 +384,13 @@ def add(folder: str, sources: list[tuple[bytes, int, bool]], *, recipe: str = "{
             enqueue(db, pictures, time.time(), recipe=recipe, subfolder=subfolder)
             paused = db.execute("SELECT 1 FROM settings WHERE name = 'paused'").fetchone() is not None
         except sqlite3.OperationalError as error:
-            raise cannot_write(folder, error) from error
+            raise unwritable_records_error(folder, error) from error
         except sqlite3.DatabaseError:
             move_aside(path, opened)
             continue
         finally:
             db.close()
-        knock(folder)
+        wake_program(folder)
         if inode(path) == opened:  # else somebody moved it aside as damaged meanwhile, and our jobs with it
             return paused
-    raise DamagedError(path)
+    raise DamagedJournalError(path)

@@ -19,7 +19,7 @@ def undo(jobs: Iterable[Job], journal: Journal, trash: Callable[[Path], None]) -
     `trash` moves a file to the trash and raises OSError where it cannot.
     """
     for job in jobs:
-        left = why_left(job, journal)
+        left = reason_to_keep(job, journal)
         if left is None:
             assert job.output is not None
             try:
@@ -27,12 +27,12 @@ def undo(jobs: Iterable[Job], journal: Journal, trash: Callable[[Path], None]) -
             except OSError as error:
                 left = f"it could not be moved to the trash ({error}). Delete it yourself if you like."
         if left is None:
-            bring_back(job, journal)
+            restore_original(job, journal)
             journal.mark_undone(job)
         yield job, left
 
 
-def why_left(job: Job, journal: Journal) -> str | None:
+def reason_to_keep(job: Job, journal: Journal) -> str | None:
     """Why the output of `job` must not be touched; None: it is still as we wrote it."""
     if job.undone:
         return "it was taken back before."
@@ -42,13 +42,13 @@ def why_left(job: Job, journal: Journal) -> str | None:
         return "it is not there any more."
     there = None if job.output.is_symlink() else commit.sha256_of(job.output)
     if there == job.output_hash:
-        ours = journal.wrote(job.moved_to or job.source, job.output, job.output_hash)
+        ours = journal.has_written(job.moved_to or job.source, job.output, job.output_hash)
         return None if ours else "nobg's records do not show that it wrote this file."
-    replaced = there is not None and journal.wrote_from_any(job.output, there)
+    replaced = there is not None and journal.has_written_from_any_source(job.output, there)
     return "a newer cut-out has taken its place." if replaced else "it was changed since, so it is yours."
 
 
-def bring_back(job: Job, journal: Journal) -> None:
+def restore_original(job: Job, journal: Journal) -> None:
     """The original that was moved at the person's request goes back, if its place is free."""
     if job.moved_to is None:
         return
@@ -60,7 +60,7 @@ def bring_back(job: Job, journal: Journal) -> None:
         journal.mark_moved_back(job)
 
 
-def to_trash(path: Path) -> None:
+def move_to_trash(path: Path) -> None:
     """The desktop's trash. Raises OSError."""
     from send2trash import send2trash
 

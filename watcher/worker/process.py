@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from watcher import recipe
-from watcher.errors import ModelError, PictureError, words
+from watcher.errors import ModelError, PictureError, describe_reason
 from watcher.jail import enter
 from watcher.matting import accelerator, edges, fusion, inference, memory, modes, providers
 from watcher.picture import codecs, compose, encode
@@ -38,7 +38,7 @@ from watcher.recipe import Recipe
 from watcher.worker import protocol
 
 _HELPER_PRIORITY = 19  # nice value of decoding and encoding
-PIXELS_AT_ONCE = 40_000_000
+MAX_PIXELS_IN_FLIGHT = 40_000_000
 """Decoded pixels between the three threads; a larger picture is alone. Keeps the memory in bounds."""
 
 
@@ -50,13 +50,13 @@ class Budget:
         self._used = 0
         self._changed = threading.Condition()
 
-    def take(self, amount: int) -> None:
+    def acquire(self, amount: int) -> None:
         """Wait until there is room for `amount`, and occupy it."""
         with self._changed:
             self._changed.wait_for(lambda: self._used == 0 or self._used + amount <= self._limit)
             self._used += amount
 
-    def give(self, amount: int) -> None:
+    def release(self, amount: int) -> None:
         """Free what take() occupied."""
         with self._changed:
             self._used -= amount
@@ -73,14 +73,14 @@ class Work:
     recipe: Recipe = field(default_factory=Recipe)
     background: codecs.Picture | None = None
     pictures: Iterator[codecs.Picture] = field(default_factory=lambda: iter(()))
-    count: int = 1
+    frame_count: int = 1
     loops: int = 0
     pixels: int = 0
     mattes: list[tuple[codecs.Picture, NDArray[np.uint8]]] = field(default_factory=list)
-    share: float = 0.0
-    clear: bool = False
-    box: compose.Box | None = None
-    busy: float = 0.0
+    area_fraction: float = 0.0
+    has_clear_subject: bool = False
+    subject_box: compose.Box | None = None
+    busy_seconds: float = 0.0
     output: bytes = b""
 
     def fail(self, reason: str, detail: str) -> None:
@@ -93,18 +93,18 @@ class Frame:
     """One frame of a picture, in the hands of one thread after the other; `last`: none follows."""
 
     work: Work
-    last: bool = True
+    is_last: bool = True
     picture: codecs.Picture | None = None
-    values: list[NDArray[np.float32]] = field(default_factory=list)
-    busy: float = 0.0
+    tensors: list[NDArray[np.float32]] = field(default_factory=list)
+    busy_seconds: float = 0.0
 
-    def step(self, act: Callable[[Frame], None]) -> None:
+    def run_step(self, step: Callable[[Frame], None]) -> None:
         """Do one step, unless an earlier one ended it. Whatever goes wrong is this picture's failure alone."""
         if "state" in self.work.answer:
             return
         start = time.perf_counter()
         try:
-            act(self)
+            step(self)
         except PictureError as error:
             self.work.fail(error.reason, error.detail)
         except MemoryError:
@@ -112,104 +112,106 @@ class Frame:
         except Exception as error:  # noqa: BLE001  decoders meet hostile bytes: one picture must not end the worker
             reason = "too_large" if "alloc" in str(error) else "unreadable"
             self.work.fail(reason, f"{type(error).__name__}: {error}"[:200])
-        self.busy += time.perf_counter() - start
+        self.busy_seconds += time.perf_counter() - start
 
 
 @dataclass(frozen=True)
-class Bench:
+class Pipeline:
     """What the three steps work with."""
 
     ensemble: inference.Ensemble
     budget: Budget
-    accelerated: bool = False
+    is_accelerated: bool = False
 
     def decode(self, work: Work) -> Iterator[Frame]:
         """The first step: the file's bytes -> each frame with the networks' inputs."""
         frame = Frame(work)
-        frame.step(self._begin)
-        for number in range(1, work.count + 1):
-            frame.step(self._take)
-            frame.last = number == work.count or "state" in work.answer
+        frame.run_step(self._open_picture)
+        for number in range(1, work.frame_count + 1):
+            frame.run_step(self._decode_frame)
+            frame.is_last = number == work.frame_count or "state" in work.answer
             yield frame
-            if frame.last:
+            if frame.is_last:
                 return
             frame = Frame(work)
 
-    def _begin(self, frame: Frame) -> None:
+    def _open_picture(self, frame: Frame) -> None:
         """Find out what is asked for, and open the picture."""
         work = frame.work
         data, work.data = work.data, b""
         work.recipe = recipe.parse(work.header.get("recipe", "{}"))
         first = work.header.get("first", len(data))
-        work.background = _background(work.recipe, data[first:])
+        work.background = _decode_background(work.recipe, data[first:])
         image = codecs.open_header(data[:first])
-        if not work.recipe.first_frame and work.recipe.format in encode.ANIMATED:
-            work.count, work.loops = codecs.frame_count(image), codecs.loops(image)
-        work.pixels = image.width * image.height * work.count
-        self.budget.take(work.pixels)
+        if not work.recipe.first_frame and work.recipe.format in encode.ANIMATED_FORMATS:
+            work.frame_count, work.loops = codecs.frame_count(image), codecs.loop_count(image)
+        work.pixels = image.width * image.height * work.frame_count
+        self.budget.acquire(work.pixels)
         keep = work.recipe.metadata
-        work.pictures = codecs.frames(image, keep) if work.count > 1 else iter([codecs.decode(image, keep)])
+        work.pictures = (
+            codecs.decode_frames(image, keep) if work.frame_count > 1 else iter([codecs.decode(image, keep)])
+        )
 
-    def _take(self, frame: Frame) -> None:
+    def _decode_frame(self, frame: Frame) -> None:
         frame.picture = next(frame.work.pictures)
-        frame.values = [inference.network_input(frame.picture.rgb, view) for view in self.ensemble.mode.views]
+        frame.tensors = [inference.network_input(frame.picture.rgb, view) for view in self.ensemble.mode.views]
 
     def infer(self, frame: Frame) -> None:
         """The second step: the networks' inputs -> their answers."""
         try:
-            frame.values = inference.look(self.ensemble, frame.values)
+            frame.tensors = inference.infer_views(self.ensemble, frame.tensors)
         except Exception:
-            if not self.accelerated:
+            if not self.is_accelerated:
                 raise
             traceback.print_exc()
             os._exit(1)  # no picture is to blame: the next worker computes on the processor
 
-    def gather(self, frame: Frame) -> None:
+    def postprocess(self, frame: Frame) -> None:
         """The third step: one alpha, at full size, and, with the last frame, the output if there is a subject."""
-        work, picture, answers = frame.work, frame.picture, frame.values
+        work, picture, answers = frame.work, frame.picture, frame.tensors
         assert picture is not None
-        frame.picture, frame.values = None, []
-        values = fusion.one_alpha(self.ensemble.mode, answers)
-        work.clear |= fusion.clear_subject(self.ensemble.mode, answers, values)
+        frame.picture, frame.tensors = None, []
+        values = fusion.fuse_views(self.ensemble.mode, answers)
+        work.has_clear_subject |= fusion.has_clear_subject(self.ensemble.mode, answers, values)
         del answers
-        alpha = edges.full_size(values, picture.rgb)
-        share = fusion.subject_share(values)
+        alpha = edges.upscale_alpha(values, picture.rgb)
+        share = fusion.subject_area_fraction(values)
         if picture.alpha is not None:
-            alpha = codecs.times(alpha, picture.alpha)
+            alpha = codecs.multiply_alpha(alpha, picture.alpha)
             picture = replace(picture, alpha=None)
-            share = min(share, compose.seen_share(alpha))
+            share = min(share, compose.visible_fraction(alpha))
         elif not work.recipe.mask:  # a cut-out already has its own colours
-            picture = replace(picture, rgb=edges.foreground(picture.rgb, alpha))
-        work.share = max(work.share, share)
+            picture = replace(picture, rgb=edges.estimate_foreground(picture.rgb, alpha))
+        work.area_fraction = max(work.area_fraction, share)
         if work.recipe.crop is not None:
-            work.box = compose.around(work.box, compose.subject_box(alpha))
+            work.subject_box = compose.union_box(work.subject_box, compose.subject_box(alpha))
         work.mattes.append((picture, alpha))
-        if not frame.last:
+        if not frame.is_last:
             return
-        verdict = "subject" if work.share and work.clear else "no_clear_subject"
-        work.answer.update(verdict=verdict, subject=round(work.share, 4), notes=picture.notes)
+        verdict = "subject" if work.area_fraction and work.has_clear_subject else "no_clear_subject"
+        work.answer.update(verdict=verdict, subject=round(work.area_fraction, 4), notes=picture.notes)
         del picture, values, alpha
         if verdict == "subject" or work.header.get("force"):
-            self._finish(work)
+            self._encode_output(work)
         else:
             work.answer.update(state="skipped", reason=verdict)
 
-    def do(self, asked: protocol.Header, data: bytes) -> tuple[protocol.Header, bytes]:
+    def process(self, request: protocol.Header, data: bytes) -> tuple[protocol.Header, bytes]:
         """All steps of one picture, here and now; as a worker's answer."""
-        work = Work(header=asked, answer={"id": asked["id"]}, data=data)
+        work = Work(header=request, answer={"id": request["id"]}, data=data)
         try:
             for frame in self.decode(work):
-                frame.step(self.infer)
-                frame.step(self.gather)
+                frame.run_step(self.infer)
+                frame.run_step(self.postprocess)
         finally:
-            self.budget.give(work.pixels)
+            self.budget.release(work.pixels)
         return {"reason": None, **work.answer}, work.output
 
-    def _finish(self, work: Work) -> None:
+    def _encode_output(self, work: Work) -> None:
         """All mattes -> the file."""
         first = work.mattes[0][0]
-        plan = compose.layout(first.rgb.width, first.rgb.height, work.box, work.recipe)
-        ground = compose.ground(work.recipe, work.background, first.icc, (plan.width, plan.height))
+        plan = compose.compute_layout(first.rgb.width, first.rgb.height, work.subject_box, work.recipe)
+        ground = compose.render_background(work.recipe, work.background, first.icc, (plan.width, plan.height))
         durations, rendered = [], []
         work.mattes.reverse()
         while work.mattes:  # each is given back when it is rendered: the encoder needs memory, too
@@ -224,35 +226,35 @@ class Bench:
         work.answer.update(state="done", notes=notes)
 
 
-def _background(recipe: Recipe, data: bytes) -> codecs.Picture | None:
+def _decode_background(recipe: Recipe, data: bytes) -> codecs.Picture | None:
     """The recipe's background, where it is a picture. `data`: its file's bytes."""
-    if recipe.picture is None:
+    if recipe.background_picture is None:
         return None
     try:
-        return _decoded(data)
+        return _decode_cached(data)
     except PictureError as error:
-        text = f"the background picture {recipe.picture} cannot be used: {words(error.reason, error.detail)}"
+        text = f"the background picture {recipe.background_picture} cannot be used: {describe_reason(error.reason, error.detail)}"
         raise PictureError(error.reason, text) from error
 
 
 @functools.lru_cache(maxsize=1)
-def _decoded(data: bytes) -> codecs.Picture:
+def _decode_cached(data: bytes) -> codecs.Picture:
     """The background of the last picture is most likely that of the next."""
     return codecs.decode(codecs.open_header(data))
 
 
-def serve(stdin: BinaryIO, stdout: BinaryIO, bench: Bench) -> None:
+def serve(stdin: BinaryIO, stdout: BinaryIO, pipeline: Pipeline) -> None:
     """Answer frames until stdin ends."""
     decoded: queue.Queue[Frame | None] = queue.Queue(1)
     matted: queue.Queue[Frame | None] = queue.Queue(1)
 
     def read_and_decode() -> None:
-        while (message := protocol.read(stdin)) is not None:
+        while (message := protocol.read_message(stdin)) is not None:
             work = Work(header=message[0], answer={"id": message[0]["id"]}, data=message[1])
             del message
             if work.header.get("probe"):
                 work.answer.update(state="done", refused=enter.probe())
-            for frame in bench.decode(work):
+            for frame in pipeline.decode(work):
                 decoded.put(frame)
             del work, frame
         decoded.put(None)
@@ -260,19 +262,21 @@ def serve(stdin: BinaryIO, stdout: BinaryIO, bench: Bench) -> None:
     def gather_and_write() -> None:
         while (frame := matted.get()) is not None:
             work = frame.work
-            frame.step(bench.gather)
-            work.busy += frame.busy
-            if not frame.last:
-                protocol.write(stdout, {"id": work.answer["id"], "frames": len(work.mattes)})
+            frame.run_step(pipeline.postprocess)
+            work.busy_seconds += frame.busy_seconds
+            if not frame.is_last:
+                protocol.write_message(stdout, {"id": work.answer["id"], "frames": len(work.mattes)})
                 continue
             work.mattes.clear()
-            bench.budget.give(work.pixels)
-            protocol.write(stdout, {"reason": None, **work.answer, "seconds": round(work.busy, 3)}, work.output)
+            pipeline.budget.release(work.pixels)
+            protocol.write_message(
+                stdout, {"reason": None, **work.answer, "seconds": round(work.busy_seconds, 3)}, work.output
+            )
             del work, frame
 
-    threads = [_start(read_and_decode), _start(gather_and_write)]
+    threads = [_start_thread(read_and_decode), _start_thread(gather_and_write)]
     while (frame := decoded.get()) is not None:
-        frame.step(bench.infer)
+        frame.run_step(pipeline.infer)
         matted.put(frame)
         del frame
     matted.put(None)
@@ -280,7 +284,7 @@ def serve(stdin: BinaryIO, stdout: BinaryIO, bench: Bench) -> None:
         thread.join()
 
 
-def _start(target: Callable[[], None]) -> threading.Thread:
+def _start_thread(target: Callable[[], None]) -> threading.Thread:
     """A thread that takes the process down with it: a worker with a part missing would hang its caller."""
 
     def run() -> None:
@@ -297,34 +301,36 @@ def _start(target: Callable[[], None]) -> threading.Thread:
     return thread
 
 
-def _cores() -> int:
+def _usable_cpu_count() -> int:
     """The processors this process may use."""
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def open_bench(mode: modes.Mode) -> Bench:
+def open_pipeline(mode: modes.Mode) -> Pipeline:
     """What it takes to work on pictures in this process, without a jail. Raises ModelError."""
     memory.check(mode)
-    data = mode.read()
-    codecs.prepare()
-    return Bench(inference.load(data, mode, _cores()), Budget(PIXELS_AT_ONCE))
+    data = mode.read_models()
+    codecs.load_decoders()
+    return Pipeline(inference.load_ensemble(data, mode, _usable_cpu_count()), Budget(MAX_PIXELS_IN_FLIGHT))
 
 
-def _try(stdout: BinaryIO, key: str) -> None:
+def _report_trial(stdout: BinaryIO, key: str) -> None:
     """Say what is tried: a driver may end the process."""
-    protocol.write(stdout, {"trying": key})
+    protocol.write_message(stdout, {"trying": key})
 
 
-def _prove(begun: accelerator.Start, data: Mapping[str, bytes], mode: modes.Mode) -> inference.Ensemble:
+def _verify_in_jail(
+    start_result: accelerator.StartResult, data: Mapping[str, bytes], mode: modes.Mode
+) -> inference.Ensemble:
     """Does the accelerator also work in the jail? If not, the processor does, which needs nothing from outside."""
-    assert begun.ensemble is not None
+    assert start_result.ensemble is not None
     try:
-        accelerator.warm_up(begun.ensemble)
+        accelerator.warm_up(start_result.ensemble)
     except Exception as error:  # noqa: BLE001  onnxruntime's and the drivers' errors have no base in common
-        begun.give_up(f"it does not work in the jail ({inference.first_line(error)})")
-    return begun.ensemble or inference.load(data, mode, _cores())
+        start_result.fall_back_to_cpu(f"it does not work in the jail ({inference.first_line(error)})")
+    return start_result.ensemble or inference.load_ensemble(data, mode, _usable_cpu_count())
 
 
 def main() -> int:
@@ -336,17 +342,23 @@ def main() -> int:
     try:
         mode = modes.find(sys.argv[1])
         memory.check(mode)
-        data = mode.read()
-        codecs.prepare()
-        begun = accelerator.start(data, mode, _cores(), *providers.told(), trying=lambda key: _try(stdout, key))
+        data = mode.read_models()
+        codecs.load_decoders()
+        begun = accelerator.start(
+            data,
+            mode,
+            _usable_cpu_count(),
+            *providers.read_environment(),
+            on_try=lambda key: _report_trial(stdout, key),
+        )
         layers = enter.enter_before_threads(mode.memory, accelerated=begun.ensemble is not None)
-        ensemble = begun.ensemble or inference.load(data, mode, _cores())
+        ensemble = begun.ensemble or inference.load_ensemble(data, mode, _usable_cpu_count())
     except ModelError as error:
-        protocol.write(stdout, {"ready": False, "message": str(error)})
+        protocol.write_message(stdout, {"ready": False, "message": str(error)})
         return error.exit_code
     layers += enter.enter_with_threads(mode.memory)
     if begun.ensemble is not None:
-        ensemble = _prove(begun, data, mode)
+        ensemble = _verify_in_jail(begun, data, mode)
     del data
     ready = {
         "ready": True,
@@ -355,8 +367,8 @@ def main() -> int:
         "telemetry_off": os.environ.get("ORT_DISABLE_TELEMETRY") == "1",
         "provider": begun.as_dict(),
     }
-    protocol.write(stdout, ready)
-    serve(stdin, stdout, Bench(ensemble, Budget(PIXELS_AT_ONCE), begun.name != providers.CPU))
+    protocol.write_message(stdout, ready)
+    serve(stdin, stdout, Pipeline(ensemble, Budget(MAX_PIXELS_IN_FLIGHT), begun.name != providers.CPU))
     return 0
 
 

@@ -13,15 +13,15 @@ from typing import Any, BinaryIO
 Header = dict[str, Any]
 
 _LENGTH = struct.Struct(">I")
-_LONGEST_HEADER = 1 << 16
-_LONGEST_PAYLOAD = 4 << 30
+_MAX_HEADER_BYTES = 1 << 16
+_MAX_PAYLOAD_BYTES = 4 << 30
 
 
-class FrameError(Exception):
+class ProtocolError(Exception):
     """The stream ended inside a frame, or what came is no frame."""
 
 
-def write(stream: BinaryIO, header: Header, payload: bytes | memoryview = b"") -> None:
+def write_message(stream: BinaryIO, header: Header, payload: bytes | memoryview = b"") -> None:
     """Write one frame and flush. Raises OSError when the other side is gone."""
     view = memoryview(payload)
     head = json.dumps({**header, "size": view.nbytes}).encode()
@@ -30,28 +30,28 @@ def write(stream: BinaryIO, header: Header, payload: bytes | memoryview = b"") -
     stream.flush()
 
 
-def read(stream: BinaryIO) -> tuple[Header, bytes] | None:
+def read_message(stream: BinaryIO) -> tuple[Header, bytes] | None:
     """The next frame, or None where the stream ends between frames. Raises FrameError."""
     start = stream.read(_LENGTH.size)
     if not start:
         return None
     if len(start) < _LENGTH.size:
-        raise FrameError("the stream ended inside a frame")
+        raise ProtocolError("the stream ended inside a frame")
     length = _LENGTH.unpack(start)[0]
-    if length > _LONGEST_HEADER:
-        raise FrameError(f"a header of {length} bytes")
+    if length > _MAX_HEADER_BYTES:
+        raise ProtocolError(f"a header of {length} bytes")
     try:
-        header = json.loads(_exactly(stream, length))
+        header = json.loads(_read_exactly(stream, length))
         size = header["size"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise FrameError("the header is not what it should be") from error
-    if not isinstance(size, int) or not 0 <= size <= _LONGEST_PAYLOAD:
-        raise FrameError(f"a payload of {size} bytes")
-    return header, _exactly(stream, size)
+        raise ProtocolError("the header is not what it should be") from error
+    if not isinstance(size, int) or not 0 <= size <= _MAX_PAYLOAD_BYTES:
+        raise ProtocolError(f"a payload of {size} bytes")
+    return header, _read_exactly(stream, size)
 
 
-def _exactly(stream: BinaryIO, size: int) -> bytes:
+def _read_exactly(stream: BinaryIO, size: int) -> bytes:
     data = stream.read(size)
     if len(data) != size:
-        raise FrameError("the stream ended inside a frame")
+        raise ProtocolError("the stream ended inside a frame")
     return data

@@ -22,12 +22,14 @@ from watcher.worker import protocol
 
 logger = logging.getLogger(__name__)
 
-PICTURE_TIME = 300.0  # seconds without an answer: the fastest machine takes 10 s for 250 megapixels, slow ones 100 s
-START_TIME = 120.0  # seconds to load the model from a slow disk
-_LOOK = 0.25  # seconds between looks at whether to stop
+PICTURE_TIMEOUT_SECONDS = (
+    300.0  # seconds without an answer: the fastest machine takes 10 s for 250 megapixels, slow ones 100 s
+)
+START_TIMEOUT_SECONDS = 120.0  # seconds to load the model from a slow disk
+_STOP_POLL_SECONDS = 0.25  # seconds between looks at whether to stop
 
 
-def never() -> bool:
+def never_stop() -> bool:
     """Nobody wants us to stop."""
     return False
 
@@ -79,7 +81,7 @@ class Worker:
 
     def __init__(self, mode: Mode = DEFAULT, provider: str = providers.CPU) -> None:
         """Start it, without waiting until it is ready. `provider`: one of providers.NAMES."""
-        self.accelerated = self.died = False
+        self.is_accelerated = self.has_died = False
         self._log = paths.open_log("worker.log")
         self._process = subprocess.Popen(
             worker_command(mode),
@@ -94,7 +96,9 @@ class Worker:
         self._stdout = cast("BinaryIO", self._process.stdout)
         self._outgoing: queue.Queue[tuple[protocol.Header, bytes] | None] = queue.Queue()
         self._incoming: queue.Queue[tuple[protocol.Header, bytes] | None] = queue.Queue()
-        self._threads = [threading.Thread(target=act, daemon=True) for act in (self._write, self._read)]
+        self._threads = [
+            threading.Thread(target=act, daemon=True) for act in (self._write_messages, self._read_messages)
+        ]
         for thread in self._threads:
             thread.start()
 
@@ -127,11 +131,11 @@ class Worker:
         """The worker's process number."""
         return self._process.pid
 
-    def wait_until_ready(self, stop: Callable[[], bool] = never) -> protocol.Header:
+    def wait_until_ready(self, should_stop: Callable[[], bool] = never_stop) -> protocol.Header:
         """The worker's first frame: what jails it. Raises ModelError, WorkerError, DriverError, StoppedError."""
         trying = None
         try:
-            while "trying" in (header := self.receive(START_TIME, stop)[0]):
+            while "trying" in (header := self.receive(START_TIMEOUT_SECONDS, should_stop)[0]):
                 trying = header["trying"]
         except WorkerDiedError as error:
             if trying is not None:
@@ -145,7 +149,7 @@ class Worker:
             raise ModelError(header["message"])
         provider = header.get("provider", {})
         providers.remember(provider.get("tried", {}), time.time())
-        self.accelerated = provider.get("name", providers.CPU) != providers.CPU
+        self.is_accelerated = provider.get("name", providers.CPU) != providers.CPU
         if provider.get("told"):
             logger.info("%s", provider["told"])
         for layer in header["jail"]:
@@ -157,45 +161,49 @@ class Worker:
         """Put a frame on its way, without waiting until the worker takes it."""
         self._outgoing.put((header, data))
 
-    def receive(self, timeout: float, stop: Callable[[], bool] = never) -> tuple[protocol.Header, bytes]:
+    def receive(self, timeout: float, should_stop: Callable[[], bool] = never_stop) -> tuple[protocol.Header, bytes]:
         """The next answer. Raises WorkerDiedError, and StoppedError as soon as `stop` says so.
 
         `timeout`: seconds without a sign of life; each frame of an animation is one.
         """
-        looks = most = max(1, round(timeout / _LOOK))  # in time that we were running: somebody may press Ctrl-Z
+        looks = most = max(
+            1, round(timeout / _STOP_POLL_SECONDS)
+        )  # in time that we were running: somebody may press Ctrl-Z
         while looks > 0:
             looks -= 1
-            if stop():
+            if should_stop():
                 raise StoppedError
             with contextlib.suppress(queue.Empty):
-                frame = self._incoming.get(timeout=_LOOK)
+                frame = self._incoming.get(timeout=_STOP_POLL_SECONDS)
                 if frame is None:
-                    self.died = True
+                    self.has_died = True
                     raise WorkerDiedError("worker_died")
                 if "frames" not in frame[0]:
                     return frame
                 looks = most
         self._process.kill()
-        self.died = True
+        self.has_died = True
         raise WorkerDiedError("timeout")
 
-    def _write(self) -> None:
+    def _write_messages(self) -> None:
         while (frame := self._outgoing.get()) is not None:
             try:
-                protocol.write(self._stdin, *frame)
+                protocol.write_message(self._stdin, *frame)
             except OSError:
                 return  # the worker is gone; _read tells
 
-    def _read(self) -> None:
+    def _read_messages(self) -> None:
         try:
-            while (frame := protocol.read(self._stdout)) is not None:
+            while (frame := protocol.read_message(self._stdout)) is not None:
                 self._incoming.put(frame)
-        except (protocol.FrameError, OSError) as error:
+        except (protocol.ProtocolError, OSError) as error:
             logger.info("The worker's stream broke off: %s", error)
         self._incoming.put(None)
 
 
-def begin(mode: Mode, provider: str, stop: Callable[[], bool] = never) -> tuple[Worker, protocol.Header]:
+def start_worker(
+    mode: Mode, provider: str, should_stop: Callable[[], bool] = never_stop
+) -> tuple[Worker, protocol.Header]:
     """A worker that is ready, and what it said. Raises ModelError, WorkerError, StoppedError.
 
     One that a driver takes down is followed by one that knows of it; the last knows of all, and uses the processor.
@@ -205,7 +213,7 @@ def begin(mode: Mode, provider: str, stop: Callable[[], bool] = never) -> tuple[
     while True:
         worker = Worker(mode, provider)
         try:
-            header = worker.wait_until_ready(stop)
+            header = worker.wait_until_ready(should_stop)
         except DriverError as error:
             worker.close()
             told = f"nobg cannot compute on {error.name}: its driver ends the program, or does not come to an end."
@@ -222,46 +230,50 @@ def begin(mode: Mode, provider: str, stop: Callable[[], bool] = never) -> tuple[
             return worker, header
 
 
-def chosen_provider() -> str:
+def configured_provider() -> str:
     """What the settings say of accelerators; while they are wrong, their last good copy."""
-    return config.in_force(paths.config_path(), paths.state_dir() / config.LAST_GOOD).provider
+    return config.load_or_last_good(paths.config_path(), paths.state_dir() / config.LAST_GOOD_FILE).provider
 
 
-class Staff:
+class Supervisor:
     """The one worker of a program: started when there is work, kept until it is sent home, replaced when it dies."""
 
-    def __init__(self, mode: Mode = DEFAULT, ready: Callable[[protocol.Header], None] = lambda _header: None) -> None:
+    def __init__(
+        self, default_mode: Mode = DEFAULT, on_ready: Callable[[protocol.Header], None] = lambda _header: None
+    ) -> None:
         """`mode`: for what asks for no other. `ready` is told what each new worker says of itself."""
-        self.mode = mode
-        self._ready = ready
-        self._provider: str | None = None
+        self.default_mode = default_mode
+        self._on_ready = on_ready
+        self._provider_override: str | None = None
         self._worker: Worker | None = None
-        self._has: Mode | None = None
+        self._worker_mode: Mode | None = None
 
-    def worker(self, mode: Mode | None = None, stop: Callable[[], bool] = never) -> Worker:
+    def ensure_worker(self, mode: Mode | None = None, should_stop: Callable[[], bool] = never_stop) -> Worker:
         """The worker, started now if need be; `mode`: None is that of the worker that is there, else the usual one.
 
         A worker in another mode is sent home: to be asked for only while it has nothing in hand.
         Raises ModelError, WorkerError, StoppedError.
         """
-        if mode is not None and mode != self._has:
-            self.send_home()
+        if mode is not None and mode != self._worker_mode:
+            self.stop_worker()
         if self._worker is None:
-            self._has = mode or self.mode
-            self._worker, header = begin(self._has, self._provider or chosen_provider(), stop)
-            self._ready(header)
+            self._worker_mode = mode or self.default_mode
+            self._worker, header = start_worker(
+                self._worker_mode, self._provider_override or configured_provider(), should_stop
+            )
+            self._on_ready(header)
         return self._worker
 
-    def look(self) -> None:
+    def discard_ended_worker(self) -> None:
         """To be called while the worker has nothing in hand: one that has ended all the same is forgotten."""
         if self._worker is not None and self._worker.has_ended:
-            self.send_home()
+            self.stop_worker()
 
-    def send_home(self) -> None:
+    def stop_worker(self) -> None:
         """End the worker, whatever it is doing."""
         worker, self._worker = self._worker, None
         if worker is not None:
-            if worker.accelerated and (worker.died or worker.has_ended):
+            if worker.is_accelerated and (worker.has_died or worker.has_ended):
                 logger.warning("The worker died while it computed on an accelerator; the next uses the processor.")
-                self._provider = providers.CPU
+                self._provider_override = providers.CPU
             worker.close()

@@ -14,22 +14,24 @@ def decoded(data: bytes) -> protocol.Header:
     """Every frame with its metadata, as the worker does it."""
     image = codecs.open_header(data)
     if codecs.frame_count(image) > 1:
-        return {"state": "done", "frames": len(list(codecs.frames(image, "all")))}
+        return {"state": "done", "frames": len(list(codecs.decode_frames(image, "all")))}
     picture = codecs.decode(image, "all")
     return {"state": "done", "frames": 1, "exif": picture.exif is not None, "xmp": picture.xmp is not None}
 
 
 def main() -> None:
-    codecs.prepare()
+    codecs.load_decoders()
     walls = [*enter.enter_before_threads(), *enter.enter_with_threads()]
     refused = enter.probe()
-    protocol.write(sys.stdout.buffer, {"walls": [wall.name for wall in walls if wall.active], "refused": refused})
-    while (message := protocol.read(sys.stdin.buffer)) is not None:
+    protocol.write_message(
+        sys.stdout.buffer, {"walls": [wall.name for wall in walls if wall.active], "refused": refused}
+    )
+    while (message := protocol.read_message(sys.stdin.buffer)) is not None:
         try:
             answer = decoded(message[1])
         except PictureError as error:
             answer = {"state": "failed", "detail": error.detail}
-        protocol.write(sys.stdout.buffer, answer)
+        protocol.write_message(sys.stdout.buffer, answer)
 
 
 if __name__ == "__main__":

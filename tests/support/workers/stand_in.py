@@ -9,10 +9,10 @@ import time
 
 from watcher.worker import protocol
 
-protocol.write(sys.stdout.buffer, {"ready": True, "jail": [], "telemetry_off": True, "seconds": 0.0})
+protocol.write_message(sys.stdout.buffer, {"ready": True, "jail": [], "telemetry_off": True, "seconds": 0.0})
 with open(sys.argv[1], "ab", buffering=0) as log:
     log.write(b"started\n")
-    while (frame := protocol.read(sys.stdin.buffer)) is not None:
+    while (frame := protocol.read_message(sys.stdin.buffer)) is not None:
         header, data = frame
         log.write(data.rstrip() + b"\n")
         if data.startswith(b"die"):
@@ -34,4 +34,4 @@ with open(sys.argv[1], "ab", buffering=0) as log:
             "notes": [],
         }
         kind = b"mask of " if "mask" in header.get("recipe", "") else b"PNG of "
-        protocol.write(sys.stdout.buffer, answer, kind + data)
+        protocol.write_message(sys.stdout.buffer, answer, kind + data)

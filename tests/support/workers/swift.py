@@ -37,7 +37,7 @@ class Session:
         """As onnxruntime's."""
         (values,) = arguments[1].values()
         self.sample = values if self.sample is None else self.sample
-        if SWIFT.onnx not in self.names:
+        if SWIFT.execution_provider not in self.names:
             time.sleep(1)
         elif kind == "files":
             open(sys.executable, "rb").close()
@@ -47,6 +47,6 @@ class Session:
 
 
 onnxruntime.InferenceSession = Session
-onnxruntime.get_available_providers = lambda: [SWIFT.onnx, providers.PROCESSOR]
+onnxruntime.get_available_providers = lambda: [SWIFT.execution_provider, providers.CPU_EXECUTION_PROVIDER]
 providers.PROVIDERS = (SWIFT,)
 sys.exit(process.main())
