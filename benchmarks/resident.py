@@ -107,8 +107,9 @@ def picture(folder: Path) -> None:
 
 def idle(folder: Path) -> None:
     """A minute with five watched folders of 1,000 files that are done; the sweep of five minutes is not in it."""
+    from watcher.commit import file_signature
+    from watcher.paths import make_state_folder
     from watcher.queue.journal import Job, Journal
-    from watcher.queue.store import make_state_folder, signature
 
     journal = Journal(Path(make_state_folder()))
     for number in range(5):
@@ -118,7 +119,7 @@ def idle(folder: Path) -> None:
             path = watched / f"{name}.jpg"
             path.write_bytes(b"x")
             if number:  # the first folder's are found by the sweep, and fail, so that the worker has been there
-                journal.record(Job(path, signature=signature(path.stat()), source_hash="x"), state="done")
+                journal.record(Job(path, signature=file_signature(path.stat()), source_hash="x"), state="done")
         nobg("watch", "add", watched)
     with program() as process:
         while sum(journal.counts_by_state()[state] for state in ("done", "failed")) < 5000:

@@ -22,8 +22,8 @@ from tests.support.desktop.private_bus import private_bus
 from tests.support.desktop.tray_host import Host
 from tests.support.program import Program
 from watcher.desktop import strings
+from watcher.paths import make_state_folder
 from watcher.queue.journal import Journal
-from watcher.queue.store import make_state_folder
 
 IDLE = 60.0  # seconds
 JOBS = 10_000

@@ -14,6 +14,7 @@ import pytest
 from watcher import config
 from watcher.config import Config, Folder
 from watcher.errors import DestinationError, UsageError
+from watcher.program import edit_config
 from watcher.recipe import Canvas, Measure, Recipe, config_values
 
 FILE = Path("/etc/nobg.toml")
@@ -131,47 +132,47 @@ def test_a_file_that_cannot_be_read_is_an_error_and_not_the_defaults(tmp_path: P
 def test_the_first_folder_begins_the_file_for_its_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "new" / "config.toml"
     folder = silent("/a", "out", recursive=True, move_originals="old")
-    assert config.add_folder(path, table(folder)) == config.load(path) == Config((folder,))
+    assert edit_config.add_folder(path, table(folder)) == config.load(path) == Config((folder,))
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
     assert path.read_text().startswith("# ")
 
 
 def test_comments_survive_a_folder_more_and_a_folder_less(file: Path) -> None:
-    config.add_folder(file, table(Folder(Path("/new"))))
+    edit_config.add_folder(file, table(Folder(Path("/new"))))
     assert file.read_text().startswith(WRITTEN)
     assert [folder.path.name for folder in config.load(file).folders] == ["camera", "inbox", "new"]
-    config.remove_folder(file, Path("/new"))
+    edit_config.remove_folder(file, Path("/new"))
     assert file.read_text().rstrip() == WRITTEN.rstrip()
-    config.remove_folder(file, Path("/camera"))
+    edit_config.remove_folder(file, Path("/camera"))
     assert re.fullmatch(r"# mine\n\s*\[\[folders]]\n# what others send\npath = '/inbox'\n", file.read_text())
 
 
 def test_the_last_folder_can_be_removed(file: Path) -> None:
-    config.remove_folder(file, Path("/camera"))
-    assert config.remove_folder(file, Path("/inbox")) == config.load(file) == Config(())
-    assert config.add_folder(file, table(Folder(Path("/inbox")))) == Config((silent("/inbox"),))
+    edit_config.remove_folder(file, Path("/camera"))
+    assert edit_config.remove_folder(file, Path("/inbox")) == config.load(file) == Config(())
+    assert edit_config.add_folder(file, table(Folder(Path("/inbox")))) == Config((silent("/inbox"),))
 
 
 @pytest.mark.parametrize("before", ["folders = []\n", 'folders = [{path = "/a", recursive = true}]\n'])
 def test_folders_that_somebody_wrote_as_a_list_stay(file: Path, before: str) -> None:
     file.write_text(before)
     kept = config.load(file).folders
-    assert config.add_folder(file, table(Folder(Path("/b")))).folders == (*kept, silent("/b"))
+    assert edit_config.add_folder(file, table(Folder(Path("/b")))).folders == (*kept, silent("/b"))
 
 
 def test_a_folder_added_again_changes_in_its_place(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/")
     file.write_text(WRITTEN.replace("/camera", "~/camera"))
     again = silent("/camera", "out", move_originals="old")
-    assert config.add_folder(file, table(again)).folders == (again, silent("/inbox"))
+    assert edit_config.add_folder(file, table(again)).folders == (again, silent("/inbox"))
     assert 'path = "~/camera"  # a card\n' in file.read_text()
-    assert config.add_folder(file, table(silent("/camera"))).folders[0] == silent("/camera")
+    assert edit_config.add_folder(file, table(silent("/camera"))).folders[0] == silent("/camera")
 
 
 def test_what_changes_nothing_writes_nothing(file: Path) -> None:
     before = file.stat()
-    config.add_folder(file, table(Folder(Path("/camera"), recursive=True)))
+    edit_config.add_folder(file, table(Folder(Path("/camera"), recursive=True)))
     assert file.stat() == before
 
 
@@ -179,7 +180,7 @@ def test_a_link_stays_and_what_it_leads_to_changes(file: Path, tmp_path: Path) -
     link = tmp_path / "home" / "config.toml"
     link.parent.mkdir()
     link.symlink_to("../config.toml")
-    config.add_folder(link, table(Folder(Path("/new"))))
+    edit_config.add_folder(link, table(Folder(Path("/new"))))
     assert link.readlink() == Path("../config.toml")
     assert len(config.load(file).folders) == 3
     assert os.listdir(link.parent) == ["config.toml"]
@@ -187,7 +188,7 @@ def test_a_link_stays_and_what_it_leads_to_changes(file: Path, tmp_path: Path) -
 
 def test_whoever_reads_meanwhile_has_the_old_file_whole(file: Path) -> None:
     with file.open() as reader:
-        config.remove_folder(file, Path("/inbox"))
+        edit_config.remove_folder(file, Path("/inbox"))
         assert reader.read() == WRITTEN
 
 
@@ -200,7 +201,7 @@ def test_a_disk_that_is_full_leaves_the_old_file_and_nothing_else(
 
     monkeypatch.setattr(os, call, full)
     with pytest.raises(DestinationError, match=rf"^{file} cannot be written \(No space"):
-        config.add_folder(file, table(Folder(Path("/new"))))
+        edit_config.add_folder(file, table(Folder(Path("/new"))))
     assert file.read_text() == WRITTEN
     assert os.listdir(file.parent) == ["config.toml"]
 
@@ -209,9 +210,9 @@ def test_a_disk_that_is_full_leaves_the_old_file_and_nothing_else(
 def test_a_file_that_is_wrong_already_is_not_changed(file: Path, broken: str) -> None:
     file.write_text(broken)
     with pytest.raises(UsageError, match=", line "):
-        config.add_folder(file, table(Folder(Path("/b"))))
+        edit_config.add_folder(file, table(Folder(Path("/b"))))
     with pytest.raises(UsageError, match=", line "):
-        config.remove_folder(file, Path("/a"))
+        edit_config.remove_folder(file, Path("/a"))
     assert file.read_text() == broken
 
 
@@ -224,13 +225,13 @@ def test_a_file_that_is_wrong_already_is_not_changed(file: Path, broken: str) ->
 )
 def test_what_would_make_the_file_wrong_is_refused(file: Path, folder: Folder, why: str) -> None:
     with pytest.raises(UsageError, match=why):
-        config.add_folder(file, table(folder))
+        edit_config.add_folder(file, table(folder))
     assert file.read_text() == WRITTEN
 
 
 def test_only_a_watched_folder_can_be_removed(file: Path) -> None:
     with pytest.raises(UsageError, match="/elsewhere is not watched"):
-        config.remove_folder(file, Path("/elsewhere"))
+        edit_config.remove_folder(file, Path("/elsewhere"))
     assert file.read_text() == WRITTEN
 
 
@@ -329,7 +330,7 @@ def test_what_is_not_watched_and_not_said_is_read() -> None:
 
 
 TITLED = f"""\
-# {config.HEADER_COMMENT}
+# {edit_config.HEADER_COMMENT}
 # It is mine.
 
 # what the camera has
@@ -359,14 +360,14 @@ mask = true
 )
 def test_a_setting_in_no_table_goes_before_the_tables_and_away_again(file: Path, before: str, after: str) -> None:
     file.write_text(before)
-    assert config.set_value(file, "recipe", "shop").default_recipe == "shop"
+    assert edit_config.set_value(file, "recipe", "shop").default_recipe == "shop"
     assert file.read_text().strip() == after.strip()
-    assert config.set_value(file, "recipe", None).default_recipe is None
+    assert edit_config.set_value(file, "recipe", None).default_recipe is None
     assert squeezed(file.read_text()) == squeezed(before.replace('recipe = "white"  # so\n', ""))
     gone = file.read_text()
-    assert config.set_value(file, "recipe", None).default_recipe is None
+    assert edit_config.set_value(file, "recipe", None).default_recipe is None
     for name in ("shop", None):
-        config.set_value(file, "recipe", name)
+        edit_config.set_value(file, "recipe", name)
     assert file.read_text() == gone  # and it does not grow
 
 
@@ -376,52 +377,55 @@ def squeezed(text: str) -> list[str]:
 
 
 def test_the_first_setting_begins_the_file(tmp_path: Path) -> None:
-    config.set_value(tmp_path / "config.toml", "notifications", False)
-    assert (tmp_path / "config.toml").read_text() == f"# {config.HEADER_COMMENT}\nnotifications = false\n"
+    edit_config.set_value(tmp_path / "config.toml", "notifications", False)
+    assert (tmp_path / "config.toml").read_text() == f"# {edit_config.HEADER_COMMENT}\nnotifications = false\n"
 
 
 def test_a_folder_is_switched_off_and_on_in_its_place(file: Path) -> None:
     file.write_text(TITLED)
-    assert [folder.enabled for folder in config.set_folder(file, Path("/camera"), "enabled", False).folders] == [0, 1]
+    assert [folder.enabled for folder in edit_config.set_folder(file, Path("/camera"), "enabled", False).folders] == [
+        0,
+        1,
+    ]
     assert file.read_text() == TITLED.replace("# a card\n", "# a card\nenabled = false\n")
-    assert config.set_folder(file, Path("/camera"), "enabled", True).folders[0].enabled
+    assert edit_config.set_folder(file, Path("/camera"), "enabled", True).folders[0].enabled
     assert file.read_text() == TITLED.replace("# a card\n", "# a card\nenabled = true\n")
-    assert config.set_folder(file, Path("/camera"), "enabled", None).folders[0].enabled
+    assert edit_config.set_folder(file, Path("/camera"), "enabled", None).folders[0].enabled
     assert file.read_text() == TITLED
     with pytest.raises(UsageError, match="/elsewhere is not watched"):
-        config.set_folder(file, Path("/elsewhere"), "enabled", False)
+        edit_config.set_folder(file, Path("/elsewhere"), "enabled", False)
 
 
 def test_a_folder_that_somebody_wrote_in_a_list_is_switched_off(file: Path) -> None:
     file.write_text('folders = [{path = "/a"}, {path = "/b"}]\n')
-    config.set_folder(file, Path("/b"), "enabled", False)
+    edit_config.set_folder(file, Path("/b"), "enabled", False)
     assert [folder.enabled for folder in config.load(file).folders] == [True, False]
 
 
 def test_a_folder_that_is_added_again_is_on(file: Path) -> None:
-    config.set_folder(file, Path("/camera"), "enabled", False)
-    assert config.add_folder(file, table(silent("/camera"))).folders[0].enabled
+    edit_config.set_folder(file, Path("/camera"), "enabled", False)
+    assert edit_config.add_folder(file, table(silent("/camera"))).folders[0].enabled
 
 
 @pytest.mark.parametrize(("key", "value", "why"), [("recipe", "ship", "no recipe called ship"), ("x", "", "no such")])
 def test_a_value_that_makes_no_sense_is_refused(file: Path, key: str, value: str, why: str) -> None:
     with pytest.raises(UsageError, match=why):
-        config.set_value(file, key, value)
+        edit_config.set_value(file, key, value)
     with pytest.raises(UsageError, match=why):
-        config.set_folder(file, Path("/inbox"), key, value)
+        edit_config.set_folder(file, Path("/inbox"), key, value)
     assert file.read_text() == WRITTEN
 
 
 def test_two_that_change_it_at_once_lose_nothing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both have read it before either writes, if nothing keeps them apart."""
-    really, both = config._write, Barrier(2)
+    really, both = edit_config._write, Barrier(2)
 
     def slowly(path: Path, text: str) -> None:
         with contextlib.suppress(BrokenBarrierError):
             both.wait(0.3)
         really(path, text)
 
-    monkeypatch.setattr(config, "_write", slowly)
+    monkeypatch.setattr(edit_config, "_write", slowly)
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda key: config.set_folder(file, Path(f"/{key}"), "enabled", False), ("camera", "inbox")))
+        list(pool.map(lambda key: edit_config.set_folder(file, Path(f"/{key}"), "enabled", False), ("camera", "inbox")))
     assert [folder.enabled for folder in config.load(file).folders] == [False, False]

@@ -18,7 +18,6 @@ from pathlib import Path
 from watcher.errors import DestinationError, PictureError
 from watcher.formats import MAX_BYTES
 from watcher.naming import numbered_names
-from watcher.queue import store
 
 _TEMP_PREFIX, _TEMP_SUFFIX = ".nobg-", ".tmp"
 _STALE_SECONDS = 3600.0  # seconds; a temporary file lives for as long as one write takes
@@ -41,6 +40,11 @@ class Source:
     mode: int
     signature: str
     is_stable: bool
+
+
+def file_signature(status: os.stat_result) -> str:
+    """What changes when a file's content does, and survives a restart of the machine (device numbers do not)."""
+    return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}"
 
 
 def read_source(path: Path) -> Source:
@@ -70,8 +74,8 @@ def read_source(path: Path) -> Source:
             "it is a link that leads back to itself. Remove it." if error.errno == errno.ELOOP else str(error.strerror)
         )
         raise PictureError("unreadable", detail) from error
-    steady = store.signature(after) == store.signature(status) and len(data) == after.st_size
-    return Source(data, hashlib.sha256(data).hexdigest(), stat.S_IMODE(status.st_mode), store.signature(after), steady)
+    steady = file_signature(after) == file_signature(status) and len(data) == after.st_size
+    return Source(data, hashlib.sha256(data).hexdigest(), stat.S_IMODE(status.st_mode), file_signature(after), steady)
 
 
 def _open_quietly(path: str, flags: int) -> int:

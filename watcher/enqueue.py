@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 from watcher import lock as file_lock
+from watcher import paths
 from watcher.errors import NobgError, describe_reason
 from watcher.formats import is_picture_name
 from watcher.naming import escape_unprintable, is_source_name
@@ -77,7 +78,7 @@ def _add_to_queue(arguments: Iterable[str], recipe: str | None) -> tuple[int, li
         return 1, messages or ["Nothing is selected. Select one or more pictures first."]
     code = 1 if messages else 0
     try:
-        folder = store.make_state_folder()
+        folder = paths.make_state_folder()
         sources = [(os.fsencode(path), device, listed) for path, (device, listed) in found.items()]
         if store.open_and_enqueue(folder, sources, **_enqueue_options(recipe)):
             messages.append("nobg is paused, so the pictures wait; `nobg resume` goes on.")
@@ -89,9 +90,9 @@ def _add_to_queue(arguments: Iterable[str], recipe: str | None) -> tuple[int, li
 
 def _enqueue_options(recipe: str | None) -> dict[str, Any]:
     """How the pictures are to be done, as store.add() takes it. Raises UsageError where there is no such recipe."""
-    if recipe is None and not _has_default_recipe(os.path.join(store.config_folder(), "config.toml")):
+    if recipe is None and not _has_default_recipe(os.path.join(paths.config_folder(), "config.toml")):
         return {}
-    from watcher import config, paths  # reading the settings takes as long as all the rest, so only who asks waits
+    from watcher import config  # reading the settings takes as long as all the rest, so only who asks waits
 
     if recipe is None:
         chosen = config.load_or_last_good(paths.config_path(), paths.state_dir() / config.LAST_GOOD_FILE).base_recipe(

@@ -14,6 +14,7 @@ import pytest
 from watchdog.events import FileCreatedEvent
 
 from tests.conftest import wait_for
+from watcher import commit
 from watcher.config import Folder
 from watcher.folders import mounts
 from watcher.folders import watch as folders
@@ -406,7 +407,7 @@ def test_what_a_person_did_by_the_default_of_that_time_is_not_done_by_the_next(l
     lab.journal.enqueue([(os.fsencode(path), 1, None)])
     job = lab.journal.next_job()
     assert job is not None
-    seen = store.signature(path.stat())
+    seen = commit.file_signature(path.stat())
     assert lab.journal.start(replace(job, source_hash="1", signature=seen, model="m")) is not None
     for default in (Recipe(), WHITE):
         lab.watch(recipe=default, follows=Recipe())

@@ -374,7 +374,7 @@ def test_a_hundred_pictures_are_a_hundred_clients_and_a_hundred_jobs(tmp_path: P
 
 @pytest.mark.parametrize("into_a_file", [False, True])
 def test_what_is_printed_on_windows_goes_into_a_file_as_utf_16(tmp_path: Path, *, into_a_file: bool) -> None:
-    imports = "import sys; import integrations.windows.registry; from watcher.program import menus"
+    imports = "import sys; import integrations.windows.registry; from watcher.cli import menus"
     code = f"{imports}; sys.platform = 'win32'; menus._print_text('a\\nb\\n')"
     if into_a_file:
         with open(tmp_path / "a.reg", "wb") as file:

@@ -11,7 +11,7 @@ from watcher import config, paths
 from watcher.cli.main import main
 from watcher.config import Config
 from watcher.errors import UsageError
-from watcher.program import control
+from watcher.program import control, edit_config
 from watcher.queue.journal import Journal
 from watcher.recipe import Measure, Recipe
 
@@ -40,7 +40,7 @@ def test_without_a_default_recipe_the_plain_one_is_meant() -> None:
 
 
 def test_remove_works_by_the_default_recipe(nobg: Nobg, photo: Path) -> None:
-    config.set_value(paths.config_path(), "recipe", "white")
+    edit_config.set_value(paths.config_path(), "recipe", "white")
     done = nobg("remove", photo, "-o", "cut")
     assert done.returncode == 0, done.stderr
     with Image.open(photo.parent / "cut" / "photo_nobg.png") as image:
@@ -53,7 +53,7 @@ def watched(tmp_path: Path) -> Path:
     for name in ("on", "off"):
         (tmp_path / name).mkdir()
         assert main(["watch", "add", str(tmp_path / name), "--json"]) == 0
-    config.set_folder(paths.config_path(), tmp_path / "off", "enabled", False)
+    edit_config.set_folder(paths.config_path(), tmp_path / "off", "enabled", False)
     return tmp_path
 
 
@@ -69,14 +69,14 @@ def test_a_folder_that_is_off_says_so(watched: Path, capsys: pytest.CaptureFixtu
 def test_a_folder_that_follows_the_default_recipe_is_told_with_it(
     watched: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config.set_value(paths.config_path(), "recipe", "mask")
+    edit_config.set_value(paths.config_path(), "recipe", "mask")
     capsys.readouterr()
     assert main(["watch", "list"]) == 0
     assert capsys.readouterr().out.splitlines()[0] == f"{watched}/on (recipe mask, mask True): not watched"
 
 
 def test_a_folder_that_is_watched_again_is_switched_on_and_still_follows_the_default_recipe(watched: Path) -> None:
-    config.set_value(paths.config_path(), "recipe", "white")
+    edit_config.set_value(paths.config_path(), "recipe", "white")
     assert main(["watch", "add", str(watched / "off"), "-o", "cut", "--json"]) == 0
     folder = config.load(paths.config_path()).folders[1]
     assert (folder.enabled, folder.default_overrides) == (True, Recipe(Path("cut")))

@@ -14,6 +14,7 @@ from integrations.verbs import REMOVE_LABEL, SUBMENU_LABEL
 from tests.conftest import Nobg
 from tests.support.menus import ODD_NAME
 from watcher import paths
+from watcher.cli import menus as cli_menus
 from watcher.config import Config
 from watcher.errors import UsageError
 from watcher.program import menus as menu
@@ -157,7 +158,7 @@ def test_a_place_that_is_no_text_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_doctor_learns_of_what_is_here(nobg: Nobg, person: Path) -> None:
     nobg("menu", "install", "caja")
     (person / ".config/caja/scripts" / REMOVE_LABEL).unlink()
-    found = {name: (state, detail) for name, state, detail in menu.checks()}
+    found = {name: (state, detail) for name, state, detail in cli_menus.checks()}
     assert found["Menu of Nemo"][0] == "good"
     assert found["Menu of Caja"][0] == "warning"
     assert "Menu of Dolphin" not in found

@@ -14,6 +14,7 @@ from typing import Any
 import platformdirs
 import pytest
 
+from watcher import paths
 from watcher.errors import DamagedJournalError, DestinationError, UsageError
 from watcher.queue import store
 from watcher.queue.journal import Job, Journal
@@ -568,5 +569,5 @@ def test_the_state_folder_is_where_platformdirs_has_it(monkeypatch: pytest.Monke
         else:
             monkeypatch.setenv("XDG_STATE_HOME", value)
         if value != "not/absolute":  # the specification says: ignore it
-            assert store.state_folder() == platformdirs.user_state_dir("nobg", appauthor=False)
-        assert os.path.isabs(store.state_folder())
+            assert paths.state_folder() == platformdirs.user_state_dir("nobg", appauthor=False)
+        assert os.path.isabs(paths.state_folder())

@@ -15,6 +15,7 @@ from watcher import commit
 from watcher.errors import DestinationError, ModelError, WorkerError, describe_reason
 from watcher.matting import modes
 from watcher.matting.modes import Mode
+from watcher.queue.in_memory import InMemoryQueue
 from watcher.queue.journal import Job, Journal
 from watcher.recipe import Recipe
 from watcher.worker import dispatch, supervisor
@@ -408,7 +409,7 @@ def mixed(folder: Path, journal: Journal, *wanted: str | None) -> list[Job]:
     jobs = [Job(path, Recipe(model=model).key()) for path, model in zip(sources, wanted, strict=True)]
     crew = supervisor.Supervisor()
     try:
-        return list(dispatch.process_queue(dispatch.InMemoryQueue(jobs, journal), journal, crew))
+        return list(dispatch.process_queue(InMemoryQueue(jobs, journal), journal, crew))
     finally:
         crew.stop_worker()
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from watcher import commit, paths
+from watcher.cli import menus
 from watcher.cli import models as model_commands
 from watcher.errors import ModelError, NobgError
 from watcher.matting import memory, models, modes, providers
-from watcher.program import menus
 from watcher.worker import supervisor
 from watcher.worker.supervisor import PICTURE_TIMEOUT_SECONDS, Worker, WorkerDiedError
 

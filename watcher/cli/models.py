@@ -12,6 +12,7 @@ from watcher.errors import ModelError
 from watcher.matting import memory, models, modes
 from watcher.matting.models import Model
 from watcher.matting.modes import Mode
+from watcher.program import edit_config
 
 
 def current_model_name() -> str:
@@ -112,6 +113,6 @@ def use(options: argparse.Namespace) -> int:
     """Work with this model from now on."""
     mode = modes.find(options.name)
     mode.read_models()  # not only there, but sound
-    config.set_value(paths.config_path(), "model", None if mode == modes.DEFAULT else mode.name)
+    edit_config.set_value(paths.config_path(), "model", None if mode == modes.DEFAULT else mode.name)
     terminal.print_line(f"nobg works with {mode.name} from now on: {mode.good_for}.")
     return 0

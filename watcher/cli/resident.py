@@ -5,17 +5,21 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from watcher import config, enqueue, paths
+from watcher import enqueue, paths
 from watcher import lock as file_lock
 from watcher.cli import terminal
 from watcher.errors import UsageError, describe_reason
-from watcher.program import control
+from watcher.program import control, edit_config
 from watcher.queue import store
 from watcher.queue import undo as undoing
 from watcher.queue.journal import Job
+
+if TYPE_CHECKING:
+    from watcher.program import resident
 
 
 def add(options: argparse.Namespace) -> int:
@@ -47,8 +51,14 @@ def run(options: argparse.Namespace) -> int:
             )
         terminal.flush()
 
-    resident.run(state, lock, started, None if options.no_tray else terminal.print_error)
+    resident.run(state, lock, started, None if options.no_tray else _open_ui)
     return 0
+
+
+def _open_ui(state: Path, stop_program: Callable[[], None]) -> resident.UserInterface:
+    from watcher.desktop.ui import UserInterface  # with what a desktop needs
+
+    return UserInterface(state, stop_program, terminal.print_error)
 
 
 def watch_add(options: argparse.Namespace) -> int:
@@ -77,7 +87,7 @@ def watch_add(options: argparse.Namespace) -> int:
 def watch_remove(options: argparse.Namespace) -> int:
     """`nobg watch remove`."""
     folder = Path(os.path.abspath(options.folder))
-    config.remove_folder(paths.config_path(), folder)
+    edit_config.remove_folder(paths.config_path(), folder)
     if options.json:
         return watch_list(options)
     terminal.print_line(f"{folder} is no longer watched. What was done stays.")

@@ -15,7 +15,7 @@ from watcher.desktop import overview, shell, strings
 from watcher.desktop.notifications import Notification
 from watcher.errors import NobgError
 from watcher.naming import escape_unprintable
-from watcher.program import control, menus
+from watcher.program import control, edit_config, menus
 from watcher.queue import undo
 from watcher.queue.journal import Job, Journal
 
@@ -52,11 +52,11 @@ class Actions:
 
     def set_folder_enabled(self, folder: Path, *, enabled: bool) -> None:
         """Switch a watched folder on or off."""
-        config.set_folder(paths.config_path(), folder, "enabled", None if enabled else False)
+        edit_config.set_folder(paths.config_path(), folder, "enabled", None if enabled else False)
 
     def stop_watching(self, folder: Path) -> None:
         """It is no watched folder any more."""
-        config.remove_folder(paths.config_path(), folder)
+        edit_config.remove_folder(paths.config_path(), folder)
 
     def add_folder(self) -> None:
         """The person chooses one, and it is watched."""
@@ -78,7 +78,7 @@ class Actions:
     def choose_output(self, recipe: str) -> None:
         """What is made of new pictures where nothing else is said."""
         chosen = None if recipe == overview.TRANSPARENT else recipe
-        config.set_value(paths.config_path(), "recipe", chosen)
+        edit_config.set_value(paths.config_path(), "recipe", chosen)
 
     def open(self, path: Path) -> None:
         """A file or a folder."""
@@ -143,12 +143,12 @@ class Actions:
 
     def set_notifications(self, *, enabled: bool) -> None:
         """Say what is ready; or be quiet."""
-        config.set_value(paths.config_path(), "notifications", None if enabled else False)
+        edit_config.set_value(paths.config_path(), "notifications", None if enabled else False)
 
     def open_settings(self) -> None:
         """config.toml in the person's editor; made if need be."""
         if not paths.config_path().exists():
-            config.change(paths.config_path(), lambda _document: None)
+            edit_config.change(paths.config_path(), lambda _document: None)
         shell.open_path(paths.config_path())
 
     def accept_offers(self, offers: Sequence[str]) -> None:

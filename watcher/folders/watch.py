@@ -30,6 +30,7 @@ from watchdog.events import (
     FileSystemEventHandler,
 )
 
+from watcher import commit
 from watcher.config import Folder
 from watcher.folders import mounts
 from watcher.folders.settle import Settling
@@ -381,7 +382,7 @@ class Watcher:
                             if (
                                 status
                                 and is_local_nonempty_file(status)
-                                and (os.fsencode(entry.path), store.signature(status)) not in known
+                                and (os.fsencode(entry.path), commit.file_signature(status)) not in known
                                 and not self._is_own_output(root, entry.path)
                             ):
                                 yield entry.path, status
@@ -408,7 +409,7 @@ class Watcher:
                     self._settling.note(found, now, its_status)
         elif (
             is_local_nonempty_file(status)
-            and not self._journal.has_job(os.fsencode(path), root.known_recipes, store.signature(status))
+            and not self._journal.has_job(os.fsencode(path), root.known_recipes, commit.file_signature(status))
             and not self._is_own_output(root, path)
         ):
             self._settling.note(path, now, status)
@@ -425,7 +426,7 @@ class Watcher:
             status, root = _lstat(path), self._root_of(path)
             fit = status if root and status and is_local_nonempty_file(status) else None
             if self._settling.has_settled(path, now, fit) and root and fit:
-                ready[root.path].append((os.fsencode(path), fit.st_dev, store.signature(fit)))
+                ready[root.path].append((os.fsencode(path), fit.st_dev, commit.file_signature(fit)))
         for path, pictures in ready.items():
             self._journal.enqueue(sorted(pictures), **self._enqueue_options(self._roots[path].folder))
             logger.info("Queued %d from %s", len(pictures), path)

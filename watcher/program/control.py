@@ -16,6 +16,7 @@ from watcher.errors import DESTINATION_REASONS, UsageError
 from watcher.folders.selection import find_pictures
 from watcher.formats import is_picture_name
 from watcher.matting import modes
+from watcher.program import edit_config
 from watcher.queue import store
 from watcher.queue.journal import Job, Journal
 from watcher.queue.undo import reason_to_keep, restore_original
@@ -50,7 +51,7 @@ def resolve_recipe(settings: Config, name: str | None, values: Mapping[str, obje
 def watch_folder(path: Path, **options: Any) -> Folder:
     """Watch a folder from now on; `ways`: as folder_to_watch takes them. Raises UsageError, PlaceError."""
     table = make_folder_table(path, config.load(paths.config_path()), **options)
-    settings = config.add_folder(paths.config_path(), table)
+    settings = edit_config.add_folder(paths.config_path(), table)
     return next(folder for folder in settings.folders if str(folder.path) == table["path"])
 
 

@@ -1,11 +1,8 @@
-"""`nobg menu` and `nobg autostart`: the words, and what the integrations need to know of us and of this machine."""
+"""File managers' menus and the start at login: switching them, and what the integrations need to know of us."""
 
 from __future__ import annotations
 
-import argparse
-import contextlib
 import os
-import stat
 import sys
 import sysconfig
 import threading
@@ -19,43 +16,25 @@ from integrations import base
 from integrations.base import InstallResult, IntegrationError, Setup, Status, Target
 from integrations.verbs import build_verbs
 from watcher import config, paths
-from watcher.cli import terminal
 from watcher.errors import UsageError
 from watcher.formats import MIME_TYPES, SUFFIXES
-from watcher.queue import store
 
 RECORD_FILE_NAME = "menu.json"
 
 _record_lock = threading.Lock()  # two clicks at once would lose entries of the record
 
 
-def install(options: argparse.Namespace) -> int:
-    """`nobg menu install`: also repairs, and follows a nobg that has moved."""
-    if options.print:
-        setup = make_setup()
-        pieces = (
-            piece for manager in _managers_to_install(options.managers, setup) for piece in manager.artifacts(setup)
-        )
-        _print_text("\n".join(piece.preview() for piece in pieces))
-        return 0
-    return _report(switch_menus(options.managers, on=True), options, "installed in", "is installed already, in")
-
-
-def uninstall(options: argparse.Namespace) -> int:
-    """`nobg menu uninstall`."""
-    return _report(switch_menus(options.managers, on=False), options, "removed from", "was not installed")
-
-
 def switch_menus(names: Sequence[str] = (), *, on: bool) -> list[InstallResult]:
     """Put nobg into the menus of these file managers, or of all that are here; or take it out. Raises UsageError."""
     setup = make_setup()
     if on:
-        return [_run_locked(base.install, manager, setup) for manager in _managers_to_install(names, setup)]
+        return [_run_locked(base.install, manager, setup) for manager in managers_to_install(names, setup)]
     chosen = _select_managers(names, [*integrations.file_managers(), *_obsolete_managers(setup)])
     return [_run_locked(base.uninstall, manager, setup) for manager in chosen]
 
 
-def _managers_to_install(names: Sequence[str], setup: Setup) -> list[Target]:
+def managers_to_install(names: Sequence[str], setup: Setup) -> list[Target]:
+    """The file managers that were named or, without names, those that are on this computer. Raises UsageError."""
     return _select_managers(names, [one for one in integrations.file_managers() if one.is_present(setup)])
 
 
@@ -64,67 +43,21 @@ def switch_autostart(*, on: bool) -> InstallResult:
     return _run_locked(base.install if on else base.uninstall, integrations.autostart_target(), make_setup())
 
 
-def status(options: argparse.Namespace) -> int:
-    """`nobg menu status`."""
-    found = _statuses(options.managers)
-    if options.json:
-        terminal.print_json({"file_managers": [_status_as_dict(one) for one in found]})
-        return 0
-    for one in found:
-        terminal.print_line(f"{one.target.key:<10} {one.target.label}: {_describe_status(one)}")
-    return 0
+def menu_statuses(names: Sequence[str]) -> list[Status]:
+    """The state of our entries in these file managers or, without names, in all that this system can have.
 
-
-def autostart_on(options: argparse.Namespace) -> int:
-    """`nobg autostart on`."""
-    return _report_autostart(switch_autostart(on=True), options, on=True)
-
-
-def autostart_off(options: argparse.Namespace) -> int:
-    """`nobg autostart off`."""
-    return _report_autostart(switch_autostart(on=False), options, on=False)
-
-
-def autostart_status(options: argparse.Namespace) -> int:
-    """`nobg autostart status`."""
-    one = base.status(integrations.autostart_target(), make_setup())
-    if options.json:
-        terminal.print_json({"autostart": one.state != "not installed", "problems": list(one.problems)})
-    elif one.state == "not installed":
-        terminal.print_line("nobg does not start at login. It does after: nobg autostart on")
-    else:
-        terminal.print_line("nobg starts at login.")
-        for problem in one.problems:
-            terminal.print_line(f"{problem}. This repairs it: nobg autostart on")
-    return 0
-
-
-def checks() -> list[tuple[str, str, str]]:
-    """For `nobg doctor`: name, state (good or warning) and detail, of each file manager here and of the autostart."""
-    found = [one for one in _statuses([]) if one.is_present or one.state != "absent"]
-    lines = [
-        (f"Menu of {one.target.label}", "warning" if one.state == "stale" else "good", _describe_status(one))
-        for one in found
-    ]
-    start = base.status(integrations.autostart_target(), make_setup())
-    words = "no; nobg autostart on changes that" if start.state == "not installed" else "yes"
-    if start.problems:
-        words = f"needs repair; {'; '.join(start.problems)}; this repairs it: nobg autostart on"
-    return [*lines, (start.target.label, "warning" if start.problems else "good", words)]
-
-
-def _print_text(text: str) -> None:
-    """On Windows, text is a .reg file: straight into a file, it goes as regedit writes such files.
-
-    It is ASCII and stays valid where PowerShell reads it and writes it anew.
+    Raises UsageError for an unknown name, or where the record of what was installed is damaged.
     """
-    with contextlib.suppress(OSError):  # whoever read it may have gone
-        if sys.platform == "win32" and stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode):
-            from integrations.windows.registry import encode_reg_file
+    setup = make_setup()
+    try:
+        return [base.status(manager, setup) for manager in _select_managers(names, integrations.file_managers())]
+    except IntegrationError as error:
+        raise UsageError(str(error)) from error
 
-            sys.stdout.buffer.write(encode_reg_file(text))
-        else:
-            print(text, end="")
+
+def autostart_status() -> Status:
+    """Does nobg start at login? Raises IntegrationError where the record of what was installed is damaged."""
+    return base.status(integrations.autostart_target(), make_setup())
 
 
 def make_setup() -> Setup:
@@ -137,7 +70,7 @@ def make_setup() -> Setup:
         suffixes=tuple(suffix for suffixes in SUFFIXES.values() for suffix in suffixes),
         mime_types=MIME_TYPES,
         icon_path=paths.asset("icon.svg"),
-        record_path=Path(store.state_folder()) / RECORD_FILE_NAME,
+        record_path=Path(paths.state_folder()) / RECORD_FILE_NAME,
         home=home,
         config_home=_config_folder(home),
         data_home=_environment_folder("XDG_DATA_HOME", home / ".local" / "share"),
@@ -189,20 +122,25 @@ def _with_home_variable(command: tuple[str, ...]) -> tuple[str, ...]:
     return command
 
 
+def recipes_not_in_menu() -> list[str]:
+    """Names of the recipes that ask to be in the menu and cannot be: a menu's file holds no control characters."""
+    recipes = config.load(paths.config_path()).recipes
+    return [name for name, named in recipes.items() if named.menu and _has_control_characters(name)]
+
+
 def _menu_recipes() -> list[tuple[str, str]]:
-    """Name and label of those that the person wants in the menu."""
-    found = []
-    for name, named in config.load(paths.config_path()).recipes.items():
-        if named.menu and _has_control_characters(name):
-            terminal.print_error(f"The recipe {name!a} is not in the menu: its name has a line end or the like.")
-        elif named.menu:
-            found.append(
-                (
-                    name,
-                    " ".join("".join(" " if _has_control_characters(sign) else sign for sign in named.label).split()),
-                )
-            )
-    return found
+    """Name and label of each recipe that the person wants in the menu; see also recipes_not_in_menu()."""
+    recipes = config.load(paths.config_path()).recipes
+    return [
+        (name, _one_line(named.label))
+        for name, named in recipes.items()
+        if named.menu and not _has_control_characters(name)
+    ]
+
+
+def _one_line(label: str) -> str:
+    """The label without control characters and without runs of spaces."""
+    return " ".join("".join(" " if _has_control_characters(sign) else sign for sign in label).split())
 
 
 def _has_control_characters(text: str) -> bool:
@@ -249,92 +187,3 @@ def _run_locked(action: Any, manager: Target, setup: Setup) -> InstallResult:
     except IntegrationError as error:
         raise UsageError(str(error)) from error
     return done
-
-
-def _statuses(names: Sequence[str]) -> list[Status]:
-    setup = make_setup()
-    try:
-        return [base.status(manager, setup) for manager in _select_managers(names, integrations.file_managers())]
-    except IntegrationError as error:
-        raise UsageError(str(error)) from error
-
-
-def _report(results: list[InstallResult], options: argparse.Namespace, changed_text: str, unchanged_text: str) -> int:
-    """What was done where, and what the person has to do to see it; 1 if something could not be done."""
-    if options.json:
-        terminal.print_json(
-            {
-                "file_managers": [
-                    {
-                        "name": result.target.key,
-                        "changed": result.changed,
-                        "where": list(result.addresses),
-                        "problems": list(result.problems),
-                        "notice": result.target.restart_instruction if result.changed else "",
-                    }
-                    for result in results
-                ]
-            }
-        )
-    if not any(result.addresses or result.problems for result in results):
-        terminal.print_error("Nothing was installed.")
-    for result in results:
-        for problem in result.problems:
-            terminal.print_error(f"{result.target.label}: {problem}")
-        if options.json or not (result.addresses or result.changed or options.managers):
-            continue
-        terminal.print_line(
-            f"{result.target.label}: {changed_text if result.changed else unchanged_text}{_describe_locations(result.addresses)}"
-        )
-        if result.changed and result.target.restart_instruction:
-            terminal.print_line(f"  To see the change, restart it: {result.target.restart_instruction}")
-        if lacks := result.target.hint(make_setup()) if changed_text.startswith("installed") else "":
-            terminal.print_line(f"  {lacks}")
-    return 1 if any(result.problems for result in results) else 0
-
-
-def _describe_locations(addresses: Iterable[str]) -> str:
-    """The folders concerned, but those within others, and the icon's."""
-    folders = sorted({os.path.dirname(address) for address in addresses if not address.endswith("nobg.svg")})
-    outer = [one for one in folders if not any(one.startswith(other + os.sep) for other in folders)]
-    home = str(Path.home()) + os.sep
-    shown = [f"~{os.sep}{one[len(home) :]}" if one.startswith(home) else one for one in outer]
-    return f" {' and '.join(shown)}" if shown else ""
-
-
-def _status_as_dict(manager_status: Status) -> dict[str, Any]:
-    return {
-        "name": manager_status.target.key,
-        "label": manager_status.target.label,
-        "present": manager_status.is_present,
-        "state": manager_status.state,
-        "problems": list(manager_status.problems),
-        "lacks": manager_status.hint,
-        "restart": manager_status.target.restart_instruction if manager_status.needs_restart else "",
-    }
-
-
-def _describe_status(manager_status: Status) -> str:
-    """How a target is, and what to do about it."""
-    if manager_status.state == "absent":
-        return "not on this computer"
-    if manager_status.state == "not installed":
-        return "not installed; nobg menu install puts it there"
-    parts = [
-        "installed" if manager_status.state == "current" else "; ".join(["needs repair", *manager_status.problems])
-    ]
-    if manager_status.state == "stale":
-        parts.append("this repairs it: nobg menu install")
-    if manager_status.needs_restart:
-        parts.append(f"to see the last change, restart it: {manager_status.target.restart_instruction}")
-    return ". ".join([*parts, manager_status.hint] if manager_status.hint else parts)
-
-
-def _report_autostart(done: InstallResult, options: argparse.Namespace, *, on: bool) -> int:
-    for problem in done.problems:
-        terminal.print_error(problem)
-    if options.json:
-        terminal.print_json({"autostart": on, "changed": done.changed, "problems": list(done.problems)})
-    elif not done.problems:
-        terminal.print_line("nobg starts at login." if on else "nobg does not start at login any more.")
-    return 1 if done.problems else 0

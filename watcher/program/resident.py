@@ -13,7 +13,7 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from watcher import config, paths
 from watcher import lock as file_lock
@@ -27,9 +27,6 @@ from watcher.queue.waiting import JournalQueue
 from watcher.worker import protocol
 from watcher.worker.dispatch import process_queue
 from watcher.worker.supervisor import Supervisor
-
-if TYPE_CHECKING:
-    from watcher.desktop.ui import UserInterface
 
 logger = logging.getLogger(__name__)
 
@@ -56,13 +53,30 @@ def take_lock(state: Path, inherited: int | None = None) -> int | None:
     return lock
 
 
+class UserInterface(Protocol):
+    """What shows the running program to a person. `desktop.ui` has the real one: this wing is below it."""
+
+    def run(self, stop: threading.Event) -> None:
+        """Be there until `stop` is set. Called in the main thread."""
+
+    def on_job_finished(self, job: Job) -> None:
+        """A job has reached a final state."""
+
+    def on_queue_idle(self, *, notifications: bool) -> bool:
+        """Nothing can be done now. True: a notification is still to come, so ask again soon."""
+
+
 def run(
-    state: Path, lock: int, on_started: Callable[[str | None], None], print_message: Callable[[str], None] | None = None
+    state: Path,
+    lock: int,
+    on_started: Callable[[str | None], None],
+    open_ui: Callable[[Path, Callable[[], None]], UserInterface] | None = None,
 ) -> None:
     """Do the jobs that come, until SIGTERM, SIGINT or SIGHUP, or until the person quits.
 
-    `lock`: from take_lock. `started` is called once with what is wrong, or None. `say` tells a person what else is to
-    be said once; None: nothing of all this is to be seen on the desktop. Raises PlaceError.
+    `lock`: from take_lock. `on_started` is called once with the problem of the settings, or None. `open_ui` makes the
+    user interface from the state folder and the function that ends the program; None: there is none (`--no-tray`).
+    Raises DestinationError.
     """
     handler = _set_up_logging(state / LOG_FILE_NAME)
     warnings.filterwarnings("ignore", module="watchdog")  # a page of text where two folders are made at once
@@ -80,12 +94,12 @@ def run(
     settings = Settings(paths.config_path(), state / LAST_GOOD_FILE)
     settings.reload_if_changed()
     on_started(settings.problem)
-    front = None if print_message is None else _make_user_interface(state, end, print_message)
-    program = _SessionThread(lambda: _Session(state, settings, front, stop, over).run(), state, lock, stop)
+    ui = None if open_ui is None else open_ui(state, end)
+    program = _SessionThread(lambda: _Session(state, settings, ui, stop, over).run(), state, lock, stop)
     try:
         program.start()
-        if front is not None:
-            front.run(stop)
+        if ui is not None:
+            ui.run(stop)
         program.join()
     finally:
         logger.info("Stopped")
@@ -94,14 +108,6 @@ def run(
             handler.close()
     if program.failure is not None:
         raise program.failure
-
-
-def _make_user_interface(
-    state: Path, stop_program: Callable[[], None], print_message: Callable[[str], None]
-) -> UserInterface:
-    from watcher.desktop.ui import UserInterface  # with what a desktop needs
-
-    return UserInterface(state, stop_program, print_message)
 
 
 class _SessionThread(threading.Thread):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import sys
 import time
 from collections.abc import Callable, Iterable
 
@@ -100,44 +99,6 @@ INSERT INTO jobs (id, source, source_hash, recipe, model, state, reason, detail,
 DROP TABLE jobs_1;
 DROP TABLE outputs_1;
 """
-
-
-def state_folder() -> str:
-    """Where jobs.db, the lock and the logs are."""
-    return _app_folder("state", "~/.local/state")
-
-
-def config_folder() -> str:
-    """Where config.toml is."""
-    return _app_folder("config", "~/.config")
-
-
-def _app_folder(kind: str, xdg_default: str) -> str:
-    """Our folder of this kind: as platformdirs has it, which the client has no time to load."""
-    home = os.environ.get("NOBG_HOME")
-    if home:
-        return os.path.join(os.path.abspath(home), kind)
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or os.path.expanduser(r"~\AppData\Local")
-    elif sys.platform == "darwin":
-        base = os.path.expanduser("~/Library/Application Support")
-    else:
-        base = os.environ.get(f"XDG_{kind.upper()}_HOME", "")
-        if not os.path.isabs(base):
-            base = os.path.expanduser(xdg_default)
-    return os.path.join(base, "nobg")
-
-
-def make_state_folder() -> str:
-    """The state folder, made if need be, open to its owner alone (0700). Raises PlaceError."""
-    folder = state_folder()
-    try:
-        if "NOBG_HOME" in os.environ:
-            os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-    except OSError as error:
-        raise unwritable_records_error(folder, error) from error
-    return folder
 
 
 def connect(path: str) -> sqlite3.Connection:
@@ -281,11 +242,6 @@ def inode(path: str) -> int | None:
         return os.stat(path).st_ino
     except FileNotFoundError:
         return None
-
-
-def signature(status: os.stat_result) -> str:
-    """What changes when a file's content does, and survives a restart of the machine (device numbers do not)."""
-    return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}"
 
 
 _ENQUEUE = """

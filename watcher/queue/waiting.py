@@ -13,9 +13,8 @@ from pathlib import Path
 
 from watcher import commit, recipe
 from watcher.errors import DestinationError
-from watcher.queue import store
+from watcher.queue.job_queue import find_done_job
 from watcher.queue.journal import Job, Journal, Pause
-from watcher.worker.dispatch import find_done_job
 
 logger = logging.getLogger(__name__)
 
@@ -162,7 +161,7 @@ def _nearest_existing(folder: Path) -> Path:
 
 def _signature(path: Path) -> str | None:
     try:
-        return store.signature(path.stat())
+        return commit.file_signature(path.stat())
     except OSError:
         return None
 

@@ -12,13 +12,15 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from watcher import commit, recipe
 from watcher.errors import DamagedJournalError, DestinationError, ModelError, PictureError, WorkerError, describe_reason
 from watcher.matting import modes
 from watcher.matting.modes import DEFAULT, Mode
 from watcher.naming import numbered_names
+from watcher.queue.in_memory import InMemoryQueue
+from watcher.queue.job_queue import JobQueue, find_done_job
 from watcher.queue.journal import Job, Journal
 from watcher.recipe import Recipe
 from watcher.worker import protocol
@@ -61,39 +63,8 @@ class Task:
         return asked, self.source.data + self.background if self.background else self.source.data
 
 
-class Queue(Protocol):
-    """Where jobs come from: the pictures of one `nobg remove`, or the journal of the resident program."""
-
-    def take(self, fits: Callable[[Job], bool]) -> Job | None:
-        """The job whose turn it is; None if there is none, or it does not fit now."""
-
-    def start(self, job: Job) -> Job | None:
-        """The job is about to be given to a worker, and that is counted. None: it has been withdrawn."""
-
-    def put_back(self, job: Job, *, delay: float = 0.0, count_attempt: bool = False) -> None:
-        """The job waits again, for `delay` seconds at least. `counted`: it saw its worker die."""
-
-    def pause_destination(self, job: Job, error: DestinationError, needed_bytes: int) -> None:
-        """Where the job's output belongs, nothing can be written now; it, and all others that belong there, wait."""
-
-    def defer_if_unwritable(self, job: Job) -> bool:
-        """Nothing may be written where its output belongs: does the job wait until something may?"""
-
-    def defer_if_not_ready(self, job: Job, source: commit.Source | None) -> bool:
-        """Is this not the time to do the job, since its file is still changing, or its drive is gone?
-
-        Called when its source has been read, or (None) is not there. Puts it back where so.
-        """
-
-    def find_earlier_job(self, job: Job) -> Job | None:
-        """The earlier job that makes this one, whose content is known by now, superfluous."""
-
-    def move_original(self, job: Job) -> Path | None:
-        """The job's output is there. Where the original has been moved to, if the person asked for that."""
-
-
 def process_queue(
-    queue: Queue, journal: Journal, supervisor: Supervisor, should_stop: Callable[[], bool] = never_stop
+    queue: JobQueue, journal: Journal, supervisor: Supervisor, should_stop: Callable[[], bool] = never_stop
 ) -> Generator[Job]:
     """Do the jobs of `queue` until none is left that can be done now; yields each with what became of it.
 
@@ -142,7 +113,7 @@ def _after_grace_period(should_stop: Callable[[], bool], seconds: float) -> Call
 
 
 def _feed_worker(
-    in_flight: deque[Task], queue: Queue, journal: Journal, supervisor: Supervisor, should_stop: Callable[[], bool]
+    in_flight: deque[Task], queue: JobQueue, journal: Journal, supervisor: Supervisor, should_stop: Callable[[], bool]
 ) -> Iterator[Job]:
     """Give the worker what it can take; yields the jobs for which there is nothing to do."""
     while not should_stop() and (job := queue.take(lambda job: _has_room(in_flight, job, supervisor))) is not None:
@@ -190,7 +161,7 @@ def _has_room(in_flight: deque[Task], next_job: Job, supervisor: Supervisor) -> 
     return len(in_flight) < MAX_TASKS_IN_FLIGHT and size < MAX_BYTES_IN_FLIGHT
 
 
-def _prepare_task(job: Job, queue: Queue, journal: Journal) -> Task | Job | None:
+def _prepare_task(job: Job, queue: JobQueue, journal: Journal) -> Task | Job | None:
     """Read the source: a task for the worker; or the job, if there is nothing to do; or None, if it waits."""
     if job.interrupted >= MAX_INTERRUPTIONS:
         return journal.record(job, state="failed", reason="worker_died")
@@ -212,7 +183,7 @@ def _prepare_task(job: Job, queue: Queue, journal: Journal) -> Task | Job | None
     return _start_task(job, source, queue, journal)
 
 
-def _start_task(job: Job, source: commit.Source, queue: Queue, journal: Journal) -> Task | Job | None:
+def _start_task(job: Job, source: commit.Source, queue: JobQueue, journal: Journal) -> Task | Job | None:
     """With its background picture, if there is one: a task for the worker; or the failed job; or None, if it waits."""
     try:
         background = read_background(recipe.parse(job.recipe))
@@ -238,7 +209,7 @@ def read_background(recipe: Recipe) -> bytes:
         raise PictureError(error.reason, text) from error
 
 
-def _handle_unreadable_source(job: Job, error: PictureError, queue: Queue, journal: Journal) -> Job | None:
+def _handle_unreadable_source(job: Job, error: PictureError, queue: JobQueue, journal: Journal) -> Job | None:
     """The source cannot be read: done all the same, waiting, or failed."""
     known = find_done_job(job, journal) if job.output is not None else None
     if known is not None and known.id is not None:  # published, its original moved, and then the power went
@@ -261,7 +232,7 @@ def _find_moved_original(job: Job) -> Path | None:
     return None
 
 
-def _requeue_after_death(reason: str, in_flight: deque[Task], queue: Queue, journal: Journal) -> Iterator[Job]:
+def _requeue_after_death(reason: str, in_flight: deque[Task], queue: JobQueue, journal: Journal) -> Iterator[Job]:
     """Put back what the worker had in hand, to be given alone; fail what has seen it die too often."""
     alone = len(in_flight) == 1
     while in_flight:
@@ -273,7 +244,7 @@ def _requeue_after_death(reason: str, in_flight: deque[Task], queue: Queue, jour
         in_flight.pop()
 
 
-def _handle_answer(task: Task, header: protocol.Header, output: bytes, queue: Queue, journal: Journal) -> Job | None:
+def _handle_answer(task: Task, header: protocol.Header, output: bytes, queue: JobQueue, journal: Journal) -> Job | None:
     """Publish what the worker made of a picture, or record why there is nothing to publish. None: the job waits."""
     job, known = task.job, {"verdict": header.get("verdict"), "seconds": header["seconds"]}
     assert header["id"] == task.request_id
@@ -297,7 +268,7 @@ def _handle_answer(task: Task, header: protocol.Header, output: bytes, queue: Qu
     return journal.record(job, state=state, reason=reason, detail=detail, **known)
 
 
-def _publish(task: Task, output: bytes, queue: Queue, journal: Journal, **record_fields: Any) -> Job:
+def _publish(task: Task, output: bytes, queue: JobQueue, journal: Journal, **record_fields: Any) -> Job:
     """Enter the output in the journal, then let it appear, under the first name that is free or ours."""
     digest = hashlib.sha256(output).hexdigest()
     job, wanted = task.job, recipe.parse(task.job.recipe)
@@ -336,72 +307,6 @@ def _make_destination(destination: Path, source_folder: Path) -> None:
         raise PictureError(
             "no_permission", f"{destination} is not a folder. Rename it, or choose another one."
         ) from error
-
-
-class InMemoryQueue:
-    """The pictures of one `nobg remove`. A place that can take nothing ends its own pictures; the others go on."""
-
-    def __init__(self, jobs: Iterable[Job], journal: Journal) -> None:
-        self._pending = deque(jobs)
-        self._journal = journal
-        self._failed_destinations: set[Path] = set()
-        self._previous_jobs: dict[Path, Job | None] = {}
-        self.error: DestinationError | None = None
-
-    def take(self, fits: Callable[[Job], bool]) -> Job | None:
-        """The first whose place can still be written."""
-        while self._pending and self._pending[0].destination in self._failed_destinations:
-            self._pending.popleft()
-        return self._pending.popleft() if self._pending and fits(self._pending[0]) else None
-
-    def start(self, job: Job) -> Job:
-        """Counted in memory alone."""
-        self._previous_jobs[job.source] = self._journal.find(job.source, job.source_hash, job.recipe)
-        return replace(job, attempts=job.attempts + 1)
-
-    def put_back(self, job: Job, *, delay: float = 0.0, count_attempt: bool = False) -> None:  # noqa: ARG002  see Queue
-        """To the front: the order of the results stays what it was."""
-        self._pending.appendleft(job if count_attempt else replace(job, attempts=job.attempts - 1))
-
-    def pause_destination(self, job: Job, error: DestinationError, needed_bytes: int) -> None:  # noqa: ARG002  see Queue
-        """Nobody waits for it here."""
-        if job.id is None:
-            job = self._journal.find(job.source, job.source_hash, job.recipe) or job
-        self._journal.discard_plan(job, self._previous_jobs[job.source])
-        self._failed_destinations.add(job.destination)
-        self.error = self.error or error
-
-    def defer_if_unwritable(self, job: Job) -> bool:  # noqa: ARG002  see Queue
-        """It fails, and the person sees it."""
-        return False
-
-    def defer_if_not_ready(self, job: Job, source: commit.Source | None) -> bool:  # noqa: ARG002  see Queue
-        """Nothing waits here."""
-        return False
-
-    def find_earlier_job(self, job: Job) -> Job | None:
-        """Done before, unless it is forced."""
-        return None if job.force else find_done_job(job, self._journal)
-
-    def move_original(self, job: Job) -> None:  # noqa: ARG002  see Queue
-        """Originals stay."""
-        return
-
-
-def find_done_job(job: Job, journal: Journal) -> Job | None:
-    """The job of this source, content, recipe and model, if its output is there, also edited; but not replaced by us
-    since.
-    """
-    known = journal.find(job.source, job.source_hash, job.recipe)
-    if known is None or known.undone or known.output is None or not os.path.lexists(known.output):
-        return None
-    planned = known.state in ("active", "queued")
-    if not planned and known.model != job.model:  # another one has been chosen since, or come with a newer nobg
-        return None
-    there = commit.sha256_of(known.output)
-    if there != known.output_hash and (planned or (there and journal.has_written_from_any_source(known.output, there))):
-        return None  # planned, but never published; or since replaced by us: the source was another, or another took it
-    return replace(known, state="done")  # published, even if the power went before that was entered
 
 
 def _forward_notice(header: protocol.Header, on_notice: Callable[[str], None]) -> None:

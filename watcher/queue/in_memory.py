@@ -1,0 +1,63 @@
+"""The queue of one `nobg remove`: its pictures, in the order in which they were named."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from watcher import commit
+from watcher.errors import DestinationError
+from watcher.queue.job_queue import find_done_job
+from watcher.queue.journal import Job, Journal
+
+
+class InMemoryQueue:
+    """The pictures of one `nobg remove`. A place that can take nothing ends its own pictures; the others go on."""
+
+    def __init__(self, jobs: Iterable[Job], journal: Journal) -> None:
+        self._pending = deque(jobs)
+        self._journal = journal
+        self._failed_destinations: set[Path] = set()
+        self._previous_jobs: dict[Path, Job | None] = {}
+        self.error: DestinationError | None = None
+
+    def take(self, fits: Callable[[Job], bool]) -> Job | None:
+        """The first whose place can still be written."""
+        while self._pending and self._pending[0].destination in self._failed_destinations:
+            self._pending.popleft()
+        return self._pending.popleft() if self._pending and fits(self._pending[0]) else None
+
+    def start(self, job: Job) -> Job:
+        """Counted in memory alone."""
+        self._previous_jobs[job.source] = self._journal.find(job.source, job.source_hash, job.recipe)
+        return replace(job, attempts=job.attempts + 1)
+
+    def put_back(self, job: Job, *, delay: float = 0.0, count_attempt: bool = False) -> None:  # noqa: ARG002  see JobQueue
+        """To the front: the order of the results stays what it was."""
+        self._pending.appendleft(job if count_attempt else replace(job, attempts=job.attempts - 1))
+
+    def pause_destination(self, job: Job, error: DestinationError, needed_bytes: int) -> None:  # noqa: ARG002  see JobQueue
+        """Nobody waits for it here."""
+        if job.id is None:
+            job = self._journal.find(job.source, job.source_hash, job.recipe) or job
+        self._journal.discard_plan(job, self._previous_jobs[job.source])
+        self._failed_destinations.add(job.destination)
+        self.error = self.error or error
+
+    def defer_if_unwritable(self, job: Job) -> bool:  # noqa: ARG002  see JobQueue
+        """It fails, and the person sees it."""
+        return False
+
+    def defer_if_not_ready(self, job: Job, source: commit.Source | None) -> bool:  # noqa: ARG002  see JobQueue
+        """Nothing waits here."""
+        return False
+
+    def find_earlier_job(self, job: Job) -> Job | None:
+        """Done before, unless it is forced."""
+        return None if job.force else find_done_job(job, self._journal)
+
+    def move_original(self, job: Job) -> None:  # noqa: ARG002  see JobQueue
+        """Originals stay."""
+        return
