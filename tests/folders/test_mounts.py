@@ -1,4 +1,4 @@
-"""mounts.py: /proc/self/mountinfo as Linux writes it, see proc(5)."""
+"""mounts.py, with /proc/self/mountinfo as Linux writes it (proc(5))."""
 
 import io
 from collections.abc import Callable
@@ -22,7 +22,7 @@ MOUNTS = r"""22 27 0:21 / /proc rw,nosuid,nodev,noexec,relatime shared:14 - proc
 
 
 @pytest.mark.parametrize(
-    ("path", "kind"),
+    ("path", "type_name"),
     [
         ("/", "ext4"),
         ("/etc/nobg", "ext4"),
@@ -39,8 +39,8 @@ MOUNTS = r"""22 27 0:21 / /proc rw,nosuid,nodev,noexec,relatime shared:14 - proc
         ("/auto/pictures", "nfs4"),
     ],
 )
-def test_a_path_is_on_the_innermost_mount_that_holds_it(path: str, kind: str) -> None:
-    assert file_system_type(path, MOUNTS) == kind
+def test_a_path_is_on_the_innermost_mount_that_holds_it(path: str, type_name: str) -> None:
+    assert file_system_type(path, MOUNTS) == type_name
 
 
 def test_a_later_mount_on_a_parent_hides_what_was_mounted_below() -> None:
@@ -48,13 +48,13 @@ def test_a_later_mount_on_a_parent_hides_what_was_mounted_below() -> None:
     assert file_system_type("/home/me/NAS/local/2024", "\n".join(reversed(lines))) != "xfs"
 
 
-def test_a_mount_point_with_an_odd_name_harms_no_other() -> None:
-    odd = "90 28 0:99 / /mnt/a\x0cb\u2028c rw - ext4 /dev/sdz rw"
-    assert file_system_type("/home/me/NAS/local/2024", f"{odd}\n\n{MOUNTS}") == "xfs"
-    assert file_system_type("/mnt/a\x0cb\u2028c/d", f"{MOUNTS}\n{odd}\n") == "ext4"
+def test_a_mount_point_with_an_odd_name_does_not_affect_others() -> None:
+    odd_mount = "90 28 0:99 / /mnt/a\x0cb\u2028c rw - ext4 /dev/sdz rw"
+    assert file_system_type("/home/me/NAS/local/2024", f"{odd_mount}\n\n{MOUNTS}") == "xfs"
+    assert file_system_type("/mnt/a\x0cb\u2028c/d", f"{MOUNTS}\n{odd_mount}\n") == "ext4"
 
 
-def test_of_two_mounts_on_one_point_the_later_hides_the_earlier() -> None:
+def test_the_later_of_two_mounts_on_one_point_hides_the_earlier() -> None:
     lines = MOUNTS.splitlines()
     assert file_system_type("/auto/pictures", "\n".join(lines)) == "nfs4"
     assert (
@@ -62,37 +62,41 @@ def test_of_two_mounts_on_one_point_the_later_hides_the_earlier() -> None:
     )
 
 
-def test_where_no_mount_is_known_the_kind_is_not_known() -> None:
+def test_without_a_matching_mount_the_type_is_unknown() -> None:
     assert file_system_type("/home", "") == ""
     assert file_system_type("/home", "40 27 254:1 / /other rw - ext4 /dev/vda rw") == ""
 
 
 @pytest.fixture
-def system(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Lets the system have these mounts."""
+def set_mountinfo(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Returns a function that sets the text of /proc/self/mountinfo."""
 
-    def pretend(text: str) -> None:
+    def set_text(text: str) -> None:
         monkeypatch.setattr(mounts, "open", lambda *_, **__: io.StringIO(text), raising=False)
 
-    return pretend
+    return set_text
 
 
 @pytest.mark.parametrize(
-    "kind", ["nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "fuse.rclone", "fuseblk", "9p", "virtiofs"]
+    "type_name", ["nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "fuse.rclone", "fuseblk", "9p", "virtiofs"]
 )
-def test_file_systems_that_change_from_elsewhere_are_polled(system: Callable[[str], None], kind: str) -> None:
-    system(f"27 1 0:9 / / rw,relatime - {kind} source rw\n")
+def test_file_systems_that_change_from_elsewhere_are_polled(
+    set_mountinfo: Callable[[str], None], type_name: str
+) -> None:
+    set_mountinfo(f"27 1 0:9 / / rw,relatime - {type_name} source rw\n")
     assert mounts.must_poll("/pictures") is True
 
 
-@pytest.mark.parametrize("kind", ["ext4", "btrfs", "xfs", "tmpfs", "vfat", "exfat", "ntfs3", "overlay", "zfs", "nfsd"])
-def test_file_systems_of_this_machine_are_not(system: Callable[[str], None], kind: str) -> None:
-    system(f"27 1 0:9 / / rw,relatime - {kind} source rw\n")
+@pytest.mark.parametrize(
+    "type_name", ["ext4", "btrfs", "xfs", "tmpfs", "vfat", "exfat", "ntfs3", "overlay", "zfs", "nfsd"]
+)
+def test_file_systems_of_this_machine_are_not_polled(set_mountinfo: Callable[[str], None], type_name: str) -> None:
+    set_mountinfo(f"27 1 0:9 / / rw,relatime - {type_name} source rw\n")
     assert mounts.must_poll("/pictures") is False
 
 
-def test_a_link_is_where_it_leads_to(system: Callable[[str], None], tmp_path: Path) -> None:
-    system(f"27 1 254:0 / / rw - ext4 /dev/vda2 rw\n51 27 0:47 / {tmp_path}/nas rw - nfs4 server:/a rw\n")
+def test_a_link_counts_as_the_folder_that_it_leads_to(set_mountinfo: Callable[[str], None], tmp_path: Path) -> None:
+    set_mountinfo(f"27 1 254:0 / / rw - ext4 /dev/vda2 rw\n51 27 0:47 / {tmp_path}/nas rw - nfs4 server:/a rw\n")
     (tmp_path / "nas").mkdir()
     (tmp_path / "pictures").symlink_to("nas")
     assert mounts.must_poll(str(tmp_path / "pictures")) is True
@@ -104,7 +108,7 @@ def test_a_folder_on_this_machine_need_not_be_polled(tmp_path: Path) -> None:
     assert mounts.must_poll(str(tmp_path / "not there yet")) is False
 
 
-def test_where_the_system_does_not_say_we_trust_that_it_tells(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_mountinfo_no_folder_is_polled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def no_proc(*_: object, **__: object) -> NoReturn:
         raise FileNotFoundError
 

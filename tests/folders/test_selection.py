@@ -1,4 +1,4 @@
-"""selection.py"""
+"""selection.py: which pictures the arguments of `nobg remove` stand for."""
 
 import os
 from pathlib import Path
@@ -9,6 +9,7 @@ from watcher.folders.selection import find_pictures
 
 
 def touch(*paths: Path) -> None:
+    """Create empty files, and their folders."""
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
@@ -27,8 +28,8 @@ def test_recursive_takes_the_folders_in_it_but_follows_no_link(tmp_path: Path) -
 
 def test_a_file_stands_for_itself_whatever_it_is_called(tmp_path: Path) -> None:
     touch(tmp_path / "a_nobg.png", tmp_path / "text")
-    chosen = [tmp_path / "a_nobg.png", tmp_path / "text", tmp_path / "missing.jpg"]
-    assert find_pictures(chosen) == chosen
+    selected = [tmp_path / "a_nobg.png", tmp_path / "text", tmp_path / "missing.jpg"]
+    assert find_pictures(selected) == selected
 
 
 def test_each_picture_comes_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

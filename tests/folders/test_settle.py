@@ -1,4 +1,4 @@
-"""settle.py, with a clock that is a number."""
+"""settle.py, with numbers in place of a clock."""
 
 import os
 from pathlib import Path
@@ -9,21 +9,21 @@ import pytest
 
 from watcher.folders.settle import Settling
 
-QUIET = 2.0
+QUIET_SECONDS = 2.0
 
 
 @pytest.fixture
 def settling() -> Settling:
-    return Settling(QUIET)
+    return Settling(QUIET_SECONDS)
 
 
-def status(**changed: Any) -> os.stat_result:
-    """What stat says of a file, as far as it matters."""
-    same = {"st_dev": 1, "st_ino": 1, "st_size": 1, "st_mtime_ns": 1, "st_atime_ns": 1, "st_nlink": 1}
-    return cast(os.stat_result, SimpleNamespace(**{**same, **changed}))
+def status(**changes: Any) -> os.stat_result:
+    """Return the fields of a stat result that matter here, with these changes."""
+    unchanged = {"st_dev": 1, "st_ino": 1, "st_size": 1, "st_mtime_ns": 1, "st_atime_ns": 1, "st_nlink": 1}
+    return cast(os.stat_result, SimpleNamespace(**{**unchanged, **changes}))
 
 
-def test_a_file_that_stays_the_same_is_ready_once(settling: Settling) -> None:
+def test_a_file_that_stays_the_same_has_settled_once(settling: Settling) -> None:
     settling.note("a", 10.0, status())
     assert not settling.has_settled("a", 11.9, status())
     assert settling.has_settled("a", 12.0, status())
@@ -31,21 +31,21 @@ def test_a_file_that_stays_the_same_is_ready_once(settling: Settling) -> None:
     assert not settling.has_settled("a", 12.1, status())
 
 
-@pytest.mark.parametrize("what", ["st_dev", "st_ino", "st_size", "st_mtime_ns"])
-def test_a_file_that_was_written_to_or_replaced_waits_anew(settling: Settling, what: str) -> None:
+@pytest.mark.parametrize("field", ["st_dev", "st_ino", "st_size", "st_mtime_ns"])
+def test_a_file_that_was_written_to_or_replaced_waits_again(settling: Settling, field: str) -> None:
     settling.note("a", 10.0, status())
-    assert not settling.has_settled("a", 12.0, status(**{what: 2}))
-    assert not settling.has_settled("a", 13.9, status(**{what: 2}))
-    assert settling.has_settled("a", 14.0, status(**{what: 2}))
+    assert not settling.has_settled("a", 12.0, status(**{field: 2}))
+    assert not settling.has_settled("a", 13.9, status(**{field: 2}))
+    assert settling.has_settled("a", 14.0, status(**{field: 2}))
 
 
-@pytest.mark.parametrize("what", ["st_atime_ns", "st_nlink"])
-def test_reading_a_file_does_not_keep_it_waiting(settling: Settling, what: str) -> None:
+@pytest.mark.parametrize("field", ["st_atime_ns", "st_nlink"])
+def test_reading_a_file_does_not_keep_it_waiting(settling: Settling, field: str) -> None:
     settling.note("a", 10.0, status())
-    assert settling.has_settled("a", 12.0, status(**{what: 2}))
+    assert settling.has_settled("a", 12.0, status(**{field: 2}))
 
 
-def test_noting_a_file_again_does_not_start_its_time_anew_unless_it_changed(settling: Settling) -> None:
+def test_noting_a_file_again_does_not_restart_its_time_unless_it_has_changed(settling: Settling) -> None:
     settling.note("a", 10.0, status())
     settling.note("a", 11.0, status())
     assert settling.next_due_at() == 12.0
@@ -53,7 +53,7 @@ def test_noting_a_file_again_does_not_start_its_time_anew_unless_it_changed(sett
     assert settling.next_due_at() == 13.5
 
 
-def test_a_growing_file_is_not_ready(settling: Settling, tmp_path: Path) -> None:
+def test_a_growing_file_has_not_settled(settling: Settling, tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     with path.open("wb", buffering=0) as file:
         for now in range(0, 60, 10):
@@ -62,12 +62,12 @@ def test_a_growing_file_is_not_ready(settling: Settling, tmp_path: Path) -> None
     assert settling.has_settled(str(path), 52.0, path.stat())
 
 
-@pytest.mark.parametrize("nothing", [None, status(st_size=0)], ids=["gone", "empty"])
-def test_an_empty_or_vanished_file_is_forgotten_and_waits_anew_when_it_is_back(
-    settling: Settling, nothing: os.stat_result | None
+@pytest.mark.parametrize("no_content", [None, status(st_size=0)], ids=["gone", "empty"])
+def test_an_empty_or_vanished_file_is_forgotten_and_waits_again_when_it_is_back(
+    settling: Settling, no_content: os.stat_result | None
 ) -> None:
     settling.note("a", 10.0, status())
-    assert not settling.has_settled("a", 20.0, nothing)
+    assert not settling.has_settled("a", 20.0, no_content)
     assert len(settling) == 0
     assert not settling.has_settled("a", 30.0, status())
     assert settling.has_settled("a", 32.0, status())

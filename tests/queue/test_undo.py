@@ -1,4 +1,4 @@
-"""undo.py, and the commands that show and take back what was done."""
+"""undo.py, and the commands `nobg undo` and `nobg history`."""
 
 import json
 import os
@@ -10,7 +10,8 @@ import pytest
 from tests.conftest import Nobg, unprivileged_prefix
 from watcher import commit
 from watcher.queue import undo
-from watcher.queue.journal import Job, Journal
+from watcher.queue.job import Job
+from watcher.queue.journal import Journal
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ Done = Callable[[str], Job]
 
 @pytest.fixture
 def done(journal: Journal, folder: Path) -> Done:
-    """Makes a picture that is done, with its output."""
+    """Returns a function that makes a picture with a job that is done, and its output."""
 
     def make(name: str) -> Job:
         (folder / f"{name}.jpg").write_text(name)
@@ -36,75 +37,75 @@ def done(journal: Journal, folder: Path) -> Done:
     return make
 
 
-def rubbish(bin_: list[Path]) -> Callable[[Path], None]:
-    """A trash that only notes what was put in."""
+def trash_into(trashed: list[Path]) -> Callable[[Path], None]:
+    """Return a trash that deletes each file and adds its path to `trashed`."""
 
     def trash(path: Path) -> None:
-        bin_.append(path)
+        trashed.append(path)
         path.unlink()
 
     return trash
 
 
-def test_an_output_as_we_wrote_it_goes_to_the_trash_and_that_is_remembered(journal: Journal, done: Done) -> None:
+def test_an_unchanged_output_goes_to_the_trash_and_the_journal_remembers_it(journal: Journal, done: Done) -> None:
     job = done("a")
-    thrown: list[Path] = []
-    assert list(undo.undo([job], journal, rubbish(thrown))) == [(job, None)]
-    assert thrown == [job.output]
+    trashed: list[Path] = []
+    assert list(undo.undo([job], journal, trash_into(trashed))) == [(job, None)]
+    assert trashed == [job.output]
     (again,) = journal.find_jobs([job.id or 0])
     assert again.undone
     assert undo.reason_to_keep(again, journal) == "it was taken back before."
 
 
-@pytest.mark.parametrize("how", ["edited", "deleted", "linked", "not ours"])
-def test_what_is_not_as_we_wrote_it_is_left(journal: Journal, done: Done, how: str) -> None:
+@pytest.mark.parametrize("change", ["edited", "deleted", "linked", "not ours"])
+def test_an_output_that_is_not_as_nobg_wrote_it_stays(journal: Journal, done: Done, change: str) -> None:
     job = done("a")
-    thrown: list[Path] = []
+    trashed: list[Path] = []
     output = job.output
     assert output is not None
-    if how == "edited":
+    if change == "edited":
         output.write_text("by hand")
-    elif how == "deleted":
+    elif change == "deleted":
         output.unlink()
-    elif how == "linked":
+    elif change == "linked":
         output.rename(output.with_name("elsewhere.png"))
         output.symlink_to("elsewhere.png")
     else:
-        journal._execute("DELETE FROM outputs", ())
-    ((_, why),) = undo.undo([job], journal, rubbish(thrown))
-    assert why is not None
-    assert why.endswith(".")
-    assert thrown == []
+        journal._db.execute("DELETE FROM outputs", ())
+    ((_, reason),) = undo.undo([job], journal, trash_into(trashed))
+    assert reason is not None
+    assert reason.endswith(".")
+    assert trashed == []
     assert not journal.find_jobs([job.id or 0])[0].undone
 
 
 def test_where_there_is_no_trash_the_output_stays(journal: Journal, done: Done) -> None:
-    def none(path: Path) -> None:
+    def refuse(path: Path) -> None:
         raise PermissionError(f"no trash for {path}")
 
     job = done("a")
-    ((_, why),) = undo.undo([job], journal, none)
-    assert why is not None
-    assert "could not be moved to the trash" in why
+    ((_, reason),) = undo.undo([job], journal, refuse)
+    assert reason is not None
+    assert "could not be moved to the trash" in reason
     assert job.output is not None
     assert job.output.exists()
 
 
-def test_an_original_that_was_moved_comes_back_unless_its_place_is_taken(journal: Journal, done: Done) -> None:
-    for taken in (False, True):
-        job = done(f"a{taken}")
-        moved = job.source.parent / f"moved{taken}.jpg"
+def test_an_original_that_was_moved_goes_back_unless_its_path_is_taken(journal: Journal, done: Done) -> None:
+    for is_taken in (False, True):
+        job = done(f"a{is_taken}")
+        moved = job.source.parent / f"moved{is_taken}.jpg"
         job.source.rename(moved)
         assert job.id is not None
         journal.finish(job.id, moved)
-        if taken:
+        if is_taken:
             job.source.write_text("another")
-        list(undo.undo(journal.find_jobs([job.id]), journal, rubbish([])))
-        assert moved.exists() == taken
-        assert job.source.read_text() == ("another" if taken else "aFalse")
+        list(undo.undo(journal.find_jobs([job.id]), journal, trash_into([])))
+        assert moved.exists() == is_taken
+        assert job.source.read_text() == ("another" if is_taken else "aFalse")
 
 
-def test_the_command_takes_back_says_what_it_left_and_exits_1(
+def test_the_command_takes_back_what_it_can_names_what_stays_and_exits_1(
     nobg: Nobg, done: Done, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -114,7 +115,10 @@ def test_the_command_takes_back_says_what_it_left_and_exits_1(
     undone = nobg("undo", str(first.id), str(second.id))
     assert undone.returncode == 1
     assert undone.stdout == f"{folder / 'a_nobg.png'} is in the trash.\n"
-    assert undone.stderr == f"nobg: {folder / 'b_nobg.png'} was left: it was changed since, so it is yours.\n"
+    assert (
+        undone.stderr
+        == f"nobg: {folder / 'b_nobg.png'} was not taken back: it has been changed since, so it is yours.\n"
+    )
     assert os.listdir(tmp_path / "data" / "Trash" / "files") == ["a_nobg.png"]
     assert (folder / "b_nobg.png").read_text() == "by hand"
 
@@ -129,19 +133,19 @@ def test_the_command_takes_back_says_what_it_left_and_exits_1(
         (("watch", "add", "nowhere"), "is not a folder"),
     ],
 )
-def test_what_is_not_there_is_wrong_usage(nobg: Nobg, arguments: tuple[str, ...], word: str) -> None:
+def test_a_job_or_folder_that_does_not_exist_is_wrong_usage(nobg: Nobg, arguments: tuple[str, ...], word: str) -> None:
     answer = nobg(*arguments)
     assert answer.returncode == 2
     assert word in answer.stderr
 
 
 @pytest.mark.parametrize("arguments", ["run", "add photo.jpg", "watch add .", "status", "pause", "undo"])
-def test_where_the_records_cannot_be_written_every_command_says_so(
+def test_every_command_reports_records_that_cannot_be_written(
     nobg: Nobg, home: Path, photo: Path, arguments: str
 ) -> None:
     assert photo.exists()
     (home / "state").mkdir(mode=0o500)
-    answer = nobg(*arguments.split(), before=unprivileged_prefix())
+    answer = nobg(*arguments.split(), prefix=unprivileged_prefix())
     assert answer.returncode == 4
     assert "cannot write there" in answer.stderr
     assert "Traceback" not in answer.stderr
@@ -154,7 +158,7 @@ def test_the_history_is_newest_first_and_json_has_the_fields_of_the_contract(
     job = done("b")
     journal.mark_undone(job)
     jobs = json.loads(nobg("history", "--json").stdout)["jobs"]
-    assert [Path(job["source"]).name for job in jobs] == ["b.jpg", "a.jpg"]
+    assert [Path(entry["source"]).name for entry in jobs] == ["b.jpg", "a.jpg"]
     assert set(jobs[0]) >= {"id", "source", "output", "state", "reason", "seconds", "model", "verdict"}
     shown = nobg("history").stdout.splitlines()
     assert "taken back" in shown[0]
@@ -177,8 +181,8 @@ def test_the_page_is_written_for_its_owner_and_opened(
     assert "a_nobg.png" in page.read_text()
 
 
-def test_an_answer_that_nobody_reads_to_its_end_is_no_error(nobg: Nobg, done: Done) -> None:
+def test_output_that_is_not_read_to_its_end_is_no_error(nobg: Nobg, done: Done) -> None:
     for number in range(40):
         done(str(number))
-    shown = nobg("history", before=("bash", "-c", 'set -o pipefail; "$@" | head -c 1', "x"))
+    shown = nobg("history", prefix=("bash", "-c", 'set -o pipefail; "$@" | head -c 1', "x"))
     assert (shown.returncode, shown.stderr) == (0, "")

@@ -1,4 +1,4 @@
-"""What a person selected -> the pictures meant. Looks at names only. Standard library only."""
+"""Which pictures the arguments of `nobg remove` stand for, judged by name alone. Standard library only."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ from watcher.naming import is_source_name
 
 
 def find_pictures(selected: Iterable[Path], *, recursive: bool = False) -> list[Path]:
-    """Absolute paths, each once. A file stands for itself, a folder for the pictures in it, sorted by name.
+    """Return the absolute paths of the pictures, each once. A folder stands for the pictures in it, sorted by name.
 
-    A folder without pictures stands for itself too, so that whoever opens it can say what is wrong with it.
+    A file stands for itself, whatever its name. So does a folder without pictures: the error for it comes later, when
+    it cannot be read as a picture.
     """
-    found: dict[Path, None] = {}
+    pictures: dict[Path, None] = {}
     for path in selected:
-        absolute = Path(os.path.abspath(path))  # not resolve(): the output belongs beside the link a person sees
+        absolute = Path(os.path.abspath(path))  # not resolve(): the output belongs beside the link that a person sees
         inside = list(_pictures_in(absolute, recursive=recursive)) if os.path.isdir(absolute) else []
-        found.update(dict.fromkeys(inside or [absolute]))
-    return list(found)
+        pictures.update(dict.fromkeys(inside or [absolute]))
+    return list(pictures)
 
 
 def _pictures_in(folder: Path, *, recursive: bool) -> Iterator[Path]:
+    """Yield the pictures in `folder`, sorted by name; hidden files and folders are skipped, links not followed."""
     try:
         names = sorted(os.listdir(folder))
     except OSError:

@@ -1,23 +1,23 @@
-"""Pure: which files have been quiet for long enough?"""
+"""Pure: which files have settled, that is, have stayed the same for long enough."""
 
 from __future__ import annotations
 
 import os
 
 Identity = tuple[int, int, int, int]
-"""Device, inode, size in bytes, time of last change of the content in ns."""
+"""Device, inode, size in bytes, time of the last change of the content in ns."""
 
 
 def identity(status: os.stat_result) -> Identity:
-    """What changes when a file is written to or replaced."""
+    """Return what changes when a file is written to or replaced."""
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 class Settling:
-    """Files that may still be changing. Times are seconds of one clock that never goes back."""
+    """Files that may still be changing. All times are seconds of one clock that never goes back."""
 
     def __init__(self, quiet_seconds: float) -> None:
-        """A file has settled when it has been the same for `quiet` seconds and is not empty."""
+        """A file has settled when it has stayed the same for `quiet_seconds` and is not empty."""
         self._quiet_seconds = quiet_seconds
         self._unsettled: dict[str, tuple[Identity, float]] = {}
 
@@ -25,13 +25,16 @@ class Settling:
         return len(self._unsettled)
 
     def note(self, path: str, now: float, status: os.stat_result) -> None:
-        """The file is so now; if it was different before, its time starts anew."""
+        """Note the file's status at `now`. If the file has changed, its quiet time begins again."""
         if path not in self._unsettled or self._unsettled[path][0] != identity(status):
             self._unsettled[path] = (identity(status), now)
 
     def has_settled(self, path: str, now: float, status: os.stat_result | None) -> bool:
-        """The file is so now (None: there is nothing to wait for). True, once: it has settled, and is forgotten."""
-        if status is None or status.st_size == 0:  # an empty file is news again when something is in it
+        """Note the file's status at `now` and return whether it has settled; then the file is forgotten.
+
+        A file that is gone or no longer wanted (`status` None) or empty is forgotten, too: it has not settled.
+        """
+        if status is None or status.st_size == 0:  # once an empty file has content, a hint or a sweep finds it again
             self._unsettled.pop(path, None)
             return False
         self.note(path, now, status)
@@ -41,9 +44,9 @@ class Settling:
         return True
 
     def due(self, now: float) -> list[str]:
-        """The files worth another look: those that may have settled by now."""
+        """Return the files to check again: those that may have settled by `now`."""
         return [path for path, (_, since) in self._unsettled.items() if now - since >= self._quiet_seconds]
 
     def next_due_at(self) -> float | None:
-        """When the first of them may have settled; None: there is nothing to look at."""
+        """Return the earliest time at which a file may have settled; None if there are no files."""
         return min((since + self._quiet_seconds for _, since in self._unsettled.values()), default=None)

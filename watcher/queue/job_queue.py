@@ -1,4 +1,4 @@
-"""What every queue of jobs offers to the dispatcher, and the search for a job that was done before."""
+"""The interface of a queue of jobs, and the search for finished jobs that its implementations share."""
 
 from __future__ import annotations
 
@@ -10,51 +10,65 @@ from typing import Protocol
 
 from watcher import commit
 from watcher.errors import DestinationError
-from watcher.queue.journal import Job, Journal
+from watcher.queue.job import Job
+from watcher.queue.journal import Journal
 
 
 class JobQueue(Protocol):
-    """Where jobs come from: the pictures of one `nobg remove`, or the journal of the resident program."""
+    """A source of jobs: the pictures of one `nobg remove`, or the journal of the resident program."""
 
     def take(self, fits: Callable[[Job], bool]) -> Job | None:
-        """The job whose turn it is; None if there is none, or it does not fit now."""
+        """Return the next job; None if there is none, or if `fits` refuses it for now."""
 
     def start(self, job: Job) -> Job | None:
-        """The job is about to be given to a worker, and that is counted. None: it has been withdrawn."""
+        """Count an attempt, just before a worker gets the job. Return the started job, or None if it was withdrawn."""
 
     def put_back(self, job: Job, *, delay: float = 0.0, count_attempt: bool = False) -> None:
-        """The job waits again, for `delay` seconds at least. `counted`: it saw its worker die."""
+        """Return the job to the queue, for at least `delay` seconds.
+
+        `count_attempt`: the worker died, so the attempt stays counted.
+        """
 
     def pause_destination(self, job: Job, error: DestinationError, needed_bytes: int) -> None:
-        """Where the job's output belongs, nothing can be written now; it, and all others that belong there, wait."""
+        """Let the job wait, and all others with the same destination: `error` says why nothing can be written there.
+
+        `needed_bytes`: the size of the job's output.
+        """
 
     def defer_if_unwritable(self, job: Job) -> bool:
-        """Nothing may be written where its output belongs: does the job wait until something may?"""
+        """Let the job wait if nobg has no permission to write to its destination. Return whether it waits."""
 
     def defer_if_not_ready(self, job: Job, source: commit.Source | None) -> bool:
-        """Is this not the time to do the job, since its file is still changing, or its drive is gone?
+        """Let the job wait if its source is still changing or its drive is gone. Return whether it waits.
 
-        Called when its source has been read, or (None) is not there. Puts it back where so.
+        `source`: the source as it was read; None if it does not exist.
         """
 
     def find_earlier_job(self, job: Job) -> Job | None:
-        """The earlier job that makes this one, whose content is known by now, superfluous."""
+        """Return the earlier job that makes `job` superfluous, or None. The job's `source_hash` must be set."""
 
     def move_original(self, job: Job) -> Path | None:
-        """The job's output is there. Where the original has been moved to, if the person asked for that."""
+        """After the output has been published, move the original if the person wants that. Return its new path."""
 
 
 def find_done_job(job: Job, journal: Journal) -> Job | None:
-    """The job of this source, content, recipe and model, if its output is there, also edited; but not replaced by us
-    since.
+    """Return the finished job with the source, content, recipe and model of `job`, if its output exists.
+
+    The output counts even if a person has edited it. It does not count if nobg has since written other content to it.
     """
-    known = journal.find(job.source, job.source_hash, job.recipe)
-    if known is None or known.undone or known.output is None or not os.path.lexists(known.output):
+    earlier = journal.find(job.source, job.source_hash, job.recipe)
+    if earlier is None or earlier.undone or earlier.output is None or not os.path.lexists(earlier.output):
         return None
-    planned = known.state in ("active", "queued")
-    if not planned and known.model != job.model:  # another one has been chosen since, or come with a newer nobg
+    is_only_planned = earlier.state in ("active", "queued")
+    if (
+        not is_only_planned and earlier.model != job.model
+    ):  # the person has chosen another model, or a newer nobg uses another
         return None
-    there = commit.sha256_of(known.output)
-    if there != known.output_hash and (planned or (there and journal.has_written_from_any_source(known.output, there))):
-        return None  # planned, but never published; or since replaced by us: the source was another, or another took it
-    return replace(known, state="done")  # published, even if the power went before that was entered
+    current_hash = commit.sha256_of(earlier.output)
+    if current_hash != earlier.output_hash and (
+        is_only_planned or (current_hash and journal.outputs.has_written_from_any_source(earlier.output, current_hash))
+    ):
+        # Either the output was planned but never published, or nobg has replaced it since: the source had other
+        # content then, or another source took the name.
+        return None
+    return replace(earlier, state="done")  # the power may have failed between publishing and recording

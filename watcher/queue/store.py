@@ -1,6 +1,7 @@
-"""jobs.db itself: where it is, its tables, how jobs get in. Few modules of the standard library: a right-click waits.
+"""The file jobs.db: open it, replace it if it is damaged, put jobs in it.
 
-The client, the resident program and the command line meet in this one file and nowhere else.
+The right-click client imports this module while a person waits, so it imports the standard library only, and little of
+that. The client, the resident program and the command line share no other file or connection.
 """
 
 from __future__ import annotations
@@ -16,96 +17,16 @@ from watcher.naming import resolve_destination
 
 SCHEMA_VERSION = 3
 PERSON_RANK, FOLDER_RANK = 0, 1
-"""Ranks: what a person asked for goes before what lay in a watched folder."""
-
-_TABLES = """
-CREATE TABLE jobs (
-    id INTEGER PRIMARY KEY,
-    source BLOB NOT NULL,       -- path, as the system encodes it: it need not be valid text
-    source_hash TEXT NOT NULL DEFAULT '',  -- SHA-256 of its content; empty until it has been read
-    recipe TEXT NOT NULL,
-    model TEXT NOT NULL DEFAULT '',
-    state TEXT NOT NULL CHECK (state IN ('queued', 'active', 'done', 'skipped', 'failed')),
-    reason TEXT,
-    detail TEXT,
-    verdict TEXT,
-    attempts INTEGER NOT NULL DEFAULT 0,     -- how often it was given to a worker; counted before
-    interrupted INTEGER NOT NULL DEFAULT 0,  -- of these, how often the program itself was ended meanwhile
-    seconds REAL,
-    output BLOB,
-    output_hash TEXT,
-    folder BLOB NOT NULL,       -- where the source is
-    place BLOB NOT NULL,        -- where the output goes
-    device INTEGER,             -- of the source, when it was asked for: tells deleted from unplugged
-    signature TEXT,             -- size and times of the source when it was last looked at
-    rank INTEGER NOT NULL DEFAULT 0,
-    watch BLOB,                 -- the watched folder it came from; NULL: a person asked
-    force INTEGER NOT NULL DEFAULT 0,
-    adopt INTEGER NOT NULL DEFAULT 0,  -- the records were lost: an output that is there counts as done
-    move_to TEXT,               -- sub-folder for the original once it is done; NULL: it stays
-    moved_to BLOB,              -- where the original is since
-    not_before REAL NOT NULL DEFAULT 0,
-    asked_at REAL NOT NULL,     -- seconds since 1970, like the next two; the same for all of one call
-    started_at REAL,
-    changed_at REAL NOT NULL,
-    undone INTEGER NOT NULL DEFAULT 0,
-    notes TEXT NOT NULL DEFAULT '',
-    UNIQUE (source, source_hash, recipe)
-);
-CREATE INDEX waiting ON jobs (rank, attempts, id) WHERE state = 'queued';
-CREATE INDEX by_folder ON jobs (folder);
-CREATE TABLE outputs (  -- all that we ever wrote or were about to write: how our files are known
-    output BLOB NOT NULL,
-    output_hash TEXT NOT NULL,
-    source BLOB NOT NULL,
-    PRIMARY KEY (output, output_hash, source)
-) WITHOUT ROWID;
-CREATE TABLE pauses (  -- places where nothing can be written or read for now
-    place BLOB PRIMARY KEY,
-    reason TEXT NOT NULL,
-    needed INTEGER NOT NULL DEFAULT 0,  -- bytes
-    since REAL NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-"""
-
-_SCHEMA_ADDED_IN_3 = """
-CREATE INDEX in_hand ON jobs (id) WHERE state = 'active';
-CREATE INDEX results ON jobs (changed_at, id) WHERE state = 'done' AND undone = 0 AND output IS NOT NULL;
-CREATE INDEX requests ON jobs (asked_at) WHERE state = 'done' AND undone = 0 AND output IS NOT NULL;
-CREATE TABLE followed (  -- all that the default recipe has been for each watched folder that follows it
-    watch BLOB NOT NULL,
-    recipe TEXT NOT NULL,  -- as in jobs
-    said TEXT NOT NULL,    -- what the folder says itself, as a recipe; once that is another, all is done anew
-    PRIMARY KEY (watch, recipe)
-) WITHOUT ROWID;
-"""
-
-_MIGRATE_FROM_2 = """
-INSERT INTO followed SELECT DISTINCT watch, recipe, recipe FROM jobs
-    WHERE watch IS NOT NULL AND (recipe = '{}' OR recipe LIKE '{"folder": "%"}' AND recipe NOT LIKE '%,%');
-"""
-
-_MIGRATE_FROM_1 = """
-ALTER TABLE jobs RENAME TO jobs_1;
-ALTER TABLE outputs RENAME TO outputs_1;
-{tables}
-INSERT INTO outputs SELECT * FROM outputs_1;
-INSERT INTO jobs (id, source, source_hash, recipe, model, state, reason, detail, verdict, attempts, seconds,
-                  output, output_hash, folder, place, asked_at, changed_at)
-    SELECT id, source, source_hash, recipe, model, state, reason, detail, verdict, attempts, seconds,
-           output, output_hash, folder_of(source), folder_of(coalesce(output, source)), changed_at, changed_at
-    FROM jobs_1 WHERE state NOT IN ('queued', 'active');
-DROP TABLE jobs_1;
-DROP TABLE outputs_1;
-"""
+"""Values of the column `rank`: the pictures that a person requests come before those of watched folders."""
 
 
 def connect(path: str) -> sqlite3.Connection:
-    """Open jobs.db, making it (0600) or bringing it up to date if need be. Not to be shared between threads.
+    """Open jobs.db. Create it (0600) if it is missing; migrate it if it is older.
 
-    Raises sqlite3.DatabaseError when it is damaged, OperationalError when it cannot be opened, UsageError when it
-    was made by a newer nobg.
+    Threads must not share the connection.
+
+    Raises sqlite3.DatabaseError if the file is damaged, sqlite3.OperationalError if it cannot be opened, UsageError if
+    a newer nobg made it.
     """
     _create_file(path)
     db = sqlite3.connect(path, timeout=30, isolation_level=None)
@@ -115,8 +36,8 @@ def connect(path: str) -> sqlite3.Connection:
         if version < SCHEMA_VERSION:
             _migrate(db)
         elif version > SCHEMA_VERSION:
-            raise UsageError(  # noqa: TRY301  closes the connection below
-                f"{path} was made by a newer nobg. Install that again, or set NOBG_HOME to another place."
+            raise UsageError(  # noqa: TRY301  the connection is closed below
+                f"{path} was made by a newer nobg. Install that version again, or set NOBG_HOME to another folder."
             )
     except BaseException:
         db.close()
@@ -125,8 +46,10 @@ def connect(path: str) -> sqlite3.Connection:
 
 
 def _create_file(path: str) -> None:
-    """An empty file, 0600, if there is none. One that is there is never opened but by SQLite: closing it would end
-    all locks that this process has on it (fcntl(2)), and other programs would take it for unused.
+    """Create an empty file, 0600, if there is none.
+
+    Only SQLite may open an existing file: when a process closes any descriptor of a file, it loses all its locks on
+    that file (fcntl(2)), and other programs would take the file for unused.
     """
     if not os.path.exists(path):
         try:
@@ -136,39 +59,35 @@ def _create_file(path: str) -> None:
 
 
 def _migrate(db: sqlite3.Connection) -> None:
+    """Bring the tables up to date."""
+    from watcher.queue import schema  # here, so that the client does not load it on every click
+
     _enable_wal(db)
     db.create_function("folder_of", 1, os.path.dirname)
 
-    def act() -> None:
-        version = db.execute("PRAGMA user_version").fetchone()[0]  # another program may have been faster
-        tables = _TABLES + _SCHEMA_ADDED_IN_3
-        script = {
-            0: tables,
-            1: _MIGRATE_FROM_1.format(tables=tables),
-            2: _SCHEMA_ADDED_IN_3 + _MIGRATE_FROM_2,
-            SCHEMA_VERSION: "",
-        }[version]
-        for statement in script.split(";\n"):
+    def upgrade() -> None:
+        version = db.execute("PRAGMA user_version").fetchone()[0]  # another program may have migrated the file by now
+        for statement in schema.upgrade_script(version).split(";\n"):
             db.execute(statement)
         db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
-    run_in_transaction(db, act)
+    run_in_transaction(db, upgrade)
 
 
 def run_in_transaction(db: sqlite3.Connection, operation: Callable[[], None]) -> None:
-    """Run `act` in one transaction."""
+    """Run `operation` in one transaction. If it raises, undo what it changed."""
     db.execute("BEGIN IMMEDIATE")
     try:
         operation()
         db.execute("COMMIT")
     except BaseException:
-        if db.in_transaction:  # a full disk has ended it already
+        if db.in_transaction:  # SQLite itself rolls back when the disk is full
             db.execute("ROLLBACK")
         raise
 
 
 def _enable_wal(db: sqlite3.Connection) -> None:
-    """Write-ahead logging; SQLite does not wait for its turn in this, so we do."""
+    """Switch to write-ahead logging. SQLite's own timeout does not apply to this switch, so retry here, for 30 s."""
     for _ in range(300):
         try:
             db.execute("PRAGMA journal_mode = WAL")
@@ -182,62 +101,67 @@ def _enable_wal(db: sqlite3.Connection) -> None:
 
 
 def open_database(folder: str, *, check_integrity: bool = False) -> tuple[sqlite3.Connection, str | None]:
-    """jobs.db in `folder`, and, if a damaged one had to be moved aside, where that is now.
+    """Open jobs.db in `folder`. If it is damaged, move it aside and create a new one.
 
-    `thorough` reads all of it in search of damage. Raises PlaceError where the folder cannot be written.
+    Return the connection and the new path of the damaged file, or None. `check_integrity` reads the whole file to look
+    for damage. Raises DestinationError if the file or its folder cannot be written, DamagedJournalError if other
+    programs keep replacing the file.
     """
     path = os.path.join(folder, "jobs.db")
     for _ in range(3):
-        found = inode(path)
+        opened_inode = inode(path)
         try:
             db = connect(path)
             if check_integrity and db.execute("PRAGMA quick_check").fetchone() != ("ok",):
                 db.close()
-                raise sqlite3.DatabaseError("damaged")  # noqa: TRY301  the same path as what SQLite finds itself
+                raise sqlite3.DatabaseError("damaged")  # noqa: TRY301  handled below like damage that SQLite reports
         except (OSError, sqlite3.OperationalError) as error:
-            raise unwritable_records_error(
-                folder, error
-            ) from error  # locked, no room, not permitted: the file is all right
+            # The file is locked, may not be opened, or has no room to grow; it is not damaged.
+            raise unwritable_records_error(folder, error) from error
         except sqlite3.DatabaseError:
             try:
-                aside = move_aside(path, found)
+                damaged_path = move_aside(path, opened_inode)
             except OSError as error:  # Windows renames no file that another program has open
                 raise unwritable_records_error(folder, error) from error
-            if aside is not None:
-                return _start_rebuild(path), aside
+            if damaged_path is not None:
+                return _start_rebuild(path), damaged_path
         else:
             return db, None
     raise DamagedJournalError(path)
 
 
 def move_aside(path: str, expected_inode: int | None) -> str | None:
-    """Rename a damaged jobs.db, never delete it. `found`: its inode; None is returned if another program was faster."""
+    """Rename a damaged jobs.db; never delete it. Return its new path, or None if another program has moved it already.
+
+    `expected_inode`: the inode of the damaged file; None: there was no file.
+    """
     folder = os.path.dirname(path)
-    lock = file_lock.acquire(folder, timeout=30.0, name="repair.lock")  # or two would move aside one after the other
+    # Without the lock, a second program could move the new file aside as well.
+    lock = file_lock.acquire(folder, timeout=30.0, name="repair.lock")
     try:
         if inode(path) != expected_inode or expected_inode is None:
             return None
         number = 1
-        while os.path.exists(aside := os.path.join(folder, f"jobs.damaged-{number}.db")):
+        while os.path.exists(damaged_path := os.path.join(folder, f"jobs.damaged-{number}.db")):
             number += 1
-        for suffix in ("-wal", "-shm", ""):  # its log first: it must never be taken for that of a new file
+        for suffix in ("-wal", "-shm", ""):  # the log first: SQLite must never take it for the log of a new file
             if os.path.exists(path + suffix):
-                os.replace(path + suffix, aside + suffix)
-        return aside
+                os.replace(path + suffix, damaged_path + suffix)
+        return damaged_path
     finally:
         if lock is not None:
             file_lock.release(lock)
 
 
 def _start_rebuild(path: str) -> sqlite3.Connection:
-    """New records after a loss: until the watched folders have been gone through, cut-outs that are there count."""
+    """Create new records after a loss. Until all watched folders have been swept, existing cut-outs count as done."""
     db = connect(path)
     db.execute("INSERT OR REPLACE INTO settings VALUES ('rebuild', '1')")
     return db
 
 
 def inode(path: str) -> int | None:
-    """Which file is at this place; None: none."""
+    """Return the inode of the file at `path`, or None if there is no file."""
     try:
         return os.stat(path).st_ino
     except FileNotFoundError:
@@ -274,13 +198,18 @@ def enqueue(
     adopt: bool = False,
     move_to: str | None = None,
 ) -> None:
-    """Put jobs in the queue, all or none, durably.
+    """Put all of these pictures in the queue, or none. When it returns, the jobs are on the disk.
 
-    `pictures`: path, device number and signature; a picture from a watched folder (`watch`) that is known with this
-    signature under this recipe, or under one that the folder followed before, is left out. `subfolder`: where outputs
-    go, seen from the picture's folder. A picture that waits already keeps its one job and the better of the two ranks.
+    `pictures`: path, device number and signature of each. `now`: seconds since 1970; the pictures of one call form one
+    request. `recipe`: as Recipe.key() returns it. `subfolder`: the recipe's output folder, absolute or seen from the
+    picture's folder. `watch`: the watched folder that the pictures come from; None if a person requests them. `force`,
+    `adopt` and `move_to`: see the columns of these names.
+
+    A picture that is queued already keeps its one job, with the better of the two ranks. A picture from a watched
+    folder is left out if a job has the same source and signature, under this recipe or one that the folder followed
+    before.
     """
-    common = {
+    request = {
         "recipe": recipe,
         "rank": PERSON_RANK if watch is None else FOLDER_RANK,
         "watch": watch,
@@ -290,23 +219,30 @@ def enqueue(
         "now": now,
     }
 
-    def act() -> None:
-        for source, device, seen in pictures:
+    def insert() -> None:
+        for source, device, signature in pictures:
             folder = os.path.dirname(source)
-            place = resolve_destination(folder, subfolder) if subfolder else folder
-            values = {"source": source, "folder": folder, "place": place, "device": device, "signature": seen}
-            db.execute(_ENQUEUE, values | common)
+            destination = resolve_destination(folder, subfolder) if subfolder else folder
+            picture = {
+                "source": source,
+                "folder": folder,
+                "place": destination,
+                "device": device,
+                "signature": signature,
+            }
+            db.execute(_ENQUEUE, picture | request)
 
-    run_in_transaction(db, act)
+    run_in_transaction(db, insert)
 
 
 WAKE_FILE = "knock"
+"""The file in the state folder whose changes wake the resident program."""
 
 
 def wake_program(folder: str) -> None:
-    """Tell the program that the queue has changed, by a change that its system tells it of. It looks anyway, later.
+    """Wake the resident program by writing to WAKE_FILE, which it watches. If that fails, it checks the queue later.
 
-    A change of jobs.db itself would come too early: before the transaction can be seen.
+    Watching jobs.db itself would wake it too early, before it can see the transaction.
     """
     try:
         with open(os.open(os.path.join(folder, WAKE_FILE), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
@@ -316,37 +252,41 @@ def wake_program(folder: str) -> None:
 
 
 def _is_output(db: sqlite3.Connection, path: bytes) -> bool:
+    """Return whether nobg ever wrote, or planned to write, a file at `path`."""
     return db.execute("SELECT 1 FROM outputs WHERE output = ? LIMIT 1", (path,)).fetchone() is not None
 
 
 def open_and_enqueue(
     folder: str, sources: list[tuple[bytes, int, bool]], *, recipe: str = "{}", subfolder: bytes = b""
 ) -> bool:
-    """The client's whole business with jobs.db: when it returns, the jobs are on the disk. True: nobg is paused.
+    """Put the client's pictures in jobs.db and wake the resident program. Return whether nobg is paused.
 
-    `sources`: path, device number, and whether it was found in a folder that the person named: what we made ourselves
-    is left out there, whatever it is called. `recipe`, `subfolder`: as enqueue() takes them.
+    `sources`: path and device number of each picture, and whether it was found in a folder that the person selected.
+    Of those found in a folder, nobg's own outputs are left out, whatever their names. `recipe` and `subfolder`: see
+    enqueue().
 
-    Raises PlaceError, DamagedError.
+    Raises DestinationError, DamagedJournalError.
     """
     path = os.path.join(folder, "jobs.db")
     for _ in range(3):
-        db, _aside = open_database(folder)
-        opened = inode(path)
+        db, _damaged_path = open_database(folder)
+        opened_inode = inode(path)
         try:
             pictures = [
-                (source, device, None) for source, device, listed in sources if not (listed and _is_output(db, source))
+                (source, device, None)
+                for source, device, is_from_folder in sources
+                if not (is_from_folder and _is_output(db, source))
             ]
             enqueue(db, pictures, time.time(), recipe=recipe, subfolder=subfolder)
             paused = db.execute("SELECT 1 FROM settings WHERE name = 'paused'").fetchone() is not None
         except sqlite3.OperationalError as error:
             raise unwritable_records_error(folder, error) from error
         except sqlite3.DatabaseError:
-            move_aside(path, opened)
+            move_aside(path, opened_inode)
             continue
         finally:
             db.close()
         wake_program(folder)
-        if inode(path) == opened:  # else somebody moved it aside as damaged meanwhile, and our jobs with it
+        if inode(path) == opened_inode:  # otherwise another program has moved the file aside, with these jobs in it
             return paused
     raise DamagedJournalError(path)

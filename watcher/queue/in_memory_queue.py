@@ -1,4 +1,4 @@
-"""The queue of one `nobg remove`: its pictures, in the order in which they were named."""
+"""The queue of one `nobg remove`: its pictures, in the order in which the person named them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from pathlib import Path
 
 from watcher import commit
 from watcher.errors import DestinationError
+from watcher.queue.job import Job
 from watcher.queue.job_queue import find_done_job
-from watcher.queue.journal import Job, Journal
+from watcher.queue.journal import Journal
 
 
 class InMemoryQueue:
-    """The pictures of one `nobg remove`. A place that can take nothing ends its own pictures; the others go on."""
+    """The pictures of one `nobg remove`. No job waits: if a destination cannot be written, its pictures are dropped."""
 
     def __init__(self, jobs: Iterable[Job], journal: Journal) -> None:
         self._pending = deque(jobs)
@@ -22,24 +23,25 @@ class InMemoryQueue:
         self._failed_destinations: set[Path] = set()
         self._previous_jobs: dict[Path, Job | None] = {}
         self.error: DestinationError | None = None
+        """Why the first destination failed; None: none did."""
 
     def take(self, fits: Callable[[Job], bool]) -> Job | None:
-        """The first whose place can still be written."""
+        """Return the first job, if it fits. Drop jobs whose destination has failed."""
         while self._pending and self._pending[0].destination in self._failed_destinations:
             self._pending.popleft()
         return self._pending.popleft() if self._pending and fits(self._pending[0]) else None
 
     def start(self, job: Job) -> Job:
-        """Counted in memory alone."""
+        """Count the attempt in memory only. Remember the journal's job, for pause_destination()."""
         self._previous_jobs[job.source] = self._journal.find(job.source, job.source_hash, job.recipe)
         return replace(job, attempts=job.attempts + 1)
 
     def put_back(self, job: Job, *, delay: float = 0.0, count_attempt: bool = False) -> None:  # noqa: ARG002  see JobQueue
-        """To the front: the order of the results stays what it was."""
+        """Return the job to the front, so that results keep their order."""
         self._pending.appendleft(job if count_attempt else replace(job, attempts=job.attempts - 1))
 
     def pause_destination(self, job: Job, error: DestinationError, needed_bytes: int) -> None:  # noqa: ARG002  see JobQueue
-        """Nobody waits for it here."""
+        """Drop the job and all others with its destination, and restore what the journal knew before."""
         if job.id is None:
             job = self._journal.find(job.source, job.source_hash, job.recipe) or job
         self._journal.discard_plan(job, self._previous_jobs[job.source])
@@ -47,17 +49,17 @@ class InMemoryQueue:
         self.error = self.error or error
 
     def defer_if_unwritable(self, job: Job) -> bool:  # noqa: ARG002  see JobQueue
-        """It fails, and the person sees it."""
+        """Return False: the job fails, and the person sees why."""
         return False
 
     def defer_if_not_ready(self, job: Job, source: commit.Source | None) -> bool:  # noqa: ARG002  see JobQueue
-        """Nothing waits here."""
+        """Return False: no job waits here."""
         return False
 
     def find_earlier_job(self, job: Job) -> Job | None:
-        """Done before, unless it is forced."""
+        """Return the job that was done before, unless this one is forced."""
         return None if job.force else find_done_job(job, self._journal)
 
     def move_original(self, job: Job) -> None:  # noqa: ARG002  see JobQueue
-        """Originals stay."""
+        """Leave the original where it is."""
         return

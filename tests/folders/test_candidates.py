@@ -1,0 +1,38 @@
+"""candidates.py: files and folders by their names and their status."""
+
+import stat
+from types import SimpleNamespace
+
+import pytest
+
+from watcher.folders.candidates import is_candidate, is_excluded_folder, is_local_nonempty_file
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "A.JPEG", "ü b.png", "-rf.jpg", "part.jpg", "new\nline.webp"])
+def test_a_picture_is_a_candidate_by_its_name(name: str) -> None:
+    assert is_candidate(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("a.txt", "a", "a_nobg.png", "a_nobg-2.png", ".a.jpg", "._a.jpg", "~a.jpg", ".syncthing.a.jpg.tmp"),
+        *("a.png.crdownload", "a.jpg.part", "a.jpg.partial", "a.jpg.download", "a.tmp", "a.jpg.filepart"),
+        *("a.part.jpg", "a.tmp.png", ".nobg-0123456789abcdef.tmp"),
+    ],
+)
+def test_unfinished_hidden_and_own_files_are_no_candidates(name: str) -> None:
+    assert not is_candidate(name)
+
+
+@pytest.mark.parametrize("name", [".git", "@eaDir", "#recycle", "$RECYCLE.BIN", ".Trash-1000", "Trash", "~x"])
+def test_a_recursive_watch_stays_out_of_hidden_folders_and_trash(name: str) -> None:
+    assert is_excluded_folder(name)
+    assert not is_excluded_folder("holiday")
+
+
+def test_a_placeholder_of_a_cloud_is_never_opened() -> None:
+    regular = {"st_mode": stat.S_IFREG | 0o644, "st_size": 5}
+    assert is_local_nonempty_file(SimpleNamespace(**regular))  # type: ignore[arg-type]
+    for mark in ({"st_file_attributes": 0x400000}, {"st_file_attributes": 0x1000}, {"st_flags": 0x40000000}):
+        assert not is_local_nonempty_file(SimpleNamespace(**regular, **mark))  # type: ignore[arg-type]

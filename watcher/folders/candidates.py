@@ -1,0 +1,37 @@
+"""Which files in a watched folder may be pictures to do, judged by name and lstat alone."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+
+from watcher.naming import is_source_name
+
+_UNFINISHED = re.compile(r"\.|~|.*\.(crdownload|part|partial|download|tmp|filepart)(\.|$)", re.IGNORECASE | re.DOTALL)
+_EXCLUDED_FOLDER = re.compile(r"\.|~|@eaDir$|#recycle$|\$RECYCLE\.BIN$|RECYCLER$|Trash$|System Volume Information$")
+_OFFLINE_ATTRIBUTES = 0x1000 | 0x40000 | 0x400000
+"""Windows: FILE_ATTRIBUTE_OFFLINE, FILE_ATTRIBUTE_RECALL_ON_OPEN, FILE_ATTRIBUTE_RECALL_ON_DATA_ACCESS."""
+_DATALESS = 0x40000000
+"""macOS: SF_DATALESS."""
+
+
+def is_candidate(name: str) -> bool:
+    """Return whether a file of this name may be a picture to do; outputs of nobg and unfinished downloads are not."""
+    return is_source_name(name) and _UNFINISHED.match(name) is None
+
+
+def is_excluded_folder(name: str) -> bool:
+    """Return whether a recursive watch skips folders of this name: hidden ones, trash, thumbnails of a file server."""
+    return _EXCLUDED_FOLDER.match(name) is not None
+
+
+def is_local_nonempty_file(status: os.stat_result) -> bool:
+    """Return whether it is a regular file with content on this machine.
+
+    A placeholder of a cloud service is not: opening it would download it.
+    """
+    is_placeholder = (
+        getattr(status, "st_file_attributes", 0) & _OFFLINE_ATTRIBUTES or getattr(status, "st_flags", 0) & _DATALESS
+    )
+    return stat.S_ISREG(status.st_mode) and status.st_size > 0 and not is_placeholder

@@ -1,0 +1,97 @@
+"""What watchdog's threads report: paths to check, lost events, and wake-ups by another process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+
+from watchdog.events import (
+    DirCreatedEvent,
+    DirMovedEvent,
+    FileClosedEvent,
+    FileCreatedEvent,
+    FileModifiedEvent,
+    FileMovedEvent,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
+
+from watcher.folders.candidates import is_candidate
+from watcher.queue import store
+
+MAX_HINTS = 5000  # with more than these at once, a sweep is cheaper, and the system may have dropped events
+
+EVENTS: list[type[FileSystemEvent]] = [
+    FileCreatedEvent,
+    FileModifiedEvent,
+    FileClosedEvent,
+    FileMovedEvent,
+    DirCreatedEvent,
+    DirMovedEvent,
+]
+"""The events that may bring a picture."""
+
+
+class Hints(FileSystemEventHandler):
+    """Collects the paths to check from watchdog's threads, for the thread that calls take()."""
+
+    def __init__(self, wake_event: threading.Event) -> None:
+        """`wake_event` is set whenever there is something to take."""
+        super().__init__()
+        self._wake_event = wake_event
+        self._lock = threading.Lock()
+        self._paths: set[str] = set()
+        self._lost = False
+
+    def on_any_event(self, event: FileSystemEvent) -> None:
+        """Collect the paths of an event. Called by watchdog."""
+        for raw_path in (event.src_path, event.dest_path):
+            path = os.fsdecode(raw_path)
+            if path and (event.is_directory or is_candidate(os.path.basename(path))):
+                with self._lock:
+                    self._paths.add(path)
+                    if len(self._paths) > MAX_HINTS:
+                        self._paths.clear()
+                        self._lost = True
+                self._wake_event.set()
+
+    def mark_lost(self) -> None:
+        """Note that events were lost."""
+        with self._lock:
+            self._lost = True
+        self._wake_event.set()
+
+    def take(self) -> tuple[set[str], bool]:
+        """Return the paths collected since the last call, and whether events were lost."""
+        with self._lock:
+            paths, lost = self._paths, self._lost
+            self._paths, self._lost = set(), False
+        return paths, lost
+
+
+class OverflowHandler(logging.Handler):
+    """Notes lost events. watchdog reports them nowhere but in its log."""
+
+    def __init__(self, hints: Hints) -> None:
+        super().__init__(logging.WARNING)
+        self._hints = hints
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Called by watchdog's logger."""
+        if "overflow" in record.getMessage():
+            self._hints.mark_lost()
+
+
+class WakeHandler(FileSystemEventHandler):
+    """Calls back when another process has changed the queue: see store.wake_program."""
+
+    def __init__(self, callback: Callable[[], None]) -> None:
+        super().__init__()
+        self._callback = callback
+
+    def on_any_event(self, event: FileSystemEvent) -> None:
+        """Called by watchdog for every event in the state folder."""
+        if os.path.basename(os.fsdecode(event.src_path)) == store.WAKE_FILE:
+            self._callback()

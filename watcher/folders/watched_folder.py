@@ -1,0 +1,50 @@
+"""A watched folder: its configuration, and how it stands."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from watcher.config import Folder
+from watcher.folders.candidates import is_excluded_folder
+
+if TYPE_CHECKING:
+    from watchdog.observers.api import ObservedWatch
+
+
+@dataclass
+class WatchedFolder:
+    """A watched folder and its state. FolderObserver and Watcher change the state."""
+
+    config: Folder
+    known_recipes: list[str]  # the recipes under which its files count as known
+    watch: ObservedWatch | None = None  # watchdog's; None: the system does not report changes
+    identity: tuple[int, int] | None = None  # device and inode of the existing folder; None: it is missing
+    is_polled: bool = False
+    sweep_at: float = 0.0  # time of the next sweep
+    directory_count: int = 0  # directories in the last sweep
+    problem: str | None = None  # why the folder is missing, or polled
+    sweep_problem: str | None = None  # why the last sweep could not read the folder
+    path: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.path = str(self.config.path)
+
+    @property
+    def state(self) -> str:
+        """`missing`, `polled` or `watched`, as `nobg status --json` has it."""
+        if self.identity is None:
+            return "missing"
+        return "polled" if self.is_polled else "watched"
+
+    def covers(self, path: str) -> bool:
+        """Return whether this watch includes the folder that `path` lies in."""
+        relative_folder = os.path.relpath(os.path.dirname(path), self.path)
+        if relative_folder == os.curdir:
+            return True
+        return self.config.recursive and all(self.descends_into(name) for name in relative_folder.split(os.sep))
+
+    def descends_into(self, name: str) -> bool:
+        """Return whether a recursive watch goes into sub-folders of this name."""
+        return not is_excluded_folder(name) and name != self.config.move_originals

@@ -1,0 +1,209 @@
+"""The queue of the resident program: which job can be done now, which must wait and why, and when a wait is over."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from watcher import commit
+from watcher.errors import DestinationError
+from watcher.queue.job import Job, Pause
+from watcher.queue.job_queue import find_done_job
+from watcher.queue.journal import Journal
+from watcher.recipe import parse_key
+
+logger = logging.getLogger(__name__)
+
+SETTLE_SECONDS = 2.0  # seconds for which a file must stay the same before nobg takes it
+FREE_SPACE_MARGIN_BYTES = 256 << 10  # bytes that must be free beyond what is needed before a full destination is tried
+PAUSE_RETRY_SECONDS = 300.0  # seconds after which a pause ends in any case
+_UNSATISFIABLE_BYTES = 1 << 62  # bytes needed, when free space says nothing: for instance, a quota is used up
+_RETRYABLE_REASONS = ("no_permission", "vanished", "timeout")
+
+
+class JournalQueue:
+    """The queued jobs of the journal."""
+
+    def __init__(self, journal: Journal, clock: Callable[[], float] = time.time) -> None:
+        self._journal = journal
+        self._clock = clock
+
+    def take(self, fits: Callable[[Job], bool]) -> Job | None:
+        """Return the next job, if it fits. It stays queued in the journal until start()."""
+        job = self._journal.next_job()
+        return job if job is not None and fits(job) else None
+
+    def start(self, job: Job) -> Job | None:
+        """Count the attempt on the disk, before a worker gets the job."""
+        return self._journal.start(job)
+
+    def put_back(self, job: Job, *, delay: float = 0.0, count_attempt: bool = False) -> None:
+        """Return the job to the queue."""
+        self._journal.put_back(job, delay=delay, count_attempt=count_attempt)
+
+    def pause_destination(self, job: Job, error: DestinationError, needed_bytes: int) -> None:
+        """Let the job wait, and all others with the same destination, until check_pauses() ends the pause."""
+        assert error.reason is not None
+        logger.warning("%s waits: %s", job.destination, error)
+        job_recipe = parse_key(job.recipe)
+        is_source_folder_missing = error.reason == "missing" and (
+            job_recipe.output is None or job_recipe.should_create_destination
+        )
+        if is_source_folder_missing and not is_unplugged(job):  # deleted: the job fails at its next turn (`vanished`)
+            self._journal.put_back(job)
+            return
+        folder = job.source.parent if is_source_folder_missing else job.destination
+        pause = Pause(folder, error.reason, needed_bytes, self._clock())
+        if is_pause_resolved(pause):  # what the system reports does not show the cause
+            pause = replace(pause, needed_bytes=_UNSATISFIABLE_BYTES)
+        self._journal.pause(pause.folder, pause.reason, pause.needed_bytes)
+        self._journal.put_back(job)
+
+    def defer_if_unwritable(self, job: Job) -> bool:
+        """Let the job wait if permissions forbid writing to its destination: a person may change them later."""
+        if _is_writable(job.destination):
+            return False
+        error = DestinationError(f"nobg may not write to {job.destination}.", job.destination, "read_only")
+        self.pause_destination(job, error, 0)
+        return True
+
+    def defer_if_not_ready(self, job: Job, source: commit.Source | None) -> bool:
+        """Let the job wait if its drive is gone (until it is back) or its source is still changing (SETTLE_SECONDS)."""
+        if source is None:
+            if not is_unplugged(job):
+                return False
+            logger.warning("%s waits: it is not there; is the drive plugged in?", job.source.parent)
+            self._journal.pause(job.source.parent, "missing")
+            return True
+        if job.state == "active":  # the worker could not decode it: perhaps the file was not complete yet
+            signature = _signature(job.source)
+            is_changing = signature is not None and signature != source.signature
+        else:
+            signature = source.signature
+            is_changing = not source.is_stable or (job.watch is not None and job.signature != signature)
+        if is_changing:
+            self._journal.put_back(replace(job, signature=signature), delay=SETTLE_SECONDS)
+        return is_changing
+
+    def find_earlier_job(self, job: Job) -> Job | None:
+        """Return the earlier job with this content, if there is nothing left to do but to report it.
+
+        A person who requests a picture again gets a new result, unless the output still exists. For a watched folder,
+        the first result stands, except failures that may pass.
+        """
+        done_job = find_done_job(job, self._journal)
+        if done_job is not None and (done_job.id == job.id or not job.force):
+            return done_job
+        earlier = self._journal.find(
+            job.source, job.source_hash, job.recipe
+        ) or self._journal.watched_files.find_settled_under_earlier_recipe(job)
+        if earlier is None and job.adopt:
+            return self._adopt_existing_output(job)
+        if earlier is None or earlier.id == job.id:
+            return None
+        if earlier.state == "active":
+            # With `started_at`, this program's worker has it. Without, a `nobg remove` left it behind.
+            return earlier if earlier.started_at is not None else None
+        is_settled = earlier.state in ("done", "skipped", "failed") and earlier.reason not in _RETRYABLE_REASONS
+        return earlier if is_settled and job.watch is not None and not job.force else None
+
+    def _adopt_existing_output(self, job: Job) -> Job | None:
+        """After a loss of the records, return the job as done if a cut-out exists that is newer than the picture."""
+        output = next(parse_key(job.recipe).output_paths(job.source))
+        try:
+            is_newer = output.lstat().st_mtime >= job.source.stat().st_mtime
+        except OSError:
+            return None
+        output_hash = commit.sha256_of(output)
+        return self._journal.adopt(job, output, output_hash) if is_newer and output_hash is not None else None
+
+    def move_original(self, job: Job) -> Path | None:
+        """Move the original into the sub-folder `move_to`, if there is one and the file has not changed since.
+
+        Return its new path; None if it stays.
+        """
+        if job.move_to is None or _signature(job.source) != job.signature:
+            return None
+        try:
+            return commit.move_into(job.source, job.source.parent / job.move_to)
+        except OSError as error:
+            logger.warning("%s stays where it is: it could not be moved to %s (%s)", job.source, job.move_to, error)
+            return None
+
+    def check_pauses(self) -> bool:
+        """End the pauses whose reason is gone. Return whether any ended."""
+        ended = [pause for pause in self._journal.pauses() if self._is_over(pause)]
+        for pause in ended:
+            logger.info("%s can be used again", pause.folder)
+            self._journal.unpause(pause.folder)
+        return bool(ended)
+
+    def _is_over(self, pause: Pause) -> bool:
+        if self._clock() - pause.since > PAUSE_RETRY_SECONDS:
+            return True
+        if pause.reason == "missing" and self._journal.has_sources_in(pause.folder):
+            return _has_entries(pause.folder)  # a mount point without its drive is empty
+        return pause.needed_bytes < _UNSATISFIABLE_BYTES and is_pause_resolved(pause)
+
+
+def _signature(path: Path) -> str | None:
+    try:
+        return commit.file_signature(path.stat())
+    except OSError:
+        return None
+
+
+def is_unplugged(job: Job) -> bool:
+    """Return whether the source is gone together with its drive, rather than deleted.
+
+    It is if the nearest existing folder lies on another device than the source did. A source's own folder that holds
+    files is an exception: a mount point without its drive is empty, so there only the device number has changed.
+    """
+    if job.device is None:
+        return False
+    for folder in job.source.parents:
+        try:
+            device, names = folder.stat().st_dev, os.listdir(folder)
+        except FileNotFoundError:
+            continue
+        except OSError:  # the device does not answer
+            return True
+        return device != job.device and not (folder == job.source.parent and names)
+    return True
+
+
+def is_pause_resolved(pause: Pause) -> bool:
+    """Return whether the reason of the pause is gone, as far as the system shows it."""
+    try:
+        if pause.reason == "full":
+            free_bytes = shutil.disk_usage(_nearest_existing(pause.folder)).free
+            return free_bytes > pause.needed_bytes + FREE_SPACE_MARGIN_BYTES
+        if pause.reason == "read_only" and sys.platform != "win32":
+            return _is_writable(pause.folder) and not os.statvfs(_nearest_existing(pause.folder)).f_flag & os.ST_RDONLY
+        return pause.reason == "missing" and pause.folder.is_dir()
+    except OSError:
+        return False
+
+
+def _is_writable(folder: Path) -> bool:
+    """Return whether nobg may write to `folder` or, if it does not exist yet, create it."""
+    return os.access(_nearest_existing(folder), os.W_OK | os.X_OK)
+
+
+def _has_entries(folder: Path) -> bool:
+    """Return whether `folder` can be listed and is not empty."""
+    try:
+        return bool(os.listdir(folder))
+    except OSError:
+        return False
+
+
+def _nearest_existing(folder: Path) -> Path:
+    """Return the folder itself or, if it does not exist yet, the nearest one above it that does."""
+    return next(parent for parent in (folder, *folder.parents) if parent.exists() or parent == parent.parent)

@@ -1,0 +1,103 @@
+"""The tables of jobs.db, and the SQL that brings an older file up to date.
+
+`store` imports this module only to create or migrate the file, because each import costs the right-click client time.
+"""
+
+from __future__ import annotations
+
+_TABLES = """
+CREATE TABLE jobs (
+    id INTEGER PRIMARY KEY,
+    source BLOB NOT NULL,       -- path, as the system encodes it: it need not be valid text
+    source_hash TEXT NOT NULL DEFAULT '',  -- SHA-256 of its content; empty until it has been read
+    recipe TEXT NOT NULL,
+    model TEXT NOT NULL DEFAULT '',
+    state TEXT NOT NULL CHECK (state IN ('queued', 'active', 'done', 'skipped', 'failed')),
+    reason TEXT,
+    detail TEXT,
+    verdict TEXT,
+    attempts INTEGER NOT NULL DEFAULT 0,     -- how often it was given to a worker; counted before
+    interrupted INTEGER NOT NULL DEFAULT 0,  -- of these, how often the program itself was ended meanwhile
+    seconds REAL,
+    output BLOB,
+    output_hash TEXT,
+    folder BLOB NOT NULL,       -- where the source is
+    place BLOB NOT NULL,        -- where the output goes
+    device INTEGER,             -- of the source, when it was asked for: tells deleted from unplugged
+    signature TEXT,             -- size and times of the source when it was last looked at
+    rank INTEGER NOT NULL DEFAULT 0,
+    watch BLOB,                 -- the watched folder it came from; NULL: a person asked
+    force INTEGER NOT NULL DEFAULT 0,
+    adopt INTEGER NOT NULL DEFAULT 0,  -- the records were lost: an output that is there counts as done
+    move_to TEXT,               -- sub-folder for the original once it is done; NULL: it stays
+    moved_to BLOB,              -- where the original is since
+    not_before REAL NOT NULL DEFAULT 0,
+    asked_at REAL NOT NULL,     -- seconds since 1970, like the next two; the same for all of one call
+    started_at REAL,
+    changed_at REAL NOT NULL,
+    undone INTEGER NOT NULL DEFAULT 0,
+    notes TEXT NOT NULL DEFAULT '',
+    UNIQUE (source, source_hash, recipe)
+);
+CREATE INDEX waiting ON jobs (rank, attempts, id) WHERE state = 'queued';
+CREATE INDEX by_folder ON jobs (folder);
+CREATE TABLE outputs (  -- all that we ever wrote or were about to write: how our files are known
+    output BLOB NOT NULL,
+    output_hash TEXT NOT NULL,
+    source BLOB NOT NULL,
+    PRIMARY KEY (output, output_hash, source)
+) WITHOUT ROWID;
+CREATE TABLE pauses (  -- places where nothing can be written or read for now
+    place BLOB PRIMARY KEY,
+    reason TEXT NOT NULL,
+    needed INTEGER NOT NULL DEFAULT 0,  -- bytes
+    since REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+_SCHEMA_ADDED_IN_3 = """
+CREATE INDEX in_hand ON jobs (id) WHERE state = 'active';
+CREATE INDEX results ON jobs (changed_at, id) WHERE state = 'done' AND undone = 0 AND output IS NOT NULL;
+CREATE INDEX requests ON jobs (asked_at) WHERE state = 'done' AND undone = 0 AND output IS NOT NULL;
+CREATE TABLE followed (  -- all that the default recipe has been for each watched folder that follows it
+    watch BLOB NOT NULL,
+    recipe TEXT NOT NULL,  -- as in jobs
+    said TEXT NOT NULL,    -- what the folder says itself, as a recipe; once that is another, all is done anew
+    PRIMARY KEY (watch, recipe)
+) WITHOUT ROWID;
+"""
+
+_MIGRATE_FROM_2 = """
+INSERT INTO followed SELECT DISTINCT watch, recipe, recipe FROM jobs
+    WHERE watch IS NOT NULL AND (recipe = '{}' OR recipe LIKE '{"folder": "%"}' AND recipe NOT LIKE '%,%');
+"""
+
+_MIGRATE_FROM_1 = """
+ALTER TABLE jobs RENAME TO jobs_1;
+ALTER TABLE outputs RENAME TO outputs_1;
+{tables}
+INSERT INTO outputs SELECT * FROM outputs_1;
+INSERT INTO jobs (id, source, source_hash, recipe, model, state, reason, detail, verdict, attempts, seconds,
+                  output, output_hash, folder, place, asked_at, changed_at)
+    SELECT id, source, source_hash, recipe, model, state, reason, detail, verdict, attempts, seconds,
+           output, output_hash, folder_of(source), folder_of(coalesce(output, source)), changed_at, changed_at
+    FROM jobs_1 WHERE state NOT IN ('queued', 'active');
+DROP TABLE jobs_1;
+DROP TABLE outputs_1;
+"""
+
+
+def upgrade_script(version: int) -> str:
+    """Return the SQL that brings a jobs.db of this version to store.SCHEMA_VERSION; version 0 is an empty file.
+
+    Each statement ends with a semicolon at the end of a line. The statements call
+    the SQL function folder_of(path), which the connection must provide.
+    """
+    tables = _TABLES + _SCHEMA_ADDED_IN_3
+    return {
+        0: tables,
+        1: _MIGRATE_FROM_1.format(tables=tables),
+        2: _SCHEMA_ADDED_IN_3 + _MIGRATE_FROM_2,
+        3: "",
+    }[version]
