@@ -1,4 +1,7 @@
-"""`nobg` with the worker of workers.unjailed: the positive control of the privacy test."""
+"""`control_remove.py HOME ARGUMENTS…` is `nobg ARGUMENTS…` with the unjailed worker.
+
+The privacy test has it as a positive control. HOME: the worker's home folder.
+"""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Pictures with something wrong with them: seeds of each kind, and a seeded mutator."""
+"""Damaged pictures: sound files of each kind, and mutators with a fixed random seed."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ SIDE = 96
 
 
 def seeds() -> dict[str, list[bytes]]:
-    """Pillow's name of the format -> sound files of it, of several modes."""
+    """Return sound files of several modes, by Pillow's name of their format."""
     codecs.load_decoders()
     with Image.open(SAMPLES / "astronaut.jpg") as image:
         photo = image.resize((SIDE, SIDE))
-    clear = photo.convert("RGBA")
-    clear.putalpha(128)
-    film = {"save_all": True, "append_images": [photo.rotate(90), photo.rotate(180)], "duration": 50}
+    translucent = photo.convert("RGBA")
+    translucent.putalpha(128)
+    animation = {"save_all": True, "append_images": [photo.rotate(90), photo.rotate(180)], "duration": 50}
     exif = Image.Exif()
     exif[0x0112] = 6
     exif[0x010F] = "Camera"
@@ -40,74 +40,72 @@ def seeds() -> dict[str, list[bytes]]:
             saved(photo.convert("L"), "JPEG"),
         ],
         "PNG": [
-            saved(clear, "PNG"),
+            saved(translucent, "PNG"),
             saved(photo.convert("P"), "PNG", transparency=3),
             saved(photo.convert("L").convert("I;16"), "PNG"),
-            saved(clear, "PNG", **film),
+            saved(translucent, "PNG", **animation),
         ],
-        "HEIF": [saved(photo, "HEIF", exif=exif), saved(clear, "HEIF"), saved(photo.convert("L"), "HEIF")],
-        "AVIF": [saved(photo, "AVIF", exif=exif), saved(clear, "AVIF")],
+        "HEIF": [saved(photo, "HEIF", exif=exif), saved(translucent, "HEIF"), saved(photo.convert("L"), "HEIF")],
+        "AVIF": [saved(photo, "AVIF", exif=exif), saved(translucent, "AVIF")],
         "WEBP": [
             saved(photo, "WEBP", exif=exif),
-            saved(clear, "WEBP", lossless=True),
-            saved(photo, "WEBP", **film),
+            saved(translucent, "WEBP", lossless=True),
+            saved(photo, "WEBP", **animation),
         ],
-        "JXL": [saved(photo, "JXL"), saved(clear, "JXL", lossless=True)],
+        "JXL": [saved(photo, "JXL"), saved(translucent, "JXL", lossless=True)],
         "TIFF": [
             saved(photo, "TIFF", exif=exif),
             saved(photo.convert("CMYK"), "TIFF", compression="tiff_lzw"),
-            saved(clear, "TIFF", compression="tiff_adobe_deflate"),
+            saved(translucent, "TIFF", compression="tiff_adobe_deflate"),
             saved(photo, "TIFF", compression="jpeg"),
             saved(photo.convert("L").convert("I;16"), "TIFF"),
         ],
-        "GIF": [saved(photo, "GIF"), saved(photo, "GIF", **film)],
-        "BMP": [saved(photo, "BMP"), saved(clear, "BMP"), saved(photo.convert("P"), "BMP")],
+        "GIF": [saved(photo, "GIF"), saved(photo, "GIF", **animation)],
+        "BMP": [saved(photo, "BMP"), saved(translucent, "BMP"), saved(photo.convert("P"), "BMP")],
     }
 
 
-def flip_bits(data: bytearray, chance: random.Random, _other: bytes) -> None:
-    """A few bits, more of them near the start, where the structure is."""
-    for _ in range(chance.randint(1, 12)):
-        end = len(data) if chance.random() < 0.5 else min(len(data), 200)
-        data[chance.randrange(end)] ^= 1 << chance.randrange(8)
+def flip_bits(data: bytearray, rng: random.Random, _other: bytes) -> None:
+    """Flip a few bits, most of them near the start, where the structure is."""
+    for _ in range(rng.randint(1, 12)):
+        end = len(data) if rng.random() < 0.5 else min(len(data), 200)
+        data[rng.randrange(end)] ^= 1 << rng.randrange(8)
 
 
-def truncate(data: bytearray, chance: random.Random, _other: bytes) -> None:
-    """The end is missing."""
-    del data[chance.randrange(1, len(data)) :]
+def truncate(data: bytearray, rng: random.Random, _other: bytes) -> None:
+    """Cut off the end."""
+    del data[rng.randrange(1, len(data)) :]
 
 
-def splice_header(data: bytearray, chance: random.Random, other: bytes) -> None:
-    """The start of another file, also of another kind."""
-    length = chance.choice([8, 16, 64, 256])
+def splice_header(data: bytearray, rng: random.Random, other: bytes) -> None:
+    """Replace the start with that of another file, which may be of another kind."""
+    length = rng.choice([8, 16, 64, 256])
     data[:length] = other[:length]
 
 
-def remove_run(data: bytearray, chance: random.Random, _other: bytes) -> None:
-    """Something in the middle is missing."""
-    start = chance.randrange(len(data))
-    del data[start : start + chance.randint(1, 64)]
+def remove_run(data: bytearray, rng: random.Random, _other: bytes) -> None:
+    """Remove some bytes from the middle."""
+    start = rng.randrange(len(data))
+    del data[start : start + rng.randint(1, 64)]
 
 
-def repeat_run(data: bytearray, chance: random.Random, _other: bytes) -> None:
-    """Something is there twice."""
-    start = chance.randrange(len(data))
-    data[start:start] = data[start : start + chance.randint(1, 64)]
+def repeat_run(data: bytearray, rng: random.Random, _other: bytes) -> None:
+    """Insert some bytes a second time."""
+    start = rng.randrange(len(data))
+    data[start:start] = data[start : start + rng.randint(1, 64)]
 
 
-def large_number(data: bytearray, chance: random.Random, _other: bytes) -> None:
-    """A length, an offset or a count that cannot be."""
-    start = chance.randrange(max(1, min(len(data), 400) - 4))
-    data[start : start + 4] = chance.choice(
-        [b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\0\0\0\0", b"\xff\xff\xff\x7f"]
-    )
+def overwrite_number(data: bytearray, rng: random.Random, _other: bytes) -> None:
+    """Overwrite four bytes, perhaps a length, an offset or a count, with an extreme number."""
+    start = rng.randrange(max(1, min(len(data), 400) - 4))
+    data[start : start + 4] = rng.choice([b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\0\0\0\0", b"\xff\xff\xff\x7f"])
 
 
-def noise(data: bytearray, chance: random.Random, _other: bytes) -> None:
-    """A run of nonsense."""
-    start = chance.randrange(len(data))
-    length = min(chance.randint(1, 128), len(data) - start)
-    data[start : start + length] = chance.randbytes(length)
+def overwrite_with_noise(data: bytearray, rng: random.Random, _other: bytes) -> None:
+    """Overwrite a run with random bytes."""
+    start = rng.randrange(len(data))
+    length = min(rng.randint(1, 128), len(data) - start)
+    data[start : start + length] = rng.randbytes(length)
 
 
 MUTATORS: list[Callable[[bytearray, random.Random, bytes], None]] = [
@@ -116,20 +114,20 @@ MUTATORS: list[Callable[[bytearray, random.Random, bytes], None]] = [
     splice_header,
     remove_run,
     repeat_run,
-    large_number,
-    noise,
+    overwrite_number,
+    overwrite_with_noise,
 ]
 
 
 def mutants(kind: str, count: int, all_seeds: dict[str, list[bytes]], seed: int = 1) -> list[bytes]:
-    """`count` files made from those of this kind, each with one to three things wrong; the same for the same `seed`."""
-    chance = random.Random(f"{kind} {seed}")
-    everything = [data for group in all_seeds.values() for data in group]
+    """Return `count` files of this kind, each with one to three mutations; equal for equal `seed`."""
+    rng = random.Random(f"{kind} {seed}")
+    all_files = [data for group in all_seeds.values() for data in group]
     result = []
     for number in range(count):
         data = bytearray(all_seeds[kind][number % len(all_seeds[kind])])
-        for _ in range(chance.choice([1, 1, 1, 2, 3])):
+        for _ in range(rng.choice([1, 1, 1, 2, 3])):
             if data:
-                chance.choice(MUTATORS)(data, chance, chance.choice(everything))
+                rng.choice(MUTATORS)(data, rng, rng.choice(all_files))
         result.append(bytes(data))
     return result

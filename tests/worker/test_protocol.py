@@ -1,4 +1,4 @@
-"""frames.py"""
+"""protocol.py"""
 
 import io
 import struct
@@ -18,22 +18,22 @@ def test_what_is_written_is_read_again_in_order() -> None:
     assert protocol.read_message(stream) is None
 
 
-@pytest.mark.parametrize("kept", range(1, 25))
-def test_a_stream_that_ends_inside_a_frame_is_an_error(kept: int) -> None:
+@pytest.mark.parametrize("length", range(1, 25))
+def test_a_stream_that_ends_inside_a_message_is_an_error(length: int) -> None:
     stream = io.BytesIO()
     protocol.write_message(stream, {"id": 1}, b"data")
     whole = stream.getvalue()
     assert len(whole) > 24
     with pytest.raises(protocol.ProtocolError):
-        protocol.read_message(io.BytesIO(whole[:kept]))
+        protocol.read_message(io.BytesIO(whole[:length]))
 
 
 @pytest.mark.parametrize(
-    "head", [b"no json", b'{"id": 1}', b"[1]", b'{"size": -1}', b'{"size": "9"}', b'{"size": 1e99}']
+    "header", [b"no json", b'{"id": 1}', b"[1]", b'{"size": -1}', b'{"size": "9"}', b'{"size": 1e99}']
 )
-def test_a_header_that_is_none_is_an_error(head: bytes) -> None:
+def test_an_invalid_header_is_an_error(header: bytes) -> None:
     with pytest.raises(protocol.ProtocolError):
-        protocol.read_message(io.BytesIO(struct.pack(">I", len(head)) + head + b"x" * 100))
+        protocol.read_message(io.BytesIO(struct.pack(">I", len(header)) + header + b"x" * 100))
 
 
 def test_a_giant_header_is_refused_before_it_is_read() -> None:

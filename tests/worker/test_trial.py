@@ -16,7 +16,7 @@ from watcher.errors import ModelError, UsageError
 from watcher.matting import inference, models, modes
 from watcher.worker import supervisor, trial
 
-LIKE = models.find("u2netp")
+TEMPLATE = models.find("u2netp")
 
 
 def shipped_alpha() -> NDArray[np.float32]:
@@ -26,7 +26,7 @@ def shipped_alpha() -> NDArray[np.float32]:
         return inference.infer_views(ensemble, [inference.network_input(image, mode.views[0])])[0]
 
 
-def test_the_subject_that_a_model_must_find_is_the_one_that_the_shipped_one_finds() -> None:
+def test_the_subject_that_a_model_must_find_is_the_one_that_the_shipped_model_finds() -> None:
     alpha = shipped_alpha()
     assert trial.subject_grid(alpha) == int(trial.SAMPLE_SUBJECT_GRID, 16)
     assert trial.find_problem(alpha) is None
@@ -44,33 +44,33 @@ def test_a_mask_may_be_coarser_but_not_another() -> None:
 
 
 def test_the_shipped_model_under_other_bytes_passes_and_its_memory_is_measured() -> None:
-    taken = trial.run(unknown_model(), models.SHIPPED[0])
-    assert 300_000_000 < taken < 3_000_000_000
+    memory_bytes = trial.run(unknown_model(), models.SHIPPED[0])
+    assert 300_000_000 < memory_bytes < 3_000_000_000
 
 
 @pytest.mark.parametrize(
-    ("data", "words"),
+    ("data", "message"),
     [
         (b"not a model", "cannot be loaded"),
         (network("ReduceMean", "Zero", side=320), "finds no subject"),
         (network("ReduceMean", "Zero", "Exp", side=320), "takes all"),
         (network("ReduceMean", side=320), "its values go from"),
-        (network("ReduceMean", "Zero", "Log", side=320), "no numbers"),
-        (network("Sigmoid", side=320, channels=3), "no mask of side 320"),
+        (network("ReduceMean", "Zero", "Log", side=320), "not finite numbers"),
+        (network("Sigmoid", side=320, channels=3), "not a mask of side 320"),
         (network("ReduceMean", side=64), "INVALID_ARGUMENT"),
     ],
     ids=["no model", "empty", "full", "logits", "infinite", "three channels", "another size"],
 )
-def test_what_makes_no_sane_mask_is_refused_in_words(data: bytes, words: str) -> None:
-    with pytest.raises(UsageError, match=words) as refused:
-        trial.run(data, LIKE)
+def test_what_makes_no_sane_mask_is_refused_in_words(data: bytes, message: str) -> None:
+    with pytest.raises(UsageError, match=message) as refused:
+        trial.run(data, TEMPLATE)
     assert "does not work as u2netp does" in str(refused.value)
     assert "--recipe-from" in str(refused.value)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the other jails are not verified")
 def test_the_model_is_tried_in_the_jail(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What Python runs at its start waits for the end, and then tries to open a file and a socket."""
+    """A sitecustomize module, which Python imports at its start, tries to open a file and a socket at exit."""
     (tmp_path / "sitecustomize.py").write_text(
         "import atexit, resource, socket, sys\n"
         "def attempt():\n"
@@ -87,10 +87,10 @@ def test_the_model_is_tried_in_the_jail(monkeypatch: pytest.MonkeyPatch, tmp_pat
     environment["PYTHONPATH"] = f"{tmp_path}{os.pathsep}{environment['PYTHONPATH']}"
     monkeypatch.setattr(trial, "worker_environment", lambda: environment)
     with pytest.raises(UsageError, match="finds no subject"):
-        trial.run(network("ReduceMean", "Zero", side=320), LIKE)
+        trial.run(network("ReduceMean", "Zero", side=320), TEMPLATE)
     assert (paths.state_dir() / "trial.log").read_text().split() == ["refused", "refused", "True"]
 
 
-def test_without_memory_it_is_not_tried() -> None:
+def test_without_enough_memory_the_model_is_not_tried() -> None:
     with pytest.raises(ModelError, match="GB are free"):
-        trial.run(b"", replace(LIKE, memory=1 << 50))
+        trial.run(b"", replace(TEMPLATE, memory=1 << 50))

@@ -1,5 +1,6 @@
-"""The walls around the worker: no network, no files, no other programs, bounded memory, by the kernel's means.
+"""The worker's jail: no network, no files, no other programs, bounded memory, enforced by the operating system.
 
-`enter` picks the backend; there is one for each system. This wing imports nothing of `watcher`; `worker` enters the jail,
-and `cli` (`nobg doctor`) tests it through the worker.
+`enter` picks the backend of this system: `linux` (with `landlock`, `seccomp` and `syscalls`), `macos` or `windows`.
+`probe` tries what the jail must refuse. This wing imports nothing else of `watcher`; `worker` enters the jail, and
+`nobg doctor` tests it through the worker.
 """

@@ -1,7 +1,7 @@
 """The jail on macOS: the kernel's sandbox with its "pure computation" profile, and no core dump.
 
-Source: sandbox_init(3). kSBXProfilePureComputation forbids network, file and process access; what is open stays open.
-Not verified on a Mac: written from the manual page, tested against a stand-in for libsystem_sandbox.
+Source: sandbox_init(3). kSBXProfilePureComputation forbids network, file and process access; open files stay open.
+Not verified on a Mac: written from the manual page and tested against a stand-in for libsystem_sandbox.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import ctypes
 import sys
 from typing import Any
 
-from watcher.jail.enter import MEMORY_LIMIT_BYTES, Layer
+from watcher.jail.layer import MEMORY_LIMIT_BYTES, Layer
 
 if sys.platform != "win32":
     import resource
@@ -20,15 +20,15 @@ _PROFILE = b"pure-computation"
 _SANDBOX_NAMED = 1
 
 
-def enter_before_threads(_memory: int = MEMORY_LIMIT_BYTES, *, accelerated: bool = False) -> list[Layer]:
-    """Core dumps only: the sandbox binds all threads, whenever it is entered."""
+def enter_before_threads(_memory_limit: int = MEMORY_LIMIT_BYTES, *, accelerated: bool = False) -> list[Layer]:
+    """Forbid core dumps. The sandbox comes later: it binds all threads, whenever a process enters it."""
     del accelerated
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     return [Layer("memory", active=False, detail="macOS does not enforce RLIMIT_AS; core dumps are off")]
 
 
-def enter_with_threads(_memory: int = MEMORY_LIMIT_BYTES) -> list[Layer]:
-    """The sandbox."""
+def enter_with_threads(_memory_limit: int = MEMORY_LIMIT_BYTES) -> list[Layer]:
+    """Enter the sandbox."""
     return [enter_sandbox(ctypes.CDLL(_LIBRARY))]
 
 

@@ -1,8 +1,8 @@
 """The jail on Windows: a Job Object that allows no further process and bounds the memory.
 
 Source: the Windows SDK's winnt.h and "Job Objects" in Microsoft's documentation. A Job Object does not keep a process
-from the network or from files, and `nobg doctor` says so. Not verified on Windows: tested against a stand-in for
-kernel32.
+from the network or from files, and `nobg doctor` says so. Not verified on Windows: written from the documentation and
+tested against a stand-in for kernel32.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 from typing import Any
 
-from watcher.jail.enter import MEMORY_LIMIT_BYTES, Layer
+from watcher.jail.layer import MEMORY_LIMIT_BYTES, Layer
 
 _EXTENDED_LIMIT_INFORMATION = 9
 _LIMIT_ACTIVE_PROCESS = 0x00000008
@@ -48,44 +48,44 @@ class ExtendedLimits(ctypes.Structure):
     )
 
 
-def job_limits(memory: int = MEMORY_LIMIT_BYTES) -> ExtendedLimits:
-    """One process, bounded memory, no crash dialog, and an end when our handle is closed."""
-    wanted = ExtendedLimits()
-    wanted.BasicLimitInformation.LimitFlags = (
+def job_limits(memory_limit: int = MEMORY_LIMIT_BYTES) -> ExtendedLimits:
+    """The Job Object's limits: one process, bounded memory, no crash dialog, an end when its handle is closed."""
+    limits = ExtendedLimits()
+    limits.BasicLimitInformation.LimitFlags = (
         _LIMIT_ACTIVE_PROCESS | _LIMIT_PROCESS_MEMORY | _LIMIT_DIE_ON_UNHANDLED_EXCEPTION | _LIMIT_KILL_ON_JOB_CLOSE
     )
-    wanted.BasicLimitInformation.ActiveProcessLimit = 1
-    wanted.ProcessMemoryLimit = memory
-    return wanted
+    limits.BasicLimitInformation.ActiveProcessLimit = 1
+    limits.ProcessMemoryLimit = memory_limit
+    return limits
 
 
-def enter_before_threads(_memory: int = MEMORY_LIMIT_BYTES, *, accelerated: bool = False) -> list[Layer]:
-    """Nothing: a Job Object binds the process, whenever it is entered."""
+def enter_before_threads(_memory_limit: int = MEMORY_LIMIT_BYTES, *, accelerated: bool = False) -> list[Layer]:
+    """Do nothing: a Job Object binds the whole process, so `enter_with_threads` enters it."""
     del accelerated
     return []
 
 
-def enter_with_threads(memory: int = MEMORY_LIMIT_BYTES) -> list[Layer]:
-    """The Job Object, and the honest word on what it does not do."""
+def enter_with_threads(memory_limit: int = MEMORY_LIMIT_BYTES) -> list[Layer]:
+    """Enter the Job Object, and report the layer that Windows does not offer."""
     return [
-        enter_job_object(getattr(ctypes, "WinDLL")("kernel32", use_last_error=True), memory),  # noqa: B009  only Windows has it
+        enter_job_object(getattr(ctypes, "WinDLL")("kernel32", use_last_error=True), memory_limit),  # noqa: B009  only Windows has it
         Layer("network and files", active=False, detail="Windows: nobg cannot close these off yet"),
     ]
 
 
-def enter_job_object(kernel32: Any, memory: int = MEMORY_LIMIT_BYTES) -> Layer:
-    """Put this process into a Job Object through `kernel32`; its handle stays open as long as the process."""
+def enter_job_object(kernel32: Any, memory_limit: int = MEMORY_LIMIT_BYTES) -> Layer:
+    """Put this process into a Job Object through `kernel32`; the handle stays open as long as the process lives."""
     name = "programs and memory"
     for function in (kernel32.CreateJobObjectW, kernel32.GetCurrentProcess):
         function.restype = ctypes.c_void_p
     job = ctypes.c_void_p(kernel32.CreateJobObjectW(None, None))
     if not job:
-        return Layer(name, active=False, detail="Job Object: could not be made")
-    wanted = job_limits(memory)
+        return Layer(name, active=False, detail="Job Object: Windows could not create it")
+    limits = job_limits(memory_limit)
     if not kernel32.SetInformationJobObject(
-        job, _EXTENDED_LIMIT_INFORMATION, ctypes.byref(wanted), ctypes.sizeof(wanted)
+        job, _EXTENDED_LIMIT_INFORMATION, ctypes.byref(limits), ctypes.sizeof(limits)
     ):
-        return Layer(name, active=False, detail="Job Object: the limits were refused")
+        return Layer(name, active=False, detail="Job Object: Windows refused the limits")
     if not kernel32.AssignProcessToJobObject(job, ctypes.c_void_p(kernel32.GetCurrentProcess())):
-        return Layer(name, active=False, detail="Job Object: this process could not be put into it")
+        return Layer(name, active=False, detail="Job Object: Windows could not assign this process to it")
     return Layer(name, active=True, detail="Job Object: no further program, bounded memory")

@@ -18,33 +18,33 @@ _MAX_PAYLOAD_BYTES = 4 << 30
 
 
 class ProtocolError(Exception):
-    """The stream ended inside a frame, or what came is no frame."""
+    """The stream ended inside a message, or its bytes are not a message."""
 
 
 def write_message(stream: BinaryIO, header: Header, payload: bytes | memoryview = b"") -> None:
-    """Write one frame and flush. Raises OSError when the other side is gone."""
+    """Write one message and flush. Raises OSError if the other side is gone."""
     view = memoryview(payload)
-    head = json.dumps({**header, "size": view.nbytes}).encode()
-    stream.write(_LENGTH.pack(len(head)) + head)
+    encoded_header = json.dumps({**header, "size": view.nbytes}).encode()
+    stream.write(_LENGTH.pack(len(encoded_header)) + encoded_header)
     stream.write(view)
     stream.flush()
 
 
 def read_message(stream: BinaryIO) -> tuple[Header, bytes] | None:
-    """The next frame, or None where the stream ends between frames. Raises FrameError."""
-    start = stream.read(_LENGTH.size)
-    if not start:
+    """Read the next message; return None if the stream ends between messages. Raises ProtocolError."""
+    prefix = stream.read(_LENGTH.size)
+    if not prefix:
         return None
-    if len(start) < _LENGTH.size:
-        raise ProtocolError("the stream ended inside a frame")
-    length = _LENGTH.unpack(start)[0]
+    if len(prefix) < _LENGTH.size:
+        raise ProtocolError("the stream ended inside a message")
+    length = _LENGTH.unpack(prefix)[0]
     if length > _MAX_HEADER_BYTES:
         raise ProtocolError(f"a header of {length} bytes")
     try:
         header = json.loads(_read_exactly(stream, length))
         size = header["size"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ProtocolError("the header is not what it should be") from error
+        raise ProtocolError("the header is not JSON with a size") from error
     if not isinstance(size, int) or not 0 <= size <= _MAX_PAYLOAD_BYTES:
         raise ProtocolError(f"a payload of {size} bytes")
     return header, _read_exactly(stream, size)
@@ -53,5 +53,5 @@ def read_message(stream: BinaryIO) -> tuple[Header, bytes] | None:
 def _read_exactly(stream: BinaryIO, size: int) -> bytes:
     data = stream.read(size)
     if len(data) != size:
-        raise ProtocolError("the stream ended inside a frame")
+        raise ProtocolError("the stream ended inside a message")
     return data

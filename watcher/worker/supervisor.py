@@ -1,4 +1,4 @@
-"""The worker process seen from outside: how it is started, fed, listened to and ended; no image code."""
+"""The worker process as its parent handles it: start, feed, read, end, replace; no image code."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from watcher.worker import protocol
 
 logger = logging.getLogger(__name__)
 
-PICTURE_TIMEOUT_SECONDS = (
-    300.0  # seconds without an answer: the fastest machine takes 10 s for 250 megapixels, slow ones 100 s
-)
-START_TIMEOUT_SECONDS = 120.0  # seconds to load the model from a slow disk
-_STOP_POLL_SECONDS = 0.25  # seconds between looks at whether to stop
+PICTURE_TIMEOUT_SECONDS = 300.0
+"""Longest wait for a message: for 250 megapixels, the fastest machine takes 10 s, a slow one 100 s."""
+START_TIMEOUT_SECONDS = 120.0
+"""Longest wait for a message at the start: the worker may load its models from a slow disk."""
+_STOP_POLL_SECONDS = 0.25
 
 
 def never_stop() -> bool:
-    """Nobody wants us to stop."""
+    """Return False: the default of `should_stop` parameters."""
     return False
 
 
 class WorkerDiedError(Exception):
-    """The worker ended, or had to be ended, while it had pictures in hand. `reason` is a job reason."""
+    """The worker ended, or its parent had to end it, before it answered. `reason` is a job reason."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -43,7 +43,7 @@ class WorkerDiedError(Exception):
 
 
 class DriverError(Exception):
-    """The worker ended while it tried an accelerator, `name`."""
+    """The worker ended while it tried the accelerator `name`; `key` is that of the trial."""
 
     def __init__(self, key: str) -> None:
         super().__init__(key)
@@ -51,36 +51,36 @@ class DriverError(Exception):
 
 
 class StoppedError(Exception):
-    """We are to stop; the worker was not asked."""
+    """`should_stop` returned True during a wait for the worker."""
 
 
 def worker_environment() -> dict[str, str]:
-    """All that the worker knows of the outside: where Python's modules are, and how to keep quiet and small."""
+    """Return the worker's whole environment: where modules and added models are; no telemetry, little memory."""
     environment = {
         "ORT_DISABLE_TELEMETRY": "1",
         "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
         "PYTHONUTF8": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
-        "OPENBLAS_NUM_THREADS": "1",  # numpy's threads would start before the jail that must hold them
-        "MALLOC_ARENA_MAX": "2",  # glibc otherwise keeps memory apart for every thread
-        "NOBG_MODELS": str(paths.models_dir()),  # it has no HOME to find them by
+        "OPENBLAS_NUM_THREADS": "1",  # numpy would start its threads before the jail that must bind them
+        "MALLOC_ARENA_MAX": "2",  # glibc otherwise gives each thread an arena of its own
+        "NOBG_MODELS": str(paths.models_dir()),  # without HOME, the worker cannot derive it
     }
-    for name in ("SYSTEMROOT", "TEMP"):  # Windows starts no program without the first
+    for name in ("SYSTEMROOT", "TEMP"):  # Windows starts no program without SYSTEMROOT
         if name in os.environ:
             environment[name] = os.environ[name]
     return environment
 
 
 def worker_command(mode: Mode) -> list[str]:
-    """How the worker is started; -P: not with a module from the folder a person happens to be in."""
+    """Return the command that starts the worker. -P keeps modules in the current folder out of it."""
     return [sys.executable, "-P", "-m", "watcher.worker.process", mode.name]
 
 
 class Worker:
-    """One worker process. Use as a context manager; it is ended at the end, whatever it is doing."""
+    """One worker process. As a context manager, it ends the process at the end, whatever it is doing."""
 
     def __init__(self, mode: Mode = DEFAULT, provider: str = providers.CPU) -> None:
-        """Start it, without waiting until it is ready. `provider`: one of providers.NAMES."""
+        """Start the process, without waiting until it is ready. `provider`: one of `providers.NAMES`."""
         self.is_accelerated = self.has_died = False
         self._log = paths.open_log("worker.log")
         self._process = subprocess.Popen(
@@ -90,14 +90,14 @@ class Worker:
             stderr=self._log,
             env=worker_environment() | providers.environment(provider, providers.recall(time.time())),
             cwd=os.path.abspath(os.sep),
-            start_new_session=True,  # Ctrl-C is for us; we end the worker
+            start_new_session=True,  # Ctrl-C must reach the parent only, which ends the worker
         )
         self._stdin = cast("BinaryIO", self._process.stdin)
         self._stdout = cast("BinaryIO", self._process.stdout)
         self._outgoing: queue.Queue[tuple[protocol.Header, bytes] | None] = queue.Queue()
         self._incoming: queue.Queue[tuple[protocol.Header, bytes] | None] = queue.Queue()
         self._threads = [
-            threading.Thread(target=act, daemon=True) for act in (self._write_messages, self._read_messages)
+            threading.Thread(target=target, daemon=True) for target in (self._write_messages, self._read_messages)
         ]
         for thread in self._threads:
             thread.start()
@@ -123,24 +123,27 @@ class Worker:
 
     @property
     def has_ended(self) -> bool:
-        """Is the process gone?"""
+        """Whether the process has ended."""
         return self._process.poll() is not None
 
     @property
     def pid(self) -> int:
-        """The worker's process number."""
+        """The worker's process id."""
         return self._process.pid
 
     def wait_until_ready(self, should_stop: Callable[[], bool] = never_stop) -> protocol.Header:
-        """The worker's first frame: what jails it. Raises ModelError, WorkerError, DriverError, StoppedError."""
-        trying = None
+        """Wait for the worker's ready message and return its header, with the layers of the jail.
+
+        Raises ModelError, WorkerError, DriverError, StoppedError.
+        """
+        trial_key = None
         try:
             while "trying" in (header := self.receive(START_TIMEOUT_SECONDS, should_stop)[0]):
-                trying = header["trying"]
+                trial_key = header["trying"]
         except WorkerDiedError as error:
-            if trying is not None:
-                providers.remember({trying: "its driver does not come to an end, or ends the program"}, time.time())
-                raise DriverError(trying) from error
+            if trial_key is not None:
+                providers.remember({trial_key: "its driver crashes or hangs"}, time.time())
+                raise DriverError(trial_key) from error
             raise WorkerError(
                 "The part of nobg that works on pictures does not start. "
                 f"{paths.state_dir() / 'worker.log'} says why; installing nobg again may help."
@@ -158,90 +161,90 @@ class Worker:
         return header
 
     def send(self, header: protocol.Header, data: bytes = b"") -> None:
-        """Put a frame on its way, without waiting until the worker takes it."""
+        """Queue a message to the worker, without waiting until it is read."""
         self._outgoing.put((header, data))
 
     def receive(self, timeout: float, should_stop: Callable[[], bool] = never_stop) -> tuple[protocol.Header, bytes]:
-        """The next answer. Raises WorkerDiedError, and StoppedError as soon as `stop` says so.
+        """Wait for the next answer. Raises WorkerDiedError, and StoppedError as soon as `should_stop` returns True.
 
-        `timeout`: seconds without a sign of life; each frame of an animation is one.
+        `timeout`: seconds without a message. Each progress message of an animation starts them anew.
         """
-        looks = most = max(
-            1, round(timeout / _STOP_POLL_SECONDS)
-        )  # in time that we were running: somebody may press Ctrl-Z
-        while looks > 0:
-            looks -= 1
+        max_polls = max(1, round(timeout / _STOP_POLL_SECONDS))
+        polls_left = max_polls  # not a deadline: Ctrl-Z may stop this process and the clock runs on
+        while polls_left > 0:
+            polls_left -= 1
             if should_stop():
                 raise StoppedError
             with contextlib.suppress(queue.Empty):
-                frame = self._incoming.get(timeout=_STOP_POLL_SECONDS)
-                if frame is None:
+                message = self._incoming.get(timeout=_STOP_POLL_SECONDS)
+                if message is None:
                     self.has_died = True
                     raise WorkerDiedError("worker_died")
-                if "frames" not in frame[0]:
-                    return frame
-                looks = most
+                if "frames" not in message[0]:
+                    return message
+                polls_left = max_polls
         self._process.kill()
         self.has_died = True
         raise WorkerDiedError("timeout")
 
     def _write_messages(self) -> None:
-        while (frame := self._outgoing.get()) is not None:
+        while (message := self._outgoing.get()) is not None:
             try:
-                protocol.write_message(self._stdin, *frame)
+                protocol.write_message(self._stdin, *message)
             except OSError:
-                return  # the worker is gone; _read tells
+                return  # the worker is gone; `_read_messages` notices that, too
 
     def _read_messages(self) -> None:
         try:
-            while (frame := protocol.read_message(self._stdout)) is not None:
-                self._incoming.put(frame)
+            while (message := protocol.read_message(self._stdout)) is not None:
+                self._incoming.put(message)
         except (protocol.ProtocolError, OSError) as error:
-            logger.info("The worker's stream broke off: %s", error)
+            logger.info("The worker's output broke off: %s", error)
         self._incoming.put(None)
 
 
 def start_worker(
     mode: Mode, provider: str, should_stop: Callable[[], bool] = never_stop
 ) -> tuple[Worker, protocol.Header]:
-    """A worker that is ready, and what it said. Raises ModelError, WorkerError, StoppedError.
+    """Start a worker; return it when it is ready, with the header of its ready message.
 
-    One that a driver takes down is followed by one that knows of it; the last knows of all, and uses the processor.
+    If an accelerator's driver ends or hangs a worker, the next worker does without that accelerator. Raises ModelError,
+    WorkerError, StoppedError.
     """
     failed: set[str] = set()
-    told: str | None = None
+    notice: str | None = None
     while True:
         worker = Worker(mode, provider)
         try:
             header = worker.wait_until_ready(should_stop)
         except DriverError as error:
             worker.close()
-            told = f"nobg cannot compute on {error.name}: its driver ends the program, or does not come to an end."
-            logger.info(told)
+            notice = f"nobg cannot compute on {error.name}: its driver crashes or hangs."
+            logger.info(notice)
             if provider != providers.AUTO or error.name in failed:
-                provider = providers.CPU  # asked for by name; or what was learnt could not be kept
+                provider = providers.CPU  # nothing else was requested, or providers.json could not be written
             failed.add(error.name)
         except BaseException:
             worker.close()
             raise
         else:
-            if told is not None:
-                header.setdefault("provider", {})["told"] = told
+            if notice is not None:
+                header.setdefault("provider", {})["told"] = notice
             return worker, header
 
 
 def configured_provider() -> str:
-    """What the settings say of accelerators; while they are wrong, their last good copy."""
+    """Return the setting `provider`; while config.toml is invalid, that of its last good copy."""
     return config.load_or_last_good(paths.config_path(), paths.state_dir() / config.LAST_GOOD_FILE).provider
 
 
 class Supervisor:
-    """The one worker of a program: started when there is work, kept until it is sent home, replaced when it dies."""
+    """Holds the one worker of a program: starts it when there is work, keeps it, and replaces it when it dies."""
 
     def __init__(
         self, default_mode: Mode = DEFAULT, on_ready: Callable[[protocol.Header], None] = lambda _header: None
     ) -> None:
-        """`mode`: for what asks for no other. `ready` is told what each new worker says of itself."""
+        """`default_mode`: for recipes that name none. `on_ready`: gets the header of each worker's ready message."""
         self.default_mode = default_mode
         self._on_ready = on_ready
         self._provider_override: str | None = None
@@ -249,10 +252,10 @@ class Supervisor:
         self._worker_mode: Mode | None = None
 
     def ensure_worker(self, mode: Mode | None = None, should_stop: Callable[[], bool] = never_stop) -> Worker:
-        """The worker, started now if need be; `mode`: None is that of the worker that is there, else the usual one.
+        """Return the worker; start one if there is none, or if the worker has another mode than `mode`.
 
-        A worker in another mode is sent home: to be asked for only while it has nothing in hand.
-        Raises ModelError, WorkerError, StoppedError.
+        `mode`: None keeps the running worker, or starts one in the default mode. Ask for another mode only while the
+        worker has no picture: its process ends. Raises ModelError, WorkerError, StoppedError.
         """
         if mode is not None and mode != self._worker_mode:
             self.stop_worker()
@@ -265,12 +268,12 @@ class Supervisor:
         return self._worker
 
     def discard_ended_worker(self) -> None:
-        """To be called while the worker has nothing in hand: one that has ended all the same is forgotten."""
+        """Forget a worker whose process has ended. Call it while the worker has no picture."""
         if self._worker is not None and self._worker.has_ended:
             self.stop_worker()
 
     def stop_worker(self) -> None:
-        """End the worker, whatever it is doing."""
+        """End the worker, whatever it is doing; if it died on an accelerator, the next ones use the processor."""
         worker, self._worker = self._worker, None
         if worker is not None:
             if worker.is_accelerated and (worker.has_died or worker.has_ended):

@@ -1,4 +1,4 @@
-"""The worker's decoders in the worker's jail, without the network's second for each picture: frames in, frames out."""
+"""The worker's decoders in the worker's jail, without the network, which takes a second for each picture."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import sys
 
 from watcher.errors import PictureError
 from watcher.jail import enter
+from watcher.jail.probe import probe
 from watcher.picture import codecs
 from watcher.worker import protocol
 
 
-def decoded(data: bytes) -> protocol.Header:
-    """Every frame with its metadata, as the worker does it."""
+def decode(data: bytes) -> protocol.Header:
+    """Decode each frame, with its metadata, as the worker does; return the answer."""
     image = codecs.open_header(data)
     if codecs.frame_count(image) > 1:
         return {"state": "done", "frames": len(list(codecs.decode_frames(image, "all")))}
@@ -21,14 +22,14 @@ def decoded(data: bytes) -> protocol.Header:
 
 def main() -> None:
     codecs.load_decoders()
-    walls = [*enter.enter_before_threads(), *enter.enter_with_threads()]
-    refused = enter.probe()
+    layers = [*enter.enter_before_threads(), *enter.enter_with_threads()]
+    refused = probe()
     protocol.write_message(
-        sys.stdout.buffer, {"walls": [wall.name for wall in walls if wall.active], "refused": refused}
+        sys.stdout.buffer, {"walls": [layer.name for layer in layers if layer.active], "refused": refused}
     )
     while (message := protocol.read_message(sys.stdin.buffer)) is not None:
         try:
-            answer = decoded(message[1])
+            answer = decode(message[1])
         except PictureError as error:
             answer = {"state": "failed", "detail": error.detail}
         protocol.write_message(sys.stdout.buffer, answer)

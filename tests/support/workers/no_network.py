@@ -1,4 +1,4 @@
-"""The real worker in its jail, with networks that find the middle of each picture: where only files are tested."""
+"""The real worker in its jail, without a network: the middle of each picture is its subject."""
 
 import sys
 from collections.abc import Sequence
@@ -10,20 +10,20 @@ from watcher.matting.modes import View
 from watcher.worker import process
 
 
-def middle(view: View) -> inference.FloatArray:
-    """What each view answers."""
-    answer = np.zeros((view.side, view.side), np.float32)
-    answer[view.side // 4 : -view.side // 4, view.side // 4 : -view.side // 4] = 1.0
-    return answer
+def middle_square(view: View) -> inference.FloatArray:
+    """Return the alpha that each view answers: 1 in the middle, 0 around it."""
+    alpha = np.zeros((view.side, view.side), np.float32)
+    alpha[view.side // 4 : -view.side // 4, view.side // 4 : -view.side // 4] = 1.0
+    return alpha
 
 
-def look(ensemble: inference.Ensemble, _inputs: Sequence[inference.FloatArray]) -> list[inference.FloatArray]:
-    """In place of the networks."""
-    return [middle(view) for view in ensemble.mode.views]
+def infer_views(ensemble: inference.Ensemble, _inputs: Sequence[inference.FloatArray]) -> list[inference.FloatArray]:
+    """Answer in place of the networks."""
+    return [middle_square(view) for view in ensemble.mode.views]
 
 
-sys.argv[1] = "fast"  # a single view, and a small one: the rest costs no more than it must
+sys.argv[1] = "fast"  # a single view, and a small one, which costs the least time
 inference.load_ensemble = lambda _data, mode, *_: inference.Ensemble(mode, {})
-inference.network_input = lambda _rgb, view: middle(view)  # type: ignore[assignment]
-inference.infer_views = look  # type: ignore[assignment]
+inference.network_input = lambda _rgb, view: middle_square(view)  # type: ignore[assignment]
+inference.infer_views = infer_views  # type: ignore[assignment]
 sys.exit(process.main())

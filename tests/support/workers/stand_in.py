@@ -1,6 +1,6 @@
-"""A worker that does what the picture's bytes tell it to: `ok`, `slow`, `second`, `large`, `die`, `hang`, `none`.
+"""A worker without model and jail that obeys each picture's first word: ok, slow, second, large, die or hang.
 
-No model, no jail.
+Its first argument is a log: a line `started`, then the bytes of each picture.
 """
 
 import os
@@ -12,8 +12,8 @@ from watcher.worker import protocol
 protocol.write_message(sys.stdout.buffer, {"ready": True, "jail": [], "telemetry_off": True, "seconds": 0.0})
 with open(sys.argv[1], "ab", buffering=0) as log:
     log.write(b"started\n")
-    while (frame := protocol.read_message(sys.stdin.buffer)) is not None:
-        header, data = frame
+    while (message := protocol.read_message(sys.stdin.buffer)) is not None:
+        header, data = message
         log.write(data.rstrip() + b"\n")
         if data.startswith(b"die"):
             os._exit(11)

@@ -1,6 +1,6 @@
-"""The real worker with an accelerator: `support.workers.swift KIND MODE`. That is the processor, made to look like one.
+"""The real worker with a fake accelerator, which is the processor: `support.workers.swift KIND MODE`.
 
-KIND: `good`; `files`: it opens a file in each run, as a driver might; `lost`: it fails at any picture but the sample.
+KIND: `good`; `files`: each run opens a file, as a driver might; `lost`: each run but those on the sample fails.
 """
 
 import sys
@@ -15,26 +15,26 @@ from watcher.worker import process
 
 SWIFT = providers.Provider("swift", "SwiftExecutionProvider")
 kind = sys.argv.pop(1)
-real = onnxruntime.InferenceSession
+RealSession = onnxruntime.InferenceSession
 
 
 class Session:
-    """The processor's, slowed down, or the accelerator's."""
+    """A session on the processor: slowed down, or, with the fake provider, as it is."""
 
     def __init__(self, data: bytes, options: Any, providers: Any, **_more: Any) -> None:
         self.names = [name if isinstance(name, str) else name[0] for name in providers]
-        self.real = real(data, options, providers=["CPUExecutionProvider"])
+        self.real = RealSession(data, options, providers=["CPUExecutionProvider"])
         self.sample: Any = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.real, name)
 
     def get_providers(self) -> list[str]:
-        """As onnxruntime's."""
+        """Stand in for the method of onnxruntime's session."""
         return self.names
 
     def run(self, *arguments: Any) -> Any:
-        """As onnxruntime's."""
+        """Stand in for the method of onnxruntime's session."""
         (values,) = arguments[1].values()
         self.sample = values if self.sample is None else self.sample
         if SWIFT.execution_provider not in self.names:

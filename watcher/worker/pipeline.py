@@ -1,0 +1,252 @@
+"""The three steps from a picture's bytes to its cut-out, frame by frame: decode, infer, postprocess."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from watcher import recipe
+from watcher.errors import PictureError, describe_reason
+from watcher.matting import edges, foreground, fusion, inference, memory, modes
+from watcher.picture import codecs, compose, encode
+from watcher.recipe import Recipe
+from watcher.worker import protocol
+
+MAX_PIXELS_IN_FLIGHT = 40_000_000
+"""Decoded pixels in all steps together, which bounds the memory. A larger picture has the worker to itself."""
+
+
+class Budget:
+    """Limits how many pixels are in flight; a picture that is alone always gets in."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._used = 0
+        self._changed = threading.Condition()
+
+    def acquire(self, amount: int) -> None:
+        """Wait until `amount` pixels are free, or all are, and take them."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._used == 0 or self._used + amount <= self._limit)
+            self._used += amount
+
+    def release(self, amount: int) -> None:
+        """Free the `amount` pixels that `acquire` took."""
+        with self._changed:
+            self._used -= amount
+            self._changed.notify_all()
+
+
+@dataclass
+class Work:
+    """One picture on its way: the request (`header`, `data`), the answer, and what the steps have made so far.
+
+    `decoder` yields the picture's frames; `mattes` holds each frame and its alpha (H, W) until the last is there.
+    `area_fraction` is the subject's largest share of a frame, 0..1; `busy_seconds` the time that the steps took.
+    """
+
+    header: protocol.Header
+    answer: protocol.Header
+    data: bytes = b""
+    recipe: Recipe = field(default_factory=Recipe)
+    background: codecs.Picture | None = None
+    decoder: Iterator[codecs.Picture] = field(default_factory=lambda: iter(()))
+    frame_count: int = 1
+    loop_count: int = 0
+    pixel_count: int = 0
+    mattes: list[tuple[codecs.Picture, NDArray[np.uint8]]] = field(default_factory=list)
+    area_fraction: float = 0.0
+    has_clear_subject: bool = False
+    subject_box: compose.Box | None = None
+    busy_seconds: float = 0.0
+    output: bytes = b""
+
+    def fail(self, reason: str, detail: str) -> None:
+        """Answer that the picture has failed; no further step runs."""
+        self.answer.update(state="failed", reason=reason, detail=detail)
+
+
+@dataclass
+class Frame:
+    """One frame of a picture, which each step hands to the next.
+
+    `tensors`: per view, the network's input, later its alpha. A picture that is no animation has one frame, the last.
+    """
+
+    work: Work
+    is_last: bool = True
+    picture: codecs.Picture | None = None
+    tensors: list[NDArray[np.float32]] = field(default_factory=list)
+    busy_seconds: float = 0.0
+
+    def run_step(self, step: Callable[[Frame], None]) -> None:
+        """Run one step, unless the picture is answered already. Any error fails this picture alone."""
+        if "state" in self.work.answer:
+            return
+        start = time.perf_counter()
+        try:
+            step(self)
+        except PictureError as error:
+            self.work.fail(error.reason, error.detail)
+        except MemoryError:
+            self.work.fail("too_large", "not enough memory")
+        except Exception as error:  # noqa: BLE001  decoders meet hostile bytes: one picture must not end the worker
+            reason = "too_large" if "alloc" in str(error) else "unreadable"
+            self.work.fail(reason, f"{type(error).__name__}: {error}"[:200])
+        self.busy_seconds += time.perf_counter() - start
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The three steps, and what they work with: the networks and the limit of pixels."""
+
+    ensemble: inference.Ensemble
+    budget: Budget
+    is_accelerated: bool = False
+
+    def decode(self, work: Work) -> Iterator[Frame]:
+        """Run the first step: yield each frame of the file, decoded, with the networks' inputs."""
+        frame = Frame(work)
+        frame.run_step(self._open_picture)
+        for number in range(1, work.frame_count + 1):
+            frame.run_step(self._decode_frame)
+            frame.is_last = number == work.frame_count or "state" in work.answer
+            yield frame
+            if frame.is_last:
+                return
+            frame = Frame(work)
+
+    def _open_picture(self, frame: Frame) -> None:
+        """Read the request, and open the picture and its background."""
+        work = frame.work
+        data, work.data = work.data, b""
+        work.recipe = recipe.parse_key(work.header.get("recipe", "{}"))
+        picture_size = work.header.get("first", len(data))
+        work.background = _decode_background(work.recipe, data[picture_size:])
+        image = codecs.open_header(data[:picture_size])
+        if not work.recipe.first_frame and work.recipe.format in encode.ANIMATED_FORMATS:
+            work.frame_count, work.loop_count = codecs.frame_count(image), codecs.loop_count(image)
+        work.pixel_count = image.width * image.height * work.frame_count
+        self.budget.acquire(work.pixel_count)
+        metadata = work.recipe.metadata
+        work.decoder = (
+            codecs.decode_frames(image, metadata) if work.frame_count > 1 else iter([codecs.decode(image, metadata)])
+        )
+
+    def _decode_frame(self, frame: Frame) -> None:
+        frame.picture = next(frame.work.decoder)
+        frame.tensors = [inference.network_input(frame.picture.rgb, view) for view in self.ensemble.mode.views]
+
+    def infer(self, frame: Frame) -> None:
+        """Run the second step: the networks' inputs become their alphas.
+
+        An error on an accelerator ends the process, since it is not the picture's; the next worker uses the processor.
+        """
+        try:
+            frame.tensors = inference.infer_views(self.ensemble, frame.tensors)
+        except Exception:
+            if not self.is_accelerated:
+                raise
+            traceback.print_exc()
+            os._exit(1)
+
+    def postprocess(self, frame: Frame) -> None:
+        """Run the third step: fuse the alphas, bring them to full size, and after the last frame encode the output."""
+        work, picture, alphas = frame.work, frame.picture, frame.tensors
+        assert picture is not None
+        frame.picture, frame.tensors = None, []
+        fused_alpha = fusion.fuse_views(self.ensemble.mode, alphas)
+        work.has_clear_subject |= fusion.has_clear_subject(self.ensemble.mode, alphas, fused_alpha)
+        del alphas
+        alpha = edges.upscale_alpha(fused_alpha, picture.rgb)
+        area_fraction = fusion.subject_area_fraction(fused_alpha)
+        if picture.alpha is not None:
+            alpha = compose.multiply_alpha(alpha, picture.alpha)
+            picture = replace(picture, alpha=None)
+            area_fraction = min(area_fraction, compose.visible_fraction(alpha))
+        elif not work.recipe.mask:  # a picture with its own alpha already has the subject's own colours
+            picture = replace(picture, rgb=foreground.estimate_foreground(picture.rgb, alpha))
+        work.area_fraction = max(work.area_fraction, area_fraction)
+        if work.recipe.crop is not None:
+            work.subject_box = compose.union_box(work.subject_box, compose.subject_box(alpha))
+        work.mattes.append((picture, alpha))
+        if not frame.is_last:
+            return
+        verdict = "subject" if work.area_fraction and work.has_clear_subject else "no_clear_subject"
+        work.answer.update(verdict=verdict, subject=round(work.area_fraction, 4), notes=picture.notes)
+        del picture, fused_alpha, alpha
+        if verdict == "subject" or work.header.get("force"):
+            self._encode_output(work)
+        else:
+            work.answer.update(state="skipped", reason=verdict)
+
+    def process(self, request: protocol.Header, data: bytes) -> tuple[protocol.Header, bytes]:
+        """Run all steps of one picture in this thread, and return header and bytes as the worker would answer."""
+        work = Work(header=request, answer={"id": request["id"]}, data=data)
+        try:
+            for frame in self.decode(work):
+                frame.run_step(self.infer)
+                frame.run_step(self.postprocess)
+        finally:
+            self.budget.release(work.pixel_count)
+        return {"reason": None, **work.answer}, work.output
+
+    def _encode_output(self, work: Work) -> None:
+        """Compose and encode all frames into the output's bytes."""
+        first = work.mattes[0][0]
+        layout = compose.compute_layout(first.rgb.width, first.rgb.height, work.subject_box, work.recipe)
+        background = compose.render_background(work.recipe, work.background, first.icc, (layout.width, layout.height))
+        durations, rendered = [], []
+        work.mattes.reverse()
+        while work.mattes:  # frees each frame as soon as it is rendered: the encoder needs memory, too
+            picture, alpha = work.mattes.pop()
+            durations.append(picture.duration)
+            rendered.append(compose.render(picture, alpha, layout, work.recipe, background))
+            del picture, alpha
+        extras = encode.Extras(first.icc, first.exif, first.xmp, tuple(durations), work.loop_count)
+        notes = [*first.notes, *(["enlarged"] if layout.scale > 1 else [])]
+        del first
+        work.output = encode.encode(rendered, work.recipe, extras)
+        work.answer.update(state="done", notes=notes)
+
+
+def _decode_background(recipe: Recipe, data: bytes) -> codecs.Picture | None:
+    """Return the recipe's background picture, or None. `data`: its file's bytes. Raises PictureError."""
+    if recipe.background_picture is None:
+        return None
+    try:
+        return _decode_cached(data)
+    except PictureError as error:
+        reason = describe_reason(error.reason, error.detail)
+        text = f"the background picture {recipe.background_picture} cannot be used: {reason}"
+        raise PictureError(error.reason, text) from error
+
+
+@functools.lru_cache(maxsize=1)
+def _decode_cached(data: bytes) -> codecs.Picture:
+    """Decode a background picture. The cache has one entry: the next picture most likely has the same background."""
+    return codecs.decode(codecs.open_header(data))
+
+
+def usable_cpu_count() -> int:
+    """The number of processors that this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def open_pipeline(mode: modes.Mode) -> Pipeline:
+    """Load the models of a mode in this process, without a jail. Raises ModelError."""
+    memory.check(mode)
+    data = mode.read_models()
+    codecs.load_decoders()
+    return Pipeline(inference.load_ensemble(data, mode, usable_cpu_count()), Budget(MAX_PIXELS_IN_FLIGHT))

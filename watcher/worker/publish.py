@@ -1,0 +1,90 @@
+"""Handles the worker's answer to a task: publishes the output, or records why there is none."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from watcher import commit
+from watcher.errors import DestinationError, PictureError
+from watcher.queue.job import Job
+from watcher.queue.job_queue import JobQueue
+from watcher.queue.journal import Journal
+from watcher.recipe import parse_key
+from watcher.worker import protocol
+from watcher.worker.tasks import Task
+
+
+def handle_answer(task: Task, header: protocol.Header, output: bytes, queue: JobQueue, journal: Journal) -> Job | None:
+    """Publish the output, or record why there is none. Return the job, or None if it waits.
+
+    Raises DestinationError if the journal cannot be written.
+    """
+    job = task.job
+    record_fields = {"verdict": header.get("verdict"), "seconds": header["seconds"]}
+    assert header["id"] == task.request_id
+    state, reason, detail = header["state"], header["reason"], header.get("detail")
+    if state == "failed" and queue.defer_if_not_ready(job, task.source):
+        return None
+    if state == "done":
+        try:
+            return _publish(task, output, queue, journal, notes=" ".join(header["notes"]), **record_fields)
+        except PictureError as error:
+            if error.reason == "no_permission" and queue.defer_if_unwritable(job):
+                return None
+            state, reason, detail = "failed", error.reason, error.detail
+        except MemoryError:
+            state, reason, detail = "failed", "too_large", "not enough memory"
+        except DestinationError as error:
+            if error.folder is None:
+                raise
+            queue.pause_destination(job, error, len(output))
+            return None
+    return journal.record(job, state=state, reason=reason, detail=detail, **record_fields)
+
+
+def _publish(task: Task, output: bytes, queue: JobQueue, journal: Journal, **record_fields: Any) -> Job:
+    """Enter the output in the journal, then publish it under the first name that is free or that nobg may replace."""
+    digest = hashlib.sha256(output).hexdigest()
+    job, recipe = task.job, parse_key(task.job.recipe)
+    if recipe.should_create_destination:
+        _make_destination(job.destination, job.source.parent)
+    for path in recipe.output_paths(job.source):
+        existing_sha256 = None
+        if os.path.lexists(path):
+            existing_sha256 = None if path.is_symlink() else commit.sha256_of(path)
+            if existing_sha256 is None or not journal.outputs.may_replace(job, path, existing_sha256, digest):
+                continue
+        job = journal.record(job, state="active", output=path, output_hash=digest, **record_fields)
+        try:
+            if existing_sha256 is None:
+                commit.publish(path, output, task.source.mode)
+            else:
+                commit.replace(path, output, task.source.mode, existing_sha256)
+        except FileExistsError:
+            if commit.sha256_of(path) != digest:  # equal: a second run on this picture has just published it
+                continue
+        assert job.id is not None
+        moved_to = queue.move_original(job)
+        journal.finish(job.id, moved_to)
+        return replace(job, state="done", moved_to=moved_to)
+    raise AssertionError("there is always a next name")
+
+
+def _make_destination(destination: Path, source_folder: Path) -> None:
+    """Create the folder for outputs, unless the folder of the originals is gone: its drive may not be plugged in.
+
+    Raises DestinationError, and PictureError if a file is in the way.
+    """
+    if not source_folder.is_dir():
+        raise DestinationError(f"The folder {source_folder} is gone. Is the drive still there?", destination, "missing")
+    try:
+        with commit.destination_errors(destination):
+            destination.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise PictureError(
+            "no_permission", f"{destination} is not a folder. Rename it, or choose another one."
+        ) from error

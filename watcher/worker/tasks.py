@@ -1,0 +1,120 @@
+"""Turns a job into a task for the worker: reads its files, or finds that there is nothing to do."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from watcher import commit
+from watcher.errors import PictureError, describe_reason
+from watcher.naming import numbered_names
+from watcher.queue.job import Job
+from watcher.queue.job_queue import JobQueue, find_done_job
+from watcher.queue.journal import Journal
+from watcher.recipe import Recipe, parse_key
+from watcher.worker import protocol
+
+MAX_INTERRUPTIONS = 10
+"""So often may nobg as a whole end while it has a picture; then the picture fails, as it is most likely the cause."""
+BACKGROUND_RETRY_SECONDS = 60.0
+"""A picture of a watched folder waits that long before nobg looks again for a background that is not there."""
+
+logger = logging.getLogger(__name__)
+
+_request_ids = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One job whose source has been read."""
+
+    job: Job
+    source: commit.Source
+    background: bytes = b""
+    request_id: int = field(default_factory=lambda: next(_request_ids))
+
+    def message(self) -> tuple[protocol.Header, bytes]:
+        """Return the message to the worker: header and bytes."""
+        header = {
+            "id": self.request_id,
+            "force": self.job.force,
+            "recipe": self.job.recipe,
+            "first": len(self.source.data),
+        }
+        return header, self.source.data + self.background if self.background else self.source.data
+
+
+def prepare_task(job: Job, queue: JobQueue, journal: Journal) -> Task | Job | None:
+    """Read the source. Return a task for the worker, the finished job if nothing is to be done, or None if it waits."""
+    if job.interrupted >= MAX_INTERRUPTIONS:
+        return journal.record(job, state="failed", reason="worker_died")
+    try:
+        source = commit.read_source(job.source)
+    except PictureError as error:
+        return _handle_unreadable_source(job, error, queue, journal)
+    if queue.defer_if_not_ready(job, source):
+        return None
+    job = replace(job, source_hash=source.sha256, signature=source.signature)
+    earlier = queue.find_earlier_job(job)
+    if earlier is not None:
+        has_output = earlier.state == "done" and earlier.output is not None and os.path.lexists(earlier.output)
+        moved_to = queue.move_original(job) if has_output and not earlier.undone else None
+        if earlier.id is not None and (moved_to or earlier.id == job.id):
+            journal.finish(earlier.id, moved_to)  # also the job itself, if nobg ended between publishing and finishing
+        journal.merge_duplicate(job, earlier)
+        return replace(earlier, state="skipped", reason="already_done", watch=job.watch)  # as a result of this request
+    return _start_task(job, source, queue, journal)
+
+
+def _start_task(job: Job, source: commit.Source, queue: JobQueue, journal: Journal) -> Task | Job | None:
+    """Read the background, if any. Return a task for the worker, the failed job, or None if the job waits."""
+    try:
+        background = read_background(parse_key(job.recipe))
+    except PictureError as error:
+        if error.reason != "vanished" or job.watch is None:
+            return journal.record(job, state="failed", reason=error.reason, detail=error.detail)
+        logger.warning("%s waits: %s", job.source, error)
+        queue.put_back(job, delay=BACKGROUND_RETRY_SECONDS)
+        return None
+    started = queue.start(job)
+    return None if started is None else Task(started, source, background)
+
+
+def read_background(recipe: Recipe) -> bytes:
+    """Return the bytes of the recipe's background picture; empty if it names none. Raises PictureError."""
+    path = recipe.background_picture
+    if path is None:
+        return b""
+    try:
+        return commit.read_source(path).data
+    except PictureError as error:
+        detail = f"the background picture {path} cannot be read: {describe_reason(error.reason, error.detail)}"
+        raise PictureError(error.reason, detail) from error
+
+
+def _handle_unreadable_source(job: Job, error: PictureError, queue: JobQueue, journal: Journal) -> Job | None:
+    """Return the job, done before or failed, whose source cannot be read; None if it waits for the source."""
+    done = find_done_job(job, journal) if job.output is not None else None
+    if (
+        done is not None and done.id is not None
+    ):  # nobg ended after it had moved the original, before it finished the job
+        journal.finish(done.id, _find_moved_original(job))
+        journal.merge_duplicate(job, done)
+        return done
+    if error.reason == "vanished" and queue.defer_if_not_ready(job, None):
+        return None
+    return journal.record(job, state="failed", reason=error.reason, detail=error.detail)
+
+
+def _find_moved_original(job: Job) -> Path | None:
+    """Return the path to which nobg has moved the original of `job`; None if it is nowhere."""
+    for name in numbered_names(job.source.name):
+        path = job.source.parent / (job.move_to or "") / name
+        if not os.path.lexists(path):
+            return None
+        if commit.sha256_of(path) == job.source_hash:
+            return path
+    return None
