@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.picture.test_codecs import srgb
+from tests.picture.samples import srgb_profile
 from watcher.picture import png
 
 
@@ -23,8 +23,8 @@ def test_every_pixel_comes_back_as_it_was(height: int, width: int) -> None:
 
 
 def test_the_profile_comes_back_as_it_was() -> None:
-    with Image.open(io.BytesIO(png.encode(np.zeros((3, 3, 4), np.uint8), srgb()))) as image:
-        assert image.info == {"icc_profile": srgb()}
+    with Image.open(io.BytesIO(png.encode(np.zeros((3, 3, 4), np.uint8), srgb_profile()))) as image:
+        assert image.info == {"icc_profile": srgb_profile()}
 
 
 def test_a_smooth_picture_is_no_larger_than_pillow_makes_it() -> None:
@@ -38,7 +38,7 @@ def test_a_smooth_picture_is_no_larger_than_pillow_makes_it() -> None:
 @pytest.mark.skipif(not shutil.which("pngcheck"), reason="needs pngcheck (Debian: pngcheck)")
 def test_an_independent_checker_finds_no_fault(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
-    path.write_bytes(png.encode(np.random.default_rng(1).integers(0, 9, (700, 90, 4), np.uint8), srgb()))
-    done = subprocess.run(["pngcheck", "-v", str(path)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
-    assert "No errors detected" in done.stdout
+    path.write_bytes(png.encode(np.random.default_rng(1).integers(0, 9, (700, 90, 4), np.uint8), srgb_profile()))
+    result = subprocess.run(["pngcheck", "-v", str(path)], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout
+    assert "No errors detected" in result.stdout

@@ -13,26 +13,27 @@ COLOURS = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [200, 100, 50], [12, 
 
 
 def in_srgb(icc: bytes, colours: NDArray[np.uint8] = COLOURS) -> NDArray[np.uint8]:
-    """Colours (N, 3) of a profile in sRGB, as littlecms computes them."""
+    """Return colours (N, 3) of a profile in sRGB, as littlecms computes them."""
     profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
     srgb = ImageCms.createProfile("sRGB")
-    intent, exactly = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.NOOPTIMIZE
+    intent, exact = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.NOOPTIMIZE
     image = ImageCms.profileToProfile(
-        Image.fromarray(colours[None]), profile, srgb, renderingIntent=intent, flags=exactly
+        Image.fromarray(colours[None]), profile, srgb, renderingIntent=intent, flags=exact
     )
     assert image is not None
     converted: NDArray[np.uint8] = np.asarray(image)[0]
     return converted
 
 
-def by_formula(matrix: list[list[float]], light: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Linear light -> sRGB codes (IEC 61966-2-1), clipped."""
+def srgb_by_formula(matrix: list[list[float]], light: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Convert linear light by `matrix` to sRGB codes, 0..255 (IEC 61966-2-1), clipped."""
     linear = np.clip(light @ np.array(matrix).T, 0, 1)
     codes: NDArray[np.float64] = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     return codes * 255
 
 
-def decoded(colours: NDArray[np.uint8]) -> NDArray[np.float64]:
+def linear_light(colours: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Convert sRGB codes, 0..255, to linear light, 0..1 (IEC 61966-2-1)."""
     code = colours / 255.0
     return np.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** 2.4)
 
@@ -43,25 +44,25 @@ BT2020_TO_SRGB = [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.01
 ADOBE_TO_SRGB = [[1.3983, -0.3983, 0.0], [0.0, 1.0, 0.0], [0.0, -0.0429, 1.0429]]
 
 
-def test_display_p3_is_what_the_formulas_say() -> None:
+def test_display_p3_agrees_with_the_formulas() -> None:
     icc = profiles.from_cicp(12, 13)
     assert icc is not None
-    assert np.abs(in_srgb(icc) - by_formula(P3_TO_SRGB, decoded(COLOURS))).max() <= 1.5
+    assert np.abs(in_srgb(icc) - srgb_by_formula(P3_TO_SRGB, linear_light(COLOURS))).max() <= 1.5
 
 
-def test_bt2020_is_what_the_formulas_say_with_each_curve() -> None:
+def test_bt2020_agrees_with_the_formulas_for_each_curve() -> None:
     for transfer in (13, 1, 14):
         icc = profiles.from_cicp(9, transfer)
         assert icc is not None
-        assert np.abs(in_srgb(icc) - by_formula(BT2020_TO_SRGB, decoded(COLOURS))).max() <= 1.5
+        assert np.abs(in_srgb(icc) - srgb_by_formula(BT2020_TO_SRGB, linear_light(COLOURS))).max() <= 1.5
     linear = profiles.from_cicp(9, 8)
     assert linear is not None
-    assert np.abs(in_srgb(linear) - by_formula(BT2020_TO_SRGB, COLOURS / 255)).max() <= 1.5
+    assert np.abs(in_srgb(linear) - srgb_by_formula(BT2020_TO_SRGB, COLOURS / 255)).max() <= 1.5
 
 
-def test_adobe_rgb_is_what_the_formulas_say() -> None:
+def test_adobe_rgb_agrees_with_the_formulas() -> None:
     light = (COLOURS / 255) ** (563 / 256)
-    assert np.abs(in_srgb(profiles.adobe_rgb()) - by_formula(ADOBE_TO_SRGB, light)).max() <= 1.5
+    assert np.abs(in_srgb(profiles.adobe_rgb()) - srgb_by_formula(ADOBE_TO_SRGB, light)).max() <= 1.5
 
 
 def test_the_colorants_are_those_apple_ships() -> None:
@@ -88,7 +89,7 @@ def test_hdr_is_shown_up_to_the_reference_white() -> None:
         assert greys[3] == 255
 
 
-def test_srgb_and_what_is_not_known_need_no_profile() -> None:
+def test_srgb_and_unknown_code_points_get_no_profile() -> None:
     assert [profiles.from_cicp(*codes) for codes in ((1, 13), (1, 1), (2, 2), (2, 13), (200, 13), (9, 200))] == [
         None
     ] * 6
@@ -97,30 +98,30 @@ def test_srgb_and_what_is_not_known_need_no_profile() -> None:
 
 
 @pytest.mark.parametrize(
-    "nonsense",
+    "chromaticities",
     [(0.0,) * 8, (0.3,) * 8, (0.3127, 0.329, 0.9, 0.9, 0.3, 0.6, 0.15, 0.06), (9.0, 0.329) * 4, (0.3127, 0.329)],
 )
-def test_chromaticities_that_make_no_sense_are_passed_over(nonsense: tuple[float, ...]) -> None:
-    assert profiles.from_png(0.45455, nonsense) is None
+def test_implausible_chromaticities_are_ignored(chromaticities: tuple[float, ...]) -> None:
+    assert profiles.from_png(0.45455, chromaticities) is None
 
 
 def test_a_png_gamma_is_its_inverse_power() -> None:
     icc = profiles.from_png(1 / 1.8, None)
     assert icc is not None
     identity = np.eye(3).tolist()
-    assert np.abs(in_srgb(icc) - by_formula(identity, (COLOURS / 255) ** 1.8)).max() <= 1.5
+    assert np.abs(in_srgb(icc) - srgb_by_formula(identity, (COLOURS / 255) ** 1.8)).max() <= 1.5
 
 
-def test_usable_profiles_are_told_from_nonsense() -> None:
-    good = profiles.adobe_rgb()
-    assert profiles.is_usable(good)
+def test_damaged_profiles_are_not_usable() -> None:
+    profile = profiles.adobe_rgb()
+    assert profiles.is_usable(profile)
     assert not profiles.is_usable(b"")
     assert not profiles.is_usable(b"\0" * 300)
-    assert not profiles.is_usable(good[:200])
-    assert not profiles.is_usable(good[:128] + b"\xff" * 12 + good[140:])
+    assert not profiles.is_usable(profile[:200])
+    assert not profiles.is_usable(profile[:128] + b"\xff" * 12 + profile[140:])
 
 
-def test_srgb_is_known_by_its_colours() -> None:
+def test_srgb_is_recognised_by_its_colours() -> None:
     assert profiles.is_srgb(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     assert not profiles.is_srgb(profiles.adobe_rgb())
     assert not profiles.is_srgb(b"nonsense")

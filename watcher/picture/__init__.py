@@ -1,5 +1,5 @@
-"""Bytes <-> pixels: decoding every supported format, colour, layout, and encoding the output.
+"""Convert between the bytes of picture files and pixels: decoding, colour and sample layouts, composing, encoding.
 
-No network model and no file access. `worker`, `api` and `matting`'s callers may import this wing; it imports `recipe`, `formats` and
-`errors`.
+This wing opens no file and runs no network. It may import `recipe`, `formats` and `errors`; see the contract of
+import-linter in pyproject.toml.
 """

@@ -1,4 +1,4 @@
-"""Pixels -> the file: PNG, WebP, JPEG or TIFF, one frame or an animation, with profile and metadata."""
+"""Encode pixels as PNG, WebP, JPEG or TIFF: one frame or an animation, with profile and metadata."""
 
 from __future__ import annotations
 
@@ -14,22 +14,26 @@ from PIL import Image, PngImagePlugin
 
 from watcher.errors import PictureError
 from watcher.picture import png
+from watcher.picture.tiff_layout import HORIZONTAL_PREDICTOR, Tag
 from watcher.recipe import Recipe
 
 JPEG_QUALITY = 92
 MAX_SIDE_PIXELS = {"webp": 16_383, "jpeg": 65_535}
-"""The longest side that a format can have (libwebp's WEBP_MAX_DIMENSION; JPEG, ISO/IEC 10918-1, 16 bits)."""
+"""Format -> the most pixels on a side (libwebp's WEBP_MAX_DIMENSION; JPEG: the 16 bits of ISO/IEC 10918-1)."""
+ANIMATED_FORMATS = ("png", "webp")
+"""The formats that can hold an animation; the others get its first frame."""
 
 _EXIF_PREFIX = b"Exif\0\0"
-_EXIF_IFD, _GPS_IFD = 0x8769, 0x8825  # EXIF's own directories
+_EXIF_IFD, _GPS_IFD = 0x8769, 0x8825  # tags that point to EXIF's own directories
 
 
 @dataclass(frozen=True)
 class Extras:
-    """What goes into the file beside its pixels, each None where there is none.
+    r"""What goes into the file beside its pixels.
 
-    `icc`: the RGB profile. `exif`: as Pillow takes it. `xmp`: the packet. `durations`: milliseconds of each frame.
-    `loops`: how often an animation is played, 0 for ever.
+    `icc`: the RGB profile. `exif`: b"Exif\0\0" and a TIFF, as Pillow's save() takes it. `xmp`: the packet. Each is None
+    if there is none. `durations`: how long each frame is shown, in milliseconds. `loop_count`: how many times an
+    animation plays; 0: for ever.
     """
 
     icc: bytes | None = None
@@ -40,16 +44,19 @@ class Extras:
 
 
 def encode(frames: Sequence[NDArray[np.uint8]], recipe: Recipe, extras: Extras) -> bytes:
-    """The file of frames (H, W, C) uint8, C 4 (straight RGBA), 3 (RGB) or 1 (grey). Raises PictureError.
+    """Return the file of `frames`, each (H, W, C) uint8; C: 4 straight RGBA, 3 RGB, 1 grey.
 
-    More than one frame makes an animated PNG or WebP.
+    More than one frame makes an animated PNG or WebP. Raises PictureError: `too_large` for the format, `unsupported` if
+    the encoder fails.
     """
     height, width, channels = frames[0].shape
     if max(width, height) > MAX_SIDE_PIXELS.get(recipe.format, max(width, height)):
         raise PictureError(
-            "too_large", _TOO_LARGE_DETAIL.format(width, height, recipe.format, MAX_SIDE_PIXELS[recipe.format])
+            "too_large",
+            f"the result, {width} x {height}, is larger than a {recipe.format} file can be "
+            f"({MAX_SIDE_PIXELS[recipe.format]} pixels a side). Choose png, or set a longest side.",
         )
-    icc = None if channels == 1 else extras.icc  # it describes colours
+    icc = None if channels == 1 else extras.icc  # the profile is one for RGB
     if recipe.format == "png" and len(frames) == 1 and recipe.effort != "small" and extras.xmp is None:
         exif = None if extras.exif is None else extras.exif.removeprefix(_EXIF_PREFIX)
         return png.encode(frames[0], icc, exif, fast=recipe.effort == "fast")
@@ -73,16 +80,13 @@ def encode(frames: Sequence[NDArray[np.uint8]], recipe: Recipe, extras: Extras) 
     return buffer.getvalue()
 
 
-_TOO_LARGE_DETAIL = "the result, {} x {}, is larger than a {} file can be ({} pixels). Choose png, or a longest side."
-
-
 def _save_png(image: Image.Image, file: io.BytesIO, recipe: Recipe, extras: Extras, options: dict[str, Any]) -> None:
     if extras.xmp is not None:
         text = PngImagePlugin.PngInfo()
         text.add_itxt("XML:com.adobe.xmp", extras.xmp.decode("utf-8", "replace"))
         options["pnginfo"] = text
     level = {"fast": 1, "normal": 4, "small": 9}[recipe.effort]
-    if "append_images" in options:  # each frame stands for itself; nothing of the one before shows through
+    if "append_images" in options:  # each frame replaces the one before, so that nothing of that shows through
         options |= {"disposal": PngImagePlugin.Disposal.OP_NONE, "blend": PngImagePlugin.Blend.OP_SOURCE}
     image.save(file, "PNG", compress_level=level, **options)
 
@@ -101,23 +105,21 @@ def _save_jpeg(image: Image.Image, file: io.BytesIO, recipe: Recipe, extras: Ext
     if extras.xmp is not None:
         options["xmp"] = extras.xmp
     quality = JPEG_QUALITY if recipe.quality is None else recipe.quality
-    # at full colour resolution: the outline of a coloured subject on white is what one looks at
+    # full colour resolution, because the outline of a coloured subject on white is conspicuous
     image.save(file, "JPEG", quality=quality, subsampling=0, optimize=True, **options)
 
 
 def _save_tiff(image: Image.Image, file: io.BytesIO, _recipe: Recipe, extras: Extras, options: dict[str, Any]) -> None:
-    tags = Image.Exif()  # in a TIFF, these are tags like all others
+    tags = Image.Exif()  # in a TIFF, EXIF is no block of its own: its tags stand among the others
     tags.load(options.pop("exif", None))
     compression = "tiff_adobe_deflate"
     if tags.get_ifd(_EXIF_IFD) or tags.get_ifd(_GPS_IFD):
-        compression = "raw"  # Pillow writes directories within the directory only so
+        compression = "raw"  # Pillow writes nested directories only into uncompressed files
     else:
-        tags[317] = 2  # horizontal differencing (TIFF 6.0, section 14): smaller
+        tags[Tag.PREDICTOR] = HORIZONTAL_PREDICTOR  # makes the file smaller
     if extras.xmp is not None:
-        tags[700] = extras.xmp
+        tags[Tag.XMP] = extras.xmp
     image.save(file, "TIFF", compression=compression, tiffinfo=tags, **options)
 
 
 _SAVERS = {"png": _save_png, "webp": _save_webp, "jpeg": _save_jpeg, "tiff": _save_tiff}
-ANIMATED_FORMATS = ("png", "webp")
-"""The formats that can hold an animation; others get its first frame."""

@@ -1,8 +1,8 @@
-"""Pixels -> PNG, fast.
+"""Write PNG fast.
 
-Pillow tries five filters on every row, which at 12 megapixels takes as long as the network does; one filter and
-ISA-L's deflate take a ninth of that, for a smaller file (benchmarks/png.py). So this much is written here,
-from the PNG specification (W3C, third edition): signature, IHDR, iCCP, eXIf, IDAT, IEND.
+Pillow tries five filters on every row, which at 12 megapixels takes as long as the network. One filter and ISA-L's
+deflate take a ninth of that time, for a smaller file (benchmarks/png.py). This module writes the chunks that nobg needs
+(PNG specification, W3C, third edition): signature, IHDR, iCCP, eXIf, IDAT, IEND.
 """
 
 from __future__ import annotations
@@ -16,21 +16,22 @@ from isal import isal_zlib
 from numpy.typing import NDArray
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_UP_FILTER = 2  # filter type: each byte less the one above it, modulo 256
-_DEFAULT_LEVEL, _FAST_LEVEL = 2, 0  # of 0..3
+_UP_FILTER = 2  # filter type: each byte minus the byte above it, modulo 256
+_DEFAULT_LEVEL, _FAST_LEVEL = 2, 0  # of ISA-L's levels 0..3
 _BAND_ROWS = 256  # rows filtered at a time
 _BIT_DEPTH = 8
-_COLOUR_TYPES = {1: 0, 3: 2, 4: 6}  # channels -> grey, RGB, RGBA
+_COLOUR_TYPES = {1: 0, 3: 2, 4: 6}  # number of channels -> colour type: grey, RGB, RGBA
 
 
 def encode(pixels: NDArray[np.uint8], icc: bytes | None, exif: bytes | None = None, *, fast: bool = False) -> bytes:
-    """A PNG of `pixels` (H, W, C) uint8: C 4, straight RGBA; 3, RGB; 1, grey.
+    """Return a PNG of `pixels` (H, W, C) uint8; C: 4 straight RGBA, 3 RGB, 1 grey.
 
-    `icc`: the colour profile. `exif`: a TIFF block without "Exif" before it. `fast`: in less time, a larger file.
+    `icc`: the colour profile, or None. `exif`: a TIFF block without the prefix "Exif", or None. `fast`: take less time
+    and make a larger file.
     """
     height, width, channels = pixels.shape
-    kind = struct.pack(">IIBBBBB", width, height, _BIT_DEPTH, _COLOUR_TYPES[channels], 0, 0, 0)
-    parts = [_SIGNATURE, *_chunk(b"IHDR", kind)]
+    header = struct.pack(">IIBBBBB", width, height, _BIT_DEPTH, _COLOUR_TYPES[channels], 0, 0, 0)
+    parts = [_SIGNATURE, *_chunk(b"IHDR", header)]
     if icc:
         parts += _chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc))
     if exif:
@@ -42,12 +43,13 @@ def encode(pixels: NDArray[np.uint8], icc: bytes | None, exif: bytes | None = No
 
 
 def _chunk(kind: bytes, body: bytes) -> list[bytes]:
+    """The parts of a chunk: length, kind, body, checksum."""
     checksum = isal_zlib.crc32(body, isal_zlib.crc32(kind))
     return [struct.pack(">I", len(body)), kind, body, struct.pack(">I", checksum)]
 
 
 def _compress_rows(rows: NDArray[np.uint8], level: int) -> Iterator[bytes]:
-    """The zlib stream of the filtered rows (H, C W), in pieces."""
+    """Yield the zlib stream of the filtered rows in pieces; `rows`: (H, W * C)."""
     deflate = isal_zlib.compressobj(level)
     above = np.zeros_like(rows[0])
     for top in range(0, len(rows), _BAND_ROWS):

@@ -1,4 +1,4 @@
-"""Colour profiles: made from the colour tags of files that carry no profile, and a check of those they carry.
+"""Build ICC profiles for files that carry only colour tags, and check the profiles that files carry.
 
 Sources: ICC.1:2022 (profile version 4.4) for the layout; ITU-T H.273 (07/2024) tables 2 and 3 for code points,
 primaries and curves; IEC 61966-2-1 (sRGB); SMPTE RP 177 for primaries -> matrix; SMPTE ST 2084 (PQ), ITU-R BT.2100
@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 Matrix = NDArray[np.float64]
+"""A 3 x 3 matrix, or values of any shape."""
 
 
 @dataclass(frozen=True)
 class Primaries:
-    """CIE 1931 chromaticities (x, y) of white and of the three colours."""
+    """The CIE 1931 chromaticities (x, y) of white and of the three primary colours."""
 
     white: tuple[float, float]
     red: tuple[float, float]
@@ -36,7 +37,6 @@ ADOBE_RGB = Primaries(_D65, (0.640, 0.330), (0.210, 0.710), (0.150, 0.060))
 DISPLAY_P3 = Primaries(_D65, (0.680, 0.320), (0.265, 0.690), (0.150, 0.060))
 BT2020 = Primaries(_D65, (0.708, 0.292), (0.170, 0.797), (0.131, 0.046))
 
-# H.273, table 2
 _CICP_PRIMARIES = {
     1: SRGB,
     4: Primaries((0.310, 0.316), (0.67, 0.33), (0.21, 0.71), (0.14, 0.08)),
@@ -47,44 +47,52 @@ _CICP_PRIMARIES = {
     11: Primaries((0.314, 0.351), (0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),
     12: DISPLAY_P3,
 }
-_LINEAR, _SRGB_TRANSFER, _PQ, _HLG = 8, 13, 16, 18
+"""Code point -> primaries (H.273, table 2)."""
+_CICP_UNSPECIFIED, _CICP_BT709 = 2, 1
+_LINEAR, _PQ, _HLG = 8, 16, 18
 _SRGB_LIKE_TRANSFERS = (1, 2, 6, 11, 13, 14, 15)
-"""Transfers shown with sRGB's curve. Those of BT.709, 601 and 2020 tell how a camera encodes, not what a screen does;
-viewers show still pictures that have them as they show sRGB. 2 is "unspecified"."""
-_TRANSFER_GAMMAS = {4: 2.2, 5: 2.8, _LINEAR: 1.0, 17: 2.6}
+"""Transfer code points that are shown with sRGB's curve (H.273, table 3); 2 is "unspecified".
 
-_D50 = np.array([0.9642, 1.0, 0.8249])  # ICC.1:2022, 7.2.16: the white of the connection space
-# ICC.1:2022, annex E: the linearised Bradford matrix
+Those of BT.709, BT.601 and BT.2020 describe how a camera encodes, not how a screen shows. Viewers show still pictures
+that have them like sRGB.
+"""
+_TRANSFER_GAMMAS = {4: 2.2, 5: 2.8, _LINEAR: 1.0, 17: 2.6}
+"""Transfer code point -> exponent of a power function."""
+
+_D50 = np.array([0.9642, 1.0, 0.8249])
+"""XYZ of the white of the profile connection space (ICC.1:2022, 7.2.16)."""
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
+"""The linearised Bradford matrix (ICC.1:2022, annex E)."""
 _CURVE_POINTS = 4096  # of a sampled curve
-_REFERENCE_WHITE_NITS = 203.0  # cd/m2, BT.2408: the white of a page in an HDR picture
+_REFERENCE_WHITE_NITS = 203.0  # cd/m2: the white of a printed page in an HDR picture (BT.2408)
 
 
 def from_cicp(primaries: int, transfer: int) -> bytes | None:
-    """The RGB profile of H.273's code points; None: sRGB, or code points that nothing is known of.
+    """Return the RGB profile of H.273's code points; None: they mean sRGB, or nobg does not know them.
 
-    HDR (PQ 16, HLG 18) is shown up to the reference white; what is brighter is white.
+    HDR (PQ 16, HLG 18) is shown up to the reference white; what is brighter becomes white.
     """
-    known = _CICP_PRIMARIES.get(1 if primaries == 2 else primaries)
-    if known is None or (known == SRGB and transfer in _SRGB_LIKE_TRANSFERS):
+    colours = _CICP_PRIMARIES.get(_CICP_BT709 if primaries == _CICP_UNSPECIFIED else primaries)
+    if colours is None or (colours == SRGB and transfer in _SRGB_LIKE_TRANSFERS):
         return None
     if transfer in _SRGB_LIKE_TRANSFERS:
-        return build_profile(known, _srgb_curve())
+        return build_profile(colours, _srgb_curve())
     if transfer in _TRANSFER_GAMMAS:
-        return build_profile(known, gamma_curve(_TRANSFER_GAMMAS[transfer]))
-    sampled = {_PQ: _pq_to_light, _HLG: _hlg_to_light}.get(transfer)
-    return None if sampled is None else build_profile(known, _sampled_curve(sampled))
+        return build_profile(colours, gamma_curve(_TRANSFER_GAMMAS[transfer]))
+    to_light = {_PQ: _pq_to_light, _HLG: _hlg_to_light}.get(transfer)
+    return None if to_light is None else build_profile(colours, _sampled_curve(to_light))
 
 
 def from_png(gamma: float | None, chromaticities: tuple[float, ...] | None) -> bytes | None:
-    """The RGB profile of a PNG's gAMA (encoding exponent) and cHRM (white, red, green, blue); None: sRGB, or nonsense.
+    """Return the RGB profile of a PNG's gAMA and cHRM; None: they mean sRGB, or the values are not plausible.
 
-    PNG specification, third edition, 11.3.2.1 and 11.3.2.2; 1/2.2 without cHRM is what programs write that mean sRGB.
+    `gamma`: the exponent of the encoding. `chromaticities`: x and y of white, red, green and blue. Source: PNG
+    specification, third edition, 11.3.2.1 and 11.3.2.2. Programs that mean sRGB write a gamma of 1/2.2 without cHRM.
     """
     primaries = SRGB
     if chromaticities is not None and len(chromaticities) == 8:
-        x = chromaticities
-        primaries = Primaries((x[0], x[1]), (x[2], x[3]), (x[4], x[5]), (x[6], x[7]))
+        xy = chromaticities
+        primaries = Primaries((xy[0], xy[1]), (xy[2], xy[3]), (xy[4], xy[5]), (xy[6], xy[7]))
     like_srgb = gamma is None or abs(gamma - 1 / 2.2) < 0.01
     if not _are_plausible(primaries) or (gamma is not None and not 0.1 < gamma < 5):
         return None
@@ -95,12 +103,15 @@ def from_png(gamma: float | None, chromaticities: tuple[float, ...] | None) -> b
 
 @cache
 def adobe_rgb() -> bytes:
-    """The profile of Adobe RGB (1998); its gamma is 2 + 51/256 exactly (4.3.4.2)."""
+    """Return the profile of Adobe RGB (1998); its gamma is exactly 2 + 51/256 (Adobe's specification, 4.3.4.2)."""
     return build_profile(ADOBE_RGB, gamma_curve(2 + 51 / 256))
 
 
 def is_usable(icc: bytes) -> bool:
-    """Can colours be converted from this profile? A damaged one would be handed on to every viewer of the output."""
+    """Return whether colours can be converted from this profile (RGB, grey or CMYK).
+
+    The output must not carry a damaged profile to its viewers.
+    """
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
         mode = {b"RGB ": "RGB", b"GRAY": "L", b"CMYK": "CMYK"}[icc[16:20]]
@@ -111,7 +122,7 @@ def is_usable(icc: bytes) -> bool:
 
 
 def is_srgb(icc: bytes) -> bool:
-    """Are colours in this RGB profile the same numbers in sRGB, but for rounding?"""
+    """Return whether colours of this RGB profile have the same numbers in sRGB, up to one of 255 levels."""
     steps = np.arange(0, 256, 51).astype(np.uint8)
     colours = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(1, -1, 3)
     try:
@@ -126,7 +137,10 @@ def is_srgb(icc: bytes) -> bool:
 
 
 def lab_to_srgb(lab: NDArray[np.float32]) -> NDArray[np.float32]:
-    """L* 0..100, a*, b* under D50 (..., 3) -> sRGB 0..1, clipped (CIE 15:2004, 8.2.1; IEC 61966-2-1, 5.2)."""
+    """Convert L* (0..100), a*, b* under D50, (..., 3), to sRGB, (..., 3), 0..1, clipped.
+
+    Sources: CIE 15:2004, 8.2.1; IEC 61966-2-1, 5.2.
+    """
     y = (lab[..., 0] + 16) / 116
     f = np.stack([y + lab[..., 1] / 500, y, y - lab[..., 2] / 200], axis=-1)
     xyz = np.where(f > 6 / 29, f * f * f, (f - 4 / 29) * (3 * (6 / 29) ** 2)) * _D50.astype(np.float32)
@@ -136,7 +150,10 @@ def lab_to_srgb(lab: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def build_profile(primaries: Primaries, curve: bytes) -> bytes:
-    """A display profile of three primaries and one curve (a `para` or `curv` element), version 4, about 500 bytes."""
+    """Return a display profile, version 4, of three primaries and one curve (a `para` or `curv` element) for all three.
+
+    It has about 500 bytes with a `para` curve.
+    """
     matrix, adaptation = rgb_to_xyz_d50(primaries)
     tags = [
         (b"desc", _text_element("nobg: from the picture's colour tags")),
@@ -150,32 +167,34 @@ def build_profile(primaries: Primaries, curve: bytes) -> bytes:
 
 
 def rgb_to_xyz_d50(primaries: Primaries) -> tuple[Matrix, Matrix]:
-    """Linear RGB -> XYZ relative to D50, 3 x 3, and the adaptation of the white that is in it."""
+    """Return the matrix from linear RGB to XYZ relative to D50, and the adaptation of the white that it includes."""
     matrix = _rgb_to_xyz(primaries)
     adaptation = _adaptation_matrix(matrix.sum(axis=1))
     return adaptation @ matrix, adaptation
 
 
 def _rgb_to_xyz(primaries: Primaries) -> Matrix:
-    """SMPTE RP 177, 3.3: columns are the colours, scaled so that their sum is the white."""
+    """SMPTE RP 177, 3.3: the columns are the primary colours, scaled so that their sum is the white."""
     colours = np.array([_xy_to_xyz(xy) for xy in (primaries.red, primaries.green, primaries.blue)]).T
     scaled: Matrix = colours * np.linalg.solve(colours, _xy_to_xyz(primaries.white))
     return scaled
 
 
 def _xy_to_xyz(xy: tuple[float, float]) -> Matrix:
+    """XYZ, (3,), of a chromaticity, for Y = 1."""
     x, y = xy
     return np.array([x / y, 1.0, (1 - x - y) / y])
 
 
 def _adaptation_matrix(white: Matrix) -> Matrix:
-    """ICC.1:2022, annex E: from `white` to D50."""
+    """The matrix that adapts XYZ from `white`, (3,), to D50 (ICC.1:2022, annex E)."""
     scale = (_BRADFORD @ _D50) / (_BRADFORD @ white)
     adapted: Matrix = np.linalg.inv(_BRADFORD) @ np.diag(scale) @ _BRADFORD
     return adapted
 
 
 def _are_plausible(primaries: Primaries) -> bool:
+    """Whether the chromaticities are possible colours that span a space."""
     points = (primaries.white, primaries.red, primaries.green, primaries.blue)
     if any(y < 0.01 or x < 0 or x + y > 1.2 for x, y in points):
         return False
@@ -183,30 +202,30 @@ def _are_plausible(primaries: Primaries) -> bool:
     return bool(abs(np.linalg.det(colours)) > 0.01 and (_rgb_to_xyz(primaries).sum(axis=0) > 0).all())
 
 
-def _are_close(one: Primaries, other: Primaries) -> bool:
-    values = [np.array((p.white, p.red, p.green, p.blue)) for p in (one, other)]
+def _are_close(first: Primaries, second: Primaries) -> bool:
+    values = [np.array((p.white, p.red, p.green, p.blue)) for p in (first, second)]
     return bool(np.abs(values[0] - values[1]).max() < 0.002)
 
 
 def gamma_curve(exponent: float) -> bytes:
-    """A power function as an ICC curve: code value ** exponent = light (ICC.1:2022, 10.18, function type 0)."""
+    """Return a power function as an ICC curve: light = code value ** exponent (ICC.1:2022, 10.18, function type 0)."""
     return struct.pack(">4sIHH", b"para", 0, 0, 0) + _s15fixed16(exponent)
 
 
 def _srgb_curve() -> bytes:
-    """IEC 61966-2-1, 5.2, as function type 3: (a x + b) ** g from d on, c x below."""
+    """The curve of sRGB (IEC 61966-2-1, 5.2) as function type 3: (a x + b) ** g from x = d on, c x below."""
     values = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
     return struct.pack(">4sIHH", b"para", 0, 3, 0) + b"".join(_s15fixed16(value) for value in values)
 
 
-def _sampled_curve(function: Callable[[Matrix], Matrix]) -> bytes:
-    """ICC.1:2022, 10.6: light at evenly spaced code values, 0..65535."""
-    light = np.clip(function(np.linspace(0, 1, _CURVE_POINTS)), 0, 1)
+def _sampled_curve(to_light: Callable[[Matrix], Matrix]) -> bytes:
+    """A curve of samples: light, 0..65535, at evenly spaced code values (ICC.1:2022, 10.6)."""
+    light = np.clip(to_light(np.linspace(0, 1, _CURVE_POINTS)), 0, 1)
     return struct.pack(">4sII", b"curv", 0, _CURVE_POINTS) + np.round(light * 65535).astype(">u2").tobytes()
 
 
 def _pq_to_light(code: Matrix) -> Matrix:
-    """ST 2084, 5.1: code value -> light, where 1 is the reference white."""
+    """Code values, 0..1 -> light, where 1 is the reference white (ST 2084, 5.1)."""
     m1, m2, c1, c2, c3 = 2610 / 16384, 2523 / 32, 3424 / 4096, 2413 / 128, 2392 / 128
     root = code ** (1 / m2)
     light: Matrix = 10000 * (np.maximum(root - c1, 0) / (c2 - c3 * root)) ** (1 / m1)
@@ -214,21 +233,22 @@ def _pq_to_light(code: Matrix) -> Matrix:
 
 
 def _hlg_to_light(code: Matrix) -> Matrix:
-    """BT.2100, table 5: the inverse OETF, then the system gamma 1.2, for each colour alone; 1 is the reference white.
+    """Code values, 0..1 -> light, where 1 is the reference white: 75 % of the signal (BT.2408).
 
-    BT.2408 puts the reference white at 75 % of the signal.
+    The inverse OETF, then the system gamma 1.2 for each colour alone (BT.2100, table 5).
     """
     a, b, c = 0.17883277, 0.28466892, 0.55991073
 
-    def scene(signal: Matrix) -> Matrix:
+    def to_scene_light(signal: Matrix) -> Matrix:
         return np.where(signal <= 0.5, signal**2 / 3, (np.exp((signal - c) / a) + b) / 12)
 
-    light: Matrix = (scene(code) / scene(np.array([0.75]))) ** 1.2
+    light: Matrix = (to_scene_light(code) / to_scene_light(np.array([0.75]))) ** 1.2
     return light
 
 
 def _s15fixed16(value: float) -> bytes:
-    return struct.pack(">i", round(value * 65536))  # s15Fixed16Number
+    """ICC's s15Fixed16Number."""
+    return struct.pack(">i", round(value * 65536))
 
 
 def _xyz_element(value: Matrix) -> bytes:
@@ -236,41 +256,45 @@ def _xyz_element(value: Matrix) -> bytes:
 
 
 def _text_element(text: str) -> bytes:
-    """ICC.1:2022, 10.15: one record, English of the United States."""
+    """A multi-localised text of one record, in US English (ICC.1:2022, 10.15)."""
     encoded = text.encode("utf-16-be")
     return struct.pack(">4sIII2s2sII", b"mluc", 0, 1, 12, b"en", b"US", len(encoded), 28) + encoded
 
 
 def _assemble(tags: list[tuple[bytes, bytes]]) -> bytes:
-    """ICC.1:2022, 7: header, tag table, elements at multiples of four; equal elements stand there once."""
+    """The profile: header, tag table, elements at multiples of four; equal elements are stored once (ICC.1:2022, 7)."""
     table = struct.pack(">I", len(tags))
     start = 128 + 4 + 12 * len(tags)
     body = b""
-    places: dict[bytes, int] = {}
+    offsets: dict[bytes, int] = {}
     for name, element in tags:
-        if element not in places:
-            places[element] = start + len(body)
+        if element not in offsets:
+            offsets[element] = start + len(body)
             body += element + b"\0" * (-len(element) % 4)
-        table += struct.pack(">4sII", name, places[element], len(element))
+        table += struct.pack(">4sII", name, offsets[element], len(element))
     return _header(start + len(body)) + table + body
 
 
 def _header(size: int) -> bytes:
-    """ICC.1:2022, 7.2: version 4.4, a display, RGB to XYZ, relative. A fixed date: same tags, same bytes."""
+    """The header, 128 bytes, of a profile of `size` bytes (ICC.1:2022, 7.2).
+
+    A display, RGB to XYZ, version 4.4. The date is fixed, so that equal tags give equal bytes.
+    """
     date = (2022, 1, 1, 0, 0, 0)
     fields = (
         size,
-        b"\0" * 4,
-        0x04400000,
+        b"\0" * 4,  # preferred CMM
+        0x04400000,  # version
         b"mntr",
         b"RGB ",
         b"XYZ ",
         *date,
         b"acsp",
-        b"\0" * 4,
-        0,
-        b"\0" * 4,
-        b"\0" * 4,
+        b"\0" * 4,  # platform
+        0,  # flags
+        b"\0" * 4,  # manufacturer
+        b"\0" * 4,  # model
     )
-    head = struct.pack(">I4sI4s4s4s6H4s4sI4s4s", *fields) + struct.pack(">QI", 0, 1)
+    attributes, relative_colorimetric = 0, 1
+    head = struct.pack(">I4sI4s4s4s6H4s4sI4s4s", *fields) + struct.pack(">QI", attributes, relative_colorimetric)
     return head + b"".join(_s15fixed16(value) for value in _D50) + b"\0" * 48
