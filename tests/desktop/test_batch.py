@@ -1,4 +1,4 @@
-"""batch.py, with a clock that is a number."""
+"""When a batch is summed up, and what its summary says; with a clock that the test sets."""
 
 import itertools
 import tracemalloc
@@ -7,21 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from watcher.desktop import batch
+from watcher.desktop import batch as batch_module
 from watcher.desktop.batch import Batch, Summary, describe_progress
 from watcher.errors import REASONS
-from watcher.queue.journal import Job
+from watcher.queue.job import Job
 
 PICTURES = Path("/home/ada/Pictures")
 
 
 class Clock:
-    """Says what it is told to."""
+    """A clock that the test sets."""
 
     now = 1000.0
 
     def __call__(self) -> float:
-        """The time."""
+        """Return the time."""
         return self.now
 
 
@@ -31,7 +31,7 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def pile(clock: Clock) -> Batch:
+def batch(clock: Clock) -> Batch:
     return Batch(clock)
 
 
@@ -45,14 +45,14 @@ def missed(name: str, reason: str = "unreadable", detail: str | None = None) -> 
     return Job(PICTURES / name, id=99, state=state, reason=reason, detail=detail)
 
 
-def told(*jobs: Job) -> Summary:
-    """What is told of these, when they are all there is."""
+def summarize(*jobs: Job) -> Summary:
+    """Return the summary of these jobs alone."""
     clock = Clock()
-    pile = Batch(clock)
+    batch = Batch(clock)
     for job in jobs:
-        pile.add(job)
-    clock.now += batch.QUIET_SECONDS
-    summary = pile.take_due_summary()
+        batch.add(job)
+    clock.now += batch_module.QUIET_SECONDS
+    summary = batch.take_due_summary()
     assert summary is not None
     return summary
 
@@ -60,60 +60,62 @@ def told(*jobs: Job) -> Summary:
 # When
 
 
-def test_a_batch_is_told_once_when_it_is_over(pile: Batch, clock: Clock) -> None:
-    pile.add(done(1))
-    assert pile.take_due_summary() is None  # the next one may be on its way
+def test_a_batch_is_summed_up_once_when_it_is_over(batch: Batch, clock: Clock) -> None:
+    batch.add(done(1))
+    assert batch.take_due_summary() is None  # the next picture may be on its way
     clock.now += 0.5
-    pile.add(done(2))
+    batch.add(done(2))
     clock.now += 0.9
-    assert pile.take_due_summary() is None
-    assert pile.has_pending_summary
+    assert batch.take_due_summary() is None
+    assert batch.has_pending_summary
     clock.now += 0.1
-    summary = pile.take_due_summary()
+    summary = batch.take_due_summary()
     assert summary is not None
     assert summary.done_ids == (1, 2)
-    assert not pile.has_pending_summary
+    assert not batch.has_pending_summary
     clock.now += 3600
-    assert pile.take_due_summary() is None
+    assert batch.take_due_summary() is None
 
 
-def test_what_comes_soon_after_is_told_together_ten_seconds_after_the_last_time(pile: Batch, clock: Clock) -> None:
-    pile.add(done(1))
+def test_what_comes_soon_after_is_summed_up_together_ten_seconds_after_the_last_time(
+    batch: Batch, clock: Clock
+) -> None:
+    batch.add(done(1))
     clock.now += 1
-    assert pile.take_due_summary() is not None
+    assert batch.take_due_summary() is not None
     for number in (2, 3, 4):
         clock.now += 2
-        pile.add(done(number))
+        batch.add(done(number))
         clock.now += 1
-        assert pile.take_due_summary() is None
-    assert pile.has_pending_summary
+        assert batch.take_due_summary() is None
+    assert batch.has_pending_summary
     clock.now += 0.5
-    assert pile.take_due_summary() is None
+    assert batch.take_due_summary() is None
     clock.now += 0.5
-    summary = pile.take_due_summary()
+    summary = batch.take_due_summary()
     assert summary is not None
     assert summary.done_ids == (2, 3, 4)
 
 
-def test_in_an_hour_of_small_batches_there_is_at_most_one_summary_in_ten_seconds(pile: Batch, clock: Clock) -> None:
+def test_in_an_hour_of_small_batches_there_is_at_most_one_summary_in_ten_seconds(batch: Batch, clock: Clock) -> None:
     times: list[float] = []
     numbers: list[int] = []
     for second in range(3600):
         if second % 3 == 0:
-            pile.add(done(second))
+            batch.add(done(second))
         clock.now += 1
-        summary = pile.take_due_summary()
+        summary = batch.take_due_summary()
         if summary is not None:
             times.append(clock.now)
             numbers.extend(summary.done_ids)
-    assert min(later - earlier for earlier, later in itertools.pairwise(times)) >= batch.SUMMARY_INTERVAL_SECONDS
-    assert numbers == list(range(0, numbers[-1] + 1, 3))  # none forgotten, none told twice
+    assert min(later - earlier for earlier, later in itertools.pairwise(times)) >= batch_module.SUMMARY_INTERVAL_SECONDS
+    assert numbers == list(range(0, numbers[-1] + 1, 3))  # no job is forgotten or summed up twice
     assert len(times) > 250
 
 
-def test_there_is_nothing_to_tell_before_anything_happened(pile: Batch) -> None:
-    assert pile.take_due_summary() is None
-    assert not pile.has_pending_summary
+def test_there_is_no_summary_before_anything_happened(batch: Batch) -> None:
+    assert batch.take_due_summary() is None
+    assert not batch.has_pending_summary
 
 
 # What
@@ -121,13 +123,13 @@ def test_there_is_nothing_to_tell_before_anything_happened(pile: Batch) -> None:
 
 def test_one_cut_out_is_named_and_opens_with_a_click() -> None:
     output = PICTURES / "photo_nobg.png"
-    assert told(done(1, "photo_nobg.png")) == Summary(
+    assert summarize(done(1, "photo_nobg.png")) == Summary(
         "Cut-out ready", "photo_nobg.png in Pictures", (1,), output, PICTURES, output
     )
 
 
 def test_many_cut_outs_are_counted_and_a_click_opens_their_folder() -> None:
-    summary = told(*map(done, range(1, 13)))
+    summary = summarize(*map(done, range(1, 13)))
     assert (summary.title, summary.body) == ("12 cut-outs ready", "In Pictures")
     assert summary.done_ids == tuple(range(1, 13))
     assert (summary.target, summary.folder) == (PICTURES, PICTURES)
@@ -136,71 +138,71 @@ def test_many_cut_outs_are_counted_and_a_click_opens_their_folder() -> None:
 
 def test_of_several_folders_a_click_opens_the_one_with_most() -> None:
     attic, beach = PICTURES / "attic", PICTURES / "beach"
-    summary = told(done(1), done(2, folder=attic), done(3, folder=attic), done(4, folder=beach))
+    summary = summarize(done(1), done(2, folder=attic), done(3, folder=attic), done(4, folder=beach))
     assert summary.body == "In 3 folders"
     assert (summary.target, summary.folder, summary.first_output) == (attic, attic, attic / "photo2_nobg.png")
 
 
 def test_a_picture_that_was_done_twice_counts_once() -> None:
     attic = PICTURES / "attic"
-    summary = told(done(1), done(1), done(1), done(2, folder=attic), done(3, folder=attic))
+    summary = summarize(done(1), done(1), done(1), done(2, folder=attic), done(3, folder=attic))
     assert (summary.title, summary.done_ids) == ("3 cut-outs ready", (1, 2, 3))
     assert summary.folder == attic
 
 
 def test_the_root_of_a_drive_has_a_name_too() -> None:
-    assert told(done(1, "a_nobg.png", Path("/"))).body == "a_nobg.png in /"
+    assert summarize(done(1, "a_nobg.png", Path("/"))).body == "a_nobg.png in /"
 
 
 def test_a_picture_that_could_not_be_done_is_named_with_its_reason() -> None:
-    summary = told(missed("photo.jpg", "truncated"))
+    summary = summarize(missed("photo.jpg", "truncated"))
     assert summary == Summary(
         "photo.jpg could not be done", "The end of the file is missing. Copy or download it again."
     )
 
 
 def test_of_many_that_could_not_be_done_three_are_named() -> None:
-    summary = told(*(missed(f"{number}.jpg", "vanished") for number in range(7)))
+    summary = summarize(*(missed(f"{number}.jpg", "vanished") for number in range(7)))
     assert summary.title == "7 pictures could not be done"
     reason = "the file is not there (any more). Check the name."
     assert summary.body.split("\n") == [*(f"{number}.jpg: {reason}" for number in range(3)), "… and 4 more"]
 
 
 def test_three_are_all_named() -> None:
-    assert len(told(*(missed(f"{number}.jpg") for number in range(3))).body.split("\n")) == 3
+    assert len(summarize(*(missed(f"{number}.jpg") for number in range(3))).body.split("\n")) == 3
 
 
 def test_that_there_is_no_clear_subject_is_said() -> None:
-    summary = told(missed("sky.jpg", "no_clear_subject"))
+    summary = summarize(missed("sky.jpg", "no_clear_subject"))
     assert summary.title == "No clear subject"
     assert summary.body == "sky.jpg shows no clear subject, so nothing was written"
-    both = told(missed("sky.jpg", "no_clear_subject"), missed("sea.jpg", "no_clear_subject"))
-    assert both.title == "No clear subject in 2 pictures"
-    assert both.body.split("\n")[1] == "sea.jpg shows no clear subject, so nothing was written"
+    summary_of_both = summarize(missed("sky.jpg", "no_clear_subject"), missed("sea.jpg", "no_clear_subject"))
+    assert summary_of_both.title == "No clear subject in 2 pictures"
+    assert summary_of_both.body.split("\n")[1] == "sea.jpg shows no clear subject, so nothing was written"
 
 
 def test_some_were_done_and_some_not() -> None:
-    summary = told(*map(done, range(1, 11)), missed("sky.jpg", "no_clear_subject"), missed("b.jpg"))
+    summary = summarize(*map(done, range(1, 11)), missed("sky.jpg", "no_clear_subject"), missed("b.jpg"))
     assert summary.title == "10 cut-outs ready, 2 not"
     where, sky, other = summary.body.split("\n")
     assert where == "In Pictures"
     assert sky.startswith("sky.jpg shows no clear subject")
     assert other.startswith("b.jpg: the file is damaged")
     assert summary.target == PICTURES
-    one = told(done(1), missed("b.jpg"))
-    assert one.title == "1 cut-out ready, 1 not"
-    assert one.target == PICTURES / "photo1_nobg.png"
-    assert one.body.split("\n")[1].startswith("b.jpg: the file is damaged")
+    summary_of_two = summarize(done(1), missed("b.jpg"))
+    assert summary_of_two.title == "1 cut-out ready, 1 not"
+    assert summary_of_two.target == PICTURES / "photo1_nobg.png"
+    assert summary_of_two.body.split("\n")[1].startswith("b.jpg: the file is damaged")
 
 
-def test_a_reason_of_its_own_is_told_in_its_words() -> None:
-    assert told(missed("a.jpg", "unsupported", "it is a folder.")).body == "It is a folder."
-    assert told(missed("a.jpg", "unreadable", "broken data stream")).body.startswith("The file is damaged")
+def test_a_reason_with_its_own_words_keeps_them() -> None:
+    assert summarize(missed("a.jpg", "unsupported", "it is a folder.")).body == "It is a folder."
+    assert summarize(missed("a.jpg", "unreadable", "broken data stream")).body.startswith("The file is damaged")
 
 
 @pytest.mark.parametrize("reason", REASONS)
 def test_nobody_is_told_to_use_a_terminal(reason: str) -> None:
-    for summary in (told(missed("a.jpg", reason)), told(done(1), missed("b.jpg"), missed("a.jpg", reason))):
+    for summary in (summarize(missed("a.jpg", reason)), summarize(done(1), missed("b.jpg"), missed("a.jpg", reason))):
         assert "`" not in summary.title + summary.body
         assert summary.body
 
@@ -217,16 +219,16 @@ def test_nobody_is_told_to_use_a_terminal(reason: str) -> None:
     ],
 )
 def test_sentences_that_tell_what_to_type_are_left_out(detail: str, body: str) -> None:
-    assert told(missed("a.jpg", "unsupported", detail)).body == body
+    assert summarize(missed("a.jpg", "unsupported", detail)).body == body
 
 
-def test_what_names_hide_is_made_visible() -> None:
+def test_control_characters_in_names_are_made_visible() -> None:
     name = "a\n\x1b[31m\u202e{count}\udcff"
     shown = r"a\x0a\x1b[31m\x202e{count}\xdcff"
-    assert told(missed(f"{name}.jpg")).title == f"{shown}.jpg could not be done"
-    assert told(done(1, f"{name}.png", Path("/b\n"))).body == rf"{shown}.png in b\x0a"
-    assert told(missed("b.jpg"), missed(f"{name}.jpg")).body.split("\n")[1].startswith(f"{shown}.jpg: ")
-    assert "\n" not in told(missed("a.jpg", "unsupported", "two\nlines.")).body
+    assert summarize(missed(f"{name}.jpg")).title == f"{shown}.jpg could not be done"
+    assert summarize(done(1, f"{name}.png", Path("/b\n"))).body == rf"{shown}.png in b\x0a"
+    assert summarize(missed("b.jpg"), missed(f"{name}.jpg")).body.split("\n")[1].startswith(f"{shown}.jpg: ")
+    assert "\n" not in summarize(missed("a.jpg", "unsupported", "two\nlines.")).body
 
 
 # Done before
@@ -235,48 +237,48 @@ def test_what_names_hide_is_made_visible() -> None:
 def test_a_person_who_asks_again_is_told_that_nothing_has_changed() -> None:
     output = PICTURES / "a_nobg.png"
     before = replace(missed("a.jpg", "already_done"), output=output)
-    summary = told(before)
+    summary = summarize(before)
     assert summary.title == "Nothing new to do"
     assert summary.body == "a.jpg was done before and has not changed"
     assert (summary.done_ids, summary.target, summary.folder, summary.first_output) == ((), output, PICTURES, output)
-    both = told(before, missed("b.jpg", "already_done"))
-    assert both.body == "2 pictures were done before and have not changed"
-    assert (both.target, both.first_output) == (PICTURES, output)
+    summary_of_both = summarize(before, missed("b.jpg", "already_done"))
+    assert summary_of_both.body == "2 pictures were done before and have not changed"
+    assert (summary_of_both.target, summary_of_both.first_output) == (PICTURES, output)
 
 
-def test_that_pictures_of_a_folder_were_done_before_is_no_news(pile: Batch, clock: Clock) -> None:
-    pile.add(replace(missed("a.jpg", "already_done"), watch=PICTURES))
-    assert not pile.has_pending_summary
+def test_that_pictures_of_a_folder_were_done_before_is_no_news(batch: Batch, clock: Clock) -> None:
+    batch.add(replace(missed("a.jpg", "already_done"), watch=PICTURES))
+    assert not batch.has_pending_summary
     clock.now += 60
-    assert pile.take_due_summary() is None
+    assert batch.take_due_summary() is None
 
 
-def test_beside_other_news_what_was_done_before_is_not_told() -> None:
+def test_beside_other_news_what_was_done_before_is_not_mentioned() -> None:
     before = missed("a.jpg", "already_done")
-    assert told(before, done(1, "b_nobg.png")) == told(done(1, "b_nobg.png"))
-    assert told(before, missed("b.jpg")) == told(missed("b.jpg"))
+    assert summarize(before, done(1, "b_nobg.png")) == summarize(done(1, "b_nobg.png"))
+    assert summarize(before, missed("b.jpg")) == summarize(missed("b.jpg"))
 
 
-# How far
+# Progress
 
 
-def test_what_finished_is_counted_until_work_comes_to_rest(pile: Batch, clock: Clock) -> None:
-    assert (pile.finished_count, pile.elapsed) == (0, 0.0)
-    pile.add(done(1))  # took two seconds
+def test_finished_pictures_are_counted_until_the_queue_is_idle(batch: Batch, clock: Clock) -> None:
+    assert (batch.finished_count, batch.elapsed) == (0, 0.0)
+    batch.add(done(1))  # took two seconds
     clock.now += 3
-    pile.add(missed("b.jpg"))
-    assert (pile.finished_count, pile.elapsed) == (2, 5.0)
+    batch.add(missed("b.jpg"))
+    assert (batch.finished_count, batch.elapsed) == (2, 5.0)
     clock.now += 0.5
-    pile.take_due_summary()
-    assert pile.finished_count == 2
+    batch.take_due_summary()
+    assert batch.finished_count == 2
     clock.now += 0.5
-    pile.take_due_summary()
-    assert (pile.finished_count, pile.elapsed) == (0, 0.0)
+    batch.take_due_summary()
+    assert (batch.finished_count, batch.elapsed) == (0, 0.0)
     clock.now += 1
-    pile.add(done(3))
+    batch.add(done(3))
     clock.now += 5
-    assert pile.take_due_summary() is None  # too soon to tell, but at rest all the same
-    assert (pile.finished_count, pile.has_pending_summary) == (0, True)
+    assert batch.take_due_summary() is None  # a summary is not due yet, but the queue is idle
+    assert (batch.finished_count, batch.has_pending_summary) == (0, True)
 
 
 @pytest.mark.parametrize(
@@ -296,11 +298,11 @@ def test_what_finished_is_counted_until_work_comes_to_rest(pile: Batch, clock: C
         (1, 9999, 2.0, "1 of 10000, about 6 h"),
     ],
 )
-def test_progress_as_people_say_it(finished: int, waiting: int, elapsed: float, text: str) -> None:
+def test_progress_is_rounded_as_people_say_it(finished: int, waiting: int, elapsed: float, text: str) -> None:
     assert describe_progress(finished, waiting, elapsed) == text
 
 
-def test_a_batch_of_ten_thousand_stays_small(pile: Batch, clock: Clock) -> None:
+def test_a_batch_of_ten_thousand_stays_small(batch: Batch, clock: Clock) -> None:
     jobs = [
         done(number, folder=PICTURES / str(number % 100)) if number % 2 else missed(f"{number}.jpg")
         for number in range(10_000)
@@ -308,13 +310,13 @@ def test_a_batch_of_ten_thousand_stays_small(pile: Batch, clock: Clock) -> None:
     tracemalloc.start()
     try:
         while jobs:
-            pile.add(jobs.pop())
+            batch.add(jobs.pop())
         kept = tracemalloc.get_traced_memory()[0]
     finally:
         tracemalloc.stop()
     assert kept < 500_000
     clock.now += 1
-    summary = pile.take_due_summary()
+    summary = batch.take_due_summary()
     assert summary is not None
     assert summary.title == "5000 cut-outs ready, 5000 not"
     assert summary.body.split("\n")[0] == "In 50 folders"

@@ -1,4 +1,4 @@
-"""notify.py, before a notification service that shows nothing (fake_notifications.py) on a bus of its own."""
+"""Notifications, with a stand-in for the desktop's notification service on a private bus."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.desktop.private_bus import private_bus
 from watcher.desktop import notifications, session_bus
 from watcher.desktop.notifications import Notification, Notifier
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="message buses are Linux's")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has message buses")
 
 BUS = "DBUS_SESSION_BUS_ADDRESS"
 
@@ -42,31 +42,31 @@ def daemon(bus: str) -> Iterator[Daemon]:
 
 @pytest.fixture
 def notifier() -> Iterator[Notifier]:
-    one = Notifier()
-    yield one
-    one.close()
+    notifier = Notifier()
+    yield notifier
+    notifier.close()
     assert not any(thread.name == "notifications" for thread in threading.enumerate())
 
 
 @pytest.fixture
 def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """There is no session."""
+    """There is no desktop session."""
     monkeypatch.setenv(BUS, "")
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
 
 
-def no_notifications(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What the log says of notifications that could not be shown."""
+def logged_problems(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return the log lines about notifications that could not be shown."""
     assert all(
         record.levelno <= logging.INFO for record in caplog.records if record.name != "watcher.desktop.notifications"
     )
     return [record.getMessage() for record in caplog.records if "No notifications" in record.getMessage()]
 
 
-# What is shown, and what its buttons do
+# Notifications and their buttons
 
 
-def test_a_notice_is_shown_with_its_buttons(daemon: Daemon, notifier: Notifier) -> None:
+def test_a_notification_is_shown_with_its_buttons(daemon: Daemon, notifier: Notifier) -> None:
     notifier.show(Notification("Cut-out ready", "a in b\nc", (("Open folder", print), ("Undo", print)), print))
     (shown,) = daemon.wait(1)
     assert (shown["title"], shown["body"]) == ("Cut-out ready", "a in b\nc")
@@ -79,11 +79,13 @@ def test_a_notice_is_shown_with_its_buttons(daemon: Daemon, notifier: Notifier) 
 def test_each_button_does_what_it_says_in_a_thread_of_its_own(daemon: Daemon, notifier: Notifier) -> None:
     done: queue.Queue[tuple[str, str]] = queue.Queue()
 
-    def does(what: str) -> Any:
-        return lambda: done.put((what, threading.current_thread().name))
+    def record(action: str) -> Any:
+        return lambda: done.put((action, threading.current_thread().name))
 
     for _ in range(3):
-        notifier.show(Notification("", "", (("Open folder", does("open")), ("Undo", does("undo"))), does("click")))
+        notifier.show(
+            Notification("", "", (("Open folder", record("open")), ("Undo", record("undo"))), record("click"))
+        )
     daemon.wait(3)
     daemon.press(0, "Undo")
     assert done.get(timeout=10) == ("undo", "notification")
@@ -94,7 +96,7 @@ def test_each_button_does_what_it_says_in_a_thread_of_its_own(daemon: Daemon, no
     assert done.empty()
 
 
-def test_a_newer_notice_takes_nothing_from_an_older_one(daemon: Daemon, notifier: Notifier) -> None:
+def test_a_newer_notification_replaces_no_older_one(daemon: Daemon, notifier: Notifier) -> None:
     done: queue.Queue[int] = queue.Queue()
     for number in range(2):
         notifier.show(Notification("", "", (("Undo", lambda number=number: done.put(number)),)))  # type: ignore[misc]
@@ -108,13 +110,13 @@ def test_a_newer_notice_takes_nothing_from_an_older_one(daemon: Daemon, notifier
 def test_a_button_that_fails_or_takes_long_stops_nothing(
     daemon: Daemon, notifier: Notifier, caplog: pytest.LogCaptureFixture
 ) -> None:
-    done, go_on = threading.Event(), threading.Event()
+    done, may_finish = threading.Event(), threading.Event()
 
     def fail() -> None:
         raise KeyError("it")
 
     def wait() -> None:
-        go_on.wait()
+        may_finish.wait()
 
     notifier.show(Notification("", "", (("Fail", fail),)))
     notifier.show(Notification("", "", (("Wait", wait),)))
@@ -124,11 +126,11 @@ def test_a_button_that_fails_or_takes_long_stops_nothing(
     daemon.press(1, "Wait")
     daemon.press(2, "Undo")
     assert done.wait(10)
-    go_on.set()
+    may_finish.set()
     wait_for(lambda: "KeyError: 'it'" in caplog.text)
 
 
-def test_a_click_on_what_offers_nothing_does_nothing(daemon: Daemon, notifier: Notifier) -> None:
+def test_a_click_on_a_notification_without_a_callback_does_nothing(daemon: Daemon, notifier: Notifier) -> None:
     done = threading.Event()
     notifier.show(Notification("", ""))
     notifier.show(Notification("", "", on_click=done.set))
@@ -138,7 +140,9 @@ def test_a_click_on_what_offers_nothing_does_nothing(daemon: Daemon, notifier: N
     assert done.wait(10)
 
 
-def test_what_is_forgotten_is_the_oldest(daemon: Daemon, notifier: Notifier, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_oldest_buttons_are_forgotten_first(
+    daemon: Daemon, notifier: Notifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(notifications, "MAX_CALLBACKS", 2)
     done: queue.Queue[int] = queue.Queue()
     for number in range(3):
@@ -153,24 +157,24 @@ def test_what_is_forgotten_is_the_oldest(daemon: Daemon, notifier: Notifier, mon
     ("capabilities", "body"),
     [(CAPABILITIES, "Tom &amp; &lt;b&gt;Jerry&lt;/b&gt;"), (("actions", "body"), "Tom & <b>Jerry</b>")],
 )
-def test_names_are_no_markup(bus: str, notifier: Notifier, capabilities: tuple[str, ...], body: str) -> None:
+def test_names_are_not_read_as_markup(bus: str, notifier: Notifier, capabilities: tuple[str, ...], body: str) -> None:
     with Daemon(bus, capabilities) as daemon:
         notifier.show(Notification("Tom & <b>Jerry</b>", "Tom & <b>Jerry</b>"))
         (shown,) = daemon.wait(1)
     assert (shown["title"], shown["body"]) == ("Tom & <b>Jerry</b>", body)
 
 
-def test_names_that_no_message_can_carry_are_shown_all_the_same(daemon: Daemon, notifier: Notifier) -> None:
+def test_names_that_no_message_can_carry_are_shown_escaped(daemon: Daemon, notifier: Notifier) -> None:
     notifier.show(Notification("\udcff\0", "a\0\n\udcff ü 猫"))
     (shown,) = daemon.wait(1)
     assert (shown["title"], shown["body"]) == (r"\xdcff\x00", "a\\x00\n\\xdcff ü 猫")
 
 
-# What is not there
+# Failures
 
 
 @pytest.mark.usefixtures("nowhere")
-def test_without_a_session_it_is_said_once(
+def test_a_missing_session_is_logged_once(
     notifier: Notifier,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -179,29 +183,29 @@ def test_without_a_session_it_is_said_once(
         notifier.show(Notification("", ""))
         wait_for(lambda: not notifier._queue)
     notifier.close()
-    assert no_notifications(caplog) == [
+    assert logged_problems(caplog) == [
         "No notifications can be shown: there is no desktop session here. nobg works without them"
     ]
     assert not caplog.records[0].exc_info
 
 
-def test_without_a_service_it_is_said_once_until_there_was_one(
+def test_a_missing_service_is_logged_once_until_there_was_one(
     bus: str, notifier: Notifier, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     notifier.show(Notification("1", ""))
     notifier.show(Notification("2", ""))
-    wait_for(lambda: no_notifications(caplog))
+    wait_for(lambda: logged_problems(caplog))
     with Daemon(bus) as daemon:
         notifier.show(Notification("3", ""))
         wait_for(lambda: daemon.shown)
         assert daemon.shown[-1]["title"] == "3"
     notifier.show(Notification("4", ""))
-    wait_for(lambda: len(no_notifications(caplog)) == 2)
-    assert "org.freedesktop.Notifications" in no_notifications(caplog)[0]
+    wait_for(lambda: len(logged_problems(caplog)) == 2)
+    assert "org.freedesktop.Notifications" in logged_problems(caplog)[0]
 
 
-def test_a_service_that_was_started_anew_shows_notices_and_their_buttons_work(bus: str, notifier: Notifier) -> None:
+def test_a_restarted_service_shows_notifications_and_their_buttons_work(bus: str, notifier: Notifier) -> None:
     done = threading.Event()
     with Daemon(bus) as daemon:
         notifier.show(Notification("", "", (("Undo", print),)))
@@ -213,7 +217,7 @@ def test_a_service_that_was_started_anew_shows_notices_and_their_buttons_work(bu
         assert done.wait(10)
 
 
-def test_one_that_is_refused_takes_nothing_from_those_that_are_shown(
+def test_a_refused_notification_leaves_the_buttons_of_shown_ones_working(
     daemon: Daemon, notifier: Notifier, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -222,12 +226,12 @@ def test_one_that_is_refused_takes_nothing_from_those_that_are_shown(
     daemon.wait(1)
     daemon.refuses = True
     notifier.show(Notification("", ""))
-    wait_for(lambda: no_notifications(caplog))
+    wait_for(lambda: logged_problems(caplog))
     daemon.press(0, "Undo")
     assert done.wait(10)
 
 
-def test_a_broken_connection_is_replaced_and_no_notice_is_lost(
+def test_a_broken_connection_is_replaced_and_no_notification_is_lost(
     notifier: Notifier, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -242,11 +246,11 @@ def test_a_broken_connection_is_replaced_and_no_notice_is_lost(
             done.clear()
         wait_for(lambda: not notifications._backend(notifier._desktop).bus.connected)
     notifier.close()
-    gc.collect()  # asyncio complains of what nobody looked at when it is thrown away
-    assert not no_notifications(caplog)
+    gc.collect()  # asyncio logs an error that was never retrieved when its task is deleted
+    assert not logged_problems(caplog)
 
 
-def test_a_bus_that_does_not_answer_holds_up_nobody(
+def test_a_bus_that_does_not_answer_blocks_nothing(
     tmp_path: Path, notifier: Notifier, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -256,11 +260,11 @@ def test_a_bus_that_does_not_answer_holds_up_nobody(
         deaf.listen()
         monkeypatch.setenv(BUS, f"unix:path={tmp_path}/deaf")
         notifier.show(Notification("1", ""))
-        wait_for(lambda: no_notifications(caplog))
+        wait_for(lambda: logged_problems(caplog))
         monkeypatch.setattr(notifications, "SEND_TIMEOUT_SECONDS", 60.0)
         notifier.show(Notification("2", ""))
         wait_for(lambda: not notifier._queue)
-        notifier.close()  # while it waits for an answer; the fixture looks whether the thread has ended
+        notifier.close()  # while the thread waits for an answer; the fixture checks that it has ended
 
 
 def test_nothing_is_left_open_after_many_failures(bus: str, notifier: Notifier) -> None:
@@ -279,19 +283,19 @@ def test_nothing_is_left_open_after_many_failures(bus: str, notifier: Notifier) 
     wait_for(lambda: descriptors() <= before)
 
 
-def test_where_the_library_is_broken_it_is_said(
+def test_a_broken_library_is_logged(
     daemon: Daemon, notifier: Notifier, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     with monkeypatch.context() as broken:
         broken.setitem(sys.modules, "desktop_notifier", None)
         notifier.show(Notification("", ""))
-        wait_for(lambda: no_notifications(caplog))
+        wait_for(lambda: logged_problems(caplog))
     notifier.show(Notification("", ""))
     daemon.wait(1)
 
 
-def test_after_the_end_nothing_is_shown(daemon: Daemon) -> None:
+def test_a_closed_notifier_shows_nothing(daemon: Daemon) -> None:
     notifier = Notifier()
     notifier.show(Notification("1", ""))
     daemon.wait(1)
@@ -302,11 +306,11 @@ def test_after_the_end_nothing_is_shown(daemon: Daemon) -> None:
     assert len(daemon.shown) == 1
 
 
-def test_one_that_never_showed_anything_ends_too() -> None:
+def test_a_notifier_that_never_showed_anything_can_be_closed() -> None:
     Notifier().close()
 
 
-def test_what_expired_is_not_acted_upon(daemon: Daemon, notifier: Notifier) -> None:
+def test_an_expired_notification_triggers_no_button(daemon: Daemon, notifier: Notifier) -> None:
     pressed = threading.Event()
     notifier.show(Notification("", "", (("Undo", pressed.set),)))
     daemon.wait(1)
@@ -316,7 +320,7 @@ def test_what_expired_is_not_acted_upon(daemon: Daemon, notifier: Notifier) -> N
     assert not pressed.is_set()
 
 
-# Which bus
+# The address of the bus
 
 
 def test_without_the_variable_the_bus_of_the_runtime_folder_is_used(
@@ -351,7 +355,7 @@ def test_the_bus_of_the_runtime_folder_is_found_without_the_variable(tmp_path: P
         {BUS: "autolaunch:"},
     ],
 )
-def test_no_bus_is_looked_for_elsewhere(environment: dict[str, str]) -> None:
+def test_no_bus_on_another_machine_or_display_is_used(environment: dict[str, str]) -> None:
     with pytest.raises(ConnectionError, match="session"):
         session_bus.address(environment)
 
@@ -387,12 +391,12 @@ def test_a_program_that_shows_one_opens_no_network_socket_and_imports_nothing_be
     assert output.split() in (["AF_UNIX"], [str(int(socket.AF_UNIX))])
 
 
-# Other systems, as far as they can be seen from here
+# Windows and macOS, simulated
 
 
 @pytest.fixture
 def without_backend(monkeypatch: pytest.MonkeyPatch) -> None:
-    """desktop_notifier as it is where it can only pretend."""
+    """desktop_notifier has only its backend that shows nothing."""
     import desktop_notifier.main
     from desktop_notifier.backends.dummy import DummyNotificationCenter
 
@@ -410,7 +414,7 @@ def test_on_a_mac_without_a_bundle_a_script_shows_the_text() -> None:
 
 
 @pytest.mark.usefixtures("without_backend")
-def test_on_a_mac_whose_script_fails_it_is_said_once(
+def test_on_a_mac_a_failing_script_is_logged_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -423,21 +427,21 @@ def test_on_a_mac_whose_script_fails_it_is_said_once(
         notifier.show(Notification("", ""))
         wait_for(lambda: not notifier._queue)
     notifier.close()
-    assert len(no_notifications(caplog)) == 1
+    assert len(logged_problems(caplog)) == 1
 
 
 @pytest.mark.usefixtures("without_backend")
-def test_where_nothing_is_shown_this_is_not_taken_for_success(
+def test_a_backend_that_shows_nothing_is_not_taken_for_success(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
     notifier = Notifier("win32")
     notifier.show(Notification("", ""))
-    wait_for(lambda: no_notifications(caplog))
+    wait_for(lambda: logged_problems(caplog))
     notifier.close()
 
 
-def test_on_windows_a_button_works_that_was_pressed_after_its_notice_had_timed_out(
+def test_on_windows_a_button_still_works_after_its_notification_timed_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     import desktop_notifier.main
@@ -448,7 +452,7 @@ def test_on_windows_a_button_works_that_was_pressed_after_its_notice_had_timed_o
     shown: queue.Queue[tuple[Any, Sent]] = queue.Queue()
 
     class Windows(DesktopNotifierBackend):
-        """Its action centre keeps what desktop_notifier has forgotten."""
+        """A backend whose action centre keeps notifications that desktop_notifier has forgotten."""
 
         async def _send(self, notification: Sent) -> None:
             shown.put((self, notification))

@@ -1,4 +1,4 @@
-"""What icon and menu show is what is so."""
+"""What icon and menu show agrees with settings, journal and integrations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from watcher import paths
 from watcher.desktop import overview
 from watcher.desktop.overview import Overview, OverviewReader
 from watcher.program import control, menus
-from watcher.queue.journal import Job, Journal
+from watcher.queue.job import Job
+from watcher.queue.journal import Journal
 
 
 @pytest.fixture
@@ -23,104 +24,104 @@ def state(home: Path) -> Path:
 
 @pytest.fixture
 def journal(state: Path) -> Iterator[Journal]:
-    one = Journal(state)
-    yield one
-    one.close()
+    journal = Journal(state)
+    yield journal
+    journal.close()
 
 
 @pytest.fixture
-def look(state: Path, journal: Journal) -> Iterator[OverviewReader]:
+def reader(state: Path, journal: Journal) -> Iterator[OverviewReader]:
     assert journal
-    one = OverviewReader(state)
-    yield one
-    one.close()
+    reader = OverviewReader(state)
+    yield reader
+    reader.close()
 
 
 def write_settings(text: str) -> None:
-    """Save config.toml."""
+    """Write config.toml."""
     paths.config_path().parent.mkdir(parents=True, exist_ok=True)
     paths.config_path().write_text(text)
 
 
 def done(journal: Journal, folder: Path, name: str) -> Job:
-    """A picture that is done, with its output in the journal."""
+    """Record a picture as done, with its output."""
     job = Job(folder / f"{name}.jpg", source_hash=name, asked_at=1.0)
     return journal.record(job, state="done", output=folder / f"{name}_nobg.png", output_hash="x")
 
 
-def test_nothing_changed_nothing_is_read_anew(look: OverviewReader) -> None:
-    assert look.has_changed()
-    assert look.read() == Overview()
-    wait_for(lambda: not look.has_changed(), 5)
-    assert not look.has_changed()
+def test_without_a_change_nothing_has_to_be_read_again(reader: OverviewReader) -> None:
+    assert reader.has_changed()
+    assert reader.read() == Overview()
+    wait_for(lambda: not reader.has_changed(), 5)
+    assert not reader.has_changed()
 
 
-def test_each_kind_of_change_is_noticed(look: OverviewReader, journal: Journal, state: Path) -> None:
-    wait_for(lambda: not look.has_changed(), 5)
+def test_each_kind_of_change_is_noticed(reader: OverviewReader, journal: Journal, state: Path) -> None:
+    wait_for(lambda: not reader.has_changed(), 5)
     control.set_paused(journal, paused=True)
-    assert look.has_changed()
+    assert reader.has_changed()
     write_settings("notifications = false")
-    assert look.has_changed()
+    assert reader.has_changed()
     (state / menus.RECORD_FILE_NAME).write_text(json.dumps({"entries": {}, "folders": []}))
-    assert look.has_changed()
-    wait_for(lambda: not look.has_changed(), 5)
+    assert reader.has_changed()
+    wait_for(lambda: not reader.has_changed(), 5)
 
 
-def test_a_change_in_the_moment_of_a_look_is_not_missed(look: OverviewReader, journal: Journal, state: Path) -> None:
-    wait_for(lambda: not look.has_changed(), 5)
+def test_a_change_in_the_moment_of_a_look_is_not_missed(reader: OverviewReader, journal: Journal, state: Path) -> None:
+    wait_for(lambda: not reader.has_changed(), 5)
     control.set_paused(journal, paused=True)
-    assert look.has_changed()
-    assert look.has_changed()  # the file system could not tell this one from the next
+    assert reader.has_changed()
+    assert reader.has_changed()  # the file system could not tell this one from the next
     assert (state / "jobs.db-wal").stat().st_size
 
 
-def test_it_is_all_there(look: OverviewReader, journal: Journal, tmp_path: Path) -> None:
+def test_the_overview_has_settings_and_journal(reader: OverviewReader, journal: Journal, tmp_path: Path) -> None:
     write_settings(f'recipe = "white"\nnotifications = false\n[[folders]]\npath = "{tmp_path}"\nenabled = false\n')
     control.set_paused(journal, paused=True)
     journal.enqueue([(b"/a/b.jpg", None, None)])
     output = done(journal, tmp_path, "a").output
     journal.set_setting("offline_by", "seccomp")
-    seen = look.read()
-    assert (seen.paused, seen.waiting, seen.recipe, seen.notifications) == (True, 1, "white", False)
-    assert seen.folders == (overview.WatchedFolder(tmp_path, enabled=False),)
-    assert seen.recent == (output,)
-    assert seen.offline_by == "seccomp"
+    snapshot = reader.read()
+    assert (snapshot.paused, snapshot.waiting, snapshot.recipe, snapshot.notifications) == (True, 1, "white", False)
+    assert snapshot.folders == (overview.WatchedFolder(tmp_path, enabled=False),)
+    assert snapshot.recent == (output,)
+    assert snapshot.offline_by == "seccomp"
 
 
 def test_the_newest_results_come_first_and_no_more_than_ten(
-    look: OverviewReader, journal: Journal, tmp_path: Path
+    reader: OverviewReader, journal: Journal, tmp_path: Path
 ) -> None:
     for number in range(12):
         done(journal, tmp_path, f"{number}")
-    assert [path.name for path in look.read().recent] == [f"{number}_nobg.png" for number in range(11, 1, -1)]
+    assert [path.name for path in reader.read().recent] == [f"{number}_nobg.png" for number in range(11, 1, -1)]
 
 
-def test_wrong_settings_are_a_problem_and_the_last_good_ones_are_shown(look: OverviewReader, state: Path) -> None:
+def test_wrong_settings_are_a_problem_and_the_last_good_ones_are_shown(reader: OverviewReader, state: Path) -> None:
     (state / "config.last-good.toml").write_text('recipe = "crop"')
     write_settings("nonsense = 1")
-    seen = look.read()
-    assert seen.recipe == "crop"
-    assert len(seen.problems) == 1
-    assert "nonsense" in seen.problems[0]
+    snapshot = reader.read()
+    assert snapshot.recipe == "crop"
+    assert len(snapshot.problems) == 1
+    assert "nonsense" in snapshot.problems[0]
 
 
-def test_folders_places_and_the_worker_can_have_problems(
-    look: OverviewReader, journal: Journal, tmp_path: Path
+def test_folders_destinations_and_the_worker_can_have_problems(
+    reader: OverviewReader, journal: Journal, tmp_path: Path
 ) -> None:
     off = tmp_path / "off"
     write_settings(f'[[folders]]\npath = "{tmp_path}"\n[[folders]]\npath = "{off}"\nenabled = false\n')
-    told = {str(tmp_path): ["missing", "it is not there."], str(off): ["missing", "it is not there."]}
-    journal.set_setting("folders", json.dumps(told))
+    folder_states = {str(tmp_path): ["missing", "it is not there."], str(off): ["missing", "it is not there."]}
+    journal.set_setting("folders", json.dumps(folder_states))
     journal.pause(Path("/mnt/full"), "full")
     journal.set_setting("trouble", "The model is damaged.")
-    problems = look.read().problems
+    problems = reader.read().problems
     assert problems[0] == f"{tmp_path}: it is not there."
     assert problems[1].startswith("/mnt/full: there is no room")
     assert problems[2:] == ("The model is damaged.",)
 
 
 def test_a_file_that_the_person_deleted_starts_nothing_at_login(
-    look: OverviewReader, state: Path, tmp_path: Path
+    reader: OverviewReader, state: Path, tmp_path: Path
 ) -> None:
     files = {name: tmp_path / name for name in ("nobg.desktop", "script")}
     users = {"nobg.desktop": ["autostart"], "script": ["nautilus"]}
@@ -129,38 +130,36 @@ def test_a_file_that_the_person_deleted_starts_nothing_at_login(
         for name, path in files.items()
     }
     (state / menus.RECORD_FILE_NAME).write_text(json.dumps({"entries": entries, "folders": []}))
-    assert (look.read().is_in_menu, look.read().starts_at_login) == (False, False)
+    assert (reader.read().is_in_menu, reader.read().starts_at_login) == (False, False)
     for path in files.values():
         path.touch()
-    assert (look.read().is_in_menu, look.read().starts_at_login) == (True, True)
-    assert look.has_changed()
-    files["nobg.desktop"].write_text("[Desktop Entry]\nHidden=true\n")  # as desktops' own settings do
-    assert look.has_changed()
-    assert (look.read().is_in_menu, look.read().starts_at_login) == (True, False)
+    assert (reader.read().is_in_menu, reader.read().starts_at_login) == (True, True)
+    assert reader.has_changed()
+    files["nobg.desktop"].write_text("[Desktop Entry]\nHidden=true\n")  # as the desktop's own settings do
+    assert reader.has_changed()
+    assert (reader.read().is_in_menu, reader.read().starts_at_login) == (True, False)
     files["nobg.desktop"].unlink()
-    assert look.has_changed()
-    assert (look.read().is_in_menu, look.read().starts_at_login) == (True, False)
+    assert reader.has_changed()
+    assert (reader.read().is_in_menu, reader.read().starts_at_login) == (True, False)
 
 
-def test_records_that_were_replaced_are_read_from_their_new_file(
-    look: OverviewReader, journal: Journal, state: Path
-) -> None:
-    look.has_changed()
+def test_a_replaced_journal_is_read_from_its_new_file(reader: OverviewReader, journal: Journal, state: Path) -> None:
+    reader.has_changed()
     journal.close()
     for path in state.glob("jobs.db*"):
         path.unlink()
     new = Journal(state)
     control.set_paused(new, paused=True)
-    assert look.has_changed()
-    assert look.read().paused
+    assert reader.has_changed()
+    assert reader.read().paused
     new.close()
 
 
-def test_offers_are_what_is_not_there_yet(look: OverviewReader, journal: Journal, tmp_path: Path) -> None:
-    assert look.read().offers == ()
+def test_offers_are_what_is_not_set_up_yet(reader: OverviewReader, journal: Journal, tmp_path: Path) -> None:
+    assert reader.read().offers == ()
     journal.set_setting("welcome", overview.SETUP_OFFERED)
-    assert look.read().offers == (overview.SETUP_MENU, overview.SETUP_FOLDER, overview.SETUP_LOGIN)
+    assert reader.read().offers == (overview.SETUP_MENU, overview.SETUP_FOLDER, overview.SETUP_LOGIN)
     write_settings(f'[[folders]]\npath = "{tmp_path}"\n')
-    assert look.read().offers == (overview.SETUP_MENU, overview.SETUP_LOGIN)
+    assert reader.read().offers == (overview.SETUP_MENU, overview.SETUP_LOGIN)
     journal.set_setting("welcome", overview.SETUP_DISMISSED)
-    assert look.read().offers == ()
+    assert reader.read().offers == ()

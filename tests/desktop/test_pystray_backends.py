@@ -1,19 +1,14 @@
-"""Our menu and icon on Windows and macOS: pystray's own code for them, over stand-ins for the two systems."""
-
-# ruff: noqa: D101, D102, N802, N815  names and meanings are those of Windows and AppKit, and of `System`
+"""Menu and icon on Windows and macOS: pystray's own code for them, over stand-ins for the two systems."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
 import importlib
-import io
-import queue
-import re
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -22,34 +17,24 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from tests.support.desktop.fake_appkit import Mac
+from tests.support.desktop.fake_windows import Popup, Windows
+from tests.support.desktop.tray_system import LINE, Line, System
 from tests.support.program import ROOT, wait_for
 from watcher import paths
-from watcher.desktop import overview, strings, tray
+from watcher.desktop import overview, strings, tray, tray_backend, tray_menu
 from watcher.desktop.actions import Actions
 from watcher.desktop.notifications import Notification
 from watcher.desktop.overview import Overview, WatchedFolder
-from watcher.desktop.tray import MenuBuilder, Tray
+from watcher.desktop.tray import Tray
+from watcher.desktop.tray_menu import MenuBuilder
 from watcher.program import control
 from watcher.queue.journal import Journal
 
-# What stands in the menu, and what each line does
+# What the menu shows, and what each line does
 
-
-@dataclass(frozen=True)
-class Line:
-    """A line of a menu, as a person sees it. An empty label is a separator."""
-
-    label: str
-    below: tuple[Line, ...] = ()
-    checked: bool = False
-    radio: bool = False
-    enabled: bool = True
-    bold: bool = False
-
-
-LINE = Line("")
 HOLIDAY, SHOP, STICK = Path("/srv/holiday"), Path("/srv/shop"), Path("/mnt/stick")
-ONE, OTHER = Path("/srv/a/photo_nobg.png"), Path("/srv/b/photo_nobg.png")
+FIRST_OUTPUT, SECOND_OUTPUT = Path("/srv/a/photo_nobg.png"), Path("/srv/b/photo_nobg.png")
 
 FULL = Overview(
     waiting=9,
@@ -59,7 +44,7 @@ FULL = Overview(
         WatchedFolder(STICK, problem="it is not there."),
     ),
     recipe="white",
-    recent=(ONE, OTHER),  # two of one name
+    recent=(FIRST_OUTPUT, SECOND_OUTPUT),  # both have the same name
     problems=("/mnt/stick: it is not there.", "the model is damaged"),
     is_in_menu=True,
     model="isnet",
@@ -69,25 +54,25 @@ FULL = Overview(
 
 
 def folder(path: Path, *lines: Line, on: bool = True) -> Line:
-    """A watched folder's line."""
-    watch, opened = Line(strings.WATCH, checked=on), Line(strings.OPEN)
-    return Line(str(path), (*lines, watch, opened, Line(strings.REMOVE_FOLDER)), checked=on)
+    """Return the line of a watched folder; `lines` are the first in its sub-menu."""
+    watch, open_folder = Line(strings.WATCH, checked=on), Line(strings.OPEN)
+    return Line(str(path), (*lines, watch, open_folder, Line(strings.REMOVE_FOLDER)), checked=on)
 
 
-def said(text: str) -> Line:
-    """A line that only says something."""
+def text_line(text: str) -> Line:
+    """Return a line that cannot be clicked."""
     return Line(text, enabled=False)
 
 
-def full() -> list[Line]:
-    """The menu that FULL makes."""
+def full_menu() -> list[Line]:
+    """Return the menu of `FULL`."""
     from watcher import __version__
 
     result = Line("photo_nobg.png", (Line(strings.OPEN), Line(strings.SHOW_IN_FOLDER)))
     return [
-        said("Something needs you: see below"),
-        said("/mnt/stick: it is not there."),
-        said("the model is damaged"),
+        text_line("Needs your attention: see below"),
+        text_line("/mnt/stick: it is not there."),
+        text_line("the model is damaged"),
         LINE,
         Line(
             strings.SET_UP,
@@ -100,7 +85,7 @@ def full() -> list[Line]:
             (
                 folder(HOLIDAY),
                 folder(SHOP, on=False),
-                folder(STICK, said("it is not there.")),
+                folder(STICK, text_line("it is not there.")),
                 LINE,
                 Line(strings.ADD_FOLDER),
             ),
@@ -122,14 +107,17 @@ def full() -> list[Line]:
         Line("Start at login"),
         Line("Notifications", checked=True),
         Line(strings.SETTINGS),
-        Line("About", (said(f"nobg {__version__}"), said("Model: isnet"), said("Offline: verified by seccomp"))),
+        Line(
+            "About",
+            (text_line(f"nobg {__version__}"), text_line("Model: isnet"), text_line("Offline: verified by seccomp")),
+        ),
         LINE,
         Line("Quit"),
     ]
 
 
 FOLDERS, RESULT = (strings.FOLDERS,), ("Recent", "photo_nobg.png")
-DEEDS: list[tuple[tuple[str, ...], tuple[Any, ...]]] = [
+CLICKS: list[tuple[tuple[str, ...], tuple[Any, ...]]] = [
     ((strings.SET_UP, strings.OFFER_MENU), ("accept_offers", ["menu"])),
     ((strings.SET_UP, strings.OFFER_LOGIN), ("accept_offers", ["login"])),
     ((strings.SET_UP, strings.DECLINE_SETUP), ("dismiss_setup",)),
@@ -147,10 +135,10 @@ DEEDS: list[tuple[tuple[str, ...], tuple[Any, ...]]] = [
     (("Output", "Transparent"), ("choose_output", "transparent")),
     (("Output", "White background"), ("choose_output", "white")),
     (("Output", "Crop to subject"), ("choose_output", "crop")),
-    ((*RESULT, strings.OPEN), ("open", ONE)),
-    ((*RESULT, strings.SHOW_IN_FOLDER), ("reveal", ONE)),
-    ((*RESULT, strings.OPEN), ("open", OTHER)),
-    ((*RESULT, strings.SHOW_IN_FOLDER), ("reveal", OTHER)),
+    ((*RESULT, strings.OPEN), ("open", FIRST_OUTPUT)),
+    ((*RESULT, strings.SHOW_IN_FOLDER), ("reveal", FIRST_OUTPUT)),
+    ((*RESULT, strings.OPEN), ("open", SECOND_OUTPUT)),
+    ((*RESULT, strings.SHOW_IN_FOLDER), ("reveal", SECOND_OUTPUT)),
     (("Undo last",), ("undo_last",)),
     (("History…",), ("open_history",)),
     (("Right-click menu",), ("set_in_menu", False)),
@@ -161,576 +149,71 @@ DEEDS: list[tuple[tuple[str, ...], tuple[Any, ...]]] = [
 ]
 
 
-class Recorded(Actions):
-    """Deeds that only say what was done; `answers` are failures."""
+class RecordedActions(Actions):
+    """Actions that only record their calls. `notifications`: what the person is notified of, which are failures."""
 
     def __init__(self) -> None:
-        self.done: list[tuple[Any, ...]] = []
-        self.answers: list[Notification] = []
-        super().__init__(self.answers.append, lambda: None)
+        self.calls: list[tuple[Any, ...]] = []
+        self.notifications: list[Notification] = []
+        super().__init__(self.notifications.append, lambda: None)
         for name in [name for name in vars(Actions) if not name.startswith("_") and name != "with_error_notification"]:
             setattr(self, name, partial(self._record, name))
 
-    def _record(self, name: str, *given: Any, **named: Any) -> None:
-        self.done.append((name, *given, *named.values()))
+    def _record(self, name: str, *arguments: Any, **keywords: Any) -> None:
+        self.calls.append((name, *arguments, *keywords.values()))
 
 
 # The two systems
 
 
-class System:
-    """What the tests ask of either: what a person sees, and clicks on. `menu` is what the icon has now."""
-
-    menu: Any
-
-    def lines(self, menu: Any) -> list[tuple[Line, Any]]:
-        """The lines of a menu of the system's, each with the system's item; without what is below."""
-        raise NotImplementedError
-
-    def below(self, item: Any) -> Any:
-        """The menu below an item, or None."""
-        raise NotImplementedError
-
-    def click(self, icon: Any, item: Any) -> None:
-        """Open the menu and choose an item of it. For icons without a loop."""
-        raise NotImplementedError
-
-    def picture(self) -> Image.Image | None:
-        """What is to be seen of the icon, if anything is."""
-        raise NotImplementedError
-
-    def tip(self) -> str:
-        """What is said under the pointer."""
-        raise NotImplementedError
-
-    def open(self) -> Any:
-        """The person opens the menu, which stays open until `choose`. For icons with a loop."""
-        raise NotImplementedError
-
-    def choose(self, item: Any) -> None:
-        """An item of the menu that is open."""
-        raise NotImplementedError
-
-    def leave(self) -> None:
-        """Close the menu, if it is open."""
-        raise NotImplementedError
-
-    def settle(self) -> None:
-        """Return when the loop has done what it was asked to do before this, as far as an open menu lets it."""
-        raise NotImplementedError
-
-    def is_clean(self) -> bool:
-        """Is nothing left of the icon?"""
-        raise NotImplementedError
-
-    def read(self, menu: Any) -> list[Line]:
-        """A menu as a person sees it."""
-        return [
-            replace(line, below=tuple(self.read(self.below(item))) if self.below(item) else ())
-            for line, item in self.lines(menu)
-        ]
-
-    def targets(self, menu: Any, *above: str) -> Iterator[tuple[tuple[str, ...], Any]]:
-        """All that can be clicked on, from top to bottom, with the labels on the way there."""
-        for line, item in self.lines(menu):
-            if self.below(item):
-                yield from self.targets(self.below(item), *above, line.label)
-            elif line.label and line.enabled:
-                yield (*above, line.label), item
-
-
-class Function:
-    """A function of a DLL, as ctypes has them: it looks at its arguments, and at the result."""
-
-    def __init__(self, act: Callable[..., Any]) -> None:
-        self._act = act
-        self.argtypes: tuple[Any, ...] = ()
-        self.restype: Any = None
-        self.errcheck: Callable[..., Any] | None = None
-
-    def __call__(self, *given: Any) -> Any:
-        for kind, value in zip(self.argtypes, given, strict=True):
-            kind.from_param(value)
-        result = self._act(*given)
-        return result if self.errcheck is None else self.errcheck(result, self, given)
-
-
-@dataclass
-class Popup:
-    """A menu of Windows'."""
-
-    lines: list[tuple[Line, tuple[int, Popup | None]]]
-    alive: bool = True
-
-
-class Windows(System):
-    """So much of user32, kernel32 and shell32 as an icon needs; numbers are those of Microsoft's headers."""
-
-    WM_QUIT, WM_LBUTTONUP, WM_RBUTTONUP, TASKBAR_CREATED = 0x12, 0x202, 0x205, 0xC123
-
-    def __init__(self) -> None:
-        self.popups: dict[int, Popup] = {}
-        self.pictures: dict[int, Image.Image] = {}
-        self.icons: dict[int, dict[str, Any]] = {}
-        self.windows: dict[int, Any] = {}
-        self.classes: dict[int, Any] = {}
-        self.messages: queue.Queue[tuple[int, int, int, int]] = queue.Queue()
-        self.track: Callable[[Popup], int] = lambda _popup: 0
-        self.functions: dict[str, Function] = {}
-        self._handles = iter(range(0x10000, 0x7FFFFFFF))
-        self._chosen: queue.Queue[int] = queue.Queue()
-
-    def __getattr__(self, name: str) -> Function:
-        """A function; all of one program's uses of it are one object."""
-        if name not in self.functions:
-            self.functions[name] = Function(object.__getattribute__(self, f"do_{name}"))
-        return self.functions[name]
-
-    # Windows' side
-
-    def do_CreatePopupMenu(self) -> int:
-        handle = next(self._handles)
-        self.popups[handle] = Popup([])
-        return handle
-
-    def do_DestroyMenu(self, handle: int) -> bool:
-        """With the menus below it."""
-        popup = self.popups.pop(handle, None)
-        if popup is None:
-            return False
-        popup.alive = False
-        for _, (_, below) in popup.lines:
-            if below is not None:
-                self.do_DestroyMenu(next(one for one, it in self.popups.items() if it is below))
-        return True
-
-    def do_InsertMenuItemW(self, handle: int, position: int, by_position: bool, reference: Any) -> bool:
-        info = reference._obj
-        assert by_position
-        assert info.cbSize == ctypes.sizeof(info)
-        lines = self.popups[handle].lines
-        if info.fType & 0x800:  # MFT_SEPARATOR
-            lines.insert(position, (LINE, (0, None)))
-            return True
-        assert info.fMask & 0x147 == 0x147  # it sets text, state, type, number and sub-menu
-        line = Line(
-            re.sub("&(.)", r"\1", info.dwTypeData),  # & underlines the next character, && is &
-            checked=bool(info.fState & 0x8),  # MFS_CHECKED
-            radio=bool(info.fType & 0x200),  # MFT_RADIOCHECK
-            enabled=not info.fState & 0x3,  # MFS_DISABLED
-            bold=bool(info.fState & 0x1000),  # MFS_DEFAULT
-        )
-        lines.insert(position, (line, (info.wID, self.popups[info.hSubMenu] if info.hSubMenu else None)))
-        return True
-
-    def do_TrackPopupMenuEx(self, handle: int, flags: int, *_rest: Any) -> int:
-        assert flags & 0x100  # TPM_RETURNCMD
-        return self.track(self.popups[handle])
-
-    def do_RegisterClassExW(self, window_class: Any) -> int:
-        atom = next(self._handles) & 0xFFFF | 0xC000
-        self.classes[atom] = window_class
-        return atom
-
-    def do_UnregisterClassW(self, atom: int, _module: int) -> bool:
-        return self.classes.pop(atom, None) is not None
-
-    def do_CreateWindowExW(self, _style: int, atom: int, *_rest: Any) -> int:
-        handle = next(self._handles)
-        self.windows[handle] = self.classes[atom].lpfnWndProc
-        return handle
-
-    def do_DestroyWindow(self, handle: int) -> bool:
-        return self.windows.pop(handle, None) is not None
-
-    def do_Shell_NotifyIconW(self, code: int, data: Any) -> bool:
-        assert data.cbSize == ctypes.sizeof(data)
-        if code == 2:  # NIM_DELETE
-            return self.icons.pop(data.hWnd, None) is not None
-        if (code == 0) == (data.hWnd in self.icons):  # NIM_ADD what is there, NIM_MODIFY what is not
-            return False
-        icon = self.icons.setdefault(data.hWnd, {})
-        parts = {0x1: "uCallbackMessage", 0x2: "hIcon", 0x4: "szTip"}
-        icon.update({name: getattr(data, name) for flag, name in parts.items() if data.uFlags & flag})
-        return True
-
-    def do_LoadImageW(self, _module: None, name: str, kind: int, _x: int, _y: int, flags: int) -> int:
-        assert (kind, flags & 0x10) == (1, 0x10)  # an icon, from a file
-        handle = next(self._handles)
-        with Image.open(name) as picture:
-            assert picture.format == "ICO"
-            picture.load()
-            self.pictures[handle] = picture
-        return handle
-
-    def do_DestroyIcon(self, handle: int) -> bool:
-        return self.pictures.pop(handle, None) is not None
-
-    def do_GetMessageW(self, reference: Any, *_rest: Any) -> int:
-        message = reference._obj
-        message.hWnd, message.message, message.wParam, message.lParam = self.messages.get(timeout=60)
-        return int(message.message != self.WM_QUIT)
-
-    def do_DispatchMessageW(self, reference: Any) -> int:
-        message = reference._obj
-        if message.hWnd in self.windows:
-            return int(self.windows[message.hWnd](message.hWnd, message.message, message.wParam, message.lParam))
-        return 0
-
-    def do_PostMessageW(self, window: int, message: int, first: int, second: int) -> bool:
-        self.messages.put((window, message, first, second))
-        return True
-
-    def do_PostQuitMessage(self, _code: int) -> None:
-        self.messages.put((0, self.WM_QUIT, 0, 0))
-
-    def do_RegisterWindowMessageW(self, name: str) -> int:
-        assert name == "TaskbarCreated"
-        return self.TASKBAR_CREATED
-
-    def _fine(self, *_given: Any) -> int:
-        return 1
-
-    do_ChangeWindowMessageFilterEx = do_GetCursorPos = do_GetModuleHandleW = do_PeekMessageW = _fine
-    do_SetForegroundWindow = do_TranslateMessage = do_DefWindowProcW = _fine
-
-    # The person's side
-
-    @property
-    def menu(self) -> Popup:
-        below = [below for popup in self.popups.values() for _, (_, below) in popup.lines]
-        (top,) = [popup for popup in self.popups.values() if not any(popup is one for one in below)]
-        return top
-
-    def lines(self, menu: Popup) -> list[tuple[Line, Any]]:
-        return list(menu.lines)
-
-    def below(self, item: tuple[int, Popup | None]) -> Popup | None:
-        return item[1]
-
-    def click(self, icon: Any, item: tuple[int, Popup | None]) -> None:
-        self.track = lambda _popup: item[0]
-        icon._on_notify(0, self.WM_RBUTTONUP)
-
-    def picture(self) -> Image.Image | None:
-        handles = [icon["hIcon"] for icon in self.icons.values()]
-        return self.pictures.get(handles[0]) if handles else None
-
-    def tip(self) -> str:
-        return "".join(icon["szTip"] for icon in self.icons.values())
-
-    def tell(self, message: int, second: int) -> None:
-        """Send the icon's window a message."""
-        (window,) = self.icons
-        self.messages.put((window, message, 0, second))
-
-    def mouse(self, button: int) -> None:
-        """Let go of a mouse button over the icon."""
-        (icon,) = self.icons.values()
-        self.tell(icon["uCallbackMessage"], button)
-
-    def open(self) -> Popup:
-        opened: queue.Queue[Popup] = queue.Queue()
-
-        def track(popup: Popup) -> int:
-            opened.put(popup)
-            return self._chosen.get(timeout=60)
-
-        self.track = track
-        self.mouse(self.WM_RBUTTONUP)
-        return opened.get(timeout=60)
-
-    def choose(self, item: tuple[int, Popup | None]) -> None:
-        self._chosen.put(item[0])
-
-    def leave(self) -> None:
-        self._chosen.put(0)
-
-    def settle(self) -> None:
-        """What happens beside the menu does so in other threads."""
-
-    def is_clean(self) -> bool:
-        return not (self.icons or self.popups or self.windows or self.classes)
-
-
-class Native:
-    """An object of AppKit's: after setX_(value) it has the attribute x. `owner`: only in its main thread, please."""
-
-    owner: Mac | None = None
-
-    def __init__(self, **given: Any) -> None:
-        vars(self).update(given)
-
-    @classmethod
-    def alloc(cls) -> Any:
-        return cls()
-
-    def init(self) -> Any:
-        return self
-
-    def __getattr__(self, name: str) -> Any:
-        if not (name.startswith("set") and name.endswith("_")):
-            raise AttributeError(name)
-
-        def change(value: Any) -> None:
-            if self.owner is not None:
-                self.owner.touched()
-            vars(self)[name.removeprefix("set").removesuffix("_").lower()] = value
-
-        return change
-
-
-class NSMenu(Native):
-    def initWithTitle_(self, _title: str) -> NSMenu:
-        self.items: list[NSMenuItem] = []
-        return self
-
-    def addItem_(self, item: NSMenuItem) -> None:
-        self.items.append(item)
-
-
-class NSMenuItem(Native):
-    title, submenu, state, enabled, attributedtitle, number = "", None, 0, True, None, 0
-
-    @classmethod
-    def separatorItem(cls) -> NSMenuItem:
-        return cls()
-
-    def initWithTitle_action_keyEquivalent_(self, title: str, action: bytes, _key: str) -> NSMenuItem:
-        self.title, self.action = title, action
-        return self
-
-    def setTag_(self, number: int) -> None:
-        self.number = number
-
-    def tag(self) -> int:
-        return self.number
-
-
-class NSImage(Native):
-    def initWithData_(self, data: bytes) -> NSImage:
-        self.picture = Image.open(io.BytesIO(data))
-        self.picture.load()
-        return self
-
-    def size(self) -> tuple[int, int]:
-        return self.picture.size
-
-
-class Mac(System):
-    """So much of AppKit as an icon needs, and its main thread: the one that made the icon.
-
-    While a menu is open, the main thread does what callAfter has brought; what callLater brings (with some delay)
-    waits until the menu is closed: performSelector:withObject:afterDelay: is for the default mode of the run loop.
-    """
-
-    def __init__(self) -> None:
-        self.elsewhere: list[str] = []  # threads that touched what they may not
-        self.removed = False
-        self._main: int | None = None
-        self._asked: queue.Queue[Callable[[], object]] = queue.Queue()
-        self._over = False
-        self._is_open = False
-        self._later: list[Callable[[], object]] = []
-        self.button = Native(owner=self, hidden=True, tooltip="", image=None)
-        self.item = Native(owner=self, menu=None, button=lambda: self.button)
-
-    def modules(self) -> dict[str, ModuleType]:
-        """What pystray and we import."""
-
-        def module(name: str, **contents: Any) -> ModuleType:
-            made = ModuleType(name)
-            vars(made).update(contents)
-            return made
-
-        bar = Native(thickness=lambda: 22.0, statusItemWithLength_=self._new_item, removeStatusItem_=self._remove)
-        text = Native(initWithString_attributes_=lambda text, _attributes: text)
-        attributes = Native(initWithObjectsAndKeys_=lambda *_: {})
-        post = "otherEventWithType_location_modifierFlags_timestamp_windowNumber_context_subtype_data1_data2_"
-        appkit = module(
-            "AppKit",
-            NSApplication=SimpleNamespace(sharedApplication=lambda: self),
-            NSStatusBar=SimpleNamespace(systemStatusBar=lambda: bar),
-            NSFont=SimpleNamespace(
-                boldSystemFontOfSize_=lambda _size: "bold", menuFontOfSize_=lambda _: Native(pointSize=lambda: 13)
-            ),
-            NSEvent=SimpleNamespace(**{post: lambda *given: given}),
-            **dict.fromkeys(("NSFontAttributeName", "NSApplicationDefined", "NSVariableStatusItemLength"), 0),
-            NSPoint=lambda x, y: (x, y),
-            NSMenu=NSMenu,
-            NSMenuItem=NSMenuItem,
-            NSImage=NSImage,
-            NSOnState=1,
-            NSOffState=0,
-        )
-        foundation = module(
-            "Foundation",
-            NSObject=Native,
-            NSData=bytes,
-            NSAttributedString=SimpleNamespace(alloc=lambda: text),
-            NSDictionary=SimpleNamespace(alloc=lambda: attributes),
-        )
-        signals = module("PyObjCTools.MachSignals", signal=lambda *_: None, getsignal=lambda _number: None)
-        helper = module("PyObjCTools.AppHelper", callAfter=self.call_after, callLater=self.call_later)
-        tools = module("PyObjCTools", MachSignals=signals, AppHelper=helper)
-        objc = module("objc", namedSelector=self._named)
-        return {made.__name__: made for made in (appkit, foundation, objc, tools, signals, helper)}
-
-    # macOS's side
-
-    @staticmethod
-    def _named(selector: bytes) -> Callable[[Any], Any]:
-        def name(method: Any) -> Any:
-            method.selector = selector
-            return method
-
-        return name
-
-    def _new_item(self, _length: int) -> Native:
-        self._main = threading.get_ident()
-        return self.item
-
-    def _remove(self, item: Native) -> None:
-        self.removed = item is self.item
-        self.touched()
-
-    def touched(self) -> None:
-        """Something visible was changed."""
-        if threading.get_ident() != self._main:
-            self.elsewhere.append(threading.current_thread().name)
-
-    def call_after(self, act: Callable[..., object], *given: Any) -> None:
-        self._asked.put(partial(act, *given))
-
-    def call_later(self, delay: float, act: Callable[..., object], *given: Any) -> None:
-        call = partial(act, *given)
-        self._asked.put(call if not delay else lambda: self._later.append(call) if self._is_open else call())
-
-    def run(self) -> None:
-        """The loop of NSApplication."""
-        while not self._over:
-            self._asked.get(timeout=60)()
-
-    def stop_(self, _sender: object) -> None:
-        """Ends the loop after the next event."""
-        self.stopped = True
-
-    def postEvent_atStart_(self, _event: object, _first: bool) -> None:
-        self._asked.put(lambda: setattr(self, "_over", self.stopped))
-
-    def _send(self, item: NSMenuItem) -> None:
-        methods = vars(type(item.target)).values()
-        (method,) = [one for one in methods if getattr(one, "selector", None) == item.action]
-        method(item.target, item)
-
-    # The person's side
-
-    @property
-    def menu(self) -> NSMenu:
-        found = self.item.menu
-        assert isinstance(found, NSMenu)
-        return found
-
-    def lines(self, menu: NSMenu) -> list[tuple[Line, Any]]:
-        return [
-            (
-                Line(
-                    item.title,
-                    checked=bool(item.state),
-                    enabled=item.enabled,
-                    bold=item.attributedtitle is not None,
-                ),
-                item,
-            )
-            for item in menu.items
-        ]
-
-    def below(self, item: NSMenuItem) -> NSMenu | None:
-        return item.submenu
-
-    def click(self, icon: Any, item: NSMenuItem) -> None:
-        assert icon._delegate is item.target
-        self._send(item)
-
-    def picture(self) -> Image.Image | None:
-        return None if self.button.hidden or self.removed else self.button.image.picture
-
-    def tip(self) -> str:
-        return str(self.button.tooltip)
-
-    def open(self) -> NSMenu:
-        opened: queue.Queue[NSMenu] = queue.Queue()
-
-        def show() -> None:
-            self._is_open = True
-            opened.put(self.menu)
-
-        self._asked.put(show)
-        return opened.get(timeout=60)
-
-    def choose(self, item: NSMenuItem) -> None:
-        def close() -> None:
-            self._is_open = False
-            self._send(item)
-            while self._later:
-                self._later.pop(0)()
-
-        self._asked.put(close)
-
-    def leave(self) -> None:
-        self._is_open = False
-
-    def settle(self) -> None:
-        done = threading.Event()
-        self._asked.put(done.set)
-        assert done.wait(60)
-
-    def is_clean(self) -> bool:
-        return self.removed and not self.elsewhere
-
-
 @pytest.fixture(autouse=True)
-def _own_pystray() -> Iterator[None]:
-    """Import pystray anew, for the system that a test chooses; afterwards all is as it was."""
+def _fresh_pystray() -> Iterator[None]:
+    """Have the test import pystray anew, for the system that it chooses; restore the modules afterwards."""
 
-    def known() -> dict[str, ModuleType]:
+    def pystray_modules() -> dict[str, ModuleType]:
         return {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "pystray"}
 
-    before = known()
+    before = pystray_modules()
     for name in before:
         del sys.modules[name]
     yield
-    for name in known():
+    for name in pystray_modules():
         del sys.modules[name]
     sys.modules.update(before)
 
 
+def pretend_platform(platform: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the tray's modules, and them alone, take this system for another."""
+    for module in (tray_backend, tray_menu):
+        monkeypatch.setattr(module, "sys", SimpleNamespace(platform=platform))
+
+
 def start_windows(monkeypatch: pytest.MonkeyPatch) -> Windows:
-    """From now on, this is Windows to pystray and to our tray."""
-    made = Windows()
-    monkeypatch.setattr(ctypes, "WinDLL", lambda _name: made, raising=False)
+    """Let pystray and the tray take this system for Windows."""
+    windows = Windows()
+    monkeypatch.setattr(ctypes, "WinDLL", lambda _name: windows, raising=False)
     monkeypatch.setattr(ctypes, "WINFUNCTYPE", ctypes.CFUNCTYPE, raising=False)
     monkeypatch.setattr(ctypes, "HRESULT", ctypes.c_long, raising=False)
     monkeypatch.setattr(ctypes, "WinError", lambda: OSError("Windows refuses"), raising=False)
     monkeypatch.setenv("PYSTRAY_BACKEND", "win32")
-    monkeypatch.setattr(tray, "sys", SimpleNamespace(platform="win32"))
-    return made
+    pretend_platform("win32", monkeypatch)
+    return windows
 
 
 def start_mac(monkeypatch: pytest.MonkeyPatch) -> Mac:
-    """From now on, this is a Mac to pystray and to our tray."""
-    made = Mac()
-    for name, module in made.modules().items():
+    """Let pystray and the tray take this system for macOS."""
+    mac = Mac()
+    for name, module in mac.modules().items():
         monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.setenv("PYSTRAY_BACKEND", "darwin")
-    monkeypatch.setattr(tray, "sys", SimpleNamespace(platform="darwin"))
-    return made
+    pretend_platform("darwin", monkeypatch)
+    return mac
 
 
 @pytest.fixture(params=[start_windows, start_mac], ids=["windows", "macos"])
 def system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> System:
-    started: System = request.param(monkeypatch)
-    return started
+    system: System = request.param(monkeypatch)
+    return system
 
 
 @pytest.fixture
@@ -738,13 +221,13 @@ def windows(monkeypatch: pytest.MonkeyPatch) -> Windows:
     return start_windows(monkeypatch)
 
 
-def icon_of(seen: Overview, deeds: Actions | None = None, state: str = tray.IDLE) -> Any:
-    """An icon of pystray's with our menu and picture, not shown, without its loop."""
+def make_icon(snapshot: Overview, actions: Actions | None = None, state: str = tray.IDLE) -> Any:
+    """Return pystray's icon with nobg's menu and picture; it is not shown and runs no loop."""
     pystray = importlib.import_module("pystray")
-    like_it = SimpleNamespace(Menu=pystray.Menu, MenuItem=pystray.MenuItem, modern=False)
-    entries = MenuBuilder(like_it, deeds or Recorded())
-    status = tray.describe_status(seen, "3 of 12, about 8 s")
-    menu = pystray.Menu(lambda: entries.build(seen, status))
+    classes = SimpleNamespace(Menu=pystray.Menu, MenuItem=pystray.MenuItem, modern=False)
+    builder = MenuBuilder(classes, actions or RecordedActions())
+    status = tray_menu.describe_status(snapshot, "3 of 12, about 8 s")
+    menu = pystray.Menu(lambda: builder.build(snapshot, status))
     icon = pystray.Icon(strings.APP, tray._icon_images(state, (64,)), strings.APP, menu)
     icon.update_menu()
     return icon
@@ -753,45 +236,47 @@ def icon_of(seen: Overview, deeds: Actions | None = None, state: str = tray.IDLE
 # The menu
 
 
-def test_the_menu_reads_as_it_should(system: System) -> None:
-    kept = icon_of(FULL)
-    expected = full() if isinstance(system, Windows) else without_radios(full())
+def test_the_menu_shows_every_line(system: System) -> None:
+    icon = make_icon(FULL)
+    expected = full_menu() if isinstance(system, Windows) else without_radios(full_menu())
     assert system.read(system.menu) == expected
-    del kept
+    del icon
 
 
 def without_radios(lines: Sequence[Line]) -> list[Line]:
-    """As macOS draws them: chosen ones have a check mark like all others."""
+    """Return the lines as macOS draws them: a chosen radio item has a plain check mark."""
     return [replace(line, radio=False, below=tuple(without_radios(line.below))) for line in lines]
 
 
 def test_each_line_does_what_it_says(system: System) -> None:
-    deeds = Recorded()
-    icon = icon_of(FULL, deeds)
-    assert [labels for labels, _ in system.targets(system.menu)] == [labels for labels, _ in DEEDS]
-    for number, (labels, deed) in enumerate(DEEDS):
-        deeds.done.clear()
-        _, item = list(system.targets(system.menu))[number]  # the menu is made anew after each click
+    actions = RecordedActions()
+    icon = make_icon(FULL, actions)
+    assert [labels for labels, _ in system.targets(system.menu)] == [labels for labels, _ in CLICKS]
+    for number, (labels, call) in enumerate(CLICKS):
+        actions.calls.clear()
+        _, item = list(system.targets(system.menu))[number]  # each click rebuilds the menu
         system.click(icon, item)
-        assert (labels, deeds.done) == (labels, [deed])
-    assert deeds.answers == []
+        assert (labels, actions.calls) == (labels, [call])
+    assert actions.notifications == []
 
 
-def test_what_goes_wrong_in_a_click_is_said_and_ends_nothing(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    deeds = Recorded()
+def test_a_click_that_fails_notifies_the_person_and_ends_nothing(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    actions = RecordedActions()
 
     def fail() -> None:
         raise RuntimeError("the disk is on fire")
 
-    monkeypatch.setattr(deeds, "undo_last", fail)
-    icon = icon_of(FULL, deeds)
+    monkeypatch.setattr(actions, "undo_last", fail)
+    icon = make_icon(FULL, actions)
     targets = dict(system.targets(system.menu))
     system.click(icon, targets["Undo last",])
-    assert [notice.title for notice in deeds.answers] == [strings.FAILED]
+    assert [notification.title for notification in actions.notifications] == [strings.FAILED]
 
 
 @pytest.mark.parametrize(
-    ("seen", "marked"),
+    ("snapshot", "marked"),
     [
         (Overview(), {"Transparent", "Notifications"}),
         (Overview(paused=True, recipe="crop", notifications=False), {"Pause", "Crop to subject"}),
@@ -807,22 +292,22 @@ def test_what_goes_wrong_in_a_click_is_said_and_ends_nothing(system: System, mon
     ],
     ids=["new", "paused", "own", "folders"],
 )
-def test_check_marks_say_what_is_so(seen: Overview, marked: set[str], system: System) -> None:
+def test_check_marks_show_the_state(snapshot: Overview, marked: set[str], system: System) -> None:
     def checked(lines: Sequence[Line]) -> set[str]:
         return {line.label for line in lines if line.checked}.union(*(checked(line.below) for line in lines))
 
-    kept = icon_of(seen)
+    icon = make_icon(snapshot)
     assert checked(system.read(system.menu)) == marked
-    del kept
+    del icon
 
 
-def test_what_cannot_be_done_cannot_be_clicked_on(system: System) -> None:
-    kept = icon_of(Overview())
+def test_what_cannot_be_done_cannot_be_clicked(system: System) -> None:
+    icon = make_icon(Overview())
     labels = [labels for labels, _ in system.targets(system.menu)]
     assert ("Undo last",) not in labels
-    assert not [one for one in labels if one[0] in {"Recent", "About", strings.READY, strings.SET_UP}]
-    assert [one for one in labels if one[0] == strings.FOLDERS] == [(strings.FOLDERS, strings.ADD_FOLDER)]
-    del kept
+    assert not [path for path in labels if path[0] in {"Recent", "About", strings.READY, strings.SET_UP}]
+    assert [path for path in labels if path[0] == strings.FOLDERS] == [(strings.FOLDERS, strings.ADD_FOLDER)]
+    del icon
 
 
 @pytest.mark.parametrize(
@@ -840,23 +325,23 @@ def test_names_are_shown_as_they_are(
 ) -> None:
     system = start(monkeypatch)
     name = "Tom & Jerry && _100%_ 'x' ~1_nobg.png"
-    kept = icon_of(Overview(recent=(Path("/srv") / name,), folders=(WatchedFolder(Path("/srv/R&D")),), recipe="B&W"))
+    icon = make_icon(Overview(recent=(Path("/srv") / name,), folders=(WatchedFolder(Path("/srv/R&D")),), recipe="B&W"))
     lines = {line.label: line for line in system.read(system.menu)}
     below = [lines[label].below[0].label for label in ("Recent", "Watched folders")]
     assert [*below, lines["Output"].below[-1].label] == [name, "/srv/R&D", "B&W"]
-    del kept
+    del icon
 
 
 def test_a_left_click_on_windows_shows_the_history(windows: Windows) -> None:
-    deeds = Recorded()
-    icon_of(FULL, deeds)._on_notify(0, windows.WM_LBUTTONUP)
-    assert deeds.done == [("open_history",)]
+    actions = RecordedActions()
+    make_icon(FULL, actions)._on_notify(0, windows.WM_LBUTTONUP)
+    assert actions.calls == [("open_history",)]
 
 
 def test_closing_the_menu_on_windows_does_nothing(windows: Windows) -> None:
-    deeds = Recorded()
-    icon_of(FULL, deeds)._on_notify(0, windows.WM_RBUTTONUP)  # TrackPopupMenuEx returns 0
-    assert deeds.done == []
+    actions = RecordedActions()
+    make_icon(FULL, actions)._on_notify(0, windows.WM_RBUTTONUP)  # TrackPopupMenuEx returns 0
+    assert actions.calls == []
 
 
 # The icon
@@ -864,7 +349,7 @@ def test_closing_the_menu_on_windows_does_nothing(windows: Windows) -> None:
 
 @pytest.mark.parametrize("state", [tray.IDLE, tray.WORKING, tray.PAUSED, tray.ATTENTION])
 def test_windows_gets_the_picture_in_the_sizes_of_its_bar(state: str, windows: Windows, tmp_path: Path) -> None:
-    icon = icon_of(Overview(), state=state)
+    icon = make_icon(Overview(), state=state)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tempfile.tempdir", str(tmp_path))
         icon._assert_icon_handle()
@@ -876,69 +361,69 @@ def test_windows_gets_the_picture_in_the_sizes_of_its_bar(state: str, windows: W
 
 
 @pytest.fixture
-def shown(system: System, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shown]:
-    """Our tray, running on the system."""
+def running_tray(system: System, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningTray]:
+    """A tray that runs on the system."""
     monkeypatch.setattr(tray, "POLL_SECONDS", 0.01)
-    one = Shown(system)
-    one.thread.start()
+    running_tray = RunningTray(system)
+    running_tray.thread.start()
     try:
-        wait_for(lambda: one.system.picture() is not None and one.looks())
-        yield one
+        wait_for(lambda: running_tray.system.picture() is not None and running_tray.has_read_state())
+        yield running_tray
     finally:
-        one.system.leave()
-        one.stop.set()
-        one.thread.join(60)
-    assert not one.thread.is_alive()
-    assert one.deeds.answers == []
+        running_tray.system.leave()
+        running_tray.stop.set()
+        running_tray.thread.join(60)
+    assert not running_tray.thread.is_alive()
+    assert running_tray.actions.notifications == []
 
 
-class Shown:
-    """A tray that runs, in a thread of its own that is macOS's main thread."""
+class RunningTray:
+    """A tray that runs in a thread of its own, which is the main thread for macOS."""
 
     def __init__(self, system: System) -> None:
         self.system = system
-        self.deeds = Recorded()
+        self.actions = RecordedActions()
         self.stop = threading.Event()
         self.state = paths.state_dir()
         self.journal = Journal(self.state)
         self.journal.close()
-        self.tray = Tray(self.state, self.deeds, lambda waiting: f"1 of {waiting + 1}")
+        self.tray = Tray(self.state, self.actions, lambda waiting: f"1 of {waiting + 1}")
         self.thread = threading.Thread(target=self.tray.run, args=(self.stop,), name="main")
 
-    def looks(self) -> bool:
-        """Has it seen how everything stands?"""
+    def has_read_state(self) -> bool:
+        """Return whether the icon shows the state of nobg in place of its bare name."""
         return self.system.tip().startswith(f"{strings.APP}: ")
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[Journal]:
-        """The journal, to change what is to be shown."""
+        """Yield the journal, to change what the tray shows."""
         with contextlib.closing(Journal(self.state)) as journal:
             yield journal
 
-    def notice(self) -> None:
-        """Return when what has changed was noticed, and what comes of that is done."""
-        seen = self.tray.snapshot
-        wait_for(lambda: self.tray.snapshot is not seen)
-        looked = threading.Event()
+    def wait_for_update(self) -> None:
+        """Wait until the tray has read a change and brought the icon up to date."""
+        snapshot = self.tray.snapshot
+        wait_for(lambda: self.tray.snapshot is not snapshot)
+        next_check = threading.Event()
 
-        def changed(_look: overview.OverviewReader) -> bool:
-            looked.set()
+        def has_changed(_reader: overview.OverviewReader) -> bool:
+            next_check.set()
             return False
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(overview.OverviewReader, "has_changed", changed)
-            assert looked.wait(60)  # this look began when the one before was over
+            patch.setattr(overview.OverviewReader, "has_changed", has_changed)
+            assert next_check.wait(60)  # the tray checks again only once it has finished with the change
         self.system.settle()
 
     def labels(self) -> list[str]:
-        """The menu's lines, when it is complete."""
-        with contextlib.suppress(ValueError):  # Windows' is being made anew
+        """Return the menu's lines; none while the menu is incomplete."""
+        with contextlib.suppress(ValueError):  # Windows destroys the menu before it builds the next
             return [line.label for line in self.system.read(self.system.menu)]
         return []
 
 
 def looks_like(picture: Image.Image | None, state: str) -> bool:
-    """Is it the drawing of this state, in whatever size it is?"""
+    """Return whether the picture is the drawing of this state, in any size."""
     if picture is None:
         return False
     with Image.open(ROOT / "assets" / "tray" / f"{state}-64.png") as drawn:
@@ -946,30 +431,30 @@ def looks_like(picture: Image.Image | None, state: str) -> bool:
     return picture.convert("RGBA").tobytes() == expected.tobytes()
 
 
-def test_the_icon_follows_what_is_so_and_ends_with_the_program(shown: Shown) -> None:
-    system = shown.system
+def test_the_icon_follows_the_state_and_ends_with_the_program(running_tray: RunningTray) -> None:
+    system = running_tray.system
     assert looks_like(system.picture(), "idle")
     assert system.tip() == "nobg: Ready"
-    with shown.changing() as journal:
+    with running_tray.changing() as journal:
         control.set_paused(journal, paused=True)
     wait_for(lambda: system.tip() == "nobg: Paused" and looks_like(system.picture(), "paused"))
-    wait_for(lambda: shown.labels()[:1] == ["Paused"])
-    with shown.changing() as journal:
+    wait_for(lambda: running_tray.labels()[:1] == ["Paused"])
+    with running_tray.changing() as journal:
         control.set_paused(journal, paused=False)
         journal.set_setting("trouble", "the model is damaged")
     wait_for(lambda: looks_like(system.picture(), "attention"))
-    wait_for(lambda: "the model is damaged" in shown.labels())
-    shown.stop.set()
-    shown.thread.join(60)
-    assert not shown.thread.is_alive()
+    wait_for(lambda: "the model is damaged" in running_tray.labels())
+    running_tray.stop.set()
+    running_tray.thread.join(60)
+    assert not running_tray.thread.is_alive()
     assert system.picture() is None
     assert system.is_clean()
 
 
-def test_a_click_in_the_running_icon_is_carried_out(shown: Shown) -> None:
-    menu = shown.system.open()
-    shown.system.choose(dict(shown.system.targets(menu))["Quit",])
-    wait_for(lambda: shown.deeds.done == [("quit",)])
+def test_a_click_in_the_running_icon_is_carried_out(running_tray: RunningTray) -> None:
+    menu = running_tray.system.open()
+    running_tray.system.choose(dict(running_tray.system.targets(menu))["Quit",])
+    wait_for(lambda: running_tray.actions.calls == [("quit",)])
 
 
 @pytest.mark.parametrize(
@@ -986,22 +471,22 @@ def test_a_click_in_the_running_icon_is_carried_out(shown: Shown) -> None:
     ],
     indirect=True,
 )
-def test_a_menu_that_is_open_stays_as_it_is_whatever_changes(shown: Shown) -> None:
-    menu = shown.system.open()
-    line = dict(shown.system.targets(menu))["History…",]
-    with shown.changing() as journal:
-        journal.set_setting("trouble", "the model is damaged")  # one line more, above all that can be clicked on
-    shown.notice()
+def test_a_menu_that_is_open_stays_as_it_is_whatever_changes(running_tray: RunningTray) -> None:
+    menu = running_tray.system.open()
+    line = dict(running_tray.system.targets(menu))["History…",]
+    with running_tray.changing() as journal:
+        journal.set_setting("trouble", "the model is damaged")  # one more line, above all that can be clicked
+    running_tray.wait_for_update()
     is_whole = not isinstance(menu, Popup) or menu.alive
-    shown.system.choose(line)
-    wait_for(lambda: shown.deeds.done)
-    assert (is_whole, shown.deeds.done) == (True, [("open_history",)])
-    wait_for(lambda: "the model is damaged" in shown.labels())
+    running_tray.system.choose(line)
+    wait_for(lambda: running_tray.actions.calls)
+    assert (is_whole, running_tray.actions.calls) == (True, [("open_history",)])
+    wait_for(lambda: "the model is damaged" in running_tray.labels())
 
 
 @pytest.mark.parametrize("system", [start_windows], ids=["windows"], indirect=True)
-def test_the_icon_is_there_again_when_explorer_was_started_anew(shown: Shown) -> None:
-    system = shown.system
+def test_the_icon_comes_back_when_explorer_restarts(running_tray: RunningTray) -> None:
+    system = running_tray.system
     assert isinstance(system, Windows)
     (window,) = system.icons
     system.icons.clear()
@@ -1013,7 +498,7 @@ def test_the_icon_is_there_again_when_explorer_was_started_anew(shown: Shown) ->
 def test_on_a_mac_the_icon_is_changed_in_the_main_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     mac = start_mac(monkeypatch)
     threads: list[int] = []
-    tray._call_on_ui_thread(lambda: threads.append(threading.get_ident()))
+    tray_backend.call_on_ui_thread(lambda: threads.append(threading.get_ident()))
     assert threads == []
     loop = threading.Thread(target=mac.run)
     loop.start()
@@ -1024,7 +509,7 @@ def test_on_a_mac_the_icon_is_changed_in_the_main_thread(monkeypatch: pytest.Mon
     assert threads == [loop.ident]
 
 
-def test_elsewhere_the_icon_is_changed_at_once(windows: Windows) -> None:
-    done: list[Windows] = []
-    tray._call_on_ui_thread(lambda: done.append(windows))
-    assert done == [windows]
+def test_on_windows_the_icon_is_changed_at_once(windows: Windows) -> None:
+    calls: list[Windows] = []
+    tray_backend.call_on_ui_thread(lambda: calls.append(windows))
+    assert calls == [windows]

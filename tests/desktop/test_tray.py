@@ -1,4 +1,4 @@
-"""The icon's menu as a model: what stands in it, and what a click on each item does."""
+"""The icon's menu as a model: what it shows, and what a click on each item does."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
-from watcher.desktop import overview, status_notifier, strings
+from watcher.desktop import overview, strings
 from watcher.desktop.overview import Overview, WatchedFolder
-from watcher.desktop.tray import ATTENTION, IDLE, PAUSED, WORKING, MenuBuilder, describe_status, icon_state
+from watcher.desktop.status_notifier import pystray_base
+from watcher.desktop.tray import ATTENTION, IDLE, PAUSED, WORKING, icon_state
+from watcher.desktop.tray_menu import MenuBuilder, describe_status
 
 HOLIDAY = Path("/home/a/holiday")
 CUT_OUT = Path("/home/a/photo_nobg.png")
@@ -29,31 +31,31 @@ FULL = Overview(
 )
 
 
-class Recorded:
-    """Deeds that only say what was done."""
+class RecordedActions:
+    """Actions that only record their calls."""
 
     def __init__(self) -> None:
-        self.done: list[Any] = []
+        self.calls: list[Any] = []
 
     def with_error_notification(self, act: Callable[[], object]) -> Callable[[], object]:
-        """As it is: a test wants to see what goes wrong."""
-        return lambda: act()  # noqa: PLW0108  pystray asks functions how many arguments they take
+        """Return `act` unguarded: a test should see errors."""
+        return lambda: act()  # noqa: PLW0108  pystray inspects how many arguments a function takes
 
     def __getattr__(self, name: str) -> Callable[..., None]:
-        return lambda *given, **named: self.done.append((name, *given, *named.values()))
+        return lambda *arguments, **keywords: self.calls.append((name, *arguments, *keywords.values()))
 
 
-def entries(seen: Overview, deeds: Recorded | None = None) -> Any:
-    """The whole menu of what is seen."""
-    base = status_notifier.pystray_base()
+def make_menu(snapshot: Overview, actions: RecordedActions | None = None) -> Any:
+    """Return the whole menu of a snapshot."""
+    base = pystray_base.load()
     pystray = SimpleNamespace(Menu=base.Menu, MenuItem=base.MenuItem, modern=True)
-    recorded: Any = deeds or Recorded()
-    made = MenuBuilder(pystray, recorded)
-    return base.Menu(*made.build(seen, describe_status(seen, "3 of 12, about 8 s")))
+    recorded: Any = actions or RecordedActions()
+    builder = MenuBuilder(pystray, recorded)
+    return base.Menu(*builder.build(snapshot, describe_status(snapshot, "3 of 12, about 8 s")))
 
 
 def find(menu: Any, *labels: str) -> Any:
-    """The item below these labels."""
+    """Return the item below these labels."""
     item = next(item for item in menu if item.text == labels[0])
     return find(item.submenu, *labels[1:]) if len(labels) > 1 else item
 
@@ -81,15 +83,15 @@ CLICKS = [
 ]
 
 
-@pytest.mark.parametrize(("labels", "done"), CLICKS, ids=lambda value: "/".join(map(str, value)))
-def test_a_click_does_what_its_label_says(labels: tuple[str, ...], done: tuple[Any, ...]) -> None:
-    deeds = Recorded()
-    find(entries(FULL, deeds), *labels)(None)
-    assert deeds.done == [done]
+@pytest.mark.parametrize(("labels", "call"), CLICKS, ids=lambda value: "/".join(map(str, value)))
+def test_a_click_does_what_its_label_says(labels: tuple[str, ...], call: tuple[Any, ...]) -> None:
+    actions = RecordedActions()
+    find(make_menu(FULL, actions), *labels)(None)
+    assert actions.calls == [call]
 
 
-def test_check_marks_show_what_is_so() -> None:
-    menu = entries(FULL)
+def test_check_marks_show_the_state() -> None:
+    menu = make_menu(FULL)
     marks = {
         label: find(menu, label).checked for label in (strings.PAUSE, strings.CONTEXT_MENU, strings.START_AT_LOGIN)
     }
@@ -103,13 +105,13 @@ def test_check_marks_show_what_is_so() -> None:
     ]
 
 
-def test_a_recipe_of_the_persons_own_that_is_chosen_stands_beside_the_others() -> None:
-    radios = list(find(entries(Overview(recipe="shop")), strings.OUTPUT).submenu)
+def test_a_chosen_recipe_of_the_persons_own_is_listed_after_the_others() -> None:
+    radios = list(find(make_menu(Overview(recipe="shop")), strings.OUTPUT).submenu)
     assert [(item.text, item.checked) for item in radios][-1] == ("shop", True)
 
 
-def test_nothing_to_do_nothing_done_nothing_watched() -> None:
-    menu = entries(Overview())
+def test_without_pictures_and_folders_the_menu_says_so() -> None:
+    menu = make_menu(Overview())
     assert next(iter(menu)).text == strings.READY
     assert not find(menu, strings.UNDO_LAST).enabled
     assert [item.text for item in find(menu, strings.RECENT).submenu] == [strings.NOTHING_YET]
@@ -118,7 +120,7 @@ def test_nothing_to_do_nothing_done_nothing_watched() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seen", "state", "status"),
+    ("snapshot", "state", "status"),
     [
         (Overview(), IDLE, "Ready"),
         (Overview(waiting=9), WORKING, "Working: 3 of 12, about 8 s"),
@@ -127,34 +129,34 @@ def test_nothing_to_do_nothing_done_nothing_watched() -> None:
         (Overview(problems=("/mnt/x: it is not there.",)), ATTENTION, strings.ATTENTION),
     ],
 )
-def test_icon_and_first_line_agree(seen: Overview, state: str, status: str) -> None:
-    assert (icon_state(seen), describe_status(seen, "3 of 12, about 8 s")) == (state, status)
+def test_icon_and_first_line_agree(snapshot: Overview, state: str, status: str) -> None:
+    assert (icon_state(snapshot), describe_status(snapshot, "3 of 12, about 8 s")) == (state, status)
 
 
-def test_problems_are_in_the_menu_whole_but_not_without_end() -> None:
+def test_problems_are_shown_whole_but_only_a_few() -> None:
     text = "/home/a/" + "x" * 90 + "/config.toml, line 3, colour: there is no such setting. Correct it there."
-    menu = list(entries(Overview(problems=(text,) * 9)))
-    lines = [item.text for item in menu[1 : menu.index(status_notifier.pystray_base().Menu.SEPARATOR)]]
+    menu = list(make_menu(Overview(problems=(text,) * 9)))
+    lines = [item.text for item in menu[1 : menu.index(pystray_base.load().Menu.SEPARATOR)]]
     assert len(lines) == 9
     assert all(len(line) <= 60 for line in lines)
     assert "".join(lines[:3]).replace(" ", "") == text.replace(" ", "")
 
 
-def test_a_folders_problem_stands_first_in_its_menu() -> None:
-    seen = Overview(folders=(WatchedFolder(HOLIDAY, problem="it is not there."),))
-    assert next(iter(find(entries(seen), strings.FOLDERS, str(HOLIDAY)).submenu)).text == "it is not there."
+def test_a_folders_problem_comes_first_in_its_menu() -> None:
+    snapshot = Overview(folders=(WatchedFolder(HOLIDAY, problem="it is not there."),))
+    assert next(iter(find(make_menu(snapshot), strings.FOLDERS, str(HOLIDAY)).submenu)).text == "it is not there."
 
 
-def test_about_says_what_keeps_it_offline() -> None:
-    lines = [item.text for item in find(entries(FULL), strings.ABOUT).submenu]
+def test_about_says_what_keeps_nobg_offline() -> None:
+    lines = [item.text for item in find(make_menu(FULL), strings.ABOUT).submenu]
     assert lines[2] == "Offline: verified by seccomp"
-    for offline, said in ((None, strings.OFFLINE_UNKNOWN), ("", strings.OFFLINE_UNVERIFIABLE)):
-        assert find(entries(Overview(offline_by=offline)), strings.ABOUT, said)
+    for offline_by, label in ((None, strings.OFFLINE_UNKNOWN), ("", strings.OFFLINE_UNVERIFIABLE)):
+        assert find(make_menu(Overview(offline_by=offline_by)), strings.ABOUT, label)
 
 
 def test_odd_names_cannot_break_the_menu() -> None:
-    seen = Overview(recent=(Path("/a/line\nend_nobg.png"), Path("/a/" + "long" * 60 + "_nobg.png")))
-    names = [item.text for item in find(entries(seen), strings.RECENT).submenu]
+    snapshot = Overview(recent=(Path("/a/line\nend_nobg.png"), Path("/a/" + "long" * 60 + "_nobg.png")))
+    names = [item.text for item in find(make_menu(snapshot), strings.RECENT).submenu]
     assert "\n" not in names[0]
     assert len(names[1]) < 80
     assert names[1].endswith("_nobg.png")
@@ -164,9 +166,9 @@ def test_importing_the_tray_touches_neither_display_nor_picture_library() -> Non
     code = (
         "import sys, watcher.desktop.tray, watcher.desktop.ui; print(*{name.partition('.')[0] for name in sys.modules})"
     )
-    environment = {"PATH": "/usr/bin:/bin", "DISPLAY": ":99"}  # where nothing is
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
-    assert not set(done.stdout.split()) & {"pystray", "Xlib", "PIL", "desktop_notifier", "dbus_fast", "asyncio"}
+    environment = {"PATH": "/usr/bin:/bin", "DISPLAY": ":99"}  # there is no such display
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert not set(process.stdout.split()) & {"pystray", "Xlib", "PIL", "desktop_notifier", "dbus_fast", "asyncio"}
 
 
 def test_where_there_is_no_desktop_the_icon_says_so_and_waits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -174,6 +176,6 @@ def test_where_there_is_no_desktop_the_icon_says_so_and_waits(monkeypatch: pytes
 
     for name in ("DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"):
         monkeypatch.delenv(name, raising=False)
-    tray = Tray(tmp_path, Recorded(), lambda _: "")  # type: ignore[arg-type]
+    tray = Tray(tmp_path, RecordedActions(), lambda _: "")  # type: ignore[arg-type]
     with pytest.raises(OSError, match="no desktop"):
         tray.run(threading.Event())

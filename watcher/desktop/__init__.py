@@ -1,5 +1,5 @@
-"""What a person sees on the desktop: the tray icon and its menu, notifications, and the system's shell.
+"""What a person sees on the desktop: the tray icon and its menu, notifications, and windows of the system's shell.
 
-Imported only when the resident program has a desktop to show itself on. `cli` may import this wing (to start it); it imports
-`program` and what is below that.
+Nothing of this wing is loaded unless the resident program has a desktop to show itself on. `cli` may import this wing
+(to start it); it imports `program` and what is below that.
 """

@@ -1,4 +1,7 @@
-"""What a click does, in the icon's menu or in a notification. Each opens what it needs; any thread may call it."""
+"""What a click does, in the icon's menu or in a notification.
+
+Each action opens what it needs; any thread may call it.
+"""
 
 from __future__ import annotations
 
@@ -17,24 +20,25 @@ from watcher.errors import NobgError
 from watcher.naming import escape_unprintable
 from watcher.program import control, edit_config, menus
 from watcher.queue import undo
-from watcher.queue.journal import Job, Journal
+from watcher.queue.job import Job
+from watcher.queue.journal import Journal
 
 logger = logging.getLogger(__name__)
 
-MAX_FAILURE_LINES = 3  # of what was left, in one answer
+MAX_FAILURE_LINES = 3  # cut-outs that were not undone, in one answer
 
 
 class Actions:
-    """The clicks, each a method. `answer` shows a person what became of one; `end` ends the program."""
+    """The actions, one method each. `notify` shows a person the outcome; `stop_program` ends the program."""
 
     def __init__(self, notify: Callable[[Notification], None], stop_program: Callable[[], None]) -> None:
         self._notify = notify
         self._stop_program = stop_program
 
     def with_error_notification(self, callback: Callable[[], object]) -> Callable[[], None]:
-        """`act`, with what goes wrong said to the person, and never raised."""
+        """Return a function that calls `callback` and, in place of raising, notifies the person of the error."""
 
-        def acted() -> None:
+        def guarded() -> None:
             try:
                 callback()
             except NobgError as error:
@@ -43,53 +47,54 @@ class Actions:
                 logger.exception("A click could not be carried out")
                 self._notify(Notification(strings.FAILED, strings.UNEXPECTED_ERROR))
 
-        return acted
+        return guarded
 
     def set_paused(self, *, paused: bool) -> None:
-        """Do nothing for now; or go on."""
+        """Pause the work, or resume it."""
         with _open_journal() as journal:
             control.set_paused(journal, paused=paused)
 
     def set_folder_enabled(self, folder: Path, *, enabled: bool) -> None:
         """Switch a watched folder on or off."""
-        edit_config.set_folder(paths.config_path(), folder, "enabled", None if enabled else False)
+        edit_config.set_folder_value(paths.config_path(), folder, "enabled", None if enabled else False)
 
     def stop_watching(self, folder: Path) -> None:
-        """It is no watched folder any more."""
+        """Remove a watched folder from the settings."""
         edit_config.remove_folder(paths.config_path(), folder)
 
     def add_folder(self) -> None:
-        """The person chooses one, and it is watched."""
+        """Let the person choose a folder, and watch it."""
         chosen = shell.choose_folder(_pictures_folder())
         if chosen is not None:
             self._watch_folder(chosen)
 
     def _watch_folder(self, path: Path) -> None:
         path = Path(os.path.abspath(path))
-        known = next((one for one in config.load(paths.config_path()).folders if one.path == path), None)
-        if known is not None:  # its settings stay
+        watched = config.load(paths.config_path()).folders
+        existing = next((folder for folder in watched if folder.path == path), None)
+        if existing is not None:  # keep its settings
             self.set_folder_enabled(path, enabled=True)
-        folder = known or control.watch_folder(path)
+        folder = existing or control.watch_folder(path)
         count = control.count_pictures(folder)
         text = strings.pluralize(strings.WATCHED_WITH_PICTURES, count) if count else strings.WATCHED_EMPTY
-        opened = ((strings.OPEN_FOLDER, self.with_error_notification(partial(self.open, folder.path))),)
-        self._notify(Notification(strings.WATCHED.format(folder=escape_unprintable(folder.path.name)), text, opened))
+        buttons = ((strings.OPEN_FOLDER, self.with_error_notification(partial(self.open, folder.path))),)
+        self._notify(Notification(strings.WATCHED.format(folder=escape_unprintable(folder.path.name)), text, buttons))
 
     def choose_output(self, recipe: str) -> None:
-        """What is made of new pictures where nothing else is said."""
+        """Set the default recipe, by its name or as `overview.TRANSPARENT`."""
         chosen = None if recipe == overview.TRANSPARENT else recipe
         edit_config.set_value(paths.config_path(), "recipe", chosen)
 
     def open(self, path: Path) -> None:
-        """A file or a folder."""
+        """Open a file or a folder."""
         shell.open_path(path)
 
     def reveal(self, path: Path) -> None:
-        """A file in its folder."""
+        """Show a file in its folder."""
         shell.reveal(path)
 
     def undo_last(self) -> None:
-        """The cut-outs of the last request go to the trash."""
+        """Move the cut-outs of the last request to the trash."""
         with _open_journal() as journal:
             jobs = control.latest_undoable_jobs(journal)
             if not jobs:
@@ -97,69 +102,75 @@ class Actions:
             self._undo_jobs(jobs, journal)
 
     def undo(self, job_ids: Sequence[int]) -> None:
-        """Those of these jobs do."""
+        """Move the cut-outs of these jobs to the trash."""
         with _open_journal() as journal:
             self._undo_jobs(journal.find_jobs(job_ids), journal)
 
     def _undo_jobs(self, jobs: Sequence[Job], journal: Journal) -> None:
         results = list(undo.undo(jobs, journal, undo.move_to_trash))
-        left = [(job, why) for job, why in results if why is not None]
+        kept = [(job, why) for job, why in results if why is not None]
         lines = [
             strings.NOT_UNDONE.format(name=escape_unprintable((job.output or job.source).name), why=why)
-            for job, why in left[:MAX_FAILURE_LINES]
+            for job, why in kept[:MAX_FAILURE_LINES]
         ]
-        if len(left) > MAX_FAILURE_LINES:
-            lines.append(strings.MORE.format(count=len(left) - MAX_FAILURE_LINES))
-        gone = len(results) - len(left)
-        self._notify(
-            Notification(strings.pluralize(strings.IN_TRASH, gone) if gone else strings.FAILED, "\n".join(lines))
-        )
+        if len(kept) > MAX_FAILURE_LINES:
+            lines.append(strings.MORE.format(count=len(kept) - MAX_FAILURE_LINES))
+        undone_count = len(results) - len(kept)
+        title = strings.pluralize(strings.IN_TRASH, undone_count) if undone_count else strings.FAILED
+        self._notify(Notification(title, "\n".join(lines)))
 
     def open_history(self) -> None:
-        """The page with before and after."""
+        """Write the history page and open it in the browser."""
         with _open_journal() as journal:
             page = control.write_history_page(journal)
         if not webbrowser.open(page.as_uri()):
             raise NobgError(strings.CANNOT_OPEN.format(name=page))
 
     def set_in_menu(self, *, enabled: bool) -> None:
-        """The right-click menu of every file manager that is here; or out of it."""
+        """Add nobg to the right-click menu of every file manager found, or remove it from all of them."""
         results = menus.switch_menus(on=enabled)
-        problems = [f"{one.target.label}: {problem}" for one in results for problem in one.problems]
-        if problems or not any(one.addresses for one in results):
+        problems = [
+            strings.MENU_PROBLEM.format(manager=result.target.label, problem=problem)
+            for result in results
+            for problem in result.problems
+        ]
+        if problems or not any(result.addresses for result in results):
             raise NobgError("\n".join(problems) or strings.NO_FILE_MANAGER)
-        restart = [one.target for one in results if one.changed and one.target.restart_instruction and enabled]
-        if restart:
+        targets_to_restart = [
+            result.target for result in results if result.changed and result.target.restart_instruction and enabled
+        ]
+        if targets_to_restart:
             text = "\n".join(
-                strings.RESTART_HINT.format(manager=one.label, how=one.restart_instruction) for one in restart
+                strings.RESTART_HINT.format(manager=target.label, how=target.restart_instruction)
+                for target in targets_to_restart
             )
             self._notify(Notification(strings.MENU_CHANGED, text))
 
     def set_start_at_login(self, *, enabled: bool) -> None:
-        """With the desktop; or not."""
-        done = menus.switch_autostart(on=enabled)
-        if done.problems:
-            raise NobgError("\n".join(done.problems))
+        """Start the program at login, or no longer."""
+        result = menus.switch_autostart(on=enabled)
+        if result.problems:
+            raise NobgError("\n".join(result.problems))
 
     def set_notifications(self, *, enabled: bool) -> None:
-        """Say what is ready; or be quiet."""
+        """Switch notifications of finished pictures on or off."""
         edit_config.set_value(paths.config_path(), "notifications", None if enabled else False)
 
     def open_settings(self) -> None:
-        """config.toml in the person's editor; made if need be."""
+        """Open config.toml in the person's editor; create it if there is none."""
         if not paths.config_path().exists():
             edit_config.change(paths.config_path(), lambda _document: None)
         shell.open_path(paths.config_path())
 
     def accept_offers(self, offers: Sequence[str]) -> None:
-        """Do what was offered at the first start."""
-        acts: dict[str, Callable[[], None]] = {
+        """Set up what the first start offered: any of overview's `SETUP_MENU`, `SETUP_FOLDER` and `SETUP_LOGIN`."""
+        action_by_offer: dict[str, Callable[[], None]] = {
             overview.SETUP_MENU: partial(self.set_in_menu, enabled=True),
             overview.SETUP_FOLDER: self._watch_offered_folder,
             overview.SETUP_LOGIN: partial(self.set_start_at_login, enabled=True),
         }
         for offer in offers:
-            self.with_error_notification(acts[offer])()  # one that fails keeps none from being done
+            self.with_error_notification(action_by_offer[offer])()  # each by itself: a failure must not stop the next
 
     def _watch_offered_folder(self) -> None:
         folder = overview.offered_folder()
@@ -170,12 +181,12 @@ class Actions:
         self._watch_folder(folder)
 
     def dismiss_setup(self) -> None:
-        """Offer nothing any more."""
+        """Stop offering to set nobg up."""
         with _open_journal() as journal:
             journal.set_setting("welcome", overview.SETUP_DISMISSED)
 
     def quit(self) -> None:
-        """End, once the picture in work is done."""
+        """End the program once the picture in work is done."""
         self._stop_program()
 
 
@@ -186,7 +197,7 @@ def _open_journal() -> Iterator[Journal]:
 
 
 def _pictures_folder() -> Path:
-    """Where choosing a folder begins."""
+    """Return the folder that the folder chooser opens first."""
     import platformdirs
 
     pictures = platformdirs.user_pictures_path()

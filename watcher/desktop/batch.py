@@ -1,4 +1,4 @@
-"""Pure: which finished jobs belong together, and what a person is told of them."""
+"""Pure: which finished jobs belong to one notification, and what it says."""
 
 from __future__ import annotations
 
@@ -8,43 +8,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from watcher.desktop import strings
 from watcher.errors import describe_reason
 from watcher.naming import escape_unprintable
-from watcher.queue.journal import Job
+from watcher.queue.job import Job
 
-QUIET_SECONDS = 1.0  # seconds after the last job until a batch is over: the next picture may just be on its way
-SUMMARY_INTERVAL_SECONDS = 10.0  # seconds from one summary to the next
-MAX_NAMED_FAILURES = 3  # pictures that could not be done and are named
-
-# The texts; of two, the first is for one thing, the other for any other number of them.
-DONE = ("Cut-out ready", "{count} cut-outs ready")
-PARTLY_DONE = ("1 cut-out ready, {missed} not", "{count} cut-outs ready, {missed} not")
-NONE_DONE = ("{name} could not be done", "{count} pictures could not be done")
-NO_SUBJECT = ("No clear subject", "No clear subject in {count} pictures")
-NOTHING_NEW = "Nothing new to do"
-DONE_BEFORE = (
-    "{name} was done before and has not changed",
-    "{count} pictures were done before and have not changed",
-)
-ONE_LOCATION = "{name} in {folder}"
-ALL_LOCATIONS = ("In {folder}", "In {count} folders")
-FAILURE_LINE = "{name}: {reason}"
-NO_SUBJECT_LINE = "{name} shows no clear subject, so nothing was written"
-UNKNOWN_REASON = "it could not be done."
-MORE = "… and {count} more"
-PROGRESS = "{finished} of {total}"
-PROGRESS_LEFT = "{finished} of {total}, about {left}"
-SECONDS, MINUTES, HOURS = "{count} s", "{count} min", "{count} h"
+QUIET_SECONDS = 1.0  # a batch ends this long after its last job: the next picture may be on its way
+SUMMARY_INTERVAL_SECONDS = 10.0  # at least this long from one summary to the next
+MAX_NAMED_FAILURES = 3  # failed pictures that a summary names
 
 _SENTENCE_END = re.compile(r"(?<=\.) ")
-_COMMAND_MARKERS = ("`", "nobg models")  # what a sentence speaks of that is meant for a terminal
+_COMMAND_MARKERS = ("`", "nobg models")  # a sentence with one of these is meant for a terminal
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What to tell of a batch, as plain text, and what its buttons need: `done` has the jobs to undo.
+    """What a notification says of a batch, as plain text, and what its buttons need.
 
-    A click opens `target`: the one output, or the folder with most of them. `shown` is an output in `folder`.
+    `done_ids` are the jobs to undo. A click opens `target`: the only output, or else `folder`, which has most outputs.
+    `first_output` is an output in `folder`.
     """
 
     title: str
@@ -57,7 +39,7 @@ class Summary:
 
 @dataclass(slots=True)
 class _PictureGroup:
-    """Pictures that met the same fate: how many, and the first."""
+    """Pictures with the same outcome: how many, and the first of them."""
 
     count: int = 0
     first: Path | None = None
@@ -68,36 +50,36 @@ class _PictureGroup:
 
 
 class Batch:
-    """The jobs that finished since the last summary. It keeps little of each: there may be very many."""
+    """The jobs that finished since the last summary. It keeps little of each job: there may be very many."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._last_summary_at = self._last_finished_at = -float("inf")
         self._started_at = 0.0
         self.finished_count = 0
-        """The jobs that finished since work last came to rest."""
+        """Jobs that finished since the queue was last idle."""
         self._reset()
 
     def _reset(self) -> None:
         """Begin a new summary."""
         self._done_ids: dict[int, None] = {}
         self._folders: dict[str, _PictureGroup] = {}
-        self._missed: list[Job] = []  # the first few
+        self._missed: list[Job] = []  # the first MAX_NAMED_FAILURES of them
         self._missed_count = self._no_subject_count = 0
         self._unchanged, self._unchanged_outputs = _PictureGroup(), _PictureGroup()
 
     @property
     def has_pending_summary(self) -> bool:
-        """Is there something to tell?"""
+        """Whether there is anything to notify of."""
         return bool(self._done_ids or self._missed or self._unchanged.count)
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the first of those that finished began; 0.0 at rest."""
+        """Seconds since the first finished job was begun; 0.0 while the queue is idle."""
         return self._clock() - self._started_at if self.finished_count else 0.0
 
     def add(self, job: Job) -> None:
-        """A job has finished: it is done, skipped or failed."""
+        """Add a job that is done, skipped or failed."""
         self._last_finished_at = self._clock()
         if not self.finished_count:
             self._started_at = self._last_finished_at - (job.seconds or 0.0)
@@ -109,19 +91,19 @@ class Batch:
             self._no_subject_count += job.reason == "no_clear_subject"
             if len(self._missed) < MAX_NAMED_FAILURES:
                 self._missed.append(job)
-        elif job.watch is None:  # a person asked; that a folder was looked through again is no news
+        elif job.watch is None:  # only for a person's own request: a folder's sweep finds done pictures all the time
             self._unchanged.add(job.source)
             self._unchanged_outputs.add(job.output)
 
     def _add_done(self, job: Job) -> None:
         assert job.id is not None
         assert job.output is not None
-        if job.id not in self._done_ids:  # else done anew, at a person's wish
+        if job.id not in self._done_ids:  # a person may have had the same job done again
             self._done_ids[job.id] = None
             self._folders.setdefault(str(job.output.parent), _PictureGroup()).add(job.output)
 
     def take_due_summary(self) -> Summary | None:
-        """There is nothing that can be done now. What to tell, if it is time to; call it again and again."""
+        """Return the summary if it is due, and begin a new one. Call this again and again while the queue is idle."""
         now = self._clock()
         if now - self._last_finished_at < QUIET_SECONDS:
             return None
@@ -135,92 +117,93 @@ class Batch:
 
     def _make_summary(self) -> Summary:
         if not self._done_ids and not self._missed:
-            shown = self._unchanged_outputs.first
-            place = shown and shown.parent
-            target = shown if self._unchanged.count == 1 else place
+            output = self._unchanged_outputs.first
+            parent = output and output.parent
             return Summary(
-                NOTHING_NEW,
-                _name_or_count(DONE_BEFORE, self._unchanged),
-                target=target,
-                folder=place,
-                first_output=shown,
+                strings.NOTHING_NEW,
+                _name_or_count(strings.DONE_BEFORE, self._unchanged),
+                target=output if self._unchanged.count == 1 else parent,
+                folder=parent,
+                first_output=output,
             )
         if not self._done_ids:
             return Summary(self._title(), "\n".join(self._failure_lines()))
-        folder, pictures = max(self._folders.items(), key=lambda item: item[1].count)
-        shown = pictures.first
+        folder, outputs = max(self._folders.items(), key=lambda item: item[1].count)
         return Summary(
             title=self._title(),
             body="\n".join((self._location_line(), *self._failure_lines())),
             done_ids=tuple(self._done_ids),
-            target=shown if len(self._done_ids) == 1 else Path(folder),
+            target=outputs.first if len(self._done_ids) == 1 else Path(folder),
             folder=Path(folder),
-            first_output=shown,
+            first_output=outputs.first,
         )
 
     def _title(self) -> str:
-        done, missed = len(self._done_ids), self._missed_count
-        if done and missed:
-            return _plural(PARTLY_DONE, done).format(count=done, missed=missed)
-        if done:
-            return _plural(DONE, done).format(count=done)
-        texts = NO_SUBJECT if missed == self._no_subject_count else NONE_DONE
-        return _name_or_count(texts, _PictureGroup(missed, self._missed[0].source))
+        done_count, missed_count = len(self._done_ids), self._missed_count
+        if done_count and missed_count:
+            return strings.pluralize(strings.PARTLY_DONE, done_count, missed=missed_count)
+        if done_count:
+            return strings.pluralize(strings.DONE, done_count)
+        forms = strings.NO_SUBJECT if missed_count == self._no_subject_count else strings.NONE_DONE
+        return _name_or_count(forms, _PictureGroup(missed_count, self._missed[0].source))
 
     def _location_line(self) -> str:
-        folder, pictures = next(iter(self._folders.items()))
-        name = escape_unprintable(Path(folder).name or folder)
+        folder, outputs = next(iter(self._folders.items()))
+        folder_name = escape_unprintable(Path(folder).name or folder)
         if len(self._done_ids) == 1:
-            assert pictures.first is not None
-            return ONE_LOCATION.format(name=escape_unprintable(pictures.first.name), folder=name)
-        return _plural(ALL_LOCATIONS, len(self._folders)).format(folder=name, count=len(self._folders))
+            assert outputs.first is not None
+            return strings.ONE_LOCATION.format(name=escape_unprintable(outputs.first.name), folder=folder_name)
+        return strings.pluralize(strings.LOCATIONS, len(self._folders), folder=folder_name)
 
     def _failure_lines(self) -> list[str]:
-        """A line for each of the first few that could not be done."""
-        if not self._done_ids and self._missed_count == 1 and not self._no_subject_count:  # the title has its name
+        """Return a line for each of the first few pictures that could not be done."""
+        if not self._done_ids and self._missed_count == 1 and not self._no_subject_count:  # the title names it
             reason = _plain_reason(self._missed[0])
             return [reason[0].upper() + reason[1:]]
-        left = self._missed_count - len(self._missed)
-        return [*map(_failure_line, self._missed), *([MORE.format(count=left)] if left else [])]
+        unnamed_count = self._missed_count - len(self._missed)
+        return [
+            *map(_failure_line, self._missed),
+            *([strings.MORE.format(count=unnamed_count)] if unnamed_count else []),
+        ]
 
 
 def _failure_line(job: Job) -> str:
     name = escape_unprintable(job.source.name)
     if job.reason == "no_clear_subject":
-        return NO_SUBJECT_LINE.format(name=name)
-    return FAILURE_LINE.format(name=name, reason=_plain_reason(job))
+        return strings.NO_SUBJECT_LINE.format(name=name)
+    return strings.FAILURE_LINE.format(name=name, reason=_plain_reason(job))
 
 
 def _plain_reason(job: Job) -> str:
-    """Why it was not done, without the sentences that tell what to type: who reads this may never use a terminal."""
+    """Return why the picture was not done, without sentences about commands: the reader may never use a terminal."""
     assert job.reason is not None
     sentences = _SENTENCE_END.split(escape_unprintable(describe_reason(job.reason, job.detail or "")))
-    kept = [sentence for sentence in sentences if not any(command in sentence for command in _COMMAND_MARKERS)]
-    return " ".join(kept) or UNKNOWN_REASON
+    kept = [sentence for sentence in sentences if not any(marker in sentence for marker in _COMMAND_MARKERS)]
+    return " ".join(kept) or strings.UNKNOWN_REASON
 
 
-def _plural(texts: tuple[str, str], count: int) -> str:
-    return texts[count != 1]
-
-
-def _name_or_count(texts: tuple[str, str], pictures: _PictureGroup) -> str:
-    """The text that names the one picture, or says how many there are."""
+def _name_or_count(forms: tuple[str, str], pictures: _PictureGroup) -> str:
+    """Return the form that names the only picture, or the form that says how many there are."""
     name = escape_unprintable(pictures.first.name) if pictures.first else ""
-    return _plural(texts, pictures.count).format(name=name, count=pictures.count)
+    return strings.pluralize(forms, pictures.count, name=name)
 
 
 def describe_progress(finished: int, waiting: int, elapsed: float) -> str:
-    """How far the work is, such as "3 of 12, about 8 s". The picture that is being done counts as waiting."""
+    """Return how far the work is, such as "3 of 12, about 8 s".
+
+    `finished` and `waiting` count pictures; the picture in work is a waiting one. `elapsed`: seconds since the start.
+    """
     total = finished + waiting
     if not finished or not waiting or elapsed <= 0:
-        return PROGRESS.format(finished=finished, total=total)
-    return PROGRESS_LEFT.format(finished=finished, total=total, left=_duration(elapsed / finished * waiting))
+        return strings.PROGRESS.format(finished=finished, total=total)
+    left = _describe_duration(elapsed / finished * waiting)
+    return strings.PROGRESS_LEFT.format(finished=finished, total=total, left=left)
 
 
-def _duration(seconds: float) -> str:
-    """Rounded as people say it."""
+def _describe_duration(seconds: float) -> str:
+    """Return the time in the largest unit that has at least one whole, rounded."""
     if round(seconds) < 60:
-        return SECONDS.format(count=max(1, round(seconds)))
+        return strings.SECONDS.format(count=max(1, round(seconds)))
     if round(seconds / 60) < 60:
-        return MINUTES.format(count=round(seconds / 60))
-    return HOURS.format(count=round(seconds / 3600))
+        return strings.MINUTES.format(count=round(seconds / 60))
+    return strings.HOURS.format(count=round(seconds / 3600))

@@ -1,6 +1,6 @@
-"""Notifications, as the desktop shows them. They have a thread of their own; what goes wrong there stays there.
+"""Notifications, shown by the desktop. A thread of its own sends them; a failure there affects nothing else.
 
-desktop_notifier, and asyncio with it, is imported in that thread, when there is something to show for the first time.
+That thread imports desktop_notifier, and asyncio with it, when the first notification is to be shown.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from watcher import paths
-from watcher.desktop import session_bus
+from watcher.desktop import session_bus, strings
 from watcher.naming import escape_unprintable
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SEND_TIMEOUT_SECONDS = 30.0  # seconds for the desktop to take a notification; it may have to start its service first
-CLOSE_TIMEOUT_SECONDS = 2.0  # seconds for the thread to end
-MAX_QUEUED = 10  # notifications that wait to be sent, at most: the newest
-MAX_CALLBACKS = 100  # buttons of older notifications that still do something when they are pressed
+SEND_TIMEOUT_SECONDS = 30.0  # for the desktop to accept a notification; it may have to start its service first
+CLOSE_TIMEOUT_SECONDS = 2.0  # for the thread to end
+MAX_QUEUED = 10  # notifications that wait to be sent; older ones are dropped
+MAX_CALLBACKS = 100  # buttons and notifications, the newest, that still respond to a click
 
 OSASCRIPT = """on run argv
 display notification (item 3 of argv) with title (item 2 of argv)
@@ -39,7 +39,7 @@ _MARKUP = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 @dataclass(frozen=True)
 class Notification:
-    """What to show, as plain text; `buttons` are labels and what they do, `clicked` what a click elsewhere does."""
+    """What to show, as plain text. `buttons`: label and callback of each. `on_click`: for a click elsewhere on it."""
 
     title: str
     body: str
@@ -48,10 +48,10 @@ class Notification:
 
 
 class Notifier:
-    """Shows notices. What their buttons do is done in threads of their own."""
+    """Shows notifications. Each callback of a button runs in a thread of its own."""
 
     def __init__(self, platform: str = sys.platform, run_command: Callable[..., Any] = subprocess.run) -> None:
-        """`run` starts osascript, where macOS has no better way."""
+        """`run_command` starts osascript (as subprocess.run does) if macOS offers no better way."""
         self._platform = platform
         self._run_command = run_command
         self._lock = threading.Lock()
@@ -59,12 +59,12 @@ class Notifier:
         self._closed = False
         self._wake: Callable[[], object] = _no_op
         self._queue: deque[Notification] = deque(maxlen=MAX_QUEUED)
-        self._callbacks: dict[str, Callable[[], None]] = {}  # of buttons and notifications, by their identifiers
+        self._callbacks: dict[str, Callable[[], None]] = {}  # by the identifier of a button or notification
         self._desktop: DesktopNotifier | None = None
-        self._has_logged_problem = False  # it has been said that nothing can be shown
+        self._has_logged_problem = False  # since the last notification that could be shown
 
     def show(self, notification: Notification) -> None:
-        """Show it, as soon as the desktop takes it; where there is none, this is logged. Returns at once."""
+        """Queue a notification for the desktop and return at once. If the desktop cannot show it, log that."""
         with self._lock:
             if self._closed:
                 return
@@ -80,7 +80,7 @@ class Notifier:
                     self._thread = thread
 
     def close(self) -> None:
-        """End the thread. What was not shown yet is dropped, and buttons do nothing any more."""
+        """End the thread. Waiting notifications are dropped, and buttons no longer respond."""
         with self._lock:
             self._closed = True
             self._wake()
@@ -104,35 +104,35 @@ class Notifier:
                 self._thread = None
 
     async def _serve(self) -> None:
-        """Deliver what there is, then wait for more; until it is cancelled."""
+        """Deliver the queued notifications and wait for more, until the task is cancelled."""
         import asyncio
 
-        loop, task, news = asyncio.get_running_loop(), asyncio.current_task(), asyncio.Event()
+        loop, task, woken = asyncio.get_running_loop(), asyncio.current_task(), asyncio.Event()
         assert task is not None
 
-        def look() -> None:
+        def check_queue() -> None:
             if self._closed:
                 task.cancel()
-            news.set()
+            woken.set()
 
         def wake() -> None:
-            with contextlib.suppress(RuntimeError):  # the loop is over
-                loop.call_soon_threadsafe(look)
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(check_queue)
 
         with self._lock:
             self._wake = wake
-        look()
+        check_queue()
         try:
             while True:
-                await news.wait()
-                news.clear()
+                await woken.wait()
+                woken.clear()
                 while self._queue:
                     await self._deliver(self._queue.popleft())
         finally:
             await self._disconnect()
 
     async def _deliver(self, notification: Notification) -> None:
-        """Show it; if the connection turns out to be broken, with a new one."""
+        """Send a notification; if the connection turns out to be broken, send it over a new one."""
         import asyncio
 
         while True:
@@ -140,7 +140,7 @@ class Notifier:
             try:
                 async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
                     await self._send(notification, self._desktop or self._open_desktop())
-            except Exception as error:  # noqa: BLE001  whatever it is: pictures are done without notifications, too
+            except Exception as error:  # noqa: BLE001  whatever it is: nobg works without notifications
                 if _is_broken(self._desktop):
                     await self._disconnect()
                 if is_new or self._desktop is not None:
@@ -151,19 +151,19 @@ class Notifier:
                 return
 
     def _log_problem(self, problem: str) -> None:
-        """Log it, unless that was done since the last notification that could be shown."""
+        """Log why nothing can be shown, once until a notification can be shown again."""
         if not self._has_logged_problem:
             logger.info("No notifications can be shown: %s. nobg works without them", problem.rstrip("."))
         self._has_logged_problem = True
 
     def _open_desktop(self) -> DesktopNotifier:
-        """The way to the desktop. Raises where there is none."""
+        """Connect to the desktop. Raises if there is none."""
         if self._platform == "linux":
-            os.environ[session_bus.ADDRESS_VARIABLE] = session_bus.address()  # dbus_fast knows the variable alone
+            os.environ[session_bus.ADDRESS_VARIABLE] = session_bus.address()  # dbus_fast reads only this
         from desktop_notifier import DesktopNotifier, Icon
 
         _silence_library_log()
-        self._desktop = desktop = DesktopNotifier("nobg", _icon(self._platform, Icon))
+        self._desktop = desktop = DesktopNotifier(strings.APP, _icon(self._platform, Icon))
         desktop.on_clicked = self._start_callback
         desktop.on_button_pressed = lambda _notification, button: self._start_callback(button)
         return desktop
@@ -177,28 +177,28 @@ class Notifier:
             return
         if self._platform == "linux" and await _supports_markup(desktop):
             body = body.translate(_MARKUP)
-        sent = False
+        is_sent = False
 
-        def dispatched() -> None:
-            nonlocal sent
-            sent = True
+        def note_sent() -> None:
+            nonlocal is_sent
+            is_sent = True
 
         buttons = []
         for label, callback in notification.buttons:
             button = Button(label)
             self._register_callback(button.identifier, callback)
             buttons.append(button)
-        identifier = await desktop.send(title, body, buttons=buttons, on_dispatched=dispatched)
-        if not sent:  # send() raises nothing
+        identifier = await desktop.send(title, body, buttons=buttons, on_dispatched=note_sent)
+        if not is_sent:  # send() itself does not raise
             raise OSError("the desktop refuses them")
         if notification.on_click is not None:
             self._register_callback(identifier, notification.on_click)
 
     def _show_with_osascript(self, title: str, body: str) -> None:
-        """There is no way to show buttons."""
+        """Show title and body by AppleScript, which cannot show buttons."""
         if self._platform != "darwin":
-            raise OSError("nobg knows no way to do it on this system")
-        # The word before them is no option, so neither are they, whatever they begin with.
+            raise OSError("nobg cannot show them on this system")
+        # osascript reads no options after the first word that is none ("nobg"), so the title may begin with a dash.
         self._run_command(
             ["osascript", "-e", OSASCRIPT, "nobg", title, body],
             capture_output=True,
@@ -212,32 +212,32 @@ class Notifier:
             del self._callbacks[next(iter(self._callbacks))]
 
     def _start_callback(self, identifier: str) -> None:
-        """A button was pressed, or a notification clicked."""
+        """Run the callback of a button or a notification, once, in a new thread."""
         callback = self._callbacks.pop(identifier, None)
         if callback is not None:
             threading.Thread(target=_run_callback, args=(callback,), name="notification", daemon=True).start()
 
     async def _disconnect(self) -> None:
-        """Close the connection; desktop_notifier itself never does."""
+        """Close the connection; desktop_notifier never does."""
         import asyncio
 
         desktop, self._desktop = self._desktop, None
         bus: Any = getattr(_backend(desktop), "bus", None)
         if bus is not None:
             bus.disconnect()
-            with contextlib.suppress(Exception):  # how it was broken does not matter any more
+            with contextlib.suppress(Exception):  # the connection may be broken already
                 await asyncio.wait_for(bus.wait_for_disconnect(), CLOSE_TIMEOUT_SECONDS / 2)
 
 
 def _no_op() -> None:
-    """There is nobody to wake."""
+    """Do nothing: no thread waits."""
 
 
 def _run_callback(callback: Callable[[], None]) -> None:
     try:
         callback()
     except Exception:
-        logger.exception("What a notification's button does failed")
+        logger.exception("A callback of a notification failed")
 
 
 def _icon(platform: str, icon: type[Icon]) -> Icon | None:
@@ -246,38 +246,38 @@ def _icon(platform: str, icon: type[Icon]) -> Icon | None:
 
 
 def _backend(desktop: DesktopNotifier | None) -> Any:
-    """What does the work in desktop_notifier. It is private, but nothing else tells what we must know."""
+    """Return desktop_notifier's backend. It is private, but only it shows the state of the connection."""
     return getattr(desktop, "_backend", None)
 
 
 def _is_broken(desktop: DesktopNotifier | None) -> bool:
-    """Is a new one needed? Not without need: the buttons of what is shown belong to this one."""
+    """Return whether a new connection is needed. A working one is kept: the buttons of shown notifications need it."""
     bus = getattr(_backend(desktop), "bus", None)
     return bus is None or not bus.connected or getattr(_backend(desktop), "interface", None) is None
 
 
 def _is_dummy(desktop: DesktopNotifier) -> bool:
-    """Does it only pretend to show anything?"""
+    """Return whether this backend only pretends to show notifications."""
     from desktop_notifier.backends.dummy import DummyNotificationCenter
 
     return isinstance(_backend(desktop), DummyNotificationCenter)
 
 
 async def _supports_markup(desktop: DesktopNotifier) -> bool:
-    """Does the desktop read bodies as markup? Connects to it; raises, unlike send(), what is wrong with that."""
+    """Connect to the desktop and return whether it reads bodies as markup. Unlike send(), this raises if it fails."""
     bus = getattr(_backend(desktop), "bus", None)
     if bus is not None and not bus.connected:
-        raise ConnectionError("the connection to the desktop session is gone")  # dbus_fast would try to write to it
+        raise ConnectionError("the connection to the desktop session is gone")  # dbus_fast would still write to it
     await desktop.get_capabilities()
     interface = getattr(_backend(desktop), "interface", None)
     return interface is None or "body-markup" in await interface.call_get_capabilities()
 
 
 def _silence_library_log() -> None:
-    """What desktop_notifier warns of we say ourselves, once and in words; its pages of text are for whoever debugs."""
+    """Drop desktop_notifier's warnings, which are pages long: `_log_problem` logs the same in one line."""
     logging.getLogger("desktop_notifier").setLevel(logging.ERROR)
 
 
 def _escape_controls(text: str) -> str:
-    """Lines without control characters: a null byte would end the connection."""
+    """Return `text` with control characters escaped, but line ends kept: a null byte would end the connection."""
     return "\n".join(escape_unprintable(line) for line in text.split("\n"))

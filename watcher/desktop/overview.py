@@ -1,4 +1,4 @@
-"""What the icon and its menu show: everything that is asked of the settings and the journal, as one frozen value."""
+"""Everything that the icon and its menu show of settings, journal and integrations, as one frozen value."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import integrations
-from integrations import base
+from integrations.artifact import IntegrationError
+from integrations.record import Record
 from watcher import config, paths
 from watcher.config import LAST_GOOD_FILE, Config
 from watcher.desktop import strings
@@ -20,20 +21,21 @@ from watcher.matting import modes
 from watcher.program import menus
 from watcher.queue.journal import Journal
 
-MAX_RECENT = 10  # results in the menu
-MTIME_MARGIN_NANOSECONDS = 50_000_000  # nanoseconds: file systems tell times apart by a few milliseconds
+MAX_RECENT = 10  # cut-outs in the menu
+MTIME_MARGIN_NANOSECONDS = 50_000_000  # two changes within a few milliseconds may get the same time
 TRANSPARENT = "transparent"
+"""The recipe of the settings that name none."""
 
 SETUP_OFFERED, SETUP_DISMISSED = "offered", "over"
-"""Of the journal's setting `welcome`: the menu offers to set nobg up; or the person has had enough of that."""
+"""Values of the journal's setting `welcome`: the menu offers to set nobg up; or the person has declined or done it."""
 
 SETUP_MENU, SETUP_FOLDER, SETUP_LOGIN = "menu", "folder", "login"
-"""What is offered."""
+"""What nobg offers to set up."""
 
 
 @dataclass(frozen=True)
 class WatchedFolder:
-    """A watched folder. `enabled`: is it switched on? `problem`: in words, None: it is well."""
+    """A watched folder. `enabled`: whether it is switched on. `problem`: why it cannot be watched; None: it can be."""
 
     path: Path
     enabled: bool = True
@@ -42,8 +44,10 @@ class WatchedFolder:
 
 @dataclass(frozen=True)
 class Overview:
-    """How everything stands. `offline`: by what means the worker cannot reach the network; empty: it can; None: no
-    worker has said yet. `offers`: what can still be set up, after a first start.
+    """The state of nobg. `waiting` counts pictures; `recent` are cut-outs, the newest first.
+
+    `offline_by`: what keeps the worker from the network; empty: this system cannot verify it; None: no worker has
+    reported yet. `offers`: what is still to be set up after the first start, by `SETUP_MENU` and the like.
     """
 
     paused: bool = False
@@ -61,19 +65,19 @@ class Overview:
 
 
 def offered_folder() -> Path:
-    """The folder in the person's Pictures that nobg offers to watch; it need not be there."""
+    """Return the folder in the person's Pictures that nobg offers to watch; it may not exist yet."""
     import platformdirs
 
     return platformdirs.user_pictures_path() / strings.PICTURES_FOLDER
 
 
 class OverviewReader:
-    """Looks at the settings and the journal, for one thread; `changed` costs next to nothing."""
+    """Reads the overview, for one thread. `has_changed` calls stat for a few files and reads nothing."""
 
     def __init__(self, state: Path) -> None:
         """`state`: the folder of jobs.db."""
         self._state = state
-        names = ("jobs.db", "jobs.db-wal", menus.RECORD_FILE_NAME)  # each transaction is written to the second of these
+        names = ("jobs.db", "jobs.db-wal", menus.RECORD_FILE_NAME)  # each transaction changes the -wal file
         self._files = (str(paths.config_path()), *(str(state / name) for name in names))
         self._login_files: list[str] = []
         self._journal: Journal | None = None
@@ -86,17 +90,16 @@ class OverviewReader:
             journal.close()
 
     def has_changed(self) -> bool:
-        """Has anything changed since this was asked last, through whatever program?"""
-        seen = [_stamp(path) for path in (*self._files, *self._login_files)]
-        changed = seen != self._last_stamps
-        newest = max((stamp[2] for stamp in seen if stamp is not None), default=0)
-        self._last_stamps = (
-            seen if time.time_ns() - newest > MTIME_MARGIN_NANOSECONDS else None
-        )  # it may go on changing in the same moment
+        """Return whether any program has changed a file since the last call."""
+        stamps = [_stamp(path) for path in (*self._files, *self._login_files)]
+        changed = stamps != self._last_stamps
+        newest = max((stamp[2] for stamp in stamps if stamp is not None), default=0)
+        is_settled = time.time_ns() - newest > MTIME_MARGIN_NANOSECONDS  # else another change may get the same time
+        self._last_stamps = stamps if is_settled else None
         return changed
 
     def read(self) -> Overview:
-        """How everything stands now. Raises NobgError while the journal cannot be read."""
+        """Return the state of nobg now. Raises NobgError while the journal cannot be read."""
         try:
             return self._read()
         except NobgError:
@@ -113,18 +116,18 @@ class OverviewReader:
     def _read(self) -> Overview:
         journal = self._open_journal()
         settings, problems = _load_settings(self._state)
-        told = json.loads(journal.get_setting("folders") or "{}")
+        folder_states = json.loads(journal.get_setting("folders") or "{}")
         folders = tuple(
-            WatchedFolder(folder.path, folder.enabled, told.get(str(folder.path), (None, None))[1])
+            WatchedFolder(folder.path, folder.enabled, folder_states.get(str(folder.path), (None, None))[1])
             for folder in settings.folders
         )
         problems += [f"{folder.path}: {folder.problem}" for folder in folders if folder.enabled and folder.problem]
         problems += [f"{pause.folder}: {DESTINATION_REASONS[pause.reason]}" for pause in journal.pauses()]
         trouble = journal.get_setting("trouble")
         problems += [] if trouble is None else [trouble]
-        menu_is, login = _read_integrations(self._state)
-        self._login_files = [entry["address"] for entry in login if entry["kind"] == "file"]
-        login_is = bool(login) and not any(map(_is_autostart_off, self._login_files))
+        is_in_menu, autostart_entries = _read_integrations(self._state)
+        self._login_files = [entry["address"] for entry in autostart_entries if entry["kind"] == "file"]
+        starts_at_login = bool(autostart_entries) and not any(map(_is_autostart_off, self._login_files))
         return Overview(
             paused=journal.get_setting("paused") is not None,
             waiting=sum(journal.pending_counts()),
@@ -133,11 +136,11 @@ class OverviewReader:
             recent=tuple(journal.recent_outputs(MAX_RECENT)),
             problems=tuple(problems),
             notifications=settings.notifications,
-            is_in_menu=menu_is,
-            starts_at_login=login_is,
+            is_in_menu=is_in_menu,
+            starts_at_login=starts_at_login,
             model=settings.model or modes.DEFAULT.name,
             offline_by=journal.get_setting("offline_by"),
-            offers=_remaining_offers(journal, is_in_menu=menu_is, starts_at_login=login_is, folders=folders),
+            offers=_remaining_offers(journal, is_in_menu=is_in_menu, starts_at_login=starts_at_login, folders=folders),
         )
 
 
@@ -146,12 +149,12 @@ def _remaining_offers(
 ) -> tuple[str, ...]:
     if journal.get_setting("welcome") != SETUP_OFFERED:
         return ()
-    there = {SETUP_MENU: is_in_menu, SETUP_FOLDER: bool(folders), SETUP_LOGIN: starts_at_login}
-    return tuple(name for name, is_there in there.items() if not is_there)
+    is_set_up = {SETUP_MENU: is_in_menu, SETUP_FOLDER: bool(folders), SETUP_LOGIN: starts_at_login}
+    return tuple(offer for offer, is_done in is_set_up.items() if not is_done)
 
 
 def _load_settings(state: Path) -> tuple[Config, list[str]]:
-    """The settings in force, and what is wrong with the file."""
+    """Return the settings in force and what is wrong with config.toml: no problem, or one."""
     try:
         return config.load(paths.config_path()), []
     except UsageError as error:
@@ -159,18 +162,21 @@ def _load_settings(state: Path) -> tuple[Config, list[str]]:
 
 
 def _read_integrations(state: Path) -> tuple[bool, list[dict[str, Any]]]:
-    """Is nobg in a menu, as the record has it and still there? And the record's entries of what starts it at login."""
-    with contextlib.suppress(base.IntegrationError):
-        record = base.Record.load(state / menus.RECORD_FILE_NAME)
-        login = integrations.autostart_target().key
+    """Return whether nobg is in any right-click menu, and the record's entries that start it at login.
+
+    A menu counts if the record has it and its files still exist.
+    """
+    with contextlib.suppress(IntegrationError):
+        record = Record.load(state / menus.RECORD_FILE_NAME)
+        autostart = integrations.autostart_target().key
         users = {user for entry in record.entries.values() if _entry_exists(entry) for user in entry["users"]}
-        entries = [entry for entry in record.entries.values() if entry["users"] == [login]]
-        return bool(users - {login}), entries
+        autostart_entries = [entry for entry in record.entries.values() if entry["users"] == [autostart]]
+        return bool(users - {autostart}), autostart_entries
     return False, []
 
 
 def _is_autostart_off(path: str) -> bool:
-    """Has the person deleted the file, or switched it off in the desktop's own settings, which write one of these?"""
+    """Return whether the person deleted the autostart file or switched it off in the desktop's own settings."""
     try:
         lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -179,7 +185,7 @@ def _is_autostart_off(path: str) -> bool:
 
 
 def _entry_exists(entry: dict[str, Any]) -> bool:
-    """A file that the person has deleted is not; of other kinds (registry keys), the record must do."""
+    """Return whether the file of an entry exists; entries of other kinds (registry keys) count as existing."""
     return entry["kind"] != "file" or os.path.exists(entry["address"])
 
 

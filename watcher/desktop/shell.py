@@ -1,4 +1,4 @@
-"""What a desktop does for us: opens files and folders, shows a file in its folder, lets a person choose a folder."""
+"""What the desktop's own programs do for nobg: open files and folders, show a file in its folder, choose a folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from watcher.errors import NobgError
 
 
 def open_path(path: Path) -> None:
-    """In the program that the person uses for such files; a folder in the file manager. Raises NobgError."""
+    """Open a file in the person's program for such files, or a folder in the file manager. Raises NobgError."""
     try:
         if sys.platform == "win32":
             os.startfile(path)
@@ -27,31 +27,34 @@ def open_path(path: Path) -> None:
 
 
 def _run_command(*command: str) -> int:
-    """The exit code of a program that outlives us if need be."""
-    nothing = subprocess.DEVNULL
+    """Run a program in a session of its own, so that it can outlive nobg. Return its exit code."""
+    devnull = subprocess.DEVNULL
     return subprocess.run(
-        command, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True, check=False
+        command, stdin=devnull, stdout=devnull, stderr=devnull, start_new_session=True, check=False
     ).returncode
 
 
 _REVEAL_SCRIPT = """
 import sys, showinfm
-showinfm.valid_file_manager() or sys.exit(1)  # without one, the next line does nothing, and says nothing
+showinfm.valid_file_manager() or sys.exit(1)  # without a file manager, the next line does nothing and raises nothing
 showinfm.show_in_file_manager(sys.argv[1])
 """
 
 
 def reveal(path: Path) -> None:
-    """Show the file in its folder, selected. Raises NobgError.
+    """Show a file in its folder, selected; if that fails, open the folder. Raises NobgError.
 
-    In a process of its own: the library takes 10 MB, which the resident program would keep.
+    The library runs in a process of its own: it takes 10 MB, which the resident program would keep.
     """
     if _run_command(sys.executable, "-P", "-c", _REVEAL_SCRIPT, str(path)):
         open_path(path.parent)
 
 
 def choose_folder(start: Path) -> Path | None:
-    """The folder that the person chooses in the desktop's own window; None: none. Raises NobgError."""
+    """Return the folder that the person chooses in the desktop's own window, which opens at `start`.
+
+    None: the person cancelled. Raises NobgError.
+    """
     if sys.platform == "linux":
         return _choose_on_linux(start)
     import crossfiledialog
@@ -67,21 +70,24 @@ def choose_folder(start: Path) -> Path | None:
 
 
 def _choose_on_linux(start: Path) -> Path | None:
-    """The library would take names for UTF-8, strip them, and begin in a folder that may be gone."""
+    """Do as `choose_folder`, without crossfiledialog.
+
+    The library decodes names as UTF-8, strips them, and starts in the last chosen folder, which may be gone.
+    """
     commands = {
         "zenity": ["--file-selection", "--directory", f"--title={strings.CHOOSE_FOLDER}", f"--filename={start}/"],
         "kdialog": ["--getexistingdirectory", str(start), "--title", strings.CHOOSE_FOLDER],
     }
-    here = [program for program in commands if shutil.which(program)]
-    if not here:
+    available = [program for program in commands if shutil.which(program)]
+    if not available:
         raise NobgError(strings.NO_CHOOSER)
     is_plasma = "KDE" in os.environ.get("XDG_CURRENT_DESKTOP", "").split(":")
-    program = here[-1] if is_plasma else here[0]
-    nothing = subprocess.DEVNULL
-    done = subprocess.run(
-        [program, *commands[program]], stdin=nothing, stdout=subprocess.PIPE, stderr=nothing, check=False
+    program = available[-1] if is_plasma else available[0]
+    devnull = subprocess.DEVNULL
+    process = subprocess.run(
+        [program, *commands[program]], stdin=devnull, stdout=subprocess.PIPE, stderr=devnull, check=False
     )
-    if done.returncode not in (0, 1):  # 1: the person wants none
+    if process.returncode not in (0, 1):  # 1: the person cancelled
         raise NobgError(strings.CHOOSER_FAILED)
-    answer = done.stdout.removesuffix(b"\n")
+    answer = process.stdout.removesuffix(b"\n")
     return Path(os.fsdecode(answer)) if answer else None

@@ -1,15 +1,24 @@
-"""The words of the icon's menu and of what it says: one place for a translator. `batch` has those about pictures."""
+"""Every text that this wing shows a person, in one place for a translator: icon, menu, notifications and their answers.
+
+Of a pair of texts, the first is for a count of one, the second for every other count; see `pluralize`.
+"""
 
 from __future__ import annotations
 
 APP = "nobg"
 
-# The status line, which is the icon's tooltip, too
+# The status line: the first line of the menu, and the tooltip
 READY = "Ready"
 WORKING = "Working: {progress}"
 PAUSED = "Paused"
 PAUSED_WAITING = "Paused, {count} waiting"
-ATTENTION = "Something needs you: see below"
+ATTENTION = "Needs your attention: see below"
+TOOLTIP = "nobg: {status}"
+
+# How far the work is
+PROGRESS = "{finished} of {total}"
+PROGRESS_LEFT = "{finished} of {total}, about {left}"
+SECONDS, MINUTES, HOURS = "{count} s", "{count} min", "{count} h"
 
 # The menu
 PAUSE = "Pause"
@@ -22,7 +31,7 @@ ADD_FOLDER = "Add folder…"
 NO_FOLDER = "No folder yet"
 OUTPUT = "Output"
 OUTPUTS = (("transparent", "Transparent"), ("white", "White background"), ("crop", "Crop to subject"))
-"""Recipe and label; a person's own recipe is there under its name while it is the one chosen."""
+"""Recipes and their labels. A recipe of the person's own appears under its name while it is the chosen one."""
 RECENT = "Recent"
 NOTHING_YET = "Nothing yet"
 SHOW_IN_FOLDER = "Show in folder"
@@ -39,7 +48,6 @@ OFFLINE = "Offline: verified by {means}"
 OFFLINE_UNKNOWN = "Offline: verified when the next picture is done"
 OFFLINE_UNVERIFIABLE = "Offline: this system cannot verify it"
 QUIT = "Quit"
-MORE = "… and {count} more"
 
 # The first start
 SET_UP = "Set up nobg"
@@ -48,44 +56,62 @@ OFFER_FOLDER = "Watch the folder {folder}"
 OFFER_LOGIN = "Start at login"
 DECLINE_SETUP = "No, thank you"
 PICTURES_FOLDER = "Remove background"
-"""The folder in Pictures that is offered."""
+"""The folder in Pictures that nobg offers to watch."""
 WELCOME = "nobg is running"
 WELCOME_TEXT = "It can add itself to the right-click menu, watch a folder in Pictures, and start at login."
-WELCOME_ALL = "Set up all of it"
-WELCOME_MENU = "Only right-click menu"
+WELCOME_ALL = "Set up everything"
+WELCOME_MENU = "Only the right-click menu"
 WELCOME_NONE = DECLINE_SETUP
 RESTART_HINT = "To see it in {manager}: {how}; or log out and in again"
 
-# Where no icon can be shown
+# Desktops that cannot show an icon
 NO_ICON = (
-    "This desktop has no place for nobg's icon, so it runs without; everything can be done with commands: nobg --help. "
-    "(On GNOME, the extension AppIndicator makes such a place.)"
+    "This desktop has no place for nobg's icon, so nobg runs without one. Everything can be done with commands: "
+    "nobg --help. (On GNOME, the AppIndicator extension provides a place for icons.)"
 )
 NO_DESKTOP = "There is no desktop to show an icon on."
 
-# What a click answers
+# Answers to a click
 FAILED = "That did not work"
-UNEXPECTED_ERROR = "Something unforeseen happened. The file nobg.log beside the records says more."
-NO_FILE_MANAGER = "No file manager that nobg knows was found on this computer."
+UNEXPECTED_ERROR = "Something unexpected happened. The file nobg.log in nobg's state folder says more."
+NO_FILE_MANAGER = "No file manager that nobg supports was found on this computer."
 MENU_CHANGED = "The right-click menu was changed"
-CANNOT_CREATE_FOLDER = "The folder {folder} cannot be made ({why})."
+MENU_PROBLEM = "{manager}: {problem}"
+CANNOT_CREATE_FOLDER = "The folder {folder} could not be created ({why})."
 OPEN_FOLDER = "Open folder"
 UNDO = "Undo"
 IN_TRASH = ("1 cut-out is in the trash", "{count} cut-outs are in the trash")
 NOTHING_TO_UNDO = "There is nothing to undo"
-NOT_UNDONE = "{name} was left: {why}"
+NOT_UNDONE = "{name} was kept: {why}"
 CHOOSE_FOLDER = "Choose a folder to watch"
 NO_CHOOSER = (
-    "No program for choosing a folder was found. Install zenity or kdialog; or add the folder in the settings file."
+    "No program for choosing a folder was found. Install zenity or kdialog, or add the folder in the settings file."
 )
 CHOOSER_FAILED = "The window for choosing a folder did not open. You can add the folder in the settings file."
-CANNOT_OPEN = "{name} could not be opened. Is there a program for such files?"
+CANNOT_OPEN = "{name} could not be opened. Check that a program for such files is installed."
 WATCHED = "{folder} is watched"
-"""Title; the text says how many pictures are done now."""
+"""The title; one of the next texts is the body."""
 WATCHED_EMPTY = "Pictures that you put there are done at once."
-WATCHED_WITH_PICTURES = ("The picture in it is done, too.", "The {count} pictures in it are done, too.")
+WATCHED_WITH_PICTURES = ("The picture in it will be done, too.", "The {count} pictures in it will be done, too.")
+
+# Finished pictures
+DONE = ("Cut-out ready", "{count} cut-outs ready")
+PARTLY_DONE = ("1 cut-out ready, {missed} not", "{count} cut-outs ready, {missed} not")
+NONE_DONE = ("{name} could not be done", "{count} pictures could not be done")
+NO_SUBJECT = ("No clear subject", "No clear subject in {count} pictures")
+NOTHING_NEW = "Nothing new to do"
+DONE_BEFORE = (
+    "{name} was done before and has not changed",
+    "{count} pictures were done before and have not changed",
+)
+ONE_LOCATION = "{name} in {folder}"
+LOCATIONS = ("In {folder}", "In {count} folders")
+FAILURE_LINE = "{name}: {reason}"
+NO_SUBJECT_LINE = "{name} shows no clear subject, so nothing was written"
+UNKNOWN_REASON = "it could not be done."
+MORE = "… and {count} more"
 
 
-def pluralize(forms: tuple[str, str], count: int) -> str:
-    """The form for one or for many, with the number in it."""
-    return forms[0 if count == 1 else 1].format(count=count)
+def pluralize(forms: tuple[str, str], count: int, **values: object) -> str:
+    """Return the form for one or for many, with `count` and the other `values` filled in."""
+    return forms[0 if count == 1 else 1].format(count=count, **values)

@@ -1,4 +1,4 @@
-"""A notification service that shows nothing: it keeps what it was sent and presses what the test tells it to."""
+"""A notification service that shows nothing: it records what it receives, and presses buttons for the test."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dbus_fast.aio import MessageBus
 NAME, PATH = "org.freedesktop.Notifications", "/org/freedesktop/Notifications"
 CAPABILITIES = ("actions", "body", "body-markup", "icon-static", "persistence")
 EXPIRED, DISMISSED = 1, 2
-PATIENCE = 10.0
+TIMEOUT_SECONDS = 10.0  # for what takes milliseconds
 
 INTROSPECTION = f"""<node><interface name="{NAME}">
 <method name="GetCapabilities"><arg direction="out" type="as"/></method>
@@ -30,10 +30,11 @@ INTROSPECTION = f"""<node><interface name="{NAME}">
 
 
 class Daemon:
-    """`with Daemon(address) as daemon`: the service is there, in a thread of its own, until the block ends.
+    """`with Daemon(address) as daemon`: the service runs in a thread of its own until the block ends.
 
     `shown` has a dict for each notification, the oldest first: `app_name`, `icon`, `title`, `body`, `actions` (the
-    labels of the buttons), `clickable`, `hints`, `timeout`, `id`, `replaces`, `sender`. `refuses`: it takes no more.
+    labels of the buttons), `clickable`, `hints`, `timeout`, `id`, `replaces`, `sender`. `refuses`: the service answers
+    every further notification with an error.
     """
 
     def __init__(self, address: str, capabilities: tuple[str, ...] = CAPABILITIES) -> None:
@@ -41,7 +42,7 @@ class Daemon:
         self.refuses = False
         self.shown: list[dict[str, Any]] = []
         self._address = address
-        self._news = threading.Condition()
+        self._shown_changed = threading.Condition()
         self._keys: list[dict[str, str]] = []
         self._numbers = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -51,61 +52,61 @@ class Daemon:
     def __enter__(self) -> Self:
         self._thread.start()
         try:
-            self._do(self._connect())
+            self._run(self._connect())
         except BaseException:
-            self._end()
+            self._stop_loop()
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._do(self._disconnect())
-        self._end()
+        self._run(self._disconnect())
+        self._stop_loop()
 
-    def _end(self) -> None:
+    def _stop_loop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
     # What a test does
 
-    def wait(self, number: int, timeout: float = PATIENCE) -> list[dict[str, Any]]:
-        """Until so many were shown: all of them."""
-        with self._news:
-            if not self._news.wait_for(lambda: len(self.shown) >= number, timeout):
+    def wait(self, number: int, timeout: float = TIMEOUT_SECONDS) -> list[dict[str, Any]]:
+        """Wait until `number` notifications were shown; return all of them."""
+        with self._shown_changed:
+            if not self._shown_changed.wait_for(lambda: len(self.shown) >= number, timeout):
                 raise AssertionError(f"{len(self.shown)} notifications instead of {number}: {self.shown}")
             return list(self.shown)
 
     def press(self, number: int, label: str) -> None:
-        """Press a button of the notification with this place in `shown`, which goes away by that."""
-        self._do(self._act(number, self._keys[number][label]))
+        """Press a button of the notification at this index of `shown`, which closes it."""
+        self._run(self._invoke_action(number, self._keys[number][label]))
 
     def click(self, number: int) -> None:
         """Click on the notification itself."""
-        self._do(self._act(number, "default"))
+        self._run(self._invoke_action(number, "default"))
 
     def close(self, number: int, reason: int = DISMISSED) -> None:
-        """The notification goes away by itself, or because a person wants it to."""
-        self._do(self._tell("NotificationClosed", "uu", [self.shown[number]["id"], reason]))
+        """Close the notification, as time or a person does: `reason` is `EXPIRED` or `DISMISSED`."""
+        self._run(self._emit("NotificationClosed", "uu", [self.shown[number]["id"], reason]))
 
     # What the service does
 
-    def _do(self, act: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(act, self._loop).result(PATIENCE)
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(TIMEOUT_SECONDS)
 
     async def _connect(self) -> None:
         self._bus = MessageBus(self._address)
         await self._bus.connect()
-        self._bus.add_message_handler(self._answer)
+        self._bus.add_message_handler(self._on_message)
         await self._bus.request_name(NAME)
 
     async def _disconnect(self) -> None:
         self._bus.disconnect()
-        gone = self._bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
-        await asyncio.gather(gone, *self._tasks, return_exceptions=True)
+        disconnected = self._bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
+        await asyncio.gather(disconnected, *self._tasks, return_exceptions=True)
 
-    def _answer(self, message: Message) -> Message | None:
+    def _on_message(self, message: Message) -> Message | None:
         if message.message_type != MessageType.METHOD_CALL or message.path != PATH:
             return None
         answers: dict[str | None, tuple[str, list[Any]]] = {
@@ -142,20 +143,20 @@ class Daemon:
         return Message.new_method_return(message, "u", [self._numbers])
 
     async def _show(self, entry: dict[str, Any], keys: dict[str, str]) -> None:
-        """It counts as shown once its sender has dealt with the number that we gave it: nobody presses sooner."""
+        """Record a notification once its sender has handled the id it got, so that no test presses a button sooner."""
         for _ in range(2):
             ping = Message(entry["sender"], "/", "org.freedesktop.DBus.Peer", "Ping")
             await self._bus.call(ping)
-        with self._news:
+        with self._shown_changed:
             self._keys.append(keys)
             self.shown.append(entry)
-            self._news.notify_all()
+            self._shown_changed.notify_all()
 
-    async def _act(self, number: int, key: str) -> None:
-        assert key in self._keys[number].values(), f"{key} is not on offer"
+    async def _invoke_action(self, number: int, key: str) -> None:
+        assert key in self._keys[number].values(), f"there is no action {key}"
         entry = self.shown[number]
-        await self._tell("ActionInvoked", "us", [entry["id"], key])
-        await self._tell("NotificationClosed", "uu", [entry["id"], DISMISSED])
+        await self._emit("ActionInvoked", "us", [entry["id"], key])
+        await self._emit("NotificationClosed", "uu", [entry["id"], DISMISSED])
 
-    async def _tell(self, signal: str, signature: str, body: list[Any]) -> None:
+    async def _emit(self, signal: str, signature: str, body: list[Any]) -> None:
         await self._bus.send(Message.new_signal(PATH, NAME, signal, signature, body))

@@ -1,7 +1,7 @@
-"""A stand-in for Python's winreg with one root: what it does as Windows documents it, in memory.
+"""A stand-in for Python's winreg with one root, in memory. It behaves as Windows documents it.
 
-Keys are found whatever their case. DeleteKey refuses a key that holds keys, and deletes one that holds values. A handle
-must be opened for what is done with it.
+Names of keys ignore case. DeleteKey refuses a key that has sub-keys, and deletes a key that has values. A handle
+allows only the access that it was opened for.
 """
 
 # ruff: noqa: D102, N802  names and meanings are those of winreg
@@ -15,7 +15,7 @@ Data = tuple[object, int]
 
 
 class Handle:
-    """An open key; closed by `with`, and of no use after that."""
+    """An open key. The end of its `with` block closes it; a closed handle is refused."""
 
     def __init__(self, path: str, access: int) -> None:
         self.path, self.access, self.closed = path, access, False
@@ -30,7 +30,10 @@ class Handle:
 
 
 class FakeWinreg:
-    """`keys`: path in its first spelling -> name of the value -> data and type. `refuse_after`: so many SetValueEx."""
+    """`keys`: path, in its first spelling -> name of the value -> data and type.
+
+    `refuse_after`: SetValueEx is refused after so many calls; None: never.
+    """
 
     HKEY_CURRENT_USER = 1
     REG_SZ, REG_EXPAND_SZ, REG_DWORD = 1, 2, 4
@@ -41,35 +44,35 @@ class FakeWinreg:
         self.refuse_after: int | None = None
 
     def put(self, key: str, name: str, data: object, kind: int = REG_SZ) -> None:
-        """As somebody else would."""
+        """Set a value, as another program would."""
         with self.CreateKeyEx(self.HKEY_CURRENT_USER, key, 0, self.KEY_SET_VALUE) as opened:
             self.keys[opened.path][name] = (data, kind)
 
     def texts(self) -> set[tuple[str, str, object]]:
-        """All values: key, name, data."""
+        """Return all values as (key, name, data)."""
         return {(key, name, data) for key, values in self.keys.items() for name, (data, _) in values.items()}
 
-    def _found(self, root: int, path: str) -> str:
+    def _find_key(self, root: int, path: str) -> str:
         assert root == self.HKEY_CURRENT_USER
-        for one in self.keys:
-            if one.lower() == path.lower():
-                return one
+        for key in self.keys:
+            if key.lower() == path.lower():
+                return key
         raise FileNotFoundError(2, "The system cannot find the file specified")
 
     def OpenKey(self, root: int, path: str, _reserved: int = 0, access: int = KEY_READ) -> Handle:
-        return Handle(self._found(root, path), access)
+        return Handle(self._find_key(root, path), access)
 
     def CreateKeyEx(self, root: int, path: str, _reserved: int = 0, access: int = 0) -> Handle:
         parts = path.split("\\")
         for end in range(1, len(parts) + 1):
             try:
-                self._found(root, "\\".join(parts[:end]))
+                self._find_key(root, "\\".join(parts[:end]))
             except FileNotFoundError:
                 self.keys["\\".join(parts[:end])] = {}
-        return Handle(self._found(root, path), access)
+        return Handle(self._find_key(root, path), access)
 
     def SetValueEx(self, key: Handle, name: str, _reserved: int, kind: int, data: object) -> None:
-        self._need(key, self.KEY_SET_VALUE)
+        self._require_access(key, self.KEY_SET_VALUE)
         if self.refuse_after is not None:
             if self.refuse_after == 0:
                 raise PermissionError(13, "Access is denied")
@@ -77,28 +80,28 @@ class FakeWinreg:
         self.keys[key.path][name] = (data, kind)
 
     def QueryValueEx(self, key: Handle, name: str) -> Data:
-        self._need(key, 0x1)
+        self._require_access(key, 0x1)
         if name not in self.keys[key.path]:
             raise FileNotFoundError(2, "The system cannot find the file specified")
         return self.keys[key.path][name]
 
     def QueryInfoKey(self, key: Handle) -> tuple[int, int, int]:
-        self._need(key, 0x1)
-        below = f"{key.path}\\"
-        inner = [one for one in self.keys if one.startswith(below) and "\\" not in one.removeprefix(below)]
-        return len(inner), len(self.keys[key.path]), 0
+        self._require_access(key, 0x1)
+        prefix = f"{key.path}\\"
+        subkeys = [path for path in self.keys if path.startswith(prefix) and "\\" not in path.removeprefix(prefix)]
+        return len(subkeys), len(self.keys[key.path]), 0
 
     def DeleteValue(self, key: Handle, name: str) -> None:
-        self._need(key, self.KEY_SET_VALUE)
+        self._require_access(key, self.KEY_SET_VALUE)
         del self.keys[key.path][name]
 
     def DeleteKey(self, root: int, path: str) -> None:
-        found = self._found(root, path)
-        if any(one.startswith(f"{found}\\") for one in self.keys):
+        key = self._find_key(root, path)
+        if any(other.startswith(f"{key}\\") for other in self.keys):
             raise PermissionError(13, "Access is denied")
-        del self.keys[found]
+        del self.keys[key]
 
     @staticmethod
-    def _need(key: Handle, access: int) -> None:
+    def _require_access(key: Handle, access: int) -> None:
         if key.closed or not key.access & access:
             raise PermissionError(13, "Access is denied")

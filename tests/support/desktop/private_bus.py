@@ -1,4 +1,4 @@
-"""A message bus of a test's own, on which nobody but the test starts anything."""
+"""A message bus of a test's own, on which only the test starts programs."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ CONFIGURATION = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Con
 <busconfig><type>session</type><listen>unix:dir={folder}</listen>
 <policy context="default"><allow send_destination="*"/><allow receive_sender="*"/><allow own="*"/></policy>
 </busconfig>"""
-"""As a session's, but without the services that this machine's programs offer: none is started by itself."""
+"""A session bus that starts none of this machine's services by itself."""
 
 
 @contextlib.contextmanager
 def private_bus() -> Iterator[str]:
-    """The address of a new session bus, which ends with the block. Skips the test where there is no dbus-daemon."""
+    """Start a session bus for the length of the block, and yield its address. Skips the test without dbus-daemon."""
     if not shutil.which("dbus-daemon"):
         pytest.skip("needs dbus-daemon (Debian: dbus)")
     with tempfile.TemporaryDirectory(prefix="nobg-bus-") as folder:

@@ -1,4 +1,4 @@
-"""What a panel does for icons, without a panel: it takes them, reads their menus and clicks."""
+"""A stand-in for a panel that shows icons (a host): it accepts them, reads their menus and clicks."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ MENU = "com.canonical.dbusmenu"
 PROPERTIES = "org.freedesktop.DBus.Properties"
 BUS, BUS_PATH = "org.freedesktop.DBus", "/org/freedesktop/DBus"
 
-PATIENCE = 10.0  # seconds for what should take milliseconds
+TIMEOUT_SECONDS = 10.0  # for what takes milliseconds
 
 
 class Host:
-    """Takes icons on the bus with this address, or on that of DBUS_SESSION_BUS_ADDRESS.
+    """Accepts icons on the bus with this address, or on that of DBUS_SESSION_BUS_ADDRESS.
 
-    It lives in a thread of its own; what is asked here waits for the answer. All is about the newest icon. `signals`
-    are (member, body) of what icons have said since the first start. `answer`: what an
-    icon that comes is told; True: nothing.
+    The host runs in a thread of its own; each method waits for the answer. All methods are about the newest icon.
+    `icons`: bus name and object path of each icon. `signals`: (member, body) of the icons' signals since the first
+    start. `answer` makes the reply to an icon that registers; True in place of a message sends no reply.
     """
 
     def __init__(self, address: str | None = None) -> None:
@@ -52,7 +52,7 @@ class Host:
         self.stop()
 
     def start(self) -> None:
-        """Be there, with no icon yet."""
+        """Start the host, with no icon yet."""
         self.icons.clear()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -60,39 +60,39 @@ class Host:
         self._wait(self._connect())
 
     def stop(self) -> None:
-        """Be gone, as a panel that was killed. Does nothing if it is."""
+        """End, as a panel that was killed. Do nothing if the host does not run."""
         if self._loop is None or self._thread is None:
             return
         self._wait(self._disconnect())
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(PATIENCE)
+        self._thread.join(TIMEOUT_SECONDS)
         self._loop.close()
         self._loop = None
 
-    def wait_for_icon(self, seconds: float = PATIENCE) -> str:
-        """The name on the bus of the icon that has come since the start."""
+    def wait_for_icon(self, seconds: float = TIMEOUT_SECONDS) -> str:
+        """Wait for an icon; return its name on the bus."""
         wait_for(lambda: self.icons, seconds)
         return self.icons[-1][0]
 
     def properties(self) -> dict[str, Any]:
-        """All of the icon's."""
-        found = self.call("GetAll", "s", ITEM, interface=PROPERTIES, path=self.icons[-1][1])
-        properties: dict[str, Any] = plain(found[0])
+        """Return all properties of the icon."""
+        answer = self.call("GetAll", "s", ITEM, interface=PROPERTIES, path=self.icons[-1][1])
+        properties: dict[str, Any] = plain(answer[0])
         return properties
 
     def menu(self) -> list[dict[str, Any]]:
-        """The items, each with `id`, its properties and its `children`; labels as a person sees them."""
+        """Return the items, each with `id`, its properties and its `children`; labels as a person sees them."""
         _, root = self.call("GetLayout", "iias", 0, -1, [])
         children: list[dict[str, Any]] = _item(root)["children"]
         return children
 
     def labels(self, *path: str) -> list[str]:
-        """What a person sees in the menu, or in the sub-menu with this path; separators are `-`."""
+        """Return the labels in the menu, or in the sub-menu with this path; a separator is "-"."""
         items = self.item(*path)["children"] if path else self.menu()
         return [item.get("label", "-") for item in items]
 
     def item(self, *path: str) -> dict[str, Any]:
-        """The item below these labels. Raises LookupError."""
+        """Return the item below these labels. Raises LookupError."""
         items, item = self.menu(), None
         for label in path:
             item = next((item for item in items if item.get("label") == label), None)
@@ -115,30 +115,30 @@ class Host:
         self.call("Activate", "ii", 0, 0, interface=ITEM, path=self.icons[-1][1])
 
     def open(self, number: int = 0) -> bool:
-        """The menu, or a sub-menu, is about to be shown. True: it has to be fetched anew."""
+        """Announce that the menu, or a sub-menu, is about to be shown. Return whether it has to be fetched again."""
         answer: bool = self.call("AboutToShow", "i", number)[0]
         return answer
 
     def received(self, member: str) -> list[list[Any]]:
-        """What came with the signals of this name."""
+        """Return the bodies of all signals of this name."""
         return [body for name, body in list(self.signals) if name == member]
 
     def call(
         self, member: str, signature: str, *body: object, interface: str = MENU, path: str | None = None
     ) -> list[Any]:
-        """Any method of the icon, usually of its menu: what it answers. Raises DBusError."""
+        """Call any method of the icon, usually of its menu; return the answer. Raises DBusError."""
         name, own_path = self.icons[-1]
         path = path or self._menu_path(name, own_path)
         answer: list[Any] = self._wait(self._call(name, path, interface, member, signature, *body))
         return answer
 
     def kill_bus(self) -> None:
-        """End the bus itself, as the end of a session does."""
+        """Kill the bus itself, as the end of a session does."""
         number = self._wait(self._call(BUS, BUS_PATH, BUS, "GetConnectionUnixProcessID", "s", BUS))[0]
         os.kill(number, signal.SIGKILL)
 
     def send(self, message: Message) -> None:
-        """Any message, without waiting for what may come of it."""
+        """Send any message, without waiting for an answer."""
         self._wait(self._send(message))
 
     def _menu_path(self, name: str, path: str) -> str:
@@ -147,14 +147,14 @@ class Host:
 
     def _wait(self, work: Coroutine[Any, Any, Any]) -> Any:
         assert self._loop is not None
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(TIMEOUT_SECONDS)
 
     async def _connect(self) -> None:
         self._bus = await MessageBus(self._address).connect()
-        self._bus.add_message_handler(self._heard)
+        self._bus.add_message_handler(self._on_message)
         for interface in (ITEM, MENU, PROPERTIES):
             await self._call(BUS, BUS_PATH, BUS, "AddMatch", "s", f"type='signal',interface='{interface}'")
-        # a host that starts takes the place of one that is there, as the panel of another desktop does
+        # a host that starts replaces a running one, as the panel of another desktop does
         flags = NameFlag.DO_NOT_QUEUE | NameFlag.ALLOW_REPLACEMENT | NameFlag.REPLACE_EXISTING
         assert await self._bus.request_name(WATCHER, flags) is RequestNameReply.PRIMARY_OWNER
 
@@ -178,31 +178,31 @@ class Host:
             raise DBusError._from_message(answer)
         return answer.body
 
-    def _heard(self, message: Message) -> Message | bool | None:
+    def _on_message(self, message: Message) -> Message | bool | None:
         if message.message_type is MessageType.SIGNAL and message.sender != BUS:
             self.signals.append((message.member or "", plain(message.body)))
         if message.interface == WATCHER and message.member == "RegisterStatusNotifierItem":
-            named = message.body[0]  # a name on the bus, or a path
-            path = named.startswith("/")
-            self.icons.append((message.sender, named) if path else (named, ITEM_PATH))
+            service = message.body[0]  # a name on the bus, or a path
+            is_path = service.startswith("/")
+            self.icons.append((message.sender, service) if is_path else (service, ITEM_PATH))
             return self.answer(message)
         return None
 
 
 def plain(value: Any) -> Any:
-    """Values without their D-Bus types."""
+    """Return a value without its D-Bus types."""
     if isinstance(value, Variant):
         return plain(value.value)
     if isinstance(value, dict):
-        return {key: plain(one) for key, one in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(one) for one in value]
+        return [plain(item) for item in value]
     return value
 
 
 def _item(node: list[Any]) -> dict[str, Any]:
     number, properties, children = node
-    shown = plain(properties)
-    if "label" in shown:  # of two underscores one is shown, and one alone marks the key to press
-        shown["label"] = "_".join(part.replace("_", "") for part in shown["label"].split("__"))
-    return {"id": number, **shown, "children": [_item(child.value) for child in children]}
+    values = plain(properties)
+    if "label" in values:  # two underscores are shown as one; a single one marks the key to press
+        values["label"] = "_".join(part.replace("_", "") for part in values["label"].split("__"))
+    return {"id": number, **values, "children": [_item(child.value) for child in children]}
