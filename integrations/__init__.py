@@ -1,16 +1,20 @@
-"""The file managers' side of nobg. Standard library only, and nothing of it before it is needed."""
+"""nobg in the menus of file managers and in the start at login, for each system.
+
+It uses the standard library only and knows nothing of `watcher`. The functions import what they need when called, so
+`import integrations` loads no other module of the package.
+"""
 
 from __future__ import annotations
 
 import sys
 
-TYPE_CHECKING = False
+TYPE_CHECKING = False  # type checkers know the name; typing.TYPE_CHECKING would load `typing`
 if TYPE_CHECKING:
-    from integrations.base import Target
+    from integrations.target import Target
 
 
 def file_managers(platform: str = sys.platform) -> tuple[Target, ...]:
-    """What `nobg menu` knows on this system. A new file manager is a file here and a line below."""
+    """Return the file managers that `nobg menu` supports on this system, in the order in which it lists them."""
     if platform == "win32":
         from integrations.windows.explorer import EXPLORER
 
@@ -31,7 +35,15 @@ def file_managers(platform: str = sys.platform) -> tuple[Target, ...]:
 
 
 def autostart_target(platform: str = sys.platform) -> Target:
-    """What `nobg autostart` knows on this system."""
-    from integrations.autostart import LAUNCH_AGENT, RUN_KEY_AUTOSTART, XDG_AUTOSTART
+    """Return the target of `nobg autostart` on this system."""
+    if platform == "win32":
+        from integrations.windows.autostart import RUN_KEY_AUTOSTART
 
-    return {"win32": RUN_KEY_AUTOSTART, "darwin": LAUNCH_AGENT}.get(platform, XDG_AUTOSTART)
+        return RUN_KEY_AUTOSTART
+    if platform == "darwin":
+        from integrations.macos.autostart import LAUNCH_AGENT
+
+        return LAUNCH_AGENT
+    from integrations.linux.autostart import XDG_AUTOSTART
+
+    return XDG_AUTOSTART

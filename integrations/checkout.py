@@ -1,4 +1,7 @@
-"""`python checkout.py add|run ARGUMENTS…`: nobg where its commands are not installed, from the folder it lies in."""
+"""`python checkout.py add|run ARGUMENTS…`: run nobg from a checkout, where its commands are not installed.
+
+Menus that nobg installed from a checkout contain the absolute path of this file.
+"""
 
 import os
 import sys
@@ -7,7 +10,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def main() -> int:
-    """Like nobg-add and nobg; PYTHONPATH, so that the programs they start find themselves, too."""
+    """Run `nobg-add` or `nobg`. PYTHONPATH is set so that the programs they start find the checkout, too."""
     sys.path.insert(0, ROOT)
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")]))
     import importlib

@@ -1,52 +1,65 @@
-"""The one table of what stands in menus: every target is made from it, and a translator finds all words here."""
+"""The table of menu entries from which every target is built, and all words that people read in menus."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-
-from integrations.base import Verb
+from dataclasses import dataclass
 
 REMOVE_LABEL = "Remove background"
-"""In the menu itself."""
+"""The label of the first entry, in the menu itself."""
 
 SUBMENU_LABEL = "Remove background (more)"
-"""The sub-menu beside it; the beginning is the same so that the two stand side by side where menus are sorted."""
+"""The label of the sub-menu. It begins like `REMOVE_LABEL`, so that sorted menus show the two side by side."""
 
 BUILT_IN_RECIPES = (
     ("white", "White background"),
     ("crop", "Crop to subject"),
     ("mask", "Mask only"),
 )
-"""In the sub-menu: recipes that are always there."""
+"""Name and label of the recipes that are always in the sub-menu."""
 
 TOOLTIP = "Cut the subject out; the result appears beside the picture, which stays as it is."
 PROGRAM_NAME = "nobg"
+AUTOSTART_LABEL = "Start at login"
 AUTOSTART_COMMENT = "Removes backgrounds of pictures in watched folders"
 
 
-def build_verbs(own_recipes: Iterable[tuple[str, str]] = ()) -> tuple[Verb, ...]:
-    """All verbs in their order; `own`: name and label of the person's own recipes for the menu.
+@dataclass(frozen=True)
+class Verb:
+    """An action in a menu.
 
-    A recipe of the person's with the name of a built-in one takes its place, as it does everywhere.
+    `key` consists of letters, digits and hyphens. The client receives `arguments` before the pictures.
+    """
+
+    key: str
+    label: str
+    arguments: tuple[str, ...] = ()
+
+
+def build_verbs(own_recipes: Iterable[tuple[str, str]] = ()) -> tuple[Verb, ...]:
+    """Return all verbs in menu order; no two have the same label.
+
+    `own_recipes` holds name and label of each recipe that the person wants in the menu. A recipe with the name of a
+    built-in one replaces it, as everywhere in nobg.
     """
     labels = {**dict(BUILT_IN_RECIPES), **dict(own_recipes)}
-    taken = [REMOVE_LABEL]
-    table = [Verb("remove", REMOVE_LABEL)]
+    taken_labels = [REMOVE_LABEL]
+    verbs = [Verb("remove", REMOVE_LABEL)]
     for name, label in labels.items():
-        unique = label or name or "?"
-        while unique in taken:
-            unique += f" ({name})"
-        taken.append(unique)
-        table.append(Verb(_verb_key(name), unique, ("--recipe", name)))
-    return tuple(table)
+        unique_label = label or name or "?"
+        while unique_label in taken_labels:
+            unique_label += f" ({name})"
+        taken_labels.append(unique_label)
+        verbs.append(Verb(_verb_key(name), unique_label, ("--recipe", name)))
+    return tuple(verbs)
 
 
 def flat_label(verb: Verb) -> str:
-    """The label where there are no sub-menus."""
+    """Return the label for a menu that cannot have sub-menus."""
     return verb.label if verb.label == REMOVE_LABEL else f"{REMOVE_LABEL}: {verb.label}"
 
 
 def _verb_key(name: str) -> str:
-    """Something that can be part of a file name, an XML id or a registry key, and stays when others come and go."""
+    """Return a key that fits into a file name, an XML id or a registry key and does not depend on other recipes."""
     return name if name in dict(BUILT_IN_RECIPES) else f"own-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

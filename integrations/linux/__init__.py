@@ -1,1 +1,1 @@
-"""The file managers and the autostart of Linux desktops."""
+"""File managers and the start at login of Linux desktops."""

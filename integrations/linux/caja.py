@@ -1,9 +1,9 @@
-"""Caja (MATE): scripts, as Nautilus has them."""
+"""Caja (MATE): the same scripts as for Nautilus, in Caja's folder."""
 
 from __future__ import annotations
 
-from integrations.base import Target
 from integrations.linux.nautilus import scripts
+from integrations.target import Target
 
 CAJA = Target(
     key="caja",

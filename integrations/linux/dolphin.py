@@ -1,30 +1,43 @@
-"""Dolphin (KDE): service menus. KF5 from 5.85 on and KF6 read the same folder; an older place would show them twice."""
+"""Dolphin (KDE): service menus.
+
+KF5 from 5.85 on and KF6 read the same folder. Dolphin would show the entries twice if the older folder had them, too.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from integrations.base import Artifact, File, Setup, Target, Verb
+from integrations.artifact import Artifact
+from integrations.context import Setup
+from integrations.files import File
 from integrations.linux import quoting
 from integrations.linux.icon import icon_file
-from integrations.verbs import SUBMENU_LABEL
+from integrations.target import Target
+from integrations.verbs import SUBMENU_LABEL, Verb
 
 
 def artifacts(setup: Setup) -> list[Artifact]:
-    """One file for the menu itself, one for the sub-menu. Without the exec bit KDE refuses to run them."""
+    """Return a file for the menu itself, a file for the sub-menu, and the icon.
+
+    The files are executable because KDE refuses to run others.
+    """
     folder = setup.data_home / "kio" / "servicemenus"
-    top, more = service_menu(setup, setup.verbs[:1]), service_menu(setup, setup.verbs[1:], submenu=SUBMENU_LABEL)
+    top_menu = service_menu(setup, setup.verbs[:1])
+    submenu = service_menu(setup, setup.verbs[1:], submenu_label=SUBMENU_LABEL)
     return [
-        File(folder / "nobg.desktop", top, executable=True),
-        File(folder / "nobg-more.desktop", more, executable=True),
+        File(folder / "nobg.desktop", top_menu, executable=True),
+        File(folder / "nobg-more.desktop", submenu, executable=True),
         icon_file(setup),
     ]
 
 
-def service_menu(setup: Setup, verbs: Sequence[Verb], submenu: str | None = None) -> bytes:
-    """A service menu with these verbs. KF5 wants the service type, KF6 reads past it; KIO sorts by actions' names."""
+def service_menu(setup: Setup, verbs: Sequence[Verb], submenu_label: str | None = None) -> bytes:
+    """Return a service menu with these verbs, in the menu itself or in a sub-menu.
+
+    KF5 needs the service type, KF6 ignores it. The actions' names are numbered because KIO sorts by them.
+    """
     names = [f"{number:02}-{verb.key}" for number, verb in enumerate(verbs)]
-    head = [
+    header = [
         ("Type", "Service"),
         ("X-KDE-ServiceTypes", "KonqPopupMenu/Plugin"),
         ("MimeType", quoting.list_value([*setup.mime_types, "inode/directory"])),
@@ -32,8 +45,8 @@ def service_menu(setup: Setup, verbs: Sequence[Verb], submenu: str | None = None
         ("X-KDE-Priority", "TopLevel"),
         ("Icon", "nobg"),
     ]
-    if submenu is not None:
-        head.append(("X-KDE-Submenu", quoting.string_value(submenu)))
+    if submenu_label is not None:
+        header.append(("X-KDE-Submenu", quoting.string_value(submenu_label)))
     actions = [
         (
             f"Desktop Action {name}",
@@ -45,7 +58,7 @@ def service_menu(setup: Setup, verbs: Sequence[Verb], submenu: str | None = None
         )
         for name, verb in zip(names, verbs, strict=True)
     ]
-    return quoting.key_file(("Desktop Entry", head), *actions)
+    return quoting.key_file(("Desktop Entry", header), *actions)
 
 
 DOLPHIN = Target(

@@ -1,4 +1,4 @@
-"""Our part of a file that belongs to the person: put in as text, so that all else stays as it is, byte for byte."""
+"""An artifact that is nobg's part of a file of the person: merged in as text, so that all other bytes stay."""
 
 from __future__ import annotations
 
@@ -10,83 +10,91 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from integrations.base import PathArtifact, RecordEntry, make_entry, sha256, write_atomically
+from integrations.artifact import RecordEntry, make_entry
+from integrations.files import PathArtifact, sha256, write_atomically
 
 
 @dataclass(frozen=True)
 class MergedFile(PathArtifact, ABC):
-    """The record keeps what the file was before; when nobody changed it since, that comes back, else our part goes."""
+    """nobg's part of a file.
+
+    The record keeps the file's content from before nobg. `remove` restores it if the file was not changed since;
+    otherwise it only takes nobg's part out.
+    """
 
     kind: ClassVar[str]
 
     @abstractmethod
     def initial_content(self) -> bytes:
-        """What to begin with where the person has no such file."""
+        """Return the content to start with if the person has no such file."""
 
     @abstractmethod
     def insert(self, before: bytes) -> bytes:
-        """`before` with our part. Raises TakenError where it has no place for it."""
+        """Return `before` with nobg's part. Raises IntegrationError if the part does not fit in."""
 
     @abstractmethod
-    def has_our_part(self, current: bytes) -> bool:
-        """Does it have our part, whoever wrote the file anew meanwhile?"""
+    def is_merged(self, current: bytes) -> bool:
+        """Return whether the content has nobg's part, even if another program has rewritten the file."""
 
     @abstractmethod
     def preview(self) -> str:
-        """Our part, for people."""
+        """Return nobg's part, with a comment that says where it goes."""
 
     @abstractmethod
-    def our_part(self) -> Any:
-        """What strip() needs to know our part by; for the record."""
+    def part_to_strip(self) -> Any:
+        """Return what `strip` needs to recognise nobg's part; it must fit into JSON."""
 
     @classmethod
     @abstractmethod
     def strip(cls, current: bytes, part: Any) -> bytes:
-        """`now` without our part."""
+        """Return `current` without nobg's part; `part` is what `part_to_strip` returned when it was written."""
 
     def plan(self, previous: RecordEntry | None) -> RecordEntry:
-        """What the file was before us, or is without us if it was changed since; None where there was none."""
-        now = _read_if_exists(self.path)
-        if previous is not None and now is not None and sha256(now) == previous["sha256"]:
+        """Record the content from before nobg, or the content without nobg's part if it was changed since.
+
+        The entry's `before` is None if there was no file.
+        """
+        current = _read_if_exists(self.path)
+        if previous is not None and current is not None and sha256(current) == previous["sha256"]:
             before = _decode_base64(previous["before"])
-        elif now is not None:
-            before = self.strip(now, self.our_part() if previous is None else previous["part"])
+        elif current is not None:
+            before = self.strip(current, self.part_to_strip() if previous is None else previous["part"])
         else:
             before = None
         content = self._merged_content(before)
-        kept = None if before is None else base64.b64encode(before).decode()
-        return make_entry(self, sha256=sha256(content), before=kept, part=self.our_part())
+        encoded_before = None if before is None else base64.b64encode(before).decode()
+        return make_entry(self, sha256=sha256(content), before=encoded_before, part=self.part_to_strip())
 
     def write(self, entry: RecordEntry) -> None:
-        """In one step, with the mode it has; through a link, since people keep their settings elsewhere."""
+        """Write the merged content in one step. The file keeps its mode, and a link to it stays a link."""
         before = _decode_base64(entry["before"])
         content = self._merged_content(before)
-        if content or before is not None:  # an empty file of ours would say nothing
+        if content or before is not None:  # do not make an empty file
             _write_through_link(self.path, content)
 
     def _merged_content(self, before: bytes | None) -> bytes:
         return self.insert(self.initial_content() if before is None else before)
 
     def find_problem(self, _entry: RecordEntry) -> str | None:
-        """Gone, or without our part?"""
-        now = _read_if_exists(self.path)
-        if now is None and not self.has_our_part(b""):
-            return f"{self.path} is gone"
-        return None if self.has_our_part(now or b"") else f"{self.path} does not have what nobg would write there now"
+        """Return a problem if the file is gone or lacks nobg's part."""
+        current = _read_if_exists(self.path)
+        if self.is_merged(current or b""):
+            return None
+        return f"{self.path} {'is gone' if current is None else 'does not contain what nobg would write there now'}"
 
     @classmethod
     def remove(cls, entry: RecordEntry) -> str | None:
-        """Byte for byte what was there before, if nobody changed it; else all but our part stays."""
+        """Restore the content from before nobg, byte for byte; if the file was changed since, only strip it."""
         path = Path(entry["address"])
-        now = _read_if_exists(path)
-        if now is None:
+        current = _read_if_exists(path)
+        if current is None:
             return None
-        unchanged = sha256(now) == entry["sha256"]
-        before = _decode_base64(entry["before"]) if unchanged else cls.strip(now, entry["part"])
-        if before is None:
+        is_unchanged = sha256(current) == entry["sha256"]
+        restored = _decode_base64(entry["before"]) if is_unchanged else cls.strip(current, entry["part"])
+        if restored is None:
             path.unlink()
         else:
-            _write_through_link(path, before)
+            _write_through_link(path, restored)
         return None
 
 
@@ -98,13 +106,14 @@ def _read_if_exists(path: Path) -> bytes | None:
 
 
 def _write_through_link(path: Path, content: bytes) -> None:
-    real = Path(os.path.realpath(path))
+    """Write the file that the path leads to: some people keep their settings elsewhere and link to them."""
+    real_path = Path(os.path.realpath(path))
     try:
-        mode = stat.S_IMODE(os.stat(real).st_mode)
+        mode = stat.S_IMODE(os.stat(real_path).st_mode)
     except FileNotFoundError:
         mode = 0o644
-    if _read_if_exists(real) != content:
-        write_atomically(real, content, mode)
+    if _read_if_exists(real_path) != content:
+        write_atomically(real_path, content, mode)
 
 
 def _decode_base64(encoded: str | None) -> bytes | None:

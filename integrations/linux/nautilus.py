@@ -1,12 +1,16 @@
-"""Nautilus (GNOME Files): scripts, which are always possible, and an extension where nautilus-python is installed."""
+"""Nautilus (GNOME Files): scripts, which always work, and an extension where nautilus-python is installed."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from integrations.base import Artifact, File, Setup, Target
+from integrations.artifact import Artifact
+from integrations.context import Setup
+from integrations.file_names import unique_file_names
+from integrations.files import File
 from integrations.linux import quoting
 from integrations.linux.icon import icon_file
+from integrations.target import Target
 from integrations.verbs import SUBMENU_LABEL, TOOLTIP
 
 EXTENSION_TEMPLATE = '''\
@@ -62,35 +66,36 @@ def run(_item, arguments, uris):
 
 
 def artifacts(setup: Setup) -> list[Artifact]:
-    """The scripts; where it would be loaded the extension, whose sub-menu then is the only one of its name.
+    """Return the scripts; where nautilus-python is installed, only the first script, the extension and the icon.
 
-    (Nautilus finds its sub-menus by name: of two that are called the same, the wrong one may open.)
+    Nautilus finds its sub-menus by name: if the scripts had a sub-menu of the same name as the extension's, the wrong
+    sub-menu might open.
     """
-    found: list[Artifact] = [*scripts(setup.data_home / "nautilus" / "scripts", setup)]
+    script_files = scripts(setup.data_home / "nautilus" / "scripts", setup)
     if not _has_nautilus_python(setup):
-        return found
+        return [*script_files]
     path = setup.data_home / "nautilus-python" / "extensions" / "nobg.py"
-    return [found[0], File(path, extension_source(setup).encode()), icon_file(setup)]
+    return [script_files[0], File(path, extension_source(setup).encode()), icon_file(setup)]
 
 
 def scripts(folder: Path, setup: Setup) -> list[File]:
-    """A script for each verb, in sub-folders, which become sub-menus; the file's name is the label."""
+    """Return a script for each verb. A file's name is the label, and a sub-folder becomes a sub-menu."""
     first, *others = setup.verbs
     files = [File(folder / first.label, _script(setup, first.arguments), executable=True)]
-    names = quoting.file_names(verb.label for verb in others)
+    names = unique_file_names(verb.label for verb in others)
     for verb, name in zip(others, names, strict=True):
         files.append(File(folder / SUBMENU_LABEL / name, _script(setup, verb.arguments), executable=True))
     return files
 
 
 def _script(setup: Setup, arguments: tuple[str, ...]) -> bytes:
-    # The selection comes in the environment: as arguments, names with % are mangled.
-    words = quoting.shell_command([*setup.client_command, *arguments, "--from-env"])
-    return f"#!/bin/sh\n# Written by nobg; `nobg menu uninstall` removes it.\nexec {words}\n".encode()
+    # --from-env: the selection comes in the environment, since Nautilus mangles names with % in arguments.
+    command = quoting.shell_command([*setup.client_command, *arguments, "--from-env"])
+    return f"#!/bin/sh\n# Written by nobg; `nobg menu uninstall` removes it.\nexec {command}\n".encode()
 
 
 def extension_source(setup: Setup) -> str:
-    """Its source; ascii() makes literals of whatever is in a label."""
+    """Return the extension's Python source. ascii() makes a literal of any label."""
     verbs = "".join(f"    {(verb.key, verb.label, verb.arguments)!a},\n" for verb in setup.verbs)
     return EXTENSION_TEMPLATE.format(
         client=ascii(setup.client_command),
@@ -102,7 +107,7 @@ def extension_source(setup: Setup) -> str:
 
 
 def _has_nautilus_python(setup: Setup) -> bool:
-    """Is nautilus-python there? It is a library that Nautilus loads, so it is looked for where Nautilus does."""
+    """Return whether Nautilus would load extensions in Python: nautilus-python is a library in Nautilus's folder."""
     return setup.has_library("nautilus/extensions-*/libnautilus-python.so")
 
 

@@ -1,15 +1,18 @@
-"""Nemo (Cinnamon): an action for each verb. Nemo 5 has no sub-menus, so all labels begin alike."""
+"""Nemo (Cinnamon): an action for each verb. Nemo 5 has no sub-menus, so all labels begin with the same words."""
 
 from __future__ import annotations
 
-from integrations.base import Artifact, File, Setup, Target, Verb
+from integrations.artifact import Artifact
+from integrations.context import Setup
+from integrations.files import File
 from integrations.linux import quoting
 from integrations.linux.icon import icon_file
-from integrations.verbs import TOOLTIP, flat_label
+from integrations.target import Target
+from integrations.verbs import TOOLTIP, Verb, flat_label
 
 
 def artifacts(setup: Setup) -> list[Artifact]:
-    """Nemo sorts actions by file name, hence the number in it."""
+    """Return a file for each action, and the icon. The files are numbered because Nemo sorts actions by file name."""
     folder = setup.data_home / "nemo" / "actions"
     names = [f"nobg-{number:02}-{verb.key}.nemo_action" for number, verb in enumerate(setup.verbs)]
     actions = [File(folder / name, action(setup, verb)) for name, verb in zip(names, setup.verbs, strict=True)]
@@ -17,7 +20,7 @@ def artifacts(setup: Setup) -> list[Artifact]:
 
 
 def action(setup: Setup, verb: Verb) -> bytes:
-    """One action. URIs in double quotes: Nemo runs nothing at all on an apostrophe otherwise."""
+    """Return the action of a verb. It asks for URIs in double quotes: else Nemo runs nothing on an apostrophe."""
     command = quoting.exec_line([*setup.client_command, *verb.arguments, "--"], "%U")
     return quoting.key_file(
         (

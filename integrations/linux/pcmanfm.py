@@ -1,32 +1,38 @@
-"""PCManFM (LXDE): file-manager actions (DES-EMA), which libfm's module runs."""
+"""PCManFM (LXDE): file-manager actions (DES-EMA), which PCManFM reads with a module of libfm."""
 
 from __future__ import annotations
 
-from integrations.base import Artifact, File, Setup, Target, Verb
+from integrations.artifact import Artifact
+from integrations.context import Setup
+from integrations.files import File
 from integrations.linux import quoting
 from integrations.linux.icon import icon_file
-from integrations.verbs import SUBMENU_LABEL
+from integrations.target import Target
+from integrations.verbs import SUBMENU_LABEL, Verb
+
+_MIME_TYPE_PATTERNS = "*;!text/*;!application/*;!audio/*;!video/*;"
+"""libfm shows an action only if one pattern fits everything selected: for JPEG and PNG together, it must be wide."""
 
 
 def artifacts(setup: Setup) -> list[Artifact]:
-    """An action for each verb, and the sub-menu that holds all but the first."""
+    """Return an action for each verb, the sub-menu that holds all but the first, and the icon."""
     folder = setup.data_home / "file-manager" / "actions"
-    _, *others = setup.verbs
-    menu = quoting.key_file(
+    _, *submenu_verbs = setup.verbs
+    submenu = quoting.key_file(
         (
             "Desktop Entry",
             [
                 *_common_lines("Menu", SUBMENU_LABEL),
-                ("ItemsList", quoting.list_value(f"nobg-{verb.key}" for verb in others)),
+                ("ItemsList", quoting.list_value(f"nobg-{verb.key}" for verb in submenu_verbs)),
             ],
         )
     )
     actions = [File(folder / f"nobg-{verb.key}.desktop", action(setup, verb)) for verb in setup.verbs]
-    return [*actions, File(folder / "nobg-more.desktop", menu), icon_file(setup)]
+    return [*actions, File(folder / "nobg-more.desktop", submenu), icon_file(setup)]
 
 
 def action(setup: Setup, verb: Verb) -> bytes:
-    """One action with its one profile."""
+    """Return the action of a verb, with its only profile."""
     command = quoting.exec_line([*setup.client_command, *verb.arguments, "--"], "%U")
     return quoting.key_file(
         ("Desktop Entry", [*_common_lines("Action", verb.label), ("Profiles", "pictures;")]),
@@ -41,14 +47,10 @@ def action(setup: Setup, verb: Verb) -> bytes:
     )
 
 
-# One pattern must fit all that is selected, or the action is not shown: JPEG and PNG together need a wide one.
-_MIME_TYPE_PATTERNS = "*;!text/*;!application/*;!audio/*;!video/*;"
-
-
-def _common_lines(kind: str, label: str) -> list[tuple[str, str]]:
+def _common_lines(entry_type: str, label: str) -> list[tuple[str, str]]:
     # PCManFM draws the tooltip as the label, and underlines the letter after an underscore.
     return [
-        ("Type", kind),
+        ("Type", entry_type),
         ("Name", quoting.string_value(label)),
         ("Tooltip", quoting.string_value(label.replace("_", "__"))),
         ("Icon", "nobg"),

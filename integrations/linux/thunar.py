@@ -1,4 +1,4 @@
-"""Thunar (Xfce): custom actions. All of them are in one file of the person's, so ours are put in between."""
+"""Thunar (Xfce): custom actions. Thunar keeps all of them in one file of the person, so nobg's are merged into it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import ClassVar
 from xml.etree import ElementTree as ET
 
-from integrations.base import Artifact, File, IntegrationError, Setup, Target, Verb
+from integrations.artifact import Artifact, IntegrationError
+from integrations.context import Setup
+from integrations.files import File
 from integrations.linux import quoting
 from integrations.linux.icon import icon_file
 from integrations.linux.merged_file import MergedFile
-from integrations.verbs import SUBMENU_LABEL, TOOLTIP
+from integrations.target import Target
+from integrations.verbs import SUBMENU_LABEL, TOOLTIP, Verb
 
-_OUR_ACTION_PATTERN = re.compile(
+_NOBG_ACTION_PATTERN = re.compile(
     rb"[ \t]*<action>(?:(?!</action>).)*?<unique-id>nobg-[^<]*</unique-id>(?:(?!</action>).)*</action>[ \t]*\r?\n?",
     re.DOTALL,
 )
@@ -24,51 +27,53 @@ _EMPTY_UCA_XML = b'<?xml version="1.0" encoding="UTF-8"?>\n<actions>\n</actions>
 
 @dataclass(frozen=True)
 class CustomActions(MergedFile):
-    """Our `<action>` elements in uca.xml. `system`: where the system's own may be, the first one counts."""
+    """nobg's `<action>` elements in the person's uca.xml.
+
+    `system_paths` are the places of the system's uca.xml; the first that exists counts.
+    """
 
     actions_xml: bytes
     system_paths: tuple[Path, ...]
     kind: ClassVar[str] = "thunar"
 
     def initial_content(self) -> bytes:
-        """The system's, since Thunar reads only one file: its actions would be gone."""
+        """Return the system's file. Thunar reads only one file, so without it the system's actions would be gone."""
         return next((path.read_bytes() for path in self.system_paths if path.is_file()), _EMPTY_UCA_XML)
 
     def insert(self, before: bytes) -> bytes:
-        """Ours after all others."""
+        """Return `before` with nobg's actions after all others."""
         if not before.strip():
             before = _EMPTY_UCA_XML
         before = re.sub(rb"<actions\s*/>", b"<actions></actions>", before)
-        head, end, tail = before.rpartition(b"</actions>")
-        merged = head + self.actions_xml + end + tail
-        if not end or not self.has_our_part(merged):
+        head, end_tag, tail = before.rpartition(b"</actions>")
+        merged = head + self.actions_xml + end_tag + tail
+        if not end_tag or not self.is_merged(merged):
             raise IntegrationError(
-                f"{self.path} is not as Thunar writes it, so it was left. Correct it (Thunar ignores it, too) or "
+                f"{self.path} is not in Thunar's format, so it was not changed (Thunar ignores it, too). Correct or "
                 "delete it, then install again."
             )
         return merged
 
-    def has_our_part(self, current: bytes) -> bool:
-        """Exactly ours, though Thunar's own dialog may have laid them out anew."""
-        return set(_our_action_fields(current)) == set(
-            _our_action_fields(b"<actions>" + self.actions_xml + b"</actions>")
-        )
+    def is_merged(self, current: bytes) -> bool:
+        """Return whether the content has exactly these actions of nobg; Thunar's dialog may have changed the layout."""
+        expected = set(_nobg_action_fields(b"<actions>" + self.actions_xml + b"</actions>"))
+        return set(_nobg_action_fields(current)) == expected
 
-    def our_part(self) -> None:
-        """Ours are known by their ids."""
+    def part_to_strip(self) -> None:
+        """Return None: `strip` recognises nobg's actions by their ids."""
 
     @classmethod
     def strip(cls, current: bytes, _part: None) -> bytes:
-        """Without our elements and their lines."""
-        return _OUR_ACTION_PATTERN.sub(b"", current)
+        """Return `current` without nobg's elements and their lines."""
+        return _NOBG_ACTION_PATTERN.sub(b"", current)
 
     def preview(self) -> str:
-        """What is put in."""
+        """Return nobg's elements."""
         return f"<!-- {self.path}, before </actions> -->\n{self.actions_xml.decode()}"
 
 
-def _our_action_fields(content: bytes) -> Iterator[tuple[str | None, ...]]:
-    """Of each element of ours, what matters."""
+def _nobg_action_fields(content: bytes) -> Iterator[tuple[str | None, ...]]:
+    """Yield id, name, sub-menu and command of each action of nobg; nothing if the content is not XML."""
     try:
         root = ET.fromstring(content)  # noqa: S314  the person's own file
     except ET.ParseError:
@@ -79,23 +84,24 @@ def _our_action_fields(content: bytes) -> Iterator[tuple[str | None, ...]]:
 
 
 def artifacts(setup: Setup) -> list[Artifact]:
-    """Our part of uca.xml."""
+    """Return nobg's part of uca.xml, and the icon."""
     first, *others = setup.verbs
-    text = action(setup, first, "") + "".join(action(setup, verb, SUBMENU_LABEL) for verb in others)
-    places = (*setup.config_dirs, setup.root / "etc/xdg", *sorted(setup.root.glob("etc/xdg/xdg-*")))
-    system = tuple(place / "Thunar" / "uca.xml" for place in places)
-    return [CustomActions(setup.config_home / "Thunar" / "uca.xml", text.encode(), system), icon_file(setup)]
+    actions_xml = action(setup, first, "") + "".join(action(setup, verb, SUBMENU_LABEL) for verb in others)
+    config_folders = (*setup.config_dirs, setup.root / "etc/xdg", *sorted(setup.root.glob("etc/xdg/xdg-*")))
+    system_paths = tuple(folder / "Thunar" / "uca.xml" for folder in config_folders)
+    path = setup.config_home / "Thunar" / "uca.xml"
+    return [CustomActions(path, actions_xml.encode(), system_paths), icon_file(setup)]
 
 
-def action(setup: Setup, verb: Verb, submenu: str) -> str:
-    """One element, on pictures and folders."""
-    label = quoting.xml_text(verb.label.replace("_", "__"))  # else it underlines the letter after it
+def action(setup: Setup, verb: Verb, submenu_label: str) -> str:
+    """Return the element of a verb, for pictures and folders; an empty `submenu_label` means the menu itself."""
+    label = quoting.xml_text(verb.label.replace("_", "__"))  # Thunar underlines the letter after a single underscore
     command = quoting.exec_line([*setup.client_command, *verb.arguments, "--"], "%U")
     return (
         "<action>\n"
         "\t<icon>nobg</icon>\n"
         f"\t<name>{label}</name>\n"
-        f"\t<submenu>{quoting.xml_text(submenu)}</submenu>\n"
+        f"\t<submenu>{quoting.xml_text(submenu_label)}</submenu>\n"
         f"\t<unique-id>nobg-{verb.key}</unique-id>\n"
         f"\t<command>{quoting.xml_text(command)}</command>\n"
         f"\t<description>{quoting.xml_text(TOOLTIP)}</description>\n"

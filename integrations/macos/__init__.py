@@ -1,1 +1,1 @@
-"""Finder's Quick Actions and the LaunchAgent of macOS."""
+"""Finder and the start at login of macOS."""

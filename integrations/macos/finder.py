@@ -1,4 +1,4 @@
-"""Finder (macOS): Quick Actions, bundles as Automator saves them. They are Services, too.
+"""Finder (macOS): Quick Actions, which are also Services: bundles like those that Automator saves.
 
 The keys were compared with bundles that people saved with Automator 2.9 and 2.10.
 """
@@ -11,9 +11,11 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from integrations.base import File, Setup, Target, Verb
-from integrations.linux import quoting
-from integrations.verbs import BUILT_IN_RECIPES, PROGRAM_NAME, REMOVE_LABEL
+from integrations.context import Setup
+from integrations.file_names import unique_file_names
+from integrations.files import File
+from integrations.target import Target
+from integrations.verbs import BUILT_IN_RECIPES, PROGRAM_NAME, REMOVE_LABEL, Verb
 
 _UUID_NAMESPACE = uuid.UUID("0b7c4c5e-93f5-4d0f-9a86-6f0d5a1f7c11")
 _IMAGE_TYPE = "com.apple.Automator.fileSystemObject.image"
@@ -22,33 +24,34 @@ _ACTION_BUNDLE = "/System/Library/Automator/Run Shell Script.action"
 
 
 def artifacts(setup: Setup) -> list[File]:
-    """Two files for each verb: what it is to the system, and what it does."""
+    """Return the two files of each verb's bundle: Info.plist describes the service, document.wflow what it does."""
     folder = setup.home / "Library" / "Services"
-    found = []
-    named = unique_labels(setup.verbs)
-    # Finder shows : in a name as /, and does not let anybody type it.
-    names = quoting.file_names(label.replace(":", "\N{MODIFIER LETTER COLON}") for _, label in named)
-    for (verb, label), name in zip(named, names, strict=True):
+    files = []
+    labelled_verbs = unique_labels(setup.verbs)
+    # Finder shows a colon in a file name as a slash, and lets nobody type a colon.
+    names = unique_file_names(label.replace(":", "\N{MODIFIER LETTER COLON}") for _, label in labelled_verbs)
+    for (verb, label), name in zip(labelled_verbs, names, strict=True):
         contents = folder / f"{name}.workflow" / "Contents"
-        found.append(File(contents / "Info.plist", plistlib.dumps(info_plist(label))))
-        found.append(File(contents / "document.wflow", plistlib.dumps(workflow_document(setup, verb))))
-    return found
+        files.append(File(contents / "Info.plist", plistlib.dumps(info_plist(label))))
+        files.append(File(contents / "document.wflow", plistlib.dumps(workflow_document(setup, verb))))
+    return files
 
 
 def unique_labels(verbs: Sequence[Verb]) -> list[tuple[Verb, str]]:
-    """There are no sub-menus, and macOS 12 and later have a "Remove Background" of their own: each says whose it is.
+    """Return each verb with its label, which names nobg.
 
-    No two are alike for a disk that does not tell a from A.
+    Quick Actions have no sub-menus, and macOS 12 and later have a "Remove Background" of their own. No two labels are
+    equal on a disk that ignores case.
     """
-    taken: set[str] = set()
-    found = []
+    taken_names: set[str] = set()
+    labelled_verbs = []
     for verb in verbs:
         label = f"{_menu_title(verb)} ({PROGRAM_NAME})"
-        if _normalize_file_name(label) in taken:
+        if _normalize_file_name(label) in taken_names:
             label = f"{_menu_title(verb)} ({PROGRAM_NAME}, {verb.key})"
-        taken.add(_normalize_file_name(label))
-        found.append((verb, label))
-    return found
+        taken_names.add(_normalize_file_name(label))
+        labelled_verbs.append((verb, label))
+    return labelled_verbs
 
 
 def _normalize_file_name(name: str) -> str:
@@ -56,14 +59,14 @@ def _normalize_file_name(name: str) -> str:
 
 
 def _menu_title(verb: Verb) -> str:
-    """Our own words as macOS writes menus; a person's label is theirs."""
+    """Return nobg's own labels in title case, as macOS writes menus; a person's label stays as it is."""
     if verb.label not in (REMOVE_LABEL, *dict(BUILT_IN_RECIPES).values()):
         return verb.label
     return " ".join(word if word == "to" else word[:1].upper() + word[1:] for word in verb.label.split())
 
 
 def info_plist(label: str) -> dict[str, Any]:
-    """Info.plist."""
+    """Return the content of Info.plist."""
     service = {
         "NSBackgroundColorName": "background",
         "NSIconName": "NSActionTemplate",
@@ -76,19 +79,19 @@ def info_plist(label: str) -> dict[str, Any]:
 
 
 def zsh_command(setup: Setup, verb: Verb) -> str:
-    """For zsh, which Automator hands the pictures as arguments."""
+    """Return the shell script of a verb, for zsh. Automator passes the pictures as arguments."""
     words = " ".join(map(_quote, [*setup.client_command, *verb.arguments]))
     return f'exec {words} -- "$@"\n'
 
 
 def _quote(word: str) -> str:
-    """Each word in quotes: zsh expands a bare =word, which other shells leave alone."""
+    """Return the word in quotes, needed or not: zsh, unlike other shells, expands a bare =word."""
     return "'" + word.replace("'", "'\"'\"'") + "'"
 
 
 def workflow_document(setup: Setup, verb: Verb) -> dict[str, Any]:
-    """document.wflow: one action, "Run Shell Script"."""
-    kinds = {
+    """Return the content of document.wflow: a workflow with one action, "Run Shell Script"."""
+    service_types = {
         "inputTypeIdentifier": _IMAGE_TYPE,
         "outputTypeIdentifier": _NOTHING_TYPE,
         "serviceInputTypeIdentifier": _IMAGE_TYPE,
@@ -102,7 +105,7 @@ def workflow_document(setup: Setup, verb: Verb) -> dict[str, Any]:
         "actions": [{"action": _shell_script_action(zsh_command(setup, verb), verb.key), "isViewVisible": 1}],
         "connectors": {},
         "workflowMetaData": {
-            **kinds,
+            **service_types,
             "applicationBundleIDsByPath": {},
             "applicationPaths": [],
             "presentationMode": 15,
@@ -117,24 +120,24 @@ def workflow_document(setup: Setup, verb: Verb) -> dict[str, Any]:
 
 
 def _shell_script_action(shell_command: str, key: str) -> dict[str, Any]:
-    """Its ids follow from the verb, so that the same setup makes the same file."""
+    """Return the action. Its ids are derived from the verb's `key`, so that the same setup makes the same file."""
     parameters = {
         "COMMAND_STRING": shell_command,
         "CheckedForUserDefaultShell": True,
-        "inputMethod": 1,  # as arguments; 0 is standard input, which takes names apart at line ends
+        "inputMethod": 1,  # as arguments; 0 is standard input, which splits names at line ends
         "shell": "/bin/zsh",
         "source": "",
     }
-    kinds = {"Container": "List", "Types": ["com.apple.cocoa.string"]}
+    string_list = {"Container": "List", "Types": ["com.apple.cocoa.string"]}
     ids = {
         name: str(uuid.uuid5(_UUID_NAMESPACE, f"{key} {name}")).upper() for name in ("InputUUID", "OutputUUID", "UUID")
     }
     return {
-        "AMAccepts": {**kinds, "Optional": True},
+        "AMAccepts": {**string_list, "Optional": True},
         "AMActionVersion": "2.0.3",
         "AMApplication": ["Automator"],
         "AMParameterProperties": {name: {} for name in parameters},
-        "AMProvides": kinds,
+        "AMProvides": string_list,
         "ActionBundlePath": _ACTION_BUNDLE,
         "ActionName": "Run Shell Script",
         "ActionParameters": parameters,
@@ -160,9 +163,10 @@ FINDER = Target(
     is_present=lambda _setup: True,
     artifacts=artifacts,
     hint=lambda _setup: (
-        "If it is not below Quick Actions when you right-click a picture: choose Customize there (More on macOS 12 and "
-        "older) and tick it. The same list is in System Settings, Privacy & Security, Extensions, Finder (macOS 13 and "
-        "14); General, Login Items & Extensions, Finder (macOS 15); System Preferences, Extensions, Finder (older)."
+        "If the entry is not below Quick Actions when you right-click a picture: choose Customize there (More on "
+        "macOS 12 and older) and tick it. The same list is in System Settings, Privacy & Security, Extensions, Finder "
+        "(macOS 13 and 14); General, Login Items & Extensions, Finder (macOS 15); System Preferences, Extensions, "
+        "Finder (older)."
     ),
     refresh_commands=(("/System/Library/CoreServices/pbs", "-flush"),),
 )

@@ -1,1 +1,1 @@
-"""Explorer, the registry and the autostart of Windows."""
+"""Explorer and the start at login of Windows."""

@@ -1,4 +1,4 @@
-"""Values in the Windows registry below HKEY_CURRENT_USER: written, taken away again, and as a .reg file."""
+"""An artifact that is values in the Windows registry below HKEY_CURRENT_USER, and the format of .reg files."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from integrations.base import Artifact, IntegrationError, RecordEntry, make_entry
+from integrations.artifact import Artifact, IntegrationError, RecordEntry, make_entry
 
 if sys.platform == "win32":
     import winreg
 else:
-    winreg: Any = None  # tests put a stand-in here
+    winreg: Any = None  # tests replace it with a registry in memory
 
 ROOT_KEY = "HKEY_CURRENT_USER"
 OWN_KEY_PREFIX = "nobg."
-"""Keys whose names begin so are ours, and what is in them, however it came there: with a .reg file, for instance."""
+"""Keys with this prefix belong to nobg, with all values in them, even if a .reg file brought them."""
 
 
 @dataclass(frozen=True)
 class RegistryValue:
-    """A text in the registry; `key` below HKEY_CURRENT_USER, `name` empty for the key's default value."""
+    """A text value. `key` is below HKEY_CURRENT_USER; an empty `name` means the key's default value."""
 
     key: str
     name: str
@@ -32,7 +32,10 @@ class RegistryValue:
 
 @dataclass(frozen=True)
 class RegistryValues(Artifact):
-    """Values of ours, and the keys they need. One piece for all that belongs together, so that none forgets a key."""
+    """Values of nobg and the keys that they need.
+
+    Values that share keys are one artifact, so that its entry knows every key that nobg made for them.
+    """
 
     base_key: str
     values: tuple[RegistryValue, ...]
@@ -40,83 +43,95 @@ class RegistryValues(Artifact):
 
     @property
     def address(self) -> str:
-        """The key that all is in."""
+        """The key that contains all values."""
         return rf"{ROOT_KEY}\{self.base_key}"
 
     @property
     def folder(self) -> Path | None:
-        """In none."""
+        """None: the values are in no folder."""
         return None
 
     def plan(self, previous: RecordEntry | None) -> RecordEntry:
-        """Of each value what it will be and what it is of ours; and the keys that are there for our sake alone."""
-        known = {(key, name): texts for key, name, texts in previous["values"]} if previous else {}
+        """Record each value's new text and those that nobg may replace or remove, and the keys that nobg makes."""
+        texts_by_location = {(key, name): texts for key, name, texts in previous["values"]} if previous else {}
         keys = set(previous["keys"]) if previous else set()
         for value in self.values:
-            texts = known.get((value.key, value.name), [])[:1]
-            now = _read_value(value.key, value.name)
-            if now is not None and _is_ours(value.key):
-                texts = [*texts, now]
-            if now not in (None, value.data, *texts):
-                where = _location(value.key, value.name)
-                raise IntegrationError(f"{where} is {now!r} already, which is not of nobg, so it was left.")
-            known[value.key, value.name] = list(dict.fromkeys([value.data, *texts]))
-            keys.update(key for key in _key_and_parents(value.key) if _is_ours(key) or not _key_exists(key))
-        return make_entry(self, values=[[*place, texts] for place, texts in known.items()], keys=sorted(keys))
+            own_texts = texts_by_location.get((value.key, value.name), [])[:1]
+            current = _read_value(value.key, value.name)
+            if current is not None and _is_own_key(value.key):
+                own_texts = [*own_texts, current]
+            if current not in (None, value.data, *own_texts):
+                description = _describe_location(value.key, value.name)
+                raise IntegrationError(
+                    f"{description} is {current!r} already, which nobg did not write, so it was not changed."
+                )
+            texts_by_location[value.key, value.name] = list(dict.fromkeys([value.data, *own_texts]))
+            keys.update(key for key in _key_and_parents(value.key) if _is_own_key(key) or not _key_exists(key))
+        return make_entry(
+            self, values=[[*location, texts] for location, texts in texts_by_location.items()], keys=sorted(keys)
+        )
 
     def write(self, entry: RecordEntry) -> None:
-        """What is not so yet; and away with what an older nobg wrote beside it."""
-        wanted = {(value.key, value.name): value.data for value in self.values}
-        missing = [place for place, data in wanted.items() if _read_value(*place) != data]
-        known = {(key, name): texts for key, name, texts in entry["values"]}
-        stale = [place for place in known if place not in wanted and _read_value(*place) in known[place]]
-        for place in missing:
-            _set_value(*place, wanted[place])
-        for place in stale:
-            _delete_value(*place)
-        if missing or stale:
+        """Write the values that differ and delete those that only an older nobg wrote."""
+        data_by_location = {(value.key, value.name): value.data for value in self.values}
+        differing = [location for location, data in data_by_location.items() if _read_value(*location) != data]
+        texts_by_location = {(key, name): texts for key, name, texts in entry["values"]}
+        obsolete = [
+            location
+            for location, texts in texts_by_location.items()
+            if location not in data_by_location and _read_value(*location) in texts
+        ]
+        for location in differing:
+            _set_value(*location, data_by_location[location])
+        for location in obsolete:
+            _delete_value(*location)
+        if differing or obsolete:
             _delete_empty_keys(entry["keys"])
             notify_explorer()
 
     def preview(self) -> str:
-        """As a .reg file."""
+        """Return the values as a .reg file."""
         return reg_file(self.values)
 
     def find_problem(self, _entry: RecordEntry) -> str | None:
-        """The first value that is gone or not as we want it."""
+        """Return a problem for the first value that is gone or has another text."""
         for value in self.values:
-            now = _read_value(value.key, value.name)
-            if now != value.data:
-                what = "is gone" if now is None else "is from an older or moved nobg, or was changed"
-                return f"{_location(value.key, value.name)} {what}"
+            current = _read_value(value.key, value.name)
+            if current != value.data:
+                problem = "is gone" if current is None else "is from an older or moved nobg, or was changed"
+                return f"{_describe_location(value.key, value.name)} {problem}"
         return None
 
     @classmethod
     def remove(cls, entry: RecordEntry) -> str | None:
-        """The values that still are as we wrote them, then our keys where nothing is left in them."""
+        """Delete the values that still are as nobg wrote them, then nobg's keys that are empty."""
         for key, name, texts in entry["values"]:
             if _read_value(key, name) in texts:
                 _delete_value(key, name)
         _delete_empty_keys(entry["keys"])
         notify_explorer()
-        left = [_location(key, name) for key, name, _ in entry["values"] if _read_value(key, name) is not None]
-        left += [_location(key) for key in entry["keys"] if _is_ours(key) and _key_exists(key)]
-        return f"{left[0]} holds something that nobg did not write, so it was left." if left else None
+        remaining = [
+            _describe_location(key, name) for key, name, _ in entry["values"] if _read_value(key, name) is not None
+        ]
+        remaining += [_describe_location(key) for key in entry["keys"] if _is_own_key(key) and _key_exists(key)]
+        if not remaining:
+            return None
+        return f"{remaining[0]} holds something that nobg did not write, so it was not removed."
 
 
 def reg_file(values: Iterable[RegistryValue]) -> str:
-    """A .reg file of version 5, in ASCII: so it stays valid whatever a shell does to the encoding of what we print."""
-    lines, key = ["Windows Registry Editor Version 5.00"], ""
+    """Return a .reg file of version 5. It is ASCII, so it stays valid in whichever encoding a shell saves it."""
+    lines, current_key = ["Windows Registry Editor Version 5.00"], ""
     for value in values:
-        if value.key != key:
-            key = value.key
-            lines += ["", f"[{ROOT_KEY}\\{key}]"]
+        if value.key != current_key:
+            current_key = value.key
+            lines += ["", f"[{ROOT_KEY}\\{current_key}]"]
         lines.append(f"{_quote(value.name) if value.name else '@'}={_format_data(value.data)}")
     return "".join(f"{line}\n" for line in lines)
 
 
 def encode_reg_file(text: str) -> bytes:
-    """A .reg file as regedit itself writes it."""
+    """Return the .reg file in the encoding that regedit itself uses: UTF-16 with a byte order mark, CR LF."""
     return text.replace("\n", "\r\n").encode("utf-16-le").join((b"\xff\xfe", b""))
 
 
@@ -133,28 +148,28 @@ def _quote(text: str) -> str:
     return f'"{text}"'
 
 
-def _is_ours(key: str) -> bool:
+def _is_own_key(key: str) -> bool:
     return f"\\{OWN_KEY_PREFIX}" in key
 
 
 def _key_and_parents(key: str) -> Iterator[str]:
-    """The key and those above it, but the root."""
+    """Yield the key and its parents, without the root."""
     while key:
         yield key
         key = key.rpartition("\\")[0]
 
 
-def _location(key: str, name: str = "") -> str:
+def _describe_location(key: str, name: str = "") -> str:
     return rf"{ROOT_KEY}\{key}" + (f", value {name}" if name else "")
 
 
 @contextlib.contextmanager
 def _errors_naming_key(key: str) -> Iterator[None]:
-    """Errors of winreg do not say where they happened."""
+    """Add the key to errors of winreg, which do not say where they happened."""
     try:
         yield
     except OSError as error:
-        error.filename = _location(key)
+        error.filename = _describe_location(key)
         raise
 
 
@@ -186,19 +201,19 @@ def _delete_value(key: str, name: str) -> None:
 
 
 def _delete_empty_keys(keys: Iterable[str]) -> None:
-    """Those of them that hold neither keys nor values, from the innermost outwards."""
+    """Delete those of the keys that have neither sub-keys nor values, from the innermost outwards."""
     for key in sorted(keys, key=len, reverse=True):
         if not _key_exists(key):
             continue
         with _errors_naming_key(key):
             with winreg.OpenKey(winreg.HKEY_CURRENT_USER, key) as opened:
-                keys_in_it, values_in_it, _time = winreg.QueryInfoKey(opened)
-            if keys_in_it == values_in_it == 0:
+                subkey_count, value_count, _time = winreg.QueryInfoKey(opened)
+            if subkey_count == value_count == 0:
                 winreg.DeleteKey(winreg.HKEY_CURRENT_USER, key)
 
 
 def notify_explorer() -> None:
-    """Open windows look at the menus' entries again (SHCNE_ASSOCCHANGED)."""
+    """Make open windows read the menu entries again (SHCNE_ASSOCCHANGED)."""
     if sys.platform == "win32":
         import ctypes
 

@@ -1,4 +1,4 @@
-"""explorer.py, registry.py, shell_link.py and the Run key, on a registry in memory; tests/real_desktop/wine.py has more."""
+"""Explorer's menu, its shortcut and the Run key, on a registry in memory; tests/real_desktop/wine.py uses wine."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from integrations import autostart_target, base, file_managers
-from integrations.autostart import RUN_KEY, RUN_KEY_AUTOSTART
-from integrations.base import IntegrationError, Setup
+from integrations import autostart_target, file_managers, installer
+from integrations.artifact import IntegrationError
+from integrations.context import Setup
 from integrations.verbs import build_verbs
 from integrations.windows import explorer, registry
+from integrations.windows.autostart import RUN_KEY, RUN_KEY_AUTOSTART
 from integrations.windows.explorer import CLASSES_KEY, EXPLORER
 from integrations.windows.registry import RegistryValue, RegistryValues
 from integrations.windows.shell_link import shell_link
@@ -37,7 +38,7 @@ PNG = rf"{CLASSES_KEY}\SystemFileAssociations\.png\shell"
 
 @pytest.fixture
 def windows(monkeypatch: pytest.MonkeyPatch) -> FakeWinreg:
-    """A registry as a new account has it."""
+    """Replace the registry with that of a new account, in memory."""
     fake = FakeWinreg()
     for key in (RUN_KEY, CLASSES_KEY):
         fake.CreateKeyEx(fake.HKEY_CURRENT_USER, key)
@@ -46,10 +47,10 @@ def windows(monkeypatch: pytest.MonkeyPatch) -> FakeWinreg:
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Each time that Explorer was told to look again."""
+def notifications(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Record each call that makes Explorer read the menu entries again."""
     calls: list[str] = []
-    monkeypatch.setattr(registry, "notify_explorer", lambda: calls.append("told"))
+    monkeypatch.setattr(registry, "notify_explorer", lambda: calls.append("notified"))
     return calls
 
 
@@ -71,11 +72,11 @@ def setup(tmp_path: Path) -> Setup:
     )
 
 
-def files(setup: Setup) -> list[Path]:
+def installed_files(setup: Setup) -> list[Path]:
     return [path for path in setup.home.rglob("*") if path != setup.record_path]
 
 
-def values(setup: Setup) -> set[tuple[str, str, object]]:
+def intended_values(setup: Setup) -> set[tuple[str, str, object]]:
     return {(value.key, value.name, value.data) for value in explorer.registry_values(setup)}
 
 
@@ -84,48 +85,48 @@ def test_windows_has_explorer_and_the_run_key() -> None:
     assert autostart_target("win32") is RUN_KEY_AUTOSTART
 
 
-def test_what_is_in_the_registry_is_what_was_decided(windows: FakeWinreg, setup: Setup) -> None:
-    done = base.install(EXPLORER, setup)
-    assert (done.changed, done.problems) == (True, ())
-    assert windows.texts() == values(setup)
-    assert base.status(EXPLORER, setup).state == "current"
+def test_install_writes_the_intended_values(windows: FakeWinreg, setup: Setup) -> None:
+    result = installer.install(EXPLORER, setup)
+    assert (result.changed, result.problems) == (True, ())
+    assert windows.texts() == intended_values(setup)
+    assert installer.status(EXPLORER, setup).state == "current"
 
 
-def test_install_twice_is_install_once(windows: FakeWinreg, setup: Setup, told: list[str]) -> None:
-    base.install(EXPLORER, setup)
+def test_install_twice_is_install_once(windows: FakeWinreg, setup: Setup, notifications: list[str]) -> None:
+    installer.install(EXPLORER, setup)
     before, record = copy.deepcopy(windows.keys), setup.record_path.read_bytes()
-    assert told == ["told"]
-    assert not base.install(EXPLORER, setup).changed
+    assert notifications == ["notified"]
+    assert not installer.install(EXPLORER, setup).changed
     assert (windows.keys, setup.record_path.read_bytes()) == (before, record)
-    assert told == ["told"]
+    assert notifications == ["notified"]
 
 
-@pytest.mark.parametrize("inhabited", [False, True])
+@pytest.mark.parametrize("has_other_entries", [False, True])
 def test_uninstall_leaves_no_key_file_or_folder(
-    windows: FakeWinreg, setup: Setup, told: list[str], *, inhabited: bool
+    windows: FakeWinreg, setup: Setup, notifications: list[str], *, has_other_entries: bool
 ) -> None:
-    if inhabited:
+    if has_other_entries:
         windows.put(rf"{PNG}\other", "MUIVerb", "Other")
         windows.put(rf"{CLASSES_KEY}\systemfileassociations\.GIF\shell", "", "other")
         windows.put(rf"{CLASSES_KEY}\.heic", "PerceivedType", "image")
         (setup.config_home / "Microsoft" / "Windows" / "SendTo").mkdir(parents=True)
-    keys, before = copy.deepcopy(windows.keys), files(setup)
-    base.install(EXPLORER, setup)
-    assert windows.keys != keys
-    assert len(told) == 1
-    done = base.uninstall(EXPLORER, setup)
-    assert done.problems == ()
-    assert (windows.keys, files(setup)) == (keys, before)
+    keys_before, files_before = copy.deepcopy(windows.keys), installed_files(setup)
+    installer.install(EXPLORER, setup)
+    assert windows.keys != keys_before
+    assert len(notifications) == 1
+    result = installer.uninstall(EXPLORER, setup)
+    assert result.problems == ()
+    assert (windows.keys, installed_files(setup)) == (keys_before, files_before)
     assert not setup.record_path.exists()
-    assert len(told) == 2
+    assert len(notifications) == 2
 
 
-def test_what_is_not_ours_in_our_keys_is_left_and_said(windows: FakeWinreg, setup: Setup) -> None:
-    base.install(EXPLORER, setup)
+def test_foreign_content_in_keys_of_nobg_stays_and_is_reported(windows: FakeWinreg, setup: Setup) -> None:
+    installer.install(EXPLORER, setup)
     windows.put(rf"{PNG}\nobg.remove", "Position", "Top")
     windows.put(rf"{PNG}\nobg.remove\DropTarget", "CLSID", "{0}")
-    assert not base.install(EXPLORER, setup).changed
-    (problem,) = base.uninstall(EXPLORER, setup).problems
+    assert not installer.install(EXPLORER, setup).changed
+    (problem,) = installer.uninstall(EXPLORER, setup).problems
     assert rf"{PNG}\nobg.remove holds something that nobg did not write" in problem
     assert windows.texts() == {
         (rf"{PNG}\nobg.remove", "Position", "Top"),
@@ -133,119 +134,119 @@ def test_what_is_not_ours_in_our_keys_is_left_and_said(windows: FakeWinreg, setu
     }
 
 
-def test_a_value_that_was_changed_is_repaired_by_install_and_left_by_uninstall(
-    windows: FakeWinreg, setup: Setup
-) -> None:
-    base.install(EXPLORER, setup)
+def test_install_repairs_a_changed_value_and_uninstall_leaves_it(windows: FakeWinreg, setup: Setup) -> None:
+    installer.install(EXPLORER, setup)
     windows.put(rf"{PNG}\nobg.remove", "MUIVerb", "Mine")
-    status = base.status(EXPLORER, setup)
+    status = installer.status(EXPLORER, setup)
     assert status.state == "stale"
     assert "MUIVerb is from an older or moved nobg, or was changed" in status.problems[0]
-    (problem,) = base.uninstall(EXPLORER, setup).problems
+    (problem,) = installer.uninstall(EXPLORER, setup).problems
     assert "value MUIVerb holds something" in problem
     assert windows.texts() == {(rf"{PNG}\nobg.remove", "MUIVerb", "Mine")}
-    assert base.install(EXPLORER, setup).problems == ()
-    assert windows.texts() == values(setup)
-    base.uninstall(EXPLORER, setup)
+    assert installer.install(EXPLORER, setup).problems == ()
+    assert windows.texts() == intended_values(setup)
+    installer.uninstall(EXPLORER, setup)
     assert windows.texts() == set()
 
 
-def test_what_a_reg_file_brought_is_taken_over(windows: FakeWinreg, setup: Setup) -> None:
+def test_values_from_a_reg_file_are_taken_over(windows: FakeWinreg, setup: Setup) -> None:
     for value in explorer.registry_values(replace(setup, client_command=(r"D:\old\nobg-add.exe",))):
         windows.put(value.key, value.name, value.data)
-    assert base.install(EXPLORER, setup).problems == ()
-    assert windows.texts() == values(setup)
-    base.uninstall(EXPLORER, setup)
-    assert not any("nobg" in key for key in windows.keys)  # those above were there before us
+    assert installer.install(EXPLORER, setup).problems == ()
+    assert windows.texts() == intended_values(setup)
+    installer.uninstall(EXPLORER, setup)
+    assert not any("nobg" in key for key in windows.keys)  # the keys above nobg's existed before
 
 
-def test_a_changed_table_leaves_nothing_of_the_old_one(windows: FakeWinreg, setup: Setup) -> None:
+def test_changed_verbs_leave_nothing_of_the_old_ones(windows: FakeWinreg, setup: Setup) -> None:
     empty = copy.deepcopy(windows.keys)
-    base.install(EXPLORER, replace(setup, verbs=build_verbs((("a", "A"), ("b", "B")))))
+    installer.install(EXPLORER, replace(setup, verbs=build_verbs((("a", "A"), ("b", "B")))))
     newer = replace(setup, verbs=build_verbs()[:1], suffixes=(".png", ".new"), client_command=(r"D:\nobg-add.exe",))
-    assert base.status(EXPLORER, newer).state == "stale"
-    assert base.install(EXPLORER, newer).changed
-    assert windows.texts() == values(newer)
+    assert installer.status(EXPLORER, newer).state == "stale"
+    assert installer.install(EXPLORER, newer).changed
+    assert windows.texts() == intended_values(newer)
     assert not any("menu" in key or ".heic" in key for key in windows.keys)
-    base.uninstall(EXPLORER, newer)
+    installer.uninstall(EXPLORER, newer)
     assert windows.keys == empty
 
 
 @pytest.mark.parametrize("after", [0, 1, 7, 60])
-def test_a_crash_or_refusal_in_between_can_be_repaired_and_removed(
-    windows: FakeWinreg, setup: Setup, after: int
-) -> None:
+def test_a_refused_write_in_between_can_be_repaired_and_removed(windows: FakeWinreg, setup: Setup, after: int) -> None:
     empty = copy.deepcopy(windows.keys)
     windows.refuse_after = after
-    (problem,) = base.install(EXPLORER, setup).problems
-    assert re.match(r"HKEY_CURRENT_USER\\Software.* was refused \(Access is denied\)", problem)
+    (problem,) = installer.install(EXPLORER, setup).problems
+    assert re.match(r"HKEY_CURRENT_USER\\Software.* could not be accessed \(Access is denied\)", problem)
     windows.refuse_after = None
-    base.uninstall(EXPLORER, setup)
-    assert (windows.keys, files(setup)) == (empty, [])
+    installer.uninstall(EXPLORER, setup)
+    assert (windows.keys, installed_files(setup)) == (empty, [])
 
 
 def test_each_kind_of_file_has_the_verb_and_the_sub_menu(setup: Setup) -> None:
-    table = {(value.key, value.name): value.data for value in explorer.registry_values(setup)}
+    data_by_location = {(value.key, value.name): value.data for value in explorer.registry_values(setup)}
     for suffix in setup.suffixes:
-        shell = rf"{CLASSES_KEY}\SystemFileAssociations\{suffix}\shell"
-        assert table[rf"{shell}\nobg.remove", "MUIVerb"] == "Remove background"
-        assert table[rf"{shell}\nobg.remove\command", ""] == f'"{CLIENT}" -- "%1"'
-        assert table[rf"{shell}\nobg.remove.more", "ExtendedSubCommandsKey"] == "nobg.menu"
-        assert (rf"{shell}\nobg.remove.more", "") not in table  # Explorer makes no sub-menu then
-    entries = {key for key, name in table if name == "MUIVerb"}
-    assert all(table[key, "MultiSelectModel"] == "Player" and table[key, "Icon"] == f"{CLIENT},0" for key in entries)
+        shell_key = rf"{CLASSES_KEY}\SystemFileAssociations\{suffix}\shell"
+        assert data_by_location[rf"{shell_key}\nobg.remove", "MUIVerb"] == "Remove background"
+        assert data_by_location[rf"{shell_key}\nobg.remove\command", ""] == f'"{CLIENT}" -- "%1"'
+        assert data_by_location[rf"{shell_key}\nobg.remove.more", "ExtendedSubCommandsKey"] == "nobg.menu"
+        # Explorer makes no sub-menu if the key has a default value.
+        assert (rf"{shell_key}\nobg.remove.more", "") not in data_by_location
+    entries = {key for key, name in data_by_location if name == "MUIVerb"}
+    assert all(data_by_location[key, "MultiSelectModel"] == "Player" for key in entries)
+    assert all(data_by_location[key, "Icon"] == f"{CLIENT},0" for key in entries)
     assert [key.rpartition("\\")[2] for key in sorted(entries) if "nobg.menu" in key] == [
         "01-white",
         "02-crop",
         "03-mask",
         f"04-{setup.verbs[4].key}",
     ]
-    assert table[rf"{CLASSES_KEY}\nobg.menu\shell\02-crop\command", ""] == f'"{CLIENT}" --recipe crop -- "%1"'
+    assert (
+        data_by_location[rf"{CLASSES_KEY}\nobg.menu\shell\02-crop\command", ""] == f'"{CLIENT}" --recipe crop -- "%1"'
+    )
 
 
-def test_odd_recipes_and_folders_come_apart_as_they_were_meant(setup: Setup) -> None:
+def test_odd_recipes_and_folders_are_split_into_the_intended_arguments(setup: Setup) -> None:
     odd = replace(
         setup, client_command=(r"C:\100% & ^\nobg-add.exe",), verbs=build_verbs(((ODD_NAME, "a & b"), ("%1", "@home")))
     )
-    table = {(value.key, value.name): value.data for value in explorer.registry_values(odd)}
-    commands = [data for (key, _), data in table.items() if key.endswith("command") and ".menu" in key]
+    data_by_location = {(value.key, value.name): value.data for value in explorer.registry_values(odd)}
+    commands = [data for (key, _), data in data_by_location.items() if key.endswith("command") and ".menu" in key]
     path = r"C:\-%1 a.png"
-    assert [as_windows_reads(command, path) for command in commands] == [
+    assert [split_like_windows(command, path) for command in commands] == [
         [*odd.client_command, *verb.arguments, "--", path] for verb in odd.verbs[1:]
     ]
-    labels = [data for (key, name), data in table.items() if name == "MUIVerb" and ".menu" in key]
+    labels = [data for (key, name), data in data_by_location.items() if name == "MUIVerb" and ".menu" in key]
     assert labels[3:] == ["a && b", "\N{FULLWIDTH COMMERCIAL AT}home"]
 
 
-def as_windows_reads(command: str, path: str) -> list[str]:
-    """The shell puts the file in, then the C runtime takes the line apart."""
+def split_like_windows(command: str, path: str) -> list[str]:
+    """Insert the file as the shell does, then split the line as the C runtime does."""
     line = re.sub("%(.)", lambda code: path if code[1] == "1" else code[1], command)
     words = [
         word for word in re.findall(r'((?:"(?:\\.|[^"\\])*"|[^\s"])+)(?:\s|$)', line.replace("\\", "\\\\")) if word
     ]
-    plain = [re.sub(r'(?<!\\)"', "", word.replace('\\\\"', '\\"')) for word in words]
-    return [word.replace('\\"', '"').replace("\\\\", "\\") for word in plain]
+    unquoted = [re.sub(r'(?<!\\)"', "", word.replace('\\\\"', '\\"')) for word in words]
+    return [word.replace('\\"', '"').replace("\\\\", "\\") for word in unquoted]
 
 
-def test_an_ico_beside_our_picture_is_the_icon(setup: Setup) -> None:
+def test_an_ico_file_beside_the_icon_is_used(setup: Setup) -> None:
     ico = setup.icon_path.with_suffix(".ico")
     ico.touch()
     assert {value.data for value in explorer.registry_values(setup) if value.name == "Icon"} == {f"{ico},0"}
 
 
 def test_golden_files(setup: Setup) -> None:
-    """NOBG_GOLDEN=write makes them anew; look at the difference before you keep it."""
+    """Compare with tests/golden. NOBG_GOLDEN=write rewrites them; look at the difference before you keep it."""
     folder = "C:\\Program Files\\nobg"
-    clear = replace(
+    golden_setup = replace(
         setup, client_command=(rf"{folder}\nobg-add.exe",), resident_command=(rf"{folder}\pythonw.exe", "-m", "watcher")
     )
-    clear = replace(clear, verbs=build_verbs((("shop", "Für den Laden"),)))
-    (run,) = RUN_KEY_AUTOSTART.artifacts(clear)
-    assert isinstance(run, RegistryValues)
+    golden_setup = replace(golden_setup, verbs=build_verbs((("shop", "Für den Laden"),)))
+    (run_values,) = RUN_KEY_AUTOSTART.artifacts(golden_setup)
+    assert isinstance(run_values, RegistryValues)
     written = {
-        "explorer.reg": registry.encode_reg_file(registry.reg_file(explorer.registry_values(clear))),
-        "autostart.reg": registry.encode_reg_file(registry.reg_file(run.values)),
-        "Remove background.lnk": explorer.send_to_shortcut(clear).content,
+        "explorer.reg": registry.encode_reg_file(registry.reg_file(explorer.registry_values(golden_setup))),
+        "autostart.reg": registry.encode_reg_file(registry.reg_file(run_values.values)),
+        "Remove background.lnk": explorer.send_to_shortcut(golden_setup).content,
     }
     if os.environ.get("NOBG_GOLDEN") == "write":
         GOLDEN.mkdir(parents=True, exist_ok=True)
@@ -254,7 +255,7 @@ def test_golden_files(setup: Setup) -> None:
     assert written == {path.name: path.read_bytes() for path in GOLDEN.iterdir()}
 
 
-def test_a_reg_file_is_utf_16_with_line_ends_of_windows() -> None:
+def test_a_reg_file_is_utf_16_with_windows_line_ends() -> None:
     content = registry.encode_reg_file(registry.reg_file([RegistryValue("Software\\a", "", "ü")]))
     assert content.startswith(b"\xff\xfeW\0i\0")
     text = content.decode("utf-16")
@@ -263,28 +264,28 @@ def test_a_reg_file_is_utf_16_with_line_ends_of_windows() -> None:
     )
 
 
-def test_a_reg_file_says_every_value_and_nothing_else(setup: Setup) -> None:
+def test_a_reg_file_has_every_value_and_nothing_else(setup: Setup) -> None:
     odd = replace(setup, verbs=build_verbs(((ODD_NAME, ODD_NAME), ("long", "ü" * 100))))
-    wanted = list(explorer.registry_values(odd))
-    assert list(parse(registry.reg_file(wanted))) == wanted
-    assert max(map(len, registry.reg_file(wanted).splitlines())) < 250
+    values = list(explorer.registry_values(odd))
+    assert list(parse(registry.reg_file(values))) == values
+    assert max(map(len, registry.reg_file(values).splitlines())) < 250
 
 
 def test_print_is_one_reg_file(setup: Setup) -> None:
-    printed = "\n".join(piece.preview() for piece in EXPLORER.artifacts(replace(setup, config_home=Path("/ö"))))
+    printed = "\n".join(artifact.preview() for artifact in EXPLORER.artifacts(replace(setup, config_home=Path("/ö"))))
     assert printed.isascii()
     assert printed.startswith("Windows Registry Editor Version 5.00\n\n[HKEY_CURRENT_USER\\Software\\Classes\\")
     assert printed.count("Windows Registry Editor") == 1
     assert set(parse(printed)) == set(explorer.registry_values(setup))
-    rest = printed[printed.index("\n; ") :]
-    assert all(line.startswith("; ") for line in rest.strip().splitlines())
-    assert "Remove background.lnk" in rest
+    comment = printed[printed.index("\n; ") :]
+    assert all(line.startswith("; ") for line in comment.strip().splitlines())
+    assert "Remove background.lnk" in comment
 
 
 def test_the_shortcut_starts_the_client_with_what_is_sent(setup: Setup) -> None:
     odd = replace(setup, client_command=(CLIENT, "-P", r"C:\a b\checkout.py", "add"))
     assert read_link(explorer.send_to_shortcut(odd).content) == {
-        "target": CLIENT,
+        "program": CLIENT,
         "arguments": r'-P "C:\a b\checkout.py" add --',
         "comment": "Cut the subject out; the result appears beside the picture, which stays as it is.",
         "icon": CLIENT,
@@ -293,63 +294,63 @@ def test_the_shortcut_starts_the_client_with_what_is_sent(setup: Setup) -> None:
 
 
 def read_link(content: bytes) -> dict[str, str]:
-    """[MS-SHLLINK], as far as our file needs it."""
-    size, identity, flags = struct.unpack_from("<I16sI", content)
-    assert (size, identity.hex()) == (76, "0114020000000000c000000000000046")
+    """Return the texts of a shortcut. It reads as much of [MS-SHLLINK] as nobg's shortcut needs."""
+    size, class_id, flags = struct.unpack_from("<I16sI", content)
+    assert (size, class_id.hex()) == (76, "0114020000000000c000000000000046")
     assert flags & 0b11 == 0  # neither an item list nor the volume's data
     assert flags & 1 << 9  # the environment block
     assert struct.unpack_from("<I", content, 60) == (1,)  # SW_SHOWNORMAL
     assert content[64:76] == bytes(12)
-    place, found = 76, {}
+    offset, fields = 76, {}
     for bit, name in ((2, "comment"), (3, ""), (4, ""), (5, "arguments"), (6, "icon")):
         if flags & 1 << bit:
-            (length,) = struct.unpack_from("<H", content, place)
-            found[name] = content[place + 2 : place + 2 + 2 * length].decode("utf-16-le")
-            place += 2 + 2 * length
-    assert struct.unpack_from("<II", content, place) == (0x314, 0xA0000001)
-    found["target"] = content[place + 8 + 260 : place + 0x314].decode("utf-16-le").rstrip("\0")
-    assert content[place + 0x314 :] == bytes(4)
-    return found
+            (length,) = struct.unpack_from("<H", content, offset)
+            fields[name] = content[offset + 2 : offset + 2 + 2 * length].decode("utf-16-le")
+            offset += 2 + 2 * length
+    assert struct.unpack_from("<II", content, offset) == (0x314, 0xA0000001)
+    fields["program"] = content[offset + 8 + 260 : offset + 0x314].decode("utf-16-le").rstrip("\0")
+    assert content[offset + 0x314 :] == bytes(4)
+    return fields
 
 
-def test_a_target_that_no_shortcut_can_hold_is_said() -> None:
-    with pytest.raises(IntegrationError, match="shorter folder"):
+def test_a_path_too_long_for_a_shortcut_is_an_error() -> None:
+    with pytest.raises(IntegrationError, match="shorter path"):
         shell_link("C:\\" + "a" * 257, "", "", "")
 
 
 def test_the_run_key_gets_one_value_and_loses_it_again(windows: FakeWinreg, setup: Setup) -> None:
     windows.put(RUN_KEY, "other", "other.exe")
     before = copy.deepcopy(windows.keys)
-    base.install(RUN_KEY_AUTOSTART, setup)
+    installer.install(RUN_KEY_AUTOSTART, setup)
     assert (RUN_KEY, "nobg", r'"C:\Users\Jürgen Ö\nobg\Scripts\nobg.exe" run') in windows.texts()
-    base.install(EXPLORER, setup)
-    assert not base.install(RUN_KEY_AUTOSTART, setup).changed
-    base.uninstall(EXPLORER, setup)
-    assert base.status(RUN_KEY_AUTOSTART, setup).state == "current"
-    base.uninstall(RUN_KEY_AUTOSTART, setup)
+    installer.install(EXPLORER, setup)
+    assert not installer.install(RUN_KEY_AUTOSTART, setup).changed
+    installer.uninstall(EXPLORER, setup)
+    assert installer.status(RUN_KEY_AUTOSTART, setup).state == "current"
+    installer.uninstall(RUN_KEY_AUTOSTART, setup)
     assert windows.keys == before
 
 
-def test_another_program_called_nobg_keeps_its_place(windows: FakeWinreg, setup: Setup) -> None:
+def test_another_program_called_nobg_keeps_its_value(windows: FakeWinreg, setup: Setup) -> None:
     for data, kind in (("theirs.exe", windows.REG_SZ), (7, windows.REG_DWORD)):
         windows.put(RUN_KEY, "nobg", data, kind)
-        (problem,) = base.install(RUN_KEY_AUTOSTART, setup).problems
-        assert rf"HKEY_CURRENT_USER\{RUN_KEY}, value nobg is '{data}' already, which is not of nobg" in problem
-        base.uninstall(RUN_KEY_AUTOSTART, setup)
+        (problem,) = installer.install(RUN_KEY_AUTOSTART, setup).problems
+        assert rf"HKEY_CURRENT_USER\{RUN_KEY}, value nobg is '{data}' already, which nobg did not write" in problem
+        installer.uninstall(RUN_KEY_AUTOSTART, setup)
         assert windows.texts() == {(RUN_KEY, "nobg", data)}
 
 
-def test_a_run_value_that_somebody_changed_is_left(windows: FakeWinreg, setup: Setup) -> None:
-    base.install(RUN_KEY_AUTOSTART, setup)
+def test_a_run_value_that_a_person_changed_stays(windows: FakeWinreg, setup: Setup) -> None:
+    installer.install(RUN_KEY_AUTOSTART, setup)
     windows.put(RUN_KEY, "nobg", "theirs.exe")
-    (problem,) = base.uninstall(RUN_KEY_AUTOSTART, setup).problems
+    (problem,) = installer.uninstall(RUN_KEY_AUTOSTART, setup).problems
     assert "value nobg holds something that nobg did not write" in problem
     assert windows.texts() == {(RUN_KEY, "nobg", "theirs.exe")}
 
 
 @pytest.fixture
 def running(home: Path) -> Iterator[Path]:
-    """As if the program ran: it would be started otherwise."""
+    """Hold the resident program's lock, so that no client starts it."""
     state = home / "state"
     state.mkdir()
     lock = file_lock.acquire(str(state))
@@ -363,8 +364,8 @@ def test_a_hundred_pictures_are_a_hundred_clients_and_a_hundred_jobs(tmp_path: P
     for name in names:
         (tmp_path / name).touch()
     client = [sys.executable, "-c", "import sys; from watcher.enqueue import main; sys.exit(main())"]
-    clients = [subprocess.Popen([*client, "--recipe", "white", "--", str(tmp_path / name)]) for name in names]
-    assert [one.wait() for one in clients] == [0] * 100
+    processes = [subprocess.Popen([*client, "--recipe", "white", "--", str(tmp_path / name)]) for name in names]
+    assert [process.wait() for process in processes] == [0] * 100
     journal = Journal(running)
     jobs = journal.find_jobs(range(1, 102))
     journal.close()
@@ -373,7 +374,7 @@ def test_a_hundred_pictures_are_a_hundred_clients_and_a_hundred_jobs(tmp_path: P
 
 
 @pytest.mark.parametrize("into_a_file", [False, True])
-def test_what_is_printed_on_windows_goes_into_a_file_as_utf_16(tmp_path: Path, *, into_a_file: bool) -> None:
+def test_output_on_windows_goes_into_a_file_as_utf_16(tmp_path: Path, *, into_a_file: bool) -> None:
     imports = "import sys; import integrations.windows.registry; from watcher.cli import menus"
     code = f"{imports}; sys.platform = 'win32'; menus._print_text('a\\nb\\n')"
     if into_a_file:

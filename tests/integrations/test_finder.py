@@ -1,4 +1,4 @@
-"""finder.py and the LaunchAgent: the bundles' keys, and what zsh makes of their command."""
+"""Finder's Quick Actions: the keys of the bundles, and how zsh runs their command."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from integrations import autostart_target, base, file_managers
-from integrations.autostart import LAUNCH_AGENT
-from integrations.base import Setup
+from integrations import autostart_target, file_managers, installer
+from integrations.context import Setup
 from integrations.macos import finder
+from integrations.macos.autostart import LAUNCH_AGENT
 from integrations.macos.finder import FINDER
 from integrations.verbs import build_verbs
 from tests.support.menus import ODD_NAME, snapshot_tree
@@ -59,24 +59,22 @@ def setup(tmp_path: Path) -> Setup:
 
 
 @pytest.fixture(autouse=True)
-def flushed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
-    """What was run so that the system looks again."""
+def refresh_commands(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """Record the commands of macOS that make the system read the services again; they fail, as they do elsewhere."""
     commands: list[tuple[str, ...]] = []
-    monkeypatch.setattr(subprocess, "run", recording(commands, subprocess.run))
-    return commands
+    real_run: Any = subprocess.run
 
-
-def recording(commands: list[tuple[str, ...]], really: Any) -> Any:
     def run(command: Any, **options: Any) -> Any:
         if command[0].startswith("/System"):
             commands.append(tuple(command))
             raise FileNotFoundError(command[0])
-        return really(command, **options)
+        return real_run(command, **options)
 
-    return run
+    monkeypatch.setattr(subprocess, "run", run)
+    return commands
 
 
-def written(setup: Setup) -> dict[str, bytes]:
+def service_files(setup: Setup) -> dict[str, bytes]:
     services = setup.home / "Library" / "Services"
     return {str(path.relative_to(services)): path.read_bytes() for path in services.rglob("*") if path.is_file()}
 
@@ -87,16 +85,16 @@ def test_a_mac_has_finder() -> None:
 
 
 def test_install_twice_is_install_once_and_uninstall_leaves_nothing(
-    setup: Setup, flushed: list[tuple[str, ...]]
+    setup: Setup, refresh_commands: list[tuple[str, ...]]
 ) -> None:
-    assert base.install(FINDER, setup).problems == ()
-    once = snapshot_tree(setup.home / "Library")
-    assert not base.install(FINDER, setup).changed
-    assert snapshot_tree(setup.home / "Library") == once
-    assert flushed == [("/System/Library/CoreServices/pbs", "-flush")]
-    base.uninstall(FINDER, setup)
+    assert installer.install(FINDER, setup).problems == ()
+    tree_after_first = snapshot_tree(setup.home / "Library")
+    assert not installer.install(FINDER, setup).changed
+    assert snapshot_tree(setup.home / "Library") == tree_after_first
+    assert refresh_commands == [("/System/Library/CoreServices/pbs", "-flush")]
+    installer.uninstall(FINDER, setup)
     assert snapshot_tree(setup.home) == {}
-    assert len(flushed) == 2
+    assert len(refresh_commands) == 2
 
 
 def test_the_services_of_others_stay(setup: Setup) -> None:
@@ -104,32 +102,32 @@ def test_the_services_of_others_stay(setup: Setup) -> None:
     other.parent.mkdir(parents=True)
     other.write_text("theirs")
     before = {name: content for name, (_, _, content) in snapshot_tree(setup.home).items()}
-    base.install(FINDER, setup)
-    base.install(FINDER, replace(setup, verbs=build_verbs((("other", "Other"),))))
-    assert "Other (nobg).workflow/Contents/Info.plist" in written(setup)
-    assert not any(name.startswith("For the shop") for name in written(setup))
+    installer.install(FINDER, setup)
+    installer.install(FINDER, replace(setup, verbs=build_verbs((("other", "Other"),))))
+    assert "Other (nobg).workflow/Contents/Info.plist" in service_files(setup)
+    assert not any(name.startswith("For the shop") for name in service_files(setup))
     assert not list(setup.home.rglob("For the shop*"))
-    base.uninstall(FINDER, setup)
+    installer.uninstall(FINDER, setup)
     assert {name: content for name, (_, _, content) in snapshot_tree(setup.home).items()} == before
 
 
 def test_golden_files(setup: Setup) -> None:
-    """NOBG_GOLDEN=write makes them anew; look at the difference before you keep it."""
-    base.install(FINDER, setup)
-    found = written(setup)
+    """Compare with tests/golden. NOBG_GOLDEN=write rewrites them; look at the difference before you keep it."""
+    installer.install(FINDER, setup)
+    files = service_files(setup)
     if os.environ.get("NOBG_GOLDEN") == "write":
-        for name, content in found.items():
+        for name, content in files.items():
             (GOLDEN / name).parent.mkdir(parents=True, exist_ok=True)
             (GOLDEN / name).write_bytes(content)
-    assert found == {str(path.relative_to(GOLDEN)): path.read_bytes() for path in GOLDEN.rglob("*") if path.is_file()}
+    assert files == {str(path.relative_to(GOLDEN)): path.read_bytes() for path in GOLDEN.rglob("*") if path.is_file()}
 
 
-def test_each_quick_action_says_whose_it_is(setup: Setup) -> None:
-    table = build_verbs(
+def test_each_quick_action_names_nobg(setup: Setup) -> None:
+    verbs = build_verbs(
         (("shop", "For the shop"), ("a", "a/b: c"), ("b", "Same"), ("c", "SAME"), ("d", "\u00e4"), ("e", "A\u0308"))
     )
-    base.install(FINDER, replace(setup, verbs=table))
-    bundles = {name.partition(".workflow/")[0] for name in written(setup)}
+    installer.install(FINDER, replace(setup, verbs=verbs))
+    bundles = {name.partition(".workflow/")[0] for name in service_files(setup)}
     assert bundles == {
         "Remove Background (nobg)",
         "White Background (nobg)",
@@ -138,18 +136,18 @@ def test_each_quick_action_says_whose_it_is(setup: Setup) -> None:
         "For the shop (nobg)",
         "a\N{DIVISION SLASH}b\N{MODIFIER LETTER COLON} c (nobg)",
         "Same (nobg)",
-        f"SAME (nobg, {table[7].key})",
+        f"SAME (nobg, {verbs[7].key})",
         "\u00e4 (nobg)",
-        f"A\u0308 (nobg, {table[9].key})",
+        f"A\u0308 (nobg, {verbs[9].key})",
     }
-    assert len({unicodedata.normalize("NFC", name).casefold() for name in bundles}) == len(table)
+    assert len({unicodedata.normalize("NFC", name).casefold() for name in bundles}) == len(verbs)
     labels = {
         plistlib.loads(content)["NSServices"][0]["NSMenuItem"]["default"]
-        for name, content in written(replace(setup)).items()
+        for name, content in service_files(setup).items()
         if name.endswith("Info.plist")
     }
     assert "a/b: c (nobg)" in labels
-    assert len(labels) == len(table)
+    assert len(labels) == len(verbs)
 
 
 def test_a_bundle_is_a_service_for_pictures_in_finder(setup: Setup) -> None:
@@ -164,14 +162,14 @@ def test_a_bundle_is_a_service_for_pictures_in_finder(setup: Setup) -> None:
         assert action["action"]["BundleIdentifier"] == "com.apple.RunShellScript"
         assert action["action"]["ActionParameters"]["inputMethod"] == 1
         ids += [action["action"][name] for name in ("InputUUID", "OutputUUID", "UUID")]
-    assert all(str(uuid.UUID(one)).upper() == one for one in ids)
+    assert all(str(uuid.UUID(action_id)).upper() == action_id for action_id in ids)
     assert len(set(ids)) == 3 * len(setup.verbs)
 
 
 @pytest.mark.skipif(shutil.which("plistutil") is None, reason="plistutil is not installed (Debian: libplist-utils)")
 def test_another_reader_of_property_lists_agrees(setup: Setup, tmp_path: Path) -> None:
-    base.install(FINDER, replace(setup, verbs=build_verbs(((ODD_NAME, ODD_NAME),))))
-    base.install(autostart_target("darwin"), setup)
+    installer.install(FINDER, replace(setup, verbs=build_verbs(((ODD_NAME, ODD_NAME),))))
+    installer.install(autostart_target("darwin"), setup)
     lists = [path for path in setup.home.rglob("*") if path.suffix in {".plist", ".wflow"}]
     assert len(lists) == 2 * 5 + 1
     for path in lists:
@@ -181,18 +179,18 @@ def test_another_reader_of_property_lists_agrees(setup: Setup, tmp_path: Path) -
 
 @pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
 @pytest.mark.parametrize("options", ["", "setopt RC_QUOTES MAGIC_EQUAL_SUBST EXTENDED_GLOB NULL_GLOB SH_WORD_SPLIT"])
-def test_zsh_hands_every_name_over_whole(setup: Setup, tmp_path: Path, options: str) -> None:
+def test_zsh_passes_every_name_whole(setup: Setup, tmp_path: Path, options: str) -> None:
     (tmp_path / ".zshenv").write_text(options)
     client = tmp_path / 'it\'s "my" $HOME' / "nobg add"
     client.parent.mkdir()
     client.write_text('#!/bin/sh\nfor word; do printf "%s\\0" "$word"; done\n')
     client.chmod(0o755)
-    own = build_verbs(((ODD_NAME, "1"), ("=ls", "2"), ("~", "3"), ("-- '' !x", "4"), ("''", "5")))
-    chosen = replace(setup, client_command=("/usr/bin/env", "NOBG_HOME=/a b/~", str(client)), verbs=own)
-    for verb in chosen.verbs:
-        action = finder.workflow_document(chosen, verb)["actions"][0]["action"]
+    odd_verbs = build_verbs(((ODD_NAME, "1"), ("=ls", "2"), ("~", "3"), ("-- '' !x", "4"), ("''", "5")))
+    odd_setup = replace(setup, client_command=("/usr/bin/env", "NOBG_HOME=/a b/~", str(client)), verbs=odd_verbs)
+    for verb in odd_setup.verbs:
+        action = finder.workflow_document(odd_setup, verb)["actions"][0]["action"]
         parameters = action["ActionParameters"]
-        # what Automator does when input is passed as arguments
+        # Automator runs this when it passes its input as arguments.
         done = subprocess.run(
             [parameters["shell"].removeprefix("/bin/"), "-c", parameters["COMMAND_STRING"], "-", *NAMES],
             env={**os.environ, "ZDOTDIR": str(tmp_path)},
@@ -203,7 +201,7 @@ def test_zsh_hands_every_name_over_whole(setup: Setup, tmp_path: Path, options: 
         assert done.stderr == b""
 
 
-def test_where_to_enable_it_is_said(setup: Setup) -> None:
-    base.install(FINDER, setup)
-    assert "Quick Actions" in base.status(FINDER, setup).hint
-    assert "System Settings" in base.status(FINDER, setup).hint
+def test_the_hint_says_where_to_enable_the_entries(setup: Setup) -> None:
+    installer.install(FINDER, setup)
+    assert "Quick Actions" in installer.status(FINDER, setup).hint
+    assert "System Settings" in installer.status(FINDER, setup).hint

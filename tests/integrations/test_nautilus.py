@@ -1,4 +1,4 @@
-"""Nautilus's scripts, which a shell runs, and its extension, which its Python runs; Caja's scripts are the same."""
+"""Nautilus: its scripts, run by a shell, and its extension, run with stand-ins. Caja's scripts are the same."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from typing import Any
 
 import pytest
 
-from integrations import base
-from integrations.base import Setup
+from integrations import installer
+from integrations.context import Setup
 from integrations.linux.caja import CAJA
 from integrations.linux.nautilus import NAUTILUS, extension_source
+from integrations.target import Target
 from integrations.verbs import REMOVE_LABEL, SUBMENU_LABEL
 from tests.support.menus import ODD_NAME, make_setup
 
 
 @pytest.fixture
 def setup(tmp_path: Path) -> Setup:
-    """With a client that writes down what it gets."""
+    """Return a setup whose client writes its arguments and the selected URIs into a file."""
     setup = make_setup(tmp_path)
     client = tmp_path / "it's a $client"
     client.write_text(
@@ -35,8 +36,8 @@ def setup(tmp_path: Path) -> Setup:
     return replace(setup, client_command=(str(client),))
 
 
-def got(setup: Setup) -> list[str]:
-    """What the client was given, once it has run."""
+def client_input(setup: Setup) -> list[str]:
+    """Return the arguments and URIs that the client received; wait until it has run."""
     path = Path(f"{setup.client_command[0]}.out")
     deadline = time.monotonic() + 20
     while not path.exists():
@@ -45,35 +46,35 @@ def got(setup: Setup) -> list[str]:
     return path.read_text().splitlines()
 
 
-@pytest.mark.parametrize(("manager", "folder"), [(NAUTILUS, ".local/share/nautilus"), (CAJA, ".config/caja")])
-def test_a_script_passes_what_is_selected_and_its_recipe(manager: base.Target, folder: str, setup: Setup) -> None:
-    base.install(manager, replace(setup, root=setup.root / "no-library"))
+@pytest.mark.parametrize(("target", "folder"), [(NAUTILUS, ".local/share/nautilus"), (CAJA, ".config/caja")])
+def test_a_script_passes_the_selection_and_its_recipe(target: Target, folder: str, setup: Setup) -> None:
+    installer.install(target, replace(setup, root=setup.root / "no-library"))
     scripts = setup.home / folder / "scripts"
     (odd,) = (scripts / SUBMENU_LABEL).glob("it's*")
     environment = {**os.environ, "NAUTILUS_SCRIPT_SELECTED_URIS": "file:///a%20b.png\n"}
     subprocess.run([odd, "a name", "%20"], env=environment, check=True)
-    assert got(setup) == ["--recipe", ODD_NAME, "--from-env", "file:///a%20b.png"]
+    assert client_input(setup) == ["--recipe", ODD_NAME, "--from-env", "file:///a%20b.png"]
     assert (scripts / REMOVE_LABEL).is_file()
     assert sorted(path.name for path in scripts.iterdir()) == [REMOVE_LABEL, SUBMENU_LABEL]
 
 
-def test_the_extension_comes_where_nautilus_python_is(setup: Setup) -> None:
-    without = replace(setup, root=setup.home)
+def test_the_extension_is_installed_if_nautilus_python_is(setup: Setup) -> None:
+    without_python = replace(setup, root=setup.home)
     path = setup.data_home / "nautilus-python" / "extensions" / "nobg.py"
-    base.install(NAUTILUS, without)
+    installer.install(NAUTILUS, without_python)
     assert not path.exists()
-    assert "python3-nautilus" in base.status(NAUTILUS, without).hint
-    status = base.status(NAUTILUS, setup)
+    assert "python3-nautilus" in installer.status(NAUTILUS, without_python).hint
+    status = installer.status(NAUTILUS, setup)
     assert status.state == "stale"
     assert not status.hint
-    base.install(NAUTILUS, setup)
+    installer.install(NAUTILUS, setup)
     assert path.exists()
-    base.install(NAUTILUS, without)
+    installer.install(NAUTILUS, without_python)
     assert not path.parent.parent.exists()
 
 
 class Selected:
-    """A file in Nautilus."""
+    """A file that is selected in Nautilus."""
 
     def __init__(self, uri: str, *, folder: bool = False) -> None:
         self.get_uri: Callable[[], str] = lambda: uri
@@ -82,7 +83,7 @@ class Selected:
 
 
 class Item:
-    """A menu item, which can be clicked."""
+    """A menu item. Call `clicked` to click it."""
 
     def __init__(self, name: str, label: str, icon: str, tip: str = "") -> None:
         self.name, self.label, self.icon, self.tip = name, label, icon, tip
@@ -90,12 +91,12 @@ class Item:
         self.clicked: Callable[[], None] = lambda: None
 
     def connect(self, signal: str, function: Callable[..., None], *arguments: object) -> None:
-        """As GObject."""
+        """Connect the click, as GObject does."""
         assert signal == "activate"
         self.clicked = lambda: function(self, *arguments)
 
     def set_submenu(self, menu: list[Item]) -> None:
-        """As Nautilus."""
+        """Set the sub-menu, as Nautilus does."""
         self.menu = menu
 
 
@@ -107,7 +108,7 @@ class Menu(list[Item]):
 
 @pytest.fixture
 def menu(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The extension, loaded as nautilus-python does."""
+    """Load the extension as nautilus-python does, with stand-ins for its libraries."""
     repository = types.ModuleType("gi.repository")
     library = types.SimpleNamespace(MenuProvider=type("MenuProvider", (), {}), MenuItem=Item, Menu=Menu)
     gio = types.SimpleNamespace(
@@ -117,9 +118,9 @@ def menu(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> Any:
     vars(repository).update(Gio=gio, GObject=types.SimpleNamespace(GObject=type("GObject", (), {})), Nautilus=library)
     monkeypatch.setitem(sys.modules, "gi", types.ModuleType("gi"))
     monkeypatch.setitem(sys.modules, "gi.repository", repository)
-    names: dict[str, Any] = {}
-    exec(compile(extension_source(setup), "nobg.py", "exec"), names)
-    return names["NobgMenu"]()
+    namespace: dict[str, Any] = {}
+    exec(compile(extension_source(setup), "nobg.py", "exec"), namespace)
+    return namespace["NobgMenu"]()
 
 
 PICTURE = Selected("file:///a/b%20c.JPG")
@@ -134,7 +135,7 @@ def test_the_extension_offers_all_verbs_on_pictures(menu: Any, setup: Setup) -> 
     assert top.icon == "nobg"
 
 
-def test_the_extension_knows_both_calls(menu: Any) -> None:
+def test_the_extension_supports_both_calls(menu: Any) -> None:
     assert len(menu.get_file_items("window", [PICTURE])) == len(menu.get_file_items([PICTURE])) == 2
     assert menu.get_background_items("window", PICTURE) == []
 
@@ -163,14 +164,14 @@ def test_a_click_starts_the_client_with_uris(menu: Any, setup: Setup) -> None:
     _, more = menu.get_file_items([PICTURE, Selected("file:///-dash.png")])
     (odd,) = (item for item in more.menu if item.label == ODD_NAME)
     odd.clicked()
-    assert got(setup) == ["--recipe", ODD_NAME, "--", "file:///a/b%20c.JPG", "file:///-dash.png"]
+    assert client_input(setup) == ["--recipe", ODD_NAME, "--", "file:///a/b%20c.JPG", "file:///-dash.png"]
 
 
-def test_where_the_extension_is_loaded_there_is_one_sub_menu_of_the_name(setup: Setup) -> None:
-    """Nautilus finds its sub-menus by name: of two that are called the same, the wrong one may open."""
+def test_with_the_extension_only_one_sub_menu_has_the_name(setup: Setup) -> None:
+    """Nautilus finds its sub-menus by name: of two with the same name, it may open the wrong one."""
     scripts = setup.data_home / "nautilus" / "scripts"
-    base.install(NAUTILUS, replace(setup, root=setup.root / "no-library"))
+    installer.install(NAUTILUS, replace(setup, root=setup.root / "no-library"))
     assert (scripts / SUBMENU_LABEL).is_dir()
-    base.install(NAUTILUS, setup)  # nautilus-python has come
+    installer.install(NAUTILUS, setup)  # now with nautilus-python
     assert not (scripts / SUBMENU_LABEL).exists()
     assert (scripts / REMOVE_LABEL).exists()

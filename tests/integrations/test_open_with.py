@@ -1,4 +1,4 @@
-"""We are among the programs of "Open With", and double clicks go on doing what they did."""
+"""nobg is among the programs of "Open With", and a double click does what it did before."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from integrations import base
-from integrations.base import Setup
+from integrations import installer
+from integrations.context import Setup
 from integrations.linux.open_with import OPEN_WITH, parse_associations
 from tests.support.menus import make_setup, snapshot_tree
 
@@ -22,7 +22,7 @@ def setup(tmp_path: Path) -> Setup:
 
 
 def gio(setup: Setup, mime: str) -> str:
-    """Who opens it, and who offers to, as GLib says."""
+    """Return what GLib says about a type: its default program, then all programs that open it."""
     environment = {
         **os.environ,
         "HOME": str(setup.home),
@@ -42,50 +42,50 @@ needs_gio = pytest.mark.skipif(
 
 
 @needs_gio
-def test_the_program_that_opened_pictures_goes_on_opening_them(setup: Setup) -> None:
+def test_the_default_program_for_pictures_stays(setup: Setup) -> None:
     client = Path(setup.client_command[0])
-    assert client.exists()  # GLib passes over an application whose program is not there
+    assert client.exists()  # GLib ignores an application whose program does not exist
     before = gio(setup, "image/png")
     assert "viewer.desktop" in before.splitlines()[0]
-    base.install(OPEN_WITH, setup)
+    installer.install(OPEN_WITH, setup)
     after = gio(setup, "image/png")
     assert "viewer.desktop" in after.splitlines()[0]
     assert "nobg.desktop" in after
-    base.uninstall(OPEN_WITH, setup)
+    installer.uninstall(OPEN_WITH, setup)
     assert gio(setup, "image/png") == before
 
 
 @needs_gio
-def test_without_our_lines_we_would_take_over(setup: Setup) -> None:
-    base.install(OPEN_WITH, setup)
+def test_without_nobgs_lines_nobg_would_become_the_default(setup: Setup) -> None:
+    installer.install(OPEN_WITH, setup)
     (setup.config_home / "mimeapps.list").unlink()
     assert "nobg.desktop" in gio(setup, "image/png").splitlines()[0]
-    assert base.status(OPEN_WITH, setup).state == "stale"
+    assert installer.status(OPEN_WITH, setup).state == "stale"
 
 
-def test_kinds_that_nothing_else_opens_are_not_ours_to_open(setup: Setup) -> None:
-    base.install(OPEN_WITH, setup)
+def test_types_that_no_other_program_opens_are_not_offered(setup: Setup) -> None:
+    installer.install(OPEN_WITH, setup)
     entry = parse_associations((setup.data_home / "applications" / "nobg.desktop").read_bytes())["Desktop Entry"]
-    assert entry["MimeType"] == ["image/jpeg", "image/png"]  # image/gif has a program that is gone
+    assert entry["MimeType"] == ["image/jpeg", "image/png"]  # the program for image/gif is not installed
 
 
-def test_what_was_chosen_is_not_chosen_anew(setup: Setup) -> None:
+def test_a_chosen_default_stays(setup: Setup) -> None:
     setup.config_home.mkdir()
-    chosen = setup.config_home / "mimeapps.list"
-    chosen.write_text("[Default Applications]\nimage/png=other.desktop\n")
-    base.install(OPEN_WITH, setup)
-    assert chosen.read_text() == ("[Default Applications]\nimage/jpeg=viewer.desktop;\nimage/png=other.desktop\n")
+    defaults = setup.config_home / "mimeapps.list"
+    defaults.write_text("[Default Applications]\nimage/png=other.desktop\n")
+    installer.install(OPEN_WITH, setup)
+    assert defaults.read_text() == ("[Default Applications]\nimage/jpeg=viewer.desktop;\nimage/png=other.desktop\n")
 
 
-@pytest.mark.parametrize("place", ["etc/xdg/mimeapps.list", "share/applications/gnome-mimeapps.list"])
-def test_what_the_system_or_the_desktop_chose_needs_no_line(place: str, setup: Setup) -> None:
-    (setup.root / place).write_text("[Default Applications]\nimage/png=viewer.desktop\nimage/jpeg=viewer.desktop\n")
-    base.install(OPEN_WITH, replace(setup, desktops=("GNOME",)))
+@pytest.mark.parametrize("file", ["etc/xdg/mimeapps.list", "share/applications/gnome-mimeapps.list"])
+def test_a_default_of_the_system_or_the_desktop_needs_no_line(file: str, setup: Setup) -> None:
+    (setup.root / file).write_text("[Default Applications]\nimage/png=viewer.desktop\nimage/jpeg=viewer.desktop\n")
+    installer.install(OPEN_WITH, replace(setup, desktops=("GNOME",)))
     assert not (setup.config_home / "mimeapps.list").exists()
-    assert base.status(OPEN_WITH, replace(setup, desktops=("GNOME",))).state == "current"
+    assert installer.status(OPEN_WITH, replace(setup, desktops=("GNOME",))).state == "current"
 
 
-def test_a_program_that_the_person_added_goes_first_and_a_removed_one_does_not_count(setup: Setup) -> None:
+def test_an_added_program_comes_first_and_a_removed_program_does_not_count(setup: Setup) -> None:
     for name in ("added", "removed"):
         (setup.data_dirs[0] / "applications" / f"{name}.desktop").touch()
     setup.config_home.mkdir()
@@ -94,54 +94,54 @@ def test_a_program_that_the_person_added_goes_first_and_a_removed_one_does_not_c
         "[Removed Associations]\nimage/png=removed.desktop;\n"
     )
     (setup.config_home / "mimeapps.list").write_text(text)
-    base.install(OPEN_WITH, setup)
+    installer.install(OPEN_WITH, setup)
     assert "\nimage/png=added.desktop;viewer.desktop;\n" in (setup.config_home / "mimeapps.list").read_text()
-    base.uninstall(OPEN_WITH, setup)
+    installer.uninstall(OPEN_WITH, setup)
     assert (setup.config_home / "mimeapps.list").read_text() == text
 
 
-def test_what_the_person_chose_meanwhile_stays(setup: Setup) -> None:
-    base.install(OPEN_WITH, setup)
-    chosen = setup.config_home / "mimeapps.list"
-    chosen.write_text(chosen.read_text().replace("image/png=viewer.desktop;", "image/png=new.desktop;"))
-    assert base.status(OPEN_WITH, setup).state == "current"
-    base.uninstall(OPEN_WITH, setup)
-    assert chosen.read_text() == "[Default Applications]\nimage/png=new.desktop;\n"
+def test_a_default_chosen_after_install_stays(setup: Setup) -> None:
+    installer.install(OPEN_WITH, setup)
+    defaults = setup.config_home / "mimeapps.list"
+    defaults.write_text(defaults.read_text().replace("image/png=viewer.desktop;", "image/png=new.desktop;"))
+    assert installer.status(OPEN_WITH, setup).state == "current"
+    installer.uninstall(OPEN_WITH, setup)
+    assert defaults.read_text() == "[Default Applications]\nimage/png=new.desktop;\n"
 
 
-def test_a_group_of_ours_goes_when_it_is_empty(setup: Setup) -> None:
+def test_a_group_that_nobg_added_is_removed_when_empty(setup: Setup) -> None:
     setup.config_home.mkdir()
-    chosen = setup.config_home / "mimeapps.list"
-    chosen.write_text("[Added Associations]\ntext/plain=vi.desktop;")
-    base.install(OPEN_WITH, setup)
-    chosen.write_text(chosen.read_text().replace("vi.", "ed."))
-    base.uninstall(OPEN_WITH, setup)
-    assert chosen.read_text().strip() == "[Added Associations]\ntext/plain=ed.desktop;"
+    defaults = setup.config_home / "mimeapps.list"
+    defaults.write_text("[Added Associations]\ntext/plain=vi.desktop;")
+    installer.install(OPEN_WITH, setup)
+    defaults.write_text(defaults.read_text().replace("vi.", "ed."))
+    installer.uninstall(OPEN_WITH, setup)
+    assert defaults.read_text().strip() == "[Added Associations]\ntext/plain=ed.desktop;"
 
 
-def test_an_index_that_others_need_stays(setup: Setup) -> None:
+def test_a_cache_that_other_programs_need_stays(setup: Setup) -> None:
     folder = setup.data_home / "applications"
     folder.mkdir(parents=True)
     (folder / "other.desktop").write_text(
         "[Desktop Entry]\nType=Application\nName=Other\nExec=/bin/true\nMimeType=text/plain;\n"
     )
-    base.install(OPEN_WITH, setup)
-    base.uninstall(OPEN_WITH, setup)
+    installer.install(OPEN_WITH, setup)
+    installer.uninstall(OPEN_WITH, setup)
     if shutil.which("update-desktop-database"):
         assert "other.desktop" in (folder / "mimeinfo.cache").read_text()
     assert "nobg" not in str(snapshot_tree(setup.home))
 
 
 @needs_gio
-@pytest.mark.parametrize("others", [False, True])
-def test_we_leave_an_index_whose_program_was_removed_meanwhile(others: bool, setup: Setup) -> None:
-    base.install(OPEN_WITH, setup)
+@pytest.mark.parametrize("has_others", [False, True])
+def test_uninstall_cleans_the_cache_without_update_desktop_database(has_others: bool, setup: Setup) -> None:
+    installer.install(OPEN_WITH, setup)
     (setup.search_path[0] / "update-desktop-database").unlink()
-    index = setup.data_home / "applications" / "mimeinfo.cache"
-    if others:
-        index.write_text(index.read_text() + "text/plain=nobg.desktop;other.desktop;\n")
-    assert not base.uninstall(OPEN_WITH, setup).problems
-    if others:
-        assert index.read_text() == "[MIME Cache]\ntext/plain=other.desktop;\n"
+    cache = setup.data_home / "applications" / "mimeinfo.cache"
+    if has_others:
+        cache.write_text(cache.read_text() + "text/plain=nobg.desktop;other.desktop;\n")
+    assert not installer.uninstall(OPEN_WITH, setup).problems
+    if has_others:
+        assert cache.read_text() == "[MIME Cache]\ntext/plain=other.desktop;\n"
     else:
         assert snapshot_tree(setup.home) == {}

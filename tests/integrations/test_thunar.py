@@ -1,4 +1,4 @@
-"""Thunar's one file, in which ours stand between the person's."""
+"""Thunar's one file, in which nobg's actions stand among the person's."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from integrations import base
-from integrations.base import Setup
+from integrations import installer
+from integrations.context import Setup
 from integrations.linux.thunar import THUNAR
 from integrations.verbs import REMOVE_LABEL, SUBMENU_LABEL, build_verbs
 from tests.support.menus import ODD_NAME, SYSTEM_ACTIONS, make_setup, snapshot_tree
@@ -33,19 +33,19 @@ def uca(setup: Setup) -> Path:
     return path
 
 
-def names(path: Path) -> list[str | None]:
+def action_names(path: Path) -> list[str | None]:
     return [action.findtext("name") for action in ET.fromstring(path.read_bytes()).findall("action")]
 
 
-def test_ours_come_after_the_persons(setup: Setup, uca: Path) -> None:
-    base.install(THUNAR, setup)
-    assert names(uca) == ["Mine & é", *(verb.label.replace("_", "__") for verb in setup.verbs)]
+def test_nobgs_actions_come_after_the_persons(setup: Setup, uca: Path) -> None:
+    installer.install(THUNAR, setup)
+    assert action_names(uca) == ["Mine & é", *(verb.label.replace("_", "__") for verb in setup.verbs)]
     assert uca.read_bytes().startswith(MINE.partition(b"</actions>")[0])
     assert uca.read_bytes().endswith(b"</actions>\n<!-- the end -->")
 
 
-def test_each_action_is_whole(setup: Setup, uca: Path) -> None:
-    base.install(THUNAR, setup)
+def test_each_action_is_complete(setup: Setup, uca: Path) -> None:
+    installer.install(THUNAR, setup)
     first, *others = ET.fromstring(uca.read_bytes()).findall("action")[1:]
     assert (first.findtext("name"), first.findtext("submenu")) == (REMOVE_LABEL, "")
     assert {action.findtext("submenu") for action in others} == {SUBMENU_LABEL}
@@ -69,15 +69,15 @@ def test_each_action_is_whole(setup: Setup, uca: Path) -> None:
         b"<?xml version='1.0' encoding='ISO-8859-1'?><actions><action><name>\xe9</name></action></actions>",
     ],
 )
-def test_what_was_there_comes_back_byte_for_byte(content: bytes, setup: Setup, uca: Path) -> None:
+def test_uninstall_restores_the_file_byte_for_byte(content: bytes, setup: Setup, uca: Path) -> None:
     uca.write_bytes(content)
     uca.chmod(0o600)
-    base.install(THUNAR, setup)
-    assert REMOVE_LABEL in names(uca)
+    installer.install(THUNAR, setup)
+    assert REMOVE_LABEL in action_names(uca)
     assert uca.stat().st_mode & 0o777 == 0o600
-    base.install(THUNAR, replace(setup, verbs=build_verbs()))
-    assert names(uca).count(REMOVE_LABEL) == 1
-    base.uninstall(THUNAR, setup)
+    installer.install(THUNAR, replace(setup, verbs=build_verbs()))
+    assert action_names(uca).count(REMOVE_LABEL) == 1
+    installer.uninstall(THUNAR, setup)
     assert uca.read_bytes() == content
     assert uca.stat().st_mode & 0o777 == 0o600
 
@@ -85,60 +85,60 @@ def test_what_was_there_comes_back_byte_for_byte(content: bytes, setup: Setup, u
 @pytest.mark.parametrize(
     "content", [b"<actions>", b"no xml", b"<other></other>", "<actions></actions>".encode("utf-16")]
 )
-def test_a_file_that_makes_no_sense_is_left(content: bytes, setup: Setup, uca: Path) -> None:
+def test_a_file_in_another_format_is_not_changed(content: bytes, setup: Setup, uca: Path) -> None:
     uca.write_bytes(content)
-    (problem,) = base.install(THUNAR, setup).problems
+    (problem,) = installer.install(THUNAR, setup).problems
     assert str(uca) in problem
     assert uca.read_bytes() == content
-    base.uninstall(THUNAR, setup)
+    installer.uninstall(THUNAR, setup)
     assert uca.read_bytes() == content
 
 
-def test_without_one_the_systems_actions_stay_and_the_file_goes_again(setup: Setup) -> None:
-    base.install(THUNAR, setup)
+def test_without_a_file_the_systems_actions_stay_and_uninstall_deletes_the_file(setup: Setup) -> None:
+    installer.install(THUNAR, setup)
     uca = setup.config_home / "Thunar" / "uca.xml"
-    assert names(uca)[:2] == ["Open Terminal Here", REMOVE_LABEL]
-    base.uninstall(THUNAR, setup)
+    assert action_names(uca)[:2] == ["Open Terminal Here", REMOVE_LABEL]
+    installer.uninstall(THUNAR, setup)
     assert snapshot_tree(setup.home) == {}
 
 
-def test_the_systems_actions_are_found_where_the_session_does_not_say(setup: Setup) -> None:
-    xfce = setup.root / "etc/xdg/xdg-xfce/Thunar"
+def test_the_systems_actions_are_found_in_folders_that_the_session_does_not_name(setup: Setup) -> None:
+    xfce_folder = setup.root / "etc/xdg/xdg-xfce/Thunar"
     (setup.root / "etc/xdg/Thunar").rename(setup.root / "etc/xdg/elsewhere")
-    xfce.mkdir(parents=True)
-    (xfce / "uca.xml").write_bytes(SYSTEM_ACTIONS)
-    base.install(THUNAR, setup)
-    assert names(setup.config_home / "Thunar" / "uca.xml")[0] == "Open Terminal Here"
+    xfce_folder.mkdir(parents=True)
+    (xfce_folder / "uca.xml").write_bytes(SYSTEM_ACTIONS)
+    installer.install(THUNAR, setup)
+    assert action_names(setup.config_home / "Thunar" / "uca.xml")[0] == "Open Terminal Here"
 
 
-def test_what_the_person_added_meanwhile_stays(setup: Setup, uca: Path) -> None:
-    base.install(THUNAR, setup)
+def test_an_action_that_the_person_added_stays(setup: Setup, uca: Path) -> None:
+    installer.install(THUNAR, setup)
     added = b"<action><name>New</name><unique-id>2-2</unique-id></action>"
     uca.write_bytes(uca.read_bytes().replace(b"<!-- mine -->", b"<!-- mine -->" + added))
-    assert base.status(THUNAR, setup).state == "current"
-    base.uninstall(THUNAR, setup)
+    assert installer.status(THUNAR, setup).state == "current"
+    installer.uninstall(THUNAR, setup)
     assert uca.read_bytes() == MINE.replace(b"<!-- mine -->", b"<!-- mine -->" + added)
 
 
-def test_a_file_that_thunar_laid_out_anew_is_understood(setup: Setup, uca: Path) -> None:
-    base.install(THUNAR, setup)
+def test_a_file_that_thunar_rewrote_is_understood(setup: Setup, uca: Path) -> None:
+    installer.install(THUNAR, setup)
     root = ET.fromstring(uca.read_bytes())
     uca.write_bytes(ET.tostring(root))
-    assert base.status(THUNAR, setup).state == "current"
+    assert installer.status(THUNAR, setup).state == "current"
     uca.write_bytes(ET.tostring(root).replace(REMOVE_LABEL.encode(), b"Renamed", 1))
-    assert base.status(THUNAR, setup).state == "stale"
-    base.install(THUNAR, setup)
-    assert names(uca).count(REMOVE_LABEL) == 1
-    base.uninstall(THUNAR, setup)
-    assert names(uca) == ["Mine & é"]
+    assert installer.status(THUNAR, setup).state == "stale"
+    installer.install(THUNAR, setup)
+    assert action_names(uca).count(REMOVE_LABEL) == 1
+    installer.uninstall(THUNAR, setup)
+    assert action_names(uca) == ["Mine & é"]
 
 
-def test_what_a_reinstall_finds_changed_is_what_comes_back(setup: Setup, uca: Path) -> None:
-    base.install(THUNAR, setup)
+def test_uninstall_restores_what_the_last_install_found(setup: Setup, uca: Path) -> None:
+    installer.install(THUNAR, setup)
     changed = uca.read_bytes().replace(b"true %f", b"false %f")
     uca.write_bytes(changed)
-    base.install(THUNAR, replace(setup, verbs=build_verbs()))
-    base.uninstall(THUNAR, setup)
+    installer.install(THUNAR, replace(setup, verbs=build_verbs()))
+    installer.uninstall(THUNAR, setup)
     assert uca.read_bytes() == MINE.replace(b"true %f", b"false %f")
 
 
@@ -146,9 +146,9 @@ def test_a_link_stays_a_link(setup: Setup, uca: Path) -> None:
     elsewhere = setup.home / "dotfiles"
     uca.rename(elsewhere)
     uca.symlink_to(elsewhere)
-    base.install(THUNAR, setup)
+    installer.install(THUNAR, setup)
     assert uca.is_symlink()
-    assert REMOVE_LABEL in names(elsewhere)
-    base.uninstall(THUNAR, setup)
+    assert REMOVE_LABEL in action_names(elsewhere)
+    installer.uninstall(THUNAR, setup)
     assert uca.is_symlink()
     assert elsewhere.read_bytes() == MINE

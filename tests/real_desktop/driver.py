@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""One visit to a real file manager: open a folder, select all, open the menu, go to an item by its label.
+"""Drive a real file manager once: open a folder, select everything, open the menu, find an item by its label.
 
-Session.py calls it, inside a desktop of its own. The system's Python runs it, since `gi` is there and in no venv. Only
-items that are to be seen are found; so what it can click, a person can. Exit codes: 0 done, 1 the item is not there
-(with --absent: it is), 2 the file manager or its menu did not appear.
+session.py runs this script inside a desktop of its own, with the system's Python, since `gi` is in no venv. It finds
+only visible items, so a person can click whatever it clicks. Exit codes: 0 done, 1 the item is not in the menu (with
+--absent: it is), 2 the file manager or its menu did not appear.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
 class Manager:
-    """How one file manager is driven. `menu_key` opens the menu of what is selected."""
+    """How to drive a file manager. `menu_key` opens the menu of the selection."""
 
     command: tuple[str, ...]
     menu_key: str = "shift+F10"
@@ -36,7 +36,7 @@ MANAGERS = {
     "nemo": Manager(("nemo", "--no-desktop")),
     "caja": Manager(("caja", "--no-desktop", "--browser")),
     "thunar": Manager(("thunar",)),
-    # GTK 2 comes to the accessibility bus with these modules alone (packages libgail-common, libatk-adaptor).
+    # GTK 2 is on the accessibility bus only with these modules (packages libgail-common, libatk-adaptor).
     "pcmanfm": Manager(("pcmanfm", "--no-desktop"), environment={"GTK_MODULES": "gail:atk-bridge"}),
     "dolphin": Manager(("dolphin", "--new-window"), menu_key="Menu"),
 }
@@ -44,7 +44,7 @@ MANAGERS = {
 
 @dataclass(frozen=True)
 class Window:
-    """On the screen, in pixels."""
+    """A window; position and size in pixels. `number` is its X window id."""
 
     number: str
     x: int
@@ -55,45 +55,45 @@ class Window:
 
 @dataclass(frozen=True)
 class Item:
-    """Of a menu. `place`: child numbers from the application down; `node`: what AT-SPI knows of it."""
+    """An item of a menu. `path`: child numbers from the application down; `node`: the AT-SPI object."""
 
-    place: tuple[int, ...]
+    path: tuple[int, ...]
     label: str
     node: Any
 
 
 def main() -> int:
-    """As the module says."""
+    """Drive the file manager; return the exit code."""
     options = _options()
     manager = MANAGERS[options.manager]
     with _running(manager, options.folder):
-        if not _until(lambda: _window(options.manager), 40):
+        if not _wait_until(lambda: _find_window(options.manager), 40):
             print("the file manager did not appear")
             return 2
         _fill_screen(options.manager)
-        time.sleep(2.5)  # nothing tells when it has read its folder
-        window = _window(options.manager)
+        time.sleep(2.5)  # nothing signals that it has read its folder
+        window = _find_window(options.manager)
         if window is None:
-            print("the file manager went away")
+            print("the file manager has ended")
             return 2
         _open_menu(manager, window)
         if options.keys:
-            return _press(options)
+            return _press_keys(options)
         menu = _Menu(options.manager)
-        if not _until(menu.shown, 10):
+        if not _wait_until(menu.visible_items, 10):
             print("the menu did not appear")
             return 2
-        return _refuse(menu, options.item) if options.absent else _click(menu, options)
+        return _check_absent(menu, options.item) if options.absent else _click(menu, options)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("manager", choices=MANAGERS)
     parser.add_argument("folder")
-    parser.add_argument("item", help="its label, those of the sub-menus before it, with / between them")
-    parser.add_argument("--absent", action="store_true", help="succeed only if it is not in the menu")
-    parser.add_argument("--keys", help="press these in the open menu, where it is not on the accessibility bus")
-    parser.add_argument("--shot", help="instead of clicking the item, save a picture of the screen here")
+    parser.add_argument("item", help="the item's label, after those of its sub-menus, separated by /")
+    parser.add_argument("--absent", action="store_true", help="succeed only if the item is not in the menu")
+    parser.add_argument("--keys", help="press these keys in the open menu, if it is not on the accessibility bus")
+    parser.add_argument("--screenshot", help="instead of clicking the item, save a screenshot here")
     return parser.parse_args()
 
 
@@ -112,8 +112,8 @@ def _running(manager: Manager, folder: str) -> Iterator[None]:
             process.wait()
 
 
-def _window(manager: str) -> Window | None:
-    """The file manager's own; the smaller ones of its class are no windows for people."""
+def _find_window(manager: str) -> Window | None:
+    """Return the file manager's window. Smaller windows of its class are not visible to people."""
     for number in reversed(_xdotool("search", "--onlyvisible", "--class", manager).split()):
         lines = _xdotool("getwindowgeometry", "--shell", number).splitlines()
         values = dict(line.split("=") for line in lines if "=" in line)
@@ -123,16 +123,16 @@ def _window(manager: str) -> Window | None:
 
 
 def _fill_screen(manager: str) -> None:
-    """The window manager makes all others do so; Nautilus has its own mind."""
-    window = _window(manager)
+    """Maximise the window: Nautilus ignores the window manager's setting, which the others follow."""
+    window = _find_window(manager)
     if window is not None:
         _xdotool("windowsize", window.number, "100%", "100%", "windowmove", window.number, "0", "0")
 
 
 def _open_menu(manager: Manager, window: Window) -> None:
-    """Keys that come too early are lost, and nothing tells when it is time: so the sleeps."""
+    """Select everything and open the menu. Early keys are lost and nothing signals readiness, hence the sleeps."""
     _xdotool("windowactivate", "--sync", window.number)
-    # The view has the keyboard only after a click into it; at its bottom right it is empty.
+    # The view has the keyboard focus only after a click into it; its bottom right is empty.
     x, y = window.x + window.width - 60, window.y + window.height - 85
     _xdotool("mousemove", str(x), str(y), "click", "1")
     time.sleep(0.6)
@@ -142,114 +142,117 @@ def _open_menu(manager: Manager, window: Window) -> None:
     time.sleep(0.8)
 
 
-def _press(options: argparse.Namespace) -> int:
-    *way, last = options.keys.split()
+def _press_keys(options: argparse.Namespace) -> int:
+    *keys, last_key = options.keys.split()
     time.sleep(0.7)
-    for key in way:
+    for key in keys:
         _xdotool("key", key)
         time.sleep(0.4)
-    if options.shot:
-        return _shoot(options.shot)
-    _xdotool("key", last)
+    if options.screenshot:
+        return _take_screenshot(options.screenshot)
+    _xdotool("key", last_key)
     time.sleep(2)
     return 0
 
 
 def _click(menu: _Menu, options: argparse.Namespace) -> int:
-    *ways, last = options.item.split("/")
-    before: set[tuple[int, ...]] = set()
-    for label in ways:
-        now = {item.place for item in menu.shown()}
-        if not menu.click(label, before):
+    *submenu_labels, last_label = options.item.split("/")
+    paths_before: set[tuple[int, ...]] = set()
+    for label in submenu_labels:
+        current_paths = {item.path for item in menu.visible_items()}
+        if not menu.click(label, paths_before):
             return 1
-        before = now
-    if options.shot:
-        return _shoot(options.shot)
-    clicked = menu.click(last, before)
-    time.sleep(1)  # the file manager has something to do before it may end
+        paths_before = current_paths
+    if options.screenshot:
+        return _take_screenshot(options.screenshot)
+    clicked = menu.click(last_label, paths_before)
+    time.sleep(1)  # the file manager must start the command before it ends
     return 0 if clicked else 1
 
 
-def _refuse(menu: _Menu, label: str) -> int:
-    time.sleep(1)  # it might still come
-    labels = [item.label for item in menu.shown()]
+def _check_absent(menu: _Menu, label: str) -> int:
+    time.sleep(1)  # the item might still appear
+    labels = [item.label for item in menu.visible_items()]
     print(f"in the menu: {labels}")
     return int(label in labels)
 
 
 class _Menu:
-    """The open menu of a file manager, as the accessibility bus tells of it."""
+    """The open menu of a file manager, as the accessibility bus reports it."""
 
     def __init__(self, manager: str) -> None:
         importlib.import_module("gi").require_version("Atspi", "2.0")
         self.atspi: Any = importlib.import_module("gi.repository.Atspi")
         self.manager = manager
         roles = self.atspi.Role
-        self.items = {roles.MENU_ITEM, roles.CHECK_MENU_ITEM, roles.RADIO_MENU_ITEM, roles.MENU}
-        # Files are cells or icons: many, and no menus below them. The menu bar holds the same labels again.
-        self.passed_by = {roles.MENU_BAR, roles.TABLE_CELL, roles.ICON}
+        self.item_roles = {roles.MENU_ITEM, roles.CHECK_MENU_ITEM, roles.RADIO_MENU_ITEM, roles.MENU}
+        # Files are cells or icons: there are many, without menus below them. The menu bar repeats the labels.
+        self.skipped_roles = {roles.MENU_BAR, roles.TABLE_CELL, roles.ICON}
 
-    def shown(self) -> list[Item]:
-        """What is to be seen of it and of its open sub-menus; empty as long as it is not there."""
+    def visible_items(self) -> list[Item]:
+        """Return the visible items of the menu and its open sub-menus; none until the menu has opened."""
         desktop = self.atspi.get_desktop(0)
         applications = [desktop.get_child_at_index(number) for number in range(desktop.get_child_count())]
-        found: list[Item] = []
+        items: list[Item] = []
         for number, application in enumerate(applications):
             if application is not None and self.manager in (application.get_name() or "").lower():
-                found += self._below(application, (number,))
-        return found
+                items += self._items_below(application, (number,))
+        return items
 
-    def _below(self, node: Any, place: tuple[int, ...]) -> Iterator[Item]:
+    def _items_below(self, node: Any, path: tuple[int, ...]) -> Iterator[Item]:
         try:
-            if node.get_role() in self.passed_by:
+            if node.get_role() in self.skipped_roles:
                 return
             label = (node.get_name() or "").strip()
-            if node.get_role() in self.items and label and self._is_to_be_seen(node):
-                yield Item(place, label, node)
+            if node.get_role() in self.item_roles and label and self._is_visible(node):
+                yield Item(path, label, node)
             for number in range(node.get_child_count()):
                 child = node.get_child_at_index(number)
                 if child is not None:
-                    yield from self._below(child, (*place, number))
-        except importlib.import_module("gi.repository.GLib").Error:  # it has just gone
+                    yield from self._items_below(child, (*path, number))
+        except importlib.import_module("gi.repository.GLib").Error:  # the node has just disappeared
             return
 
-    def _is_to_be_seen(self, node: Any) -> bool:
-        """GTK 3 keeps what is filtered out on the bus, and says so; GTK 4 never does, but what it hides has no size."""
+    def _is_visible(self, node: Any) -> bool:
+        """Return whether a person can see the node.
+
+        GTK 3 keeps hidden items on the bus without the state SHOWING. GTK 4 never sets it, but its hidden items have no
+        size.
+        """
         if node.get_state_set().contains(self.atspi.StateType.SHOWING):
             return True
         size = node.get_extents(self.atspi.CoordType.WINDOW)
         return bool(size.width > 1 and size.height > 1)
 
-    def click(self, label: str, before: set[tuple[int, ...]]) -> bool:
-        """Click the item that has this label and was not to be seen before: sub-menus may repeat labels.
+    def click(self, label: str, paths_before: set[tuple[int, ...]]) -> bool:
+        """Click the item with this label that was not visible before: sub-menus may repeat labels.
 
-        There must be one, not two between which a person could not choose.
+        Return False unless there is exactly one: a person could not choose between two.
         """
 
-        def look() -> list[Item] | None:
-            return [item for item in self.shown() if item.label == label and item.place not in before] or None
+        def find_matches() -> list[Item]:
+            return [item for item in self.visible_items() if item.label == label and item.path not in paths_before]
 
-        found = _until(look, 5)
-        if found is None or len(found) > 1:
-            print(
-                f"{'no' if found is None else 'several'} {label!r} in the menu: {[item.label for item in self.shown()]}"
-            )
+        matches = _wait_until(find_matches, 5)
+        if len(matches) != 1:
+            labels = [item.label for item in self.visible_items()]
+            print(f"{'several' if matches else 'no'} {label!r} in the menu: {labels}")
             return False
-        found[0].node.do_action(0)
+        matches[0].node.do_action(0)
         return True
 
 
-def _shoot(path: str) -> int:
+def _take_screenshot(path: str) -> int:
     time.sleep(1)  # menus fade in
     return subprocess.run(["scrot", "-o", path], check=False).returncode
 
 
-def _until(look: Callable[[], Found], seconds: float) -> Found:
-    """What `look` finds, as soon as it finds anything."""
+def _wait_until(check: Callable[[], Result], seconds: float) -> Result:
+    """Return the first true result of `check`, or its last result when the time is over."""
     deadline = time.monotonic() + seconds
-    while not (found := look()) and time.monotonic() < deadline:
+    while not (result := check()) and time.monotonic() < deadline:
         time.sleep(0.3)
-    return found
+    return result
 
 
 def _xdotool(*arguments: str) -> str:

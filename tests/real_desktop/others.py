@@ -1,4 +1,4 @@
-"""The other real file managers, by hand: `bash tests/run tests/real_desktop/others.py`; about five minutes.
+"""Test the other real file managers, by hand: `bash tests/run tests/real_desktop/others.py`; about five minutes.
 
 apt-get install --no-install-recommends nemo caja thunar pcmanfm libfm-modules libatk-adaptor libgail-common dolphin
 """
@@ -14,15 +14,16 @@ from pathlib import Path
 import pytest
 
 from integrations.verbs import REMOVE_LABEL, SUBMENU_LABEL
-from tests.real_desktop.session import Desktop, lacking
+from tests.real_desktop.session import Desktop, missing_programs
 from tests.real_desktop.suite import assert_done, assert_white, give, is_running, mixed, person, pictures
 
 
 @dataclass(frozen=True)
 class Case:
-    """A file manager. `remove`, `white`: the items; `options` go with each, for the driver.
+    """A file manager.
 
-    `filters`: does it show the items on pictures and folders only?
+    `remove` and `white` are the labels of the items. `remove_keys` and `white_keys` are the keys that lead to them if
+    the menu is not on the accessibility bus. `filters`: whether the items appear for pictures and folders only.
     """
 
     manager: str
@@ -32,13 +33,16 @@ class Case:
     white_keys: str = ""
     filters: bool = True
 
-    def before(self) -> tuple[str, ...]:
-        """Dolphin lets root start service menus that it refuses to others, so it is tested as one of these."""
+    def command_prefix(self) -> tuple[str, ...]:
+        """Return the prefix for Dolphin: it lets root start service menus that it refuses to other users."""
         return ordinary_user() if self.manager == "dolphin" else ()
 
 
 def ordinary_user() -> tuple[str, ...]:
-    """Put before a command, makes it another user's than root. That one may read all: Python can be in root's home."""
+    """Return a command prefix that switches from root to another user.
+
+    That user may read everything, since Python can be in root's home.
+    """
     if os.geteuid() != 0:
         return ()
     user = ("--reuid=65534", "--regid=65534", "--clear-groups")
@@ -50,40 +54,40 @@ CASES = (
     Case("caja", f"Scripts/{REMOVE_LABEL}", f"Scripts/{SUBMENU_LABEL}/White background", filters=False),
     Case("thunar", REMOVE_LABEL, f"{SUBMENU_LABEL}/White background"),
     Case("pcmanfm", REMOVE_LABEL, f"{SUBMENU_LABEL}/White background"),
-    # Qt 5 is not on the accessibility bus. From below: Properties, Remove background, the sub-menu.
+    # Qt 5 is not on the accessibility bus. The menu from its end: Properties, Remove background, the sub-menu.
     Case("dolphin", REMOVE_LABEL, f"{SUBMENU_LABEL}/White background", "Up Up Return", "Up Up Up Right Return"),
 )
 
 
 @pytest.fixture(params=CASES, ids=lambda case: case.manager)
 def case(request: pytest.FixtureRequest) -> Case:
-    """Each file manager that is here."""
-    one: Case = request.param
-    if lacks := lacking(one.manager):
-        pytest.skip(f"not installed: {', '.join(lacks)}")
-    return one
+    """Each file manager that is installed."""
+    parameter: Case = request.param
+    if missing := missing_programs(parameter.manager):
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    return parameter
 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """An empty folder that other users can reach; pytest's are closed to them, and KDE looks with access()."""
-    with tempfile.TemporaryDirectory() as place:
-        os.chmod(place, 0o755)
-        path = Path(place) / "pictures"
+    """An empty folder that other users can read. Those of pytest are private, and KDE checks with access()."""
+    with tempfile.TemporaryDirectory() as parent:
+        os.chmod(parent, 0o755)
+        path = Path(parent) / "pictures"
         path.mkdir()
         yield path
 
 
 @pytest.fixture
 def desktop(folder: Path, case: Case) -> Iterator[Desktop]:
-    """Of a person who has just installed nobg and its menu entries."""
-    with person(folder.parent, case.before()) as one:
-        yield one
+    """The desktop of a person who has just installed nobg and its menu entries."""
+    with person(folder.parent, case.command_prefix()) as person_desktop:
+        yield person_desktop
 
 
 def click(desktop: Desktop, case: Case, folder: Path, item: str, keys: str = "") -> str:
-    """Select all in the folder and click; what the file manager said."""
-    give(folder, desktop.before)
+    """Select everything in the folder and click the item; return the file manager's standard error."""
+    give(folder, desktop.command_prefix)
     return desktop.visit(case.manager, folder, item, *(("--keys", keys) if keys else ()))
 
 
@@ -108,14 +112,14 @@ def test_a_folder_and_a_picture(desktop: Desktop, case: Case, folder: Path) -> N
     originals = mixed(folder)
     if not case.filters:
         (folder / "notes.txt").write_text("not a picture")
-    said = click(desktop, case, folder, case.remove, case.remove_keys)
-    assert case.filters or "notes.txt: " in said
+    errors = click(desktop, case, folder, case.remove, case.remove_keys)
+    assert case.filters or "notes.txt: " in errors
     assert_done(originals)
 
 
 def test_nothing_is_offered_on_text(desktop: Desktop, case: Case, folder: Path) -> None:
     if not case.filters or case.remove_keys:
-        pytest.skip("it cannot filter scripts" if not case.filters else "keys cannot tell")
+        pytest.skip("it shows scripts for all files" if not case.filters else "keys cannot find out")
     pictures(folder, ("a.jpg",))
     (folder / "notes.txt").write_text("not a picture")
     desktop.visit(case.manager, folder, case.remove, "--absent")

@@ -1,4 +1,4 @@
-"""A desktop of a test's own: X server, message bus, window manager and a home, for file managers as people run them."""
+"""A desktop for one test: an X server, a session bus, a window manager and a home, to run real file managers in."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ PROGRAMS = ("Xvfb", "openbox", "xdotool", "dbus-daemon", "gdbus")
 ACCESSIBILITY_BUS = "/usr/share/dbus-1/services/org.a11y.Bus.service"
 SIZE = "1000x760"
 
-OTHERS = ("XDG_", "DBUS_", "GTK_", "QT_", "WAYLAND", "AT_SPI", "NOBG_", "PYTHON")
-"""Beginnings of the variables that would lead out of the test's desktop, or that a person does not have."""
+DROPPED_PREFIXES = ("XDG_", "DBUS_", "GTK_", "QT_", "WAYLAND", "AT_SPI", "NOBG_", "PYTHON")
+"""Prefixes of environment variables that lead out of the test's desktop or that a person does not have."""
 
 OPENBOX = """<openbox_config xmlns="http://openbox.org/3.4/rc"><applications>
 <application class="*" type="normal"><decor>no</decor><maximized>yes</maximized></application>
 </applications></openbox_config>"""
-"""Windows fill the screen: so is it known where they are empty, and a picture of the screen is one of the window."""
+"""Windows fill the screen, so that their empty part is known and a screenshot shows the window alone."""
 
 
 class Desktop:
-    """`home` becomes HOME; `before` stands before every command, to be another user.
+    """A desktop. `home` becomes HOME; `command_prefix` goes before every command, for instance to be another user.
 
-    Openbox manages the windows, unless there comes a shell that does so itself (`openbox=False`).
-    Its processes are known by their private XDG_RUNTIME_DIR, whoever started them: so are the services that the bus
-    starts, and nobg itself, which outlives the file manager.
+    Openbox manages the windows, unless the test starts a shell that does so itself (`openbox=False`).
+    A process belongs to the desktop if it has its private XDG_RUNTIME_DIR, whichever process started it: this includes
+    the services that the bus starts, and nobg, which outlives the file manager.
     """
 
-    def __init__(self, home: Path, before: tuple[str, ...] = (), *, openbox: bool = True) -> None:
+    def __init__(self, home: Path, command_prefix: tuple[str, ...] = (), *, openbox: bool = True) -> None:
         self.home = home
-        self.before = before
+        self.command_prefix = command_prefix
         self.openbox = openbox
-        self.runtime = Path(tempfile.mkdtemp(prefix="nobg-desktop-"))  # 0700, as the specification wants it
+        self.runtime = Path(tempfile.mkdtemp(prefix="nobg-desktop-"))  # mode 0700, as the specification requires
         owner = home.stat()
         os.chown(self.runtime, owner.st_uid, owner.st_gid)
         self.environment = _environment(home, self.runtime)
@@ -61,41 +61,43 @@ class Desktop:
         self.end()
 
     def _start(self) -> None:
-        ours, its = os.pipe()
-        self.spawn("Xvfb", "-displayfd", str(its), "-screen", "0", f"{SIZE}x24", "-nolisten", "tcp", pass_fds=[its])
-        os.close(its)
-        with open(ours) as pipe:  # the number and its line end may come one after the other
+        read_end, write_end = os.pipe()
+        self.spawn(
+            "Xvfb", "-displayfd", str(write_end), "-screen", "0", f"{SIZE}x24", "-nolisten", "tcp", pass_fds=[write_end]
+        )
+        os.close(write_end)
+        with open(read_end) as pipe:  # the number and its line end may arrive separately
             self.environment["DISPLAY"] = f":{pipe.readline().strip()}"
-        ours, its = os.pipe()
-        self.spawn("dbus-daemon", "--session", "--nofork", f"--print-address={its}", pass_fds=[its])
-        os.close(its)
-        with open(ours) as pipe:
+        read_end, write_end = os.pipe()
+        self.spawn("dbus-daemon", "--session", "--nofork", f"--print-address={write_end}", pass_fds=[write_end])
+        os.close(write_end)
+        with open(read_end) as pipe:
             self.environment["DBUS_SESSION_BUS_ADDRESS"] = pipe.readline().strip()
         if self.openbox:
             (self.runtime / "openbox.xml").write_text(OPENBOX)
             self.spawn("openbox", "--config-file", str(self.runtime / "openbox.xml"))
-        # GTK 3 comes to the accessibility bus only if somebody wants it.
+        # GTK 3 is on the accessibility bus only if it is enabled.
         bus = ("--session", "-d", "org.a11y.Bus", "-o", "/org/a11y/bus")
         setting = ("-m", "org.freedesktop.DBus.Properties.Set", "org.a11y.Status", "IsEnabled", "<true>")
         self.run("gdbus", "call", *bus, *setting).check_returncode()
 
     def spawn(self, *command: str, **options: Any) -> None:
-        """Start what stays until the end."""
+        """Start a process that runs until the desktop ends."""
         process = subprocess.Popen(
-            [*self.before, *command],
+            [*self.command_prefix, *command],
             env=self.environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
             **options,
         )
-        threading.Thread(target=process.wait, daemon=True).start()  # whoever ends it, it is waited for
+        threading.Thread(target=process.wait, daemon=True).start()  # reaps the process however it ends
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """A command as a person of this desktop runs it. Output by files: who it starts may keep a pipe open."""
+        """Run a command as the person does. Output goes to files: processes that it starts could keep a pipe open."""
         with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
             done = subprocess.run(
-                [*self.before, *command],
+                [*self.command_prefix, *command],
                 env=self.environment,
                 cwd=self.home,
                 stdout=output,
@@ -108,54 +110,57 @@ class Desktop:
             return subprocess.CompletedProcess(done.args, done.returncode, output.read(), errors.read())
 
     def nobg(self, *arguments: str) -> str:
-        """What the command that is tested prints."""
+        """Run the nobg command that is tested; return what it prints."""
         done = self.run(str(Path(sys.executable).with_name("nobg")), *arguments)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     def visit(self, manager: str, folder: Path, item: str, *options: str) -> str:
-        """Select all in the folder and click the item (driver.py has the options); what the file manager said."""
+        """Select everything in the folder and click the item; return the file manager's standard error.
+
+        `options` are those of driver.py.
+        """
         done = self.run(SYSTEM_PYTHON, str(DRIVER), manager, str(folder), item, *options)
-        print(done.stdout, done.stderr)  # shown where a test fails
+        print(done.stdout, done.stderr)  # pytest shows it if the test fails
         assert done.returncode == 0
         return done.stderr
 
     def processes(self) -> list[psutil.Process]:
-        """All that belong to this desktop."""
-        found = []
+        """Return all processes of this desktop."""
+        processes = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
                 if process.environ().get("XDG_RUNTIME_DIR") == str(self.runtime):
-                    found.append(process)
-        return found
+                    processes.append(process)
+        return processes
 
     def end(self) -> None:
-        """End all processes: nobg may finish what it does, the others need no time."""
+        """End all processes; each has ten seconds to finish what it does."""
         processes = self.processes()
         for process in processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.terminate()
-        _, stubborn = psutil.wait_procs(processes, timeout=10)
-        for process in {*stubborn, *self.processes()}:
+        _, still_running = psutil.wait_procs(processes, timeout=10)
+        for process in {*still_running, *self.processes()}:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         shutil.rmtree(self.runtime, ignore_errors=True)
 
 
-def lacking(*programs: str) -> list[str]:
-    """What is not installed of these and of what a desktop needs."""
-    lacks = [program for program in (*PROGRAMS, *programs) if not shutil.which(program)]
+def missing_programs(*programs: str) -> list[str]:
+    """Return what is not installed, of these programs and of what every desktop needs."""
+    missing = [program for program in (*PROGRAMS, *programs) if not shutil.which(program)]
     if not os.path.exists(ACCESSIBILITY_BUS):
-        lacks.append("at-spi2-core")
+        missing.append("at-spi2-core")
     imports = "import gi; gi.require_version('Atspi', '2.0'); from gi.repository import Atspi"
-    python = os.path.exists(SYSTEM_PYTHON)
-    if not python or subprocess.run([SYSTEM_PYTHON, "-c", imports], capture_output=True, check=False).returncode:
-        lacks.append("gir1.2-atspi-2.0")
-    return lacks
+    has_python = os.path.exists(SYSTEM_PYTHON)
+    if not has_python or subprocess.run([SYSTEM_PYTHON, "-c", imports], capture_output=True, check=False).returncode:
+        missing.append("gir1.2-atspi-2.0")
+    return missing
 
 
 def _environment(home: Path, runtime: Path) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(OTHERS)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(DROPPED_PREFIXES)}
     return {
         **kept,
         "HOME": str(home),

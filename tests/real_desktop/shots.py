@@ -1,4 +1,4 @@
-"""Make docs/menus/*.png, the open menu of each file manager: `python -m tests.real_desktop.shots [MANAGER…]`."""
+"""Make docs/pictures/menus/*.png, each file manager's open menu: `python -m tests.real_desktop.shots [MANAGER…]`."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from tests.support.program import ROOT
 NAUTILUS = Case("nautilus", REMOVE_LABEL, f"{SUBMENU_LABEL}/White background")
 
 STYLE = "popover.menu > contents { margin: 0; box-shadow: none; border: 1px solid #bbb; border-radius: 0; }"
-"""For GTK 4: without a compositor, the shadow around its menus would be black."""
+"""A style for GTK 4, whose menus would have a black shadow without a compositor."""
 
 
 def main(managers: list[str]) -> None:
-    """One of each, or those named."""
+    """Make the screenshots of the named file managers, or of all."""
     for case in (NAUTILUS, *CASES):
         if not managers or case.manager in managers:
-            with tempfile.TemporaryDirectory() as place:
-                Path(place).chmod(0o755)
-                with person(Path(place), ordinary_user()) as desktop:
-                    _shoot(desktop, case, ROOT / "docs" / "menus" / f"{case.manager}.png")
+            with tempfile.TemporaryDirectory() as folder:
+                Path(folder).chmod(0o755)
+                with person(Path(folder), ordinary_user()) as desktop:
+                    _save_screenshot(desktop, case, ROOT / "docs" / "pictures" / "menus" / f"{case.manager}.png")
 
 
-def _shoot(desktop: Desktop, case: Case, target: Path) -> None:
-    """With the sub-menu open where it is beside the menu; in GTK 4 it would be in place of it."""
+def _save_screenshot(desktop: Desktop, case: Case, destination: Path) -> None:
+    """Save the open menu; its sub-menu is open, too, except in GTK 4, where it would replace the menu."""
     folder = desktop.home / "Pictures"
     folder.mkdir()
     for name in ("astronaut", "coffee"):
@@ -40,14 +40,14 @@ def _shoot(desktop: Desktop, case: Case, target: Path) -> None:
     style = desktop.home / ".config" / "gtk-4.0" / "gtk.css"
     style.parent.mkdir(parents=True)
     style.write_text(STYLE)
-    give(desktop.home, desktop.before)
-    shot = desktop.runtime / "shot.png"
+    give(desktop.home, desktop.command_prefix)
+    screenshot = desktop.runtime / "screenshot.png"
     keys = ("--keys", case.white_keys) if case.white_keys else ()
     item = case.remove if case is NAUTILUS else case.white
-    desktop.visit(case.manager, folder, item, "--shot", str(shot), *keys)
-    target.parent.mkdir(exist_ok=True)
-    with Image.open(shot) as image:
-        image.convert("RGB").quantize(128).save(target, optimize=True)
+    desktop.visit(case.manager, folder, item, "--screenshot", str(screenshot), *keys)
+    destination.parent.mkdir(exist_ok=True)
+    with Image.open(screenshot) as image:
+        image.convert("RGB").quantize(128).save(destination, optimize=True)
 
 
 if __name__ == "__main__":

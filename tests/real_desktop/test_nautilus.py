@@ -1,4 +1,4 @@
-"""Real Nautilus, on a desktop of the test's own, used by what a person can read in its menus."""
+"""Real Nautilus on a desktop of its own; the tests click the labels that a person reads in its menus."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from pathlib import Path
 import pytest
 
 from integrations.verbs import REMOVE_LABEL, SUBMENU_LABEL
-from tests.real_desktop.session import Desktop, lacking
+from tests.real_desktop.session import Desktop, missing_programs
 from tests.real_desktop.suite import ODD_NAMES, assert_done, assert_white, is_running, mixed, person, pictures
 
-LACKING = lacking("nautilus")
-pytestmark = pytest.mark.skipif(bool(LACKING), reason=f"not installed: {', '.join(LACKING)}")
+MISSING = missing_programs("nautilus")
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
 
 
 @pytest.fixture
 def desktop(tmp_path: Path) -> Iterator[Desktop]:
-    """Of a person who has just installed nobg and its menu entries."""
-    with person(tmp_path) as one:
-        yield one
+    """The desktop of a person who has just installed nobg and its menu entries."""
+    with person(tmp_path) as person_desktop:
+        yield person_desktop
 
 
 @pytest.fixture
 def with_extension(desktop: Desktop) -> Desktop:
-    """The same, where Nautilus loads our extension."""
+    """The same desktop, if Nautilus loads nobg's extension."""
     if not (desktop.home / ".local/share/nautilus-python/extensions/nobg.py").exists():
         pytest.skip("not installed: python3-nautilus")
     return desktop
@@ -41,12 +41,12 @@ def test_the_extension_takes_odd_names(with_extension: Desktop, folder: Path) ->
     assert not is_running(with_extension)
 
 
-def test_the_script_takes_odd_names_and_folders_and_says_what_is_no_picture(desktop: Desktop, folder: Path) -> None:
+def test_the_script_takes_odd_names_and_folders_and_reports_other_files(desktop: Desktop, folder: Path) -> None:
     originals = {**pictures(folder, ODD_NAMES), **mixed(folder)}
     (folder / "notes.txt").write_text("not a picture")
     assert not is_running(desktop)
-    said = desktop.visit("nautilus", folder, f"Scripts/{REMOVE_LABEL}")
-    assert "notes.txt: " in said
+    errors = desktop.visit("nautilus", folder, f"Scripts/{REMOVE_LABEL}")
+    assert "notes.txt: " in errors
     assert_done(originals)
 
 

@@ -1,6 +1,7 @@
-"""The icon and the notifications where people see them: `python -m tests.real_desktop.tray_hosts [CASE…]`, by hand.
+"""Test the icon and the notifications on real desktops: `python -m tests.real_desktop.tray_hosts [CASE…]`, by menu.
 
-Each case has a desktop of its own, real pictures and a real click; the pictures for docs/tray are made on the way.
+Each case starts a desktop of its own, processes real pictures and makes real clicks. The screenshots for the
+documentation are made on the way.
 
 apt-get install --no-install-recommends xfce4-panel xfce4-notifyd gnome-shell gnome-shell-extension-appindicator \
   gjs dunst suckless-tools zenity scrot
@@ -8,7 +9,6 @@ apt-get install --no-install-recommends xfce4-panel xfce4-notifyd gnome-shell gn
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import shutil
@@ -17,28 +17,39 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
-from dbus_fast import Message, MessageType
-from dbus_fast.aio import MessageBus
-from PIL import Image, ImageChops
 
 from tests.conftest import SAMPLES
-from tests.real_desktop.session import SYSTEM_PYTHON, Desktop, lacking
+from tests.real_desktop.screen import (
+    PANEL_HEIGHT,
+    Element,
+    appeared_box,
+    click_at,
+    click_element,
+    difference_box,
+    find_element,
+    press_key,
+    save_appeared,
+    take_screenshot,
+    type_text,
+    visible_elements,
+    wait_for_change,
+    wait_for_drawing,
+)
+from tests.real_desktop.session import Desktop, missing_programs
+from tests.real_desktop.tray_bus import has_owner, has_watcher, is_checked, read_menu
 from tests.support.program import ROOT, wait_for
 from watcher.desktop import strings
 
-PICTURES = ROOT / "docs" / "tray"
-WATCHER = "org.kde.StatusNotifierWatcher"
+SCREENSHOTS = ROOT / "docs" / "pictures" / "tray"
 NOTIFYD = "/usr/lib/x86_64-linux-gnu/xfce4/notifyd/xfce4-notifyd"
-PANEL_HEIGHT = 32  # pixels, at least as high as each panel here: they have clocks
 FOLDERS = ("Shop", "Holiday")
-"""The watched ones, in the person's Pictures."""
+"""The watched folders, in the person's Pictures."""
 
-PANEL = """<?xml version="1.0" encoding="UTF-8"?>
+XFCE_PANEL = """<?xml version="1.0" encoding="UTF-8"?>
 <channel name="xfce4-panel" version="1.0">
   <property name="configver" type="int" value="2"/>
   <property name="panels" type="array"><value type="int" value="1"/>
@@ -55,74 +66,28 @@ PANEL = """<?xml version="1.0" encoding="UTF-8"?>
   </property>
 </channel>
 """
-"""Along the upper edge, its first plugin the one for icons."""
+"""Settings of Xfce's panel: along the upper edge, with the plug-in for icons first."""
 
-BANNERS = ("org.gnome.desktop.notifications", "show-banners")
-SHELL = (
+GNOME_BANNERS = ("org.gnome.desktop.notifications", "show-banners")
+GNOME_SETTINGS = (
     ("org.gnome.shell", "enabled-extensions", "['ubuntu-appindicators@ubuntu.com']"),
     ("org.gnome.shell", "disable-user-extensions", "false"),
     ("org.gnome.shell", "welcome-dialog-last-shown-version", "'99'"),
     ("org.gnome.desktop.interface", "enable-animations", "false"),
-    (*BANNERS, "false"),  # it has some of its own to say at the start
+    (*GNOME_BANNERS, "false"),  # GNOME shows notifications of its own at the start
 )
 
-LOOK = '''
-import json, gi
-gi.require_version("Atspi", "2.0")
-from gi.repository import Atspi, GLib
 
-def label_in(node):
-    """GNOME's menu items have no names, but labels in them, the last of which says what they are."""
-    children = [node.get_child_at_index(number) for number in range(node.get_child_count())]
-    labels = [child.get_name() for child in children if child is not None and child.get_role_name() == "label"]
-    return labels[-1] if labels and node.get_role_name() == "menu item" else ""
-
-def below(node):
-    try:
-        states = node.get_state_set()
-        if states.contains(Atspi.StateType.SHOWING):
-            place = node.get_extents(Atspi.CoordType.SCREEN)
-            checked = states.contains(Atspi.StateType.CHECKED)
-            name = node.get_name() or label_in(node)
-            yield node.get_role_name(), name, place.x, place.y, place.width, place.height, checked
-    except GLib.Error:
-        pass
-    try:
-        for number in range(node.get_child_count()):
-            child = node.get_child_at_index(number)
-            if child is not None:
-                yield from below(child)
-    except GLib.Error:
-        return
-
-print(json.dumps(list(below(Atspi.get_desktop(0)))))
-'''
-"""For the system's Python: all that the accessibility bus tells to be on the screen."""
-
-
-@dataclass(frozen=True)
-class Seen:
-    """Something on the screen; in pixels."""
-
-    role: str
-    name: str
-    x: int
-    y: int
-    width: int
-    height: int
-    checked: bool
-
-
-def main(wanted: list[str]) -> int:
-    """All cases, or those named; 1 if one failed."""
+def main(names: list[str]) -> int:
+    """Run the named cases, or all. Return 1 if a case failed."""
     failed = []
     for name, case in CASES.items():
-        if wanted and name not in wanted:
+        if names and name not in names:
             continue
         print(f"== {name}", flush=True)
         try:
             case()
-        except Exception:  # noqa: BLE001  the others may be well
+        except Exception:  # noqa: BLE001  run the other cases, too
             traceback.print_exc()
             failed.append(name)
     print("failed:", ", ".join(failed) or "none")
@@ -133,99 +98,99 @@ def main(wanted: list[str]) -> int:
 
 
 def xfce() -> None:
-    """The panel of Xfce."""
-    with _desktop(_xfce, "xfce4-panel") as desktop:
-        _nobg(desktop)
-        wait_for(lambda: _layout(desktop), 20)
-        _do_some(desktop)
-        _menu_and_toggle(desktop, _Keys(desktop), "xfce")
+    """Test the icon in the panel of Xfce."""
+    with _desktop(_start_xfce, "xfce4-panel") as desktop:
+        _start_nobg(desktop)
+        wait_for(lambda: read_menu(desktop), 20)
+        _process_samples(desktop)
+        _menu_and_toggle(desktop, _KeyboardMenu(desktop), "xfce")
         _restart_panel(desktop)
 
 
 def gnome() -> None:
-    """GNOME Shell with the extension for icons."""
-    with _desktop(_gnome, "gnome-shell", "gjs", openbox=False) as desktop:
-        _nobg(desktop)
-        wait_for(lambda: _layout(desktop), 20)
-        _do_some(desktop)
-        _menu_and_toggle(desktop, _Pointer(desktop), "gnome")
+    """Test the icon in GNOME Shell with the extension for icons."""
+    with _desktop(_start_gnome, "gnome-shell", "gjs", openbox=False) as desktop:
+        _start_nobg(desktop)
+        wait_for(lambda: read_menu(desktop), 20)
+        _process_samples(desktop)
+        _menu_and_toggle(desktop, _PointerMenu(desktop), "gnome")
 
 
 def dunst() -> None:
-    """The notification daemon of bare window managers: Undo is chosen in its menu, which dmenu shows."""
-    with _desktop(_dunst, "dunst", "dmenu") as desktop:
-        _nobg(desktop)
-        before = _shot(desktop, "dunst-before")
-        batch = _drop(desktop)
-        after = _appears(desktop, before, "dunst")
-        _crop(before, after, PICTURES / "dunst.png")
-        desktop.spawn("dunstctl", "context")  # what Ctrl+Shift+. does in dunst's own configuration of old
-        _settle(1)
-        _shot(desktop, "dunst-menu")
-        _type(desktop, strings.UNDO)
-        _key(desktop, "Return")
-        _undone(desktop, batch)
-        _shot(desktop, "dunst-undone")
+    """Test notifications in dunst, for bare window managers: choose Undo in its menu, which dmenu shows."""
+    with _desktop(_start_dunst, "dunst", "dmenu") as desktop:
+        _start_nobg(desktop)
+        before = take_screenshot(desktop, "dunst-before")
+        batch = _drop_samples(desktop)
+        after = wait_for_change(desktop, before, "dunst")
+        save_appeared(before, after, SCREENSHOTS / "dunst.png")
+        desktop.spawn("dunstctl", "context")  # as Ctrl+Shift+. does in dunst's former default configuration
+        wait_for_drawing(1)
+        take_screenshot(desktop, "dunst-menu")
+        type_text(desktop, strings.UNDO)
+        press_key(desktop, "Return")
+        _assert_undone(desktop, batch)
+        take_screenshot(desktop, "dunst-undone")
 
 
 def xfce_notification() -> None:
-    """The notification daemon of Xfce: the button Undo is clicked."""
-    with _desktop(_xfce, "xfce4-panel") as desktop:
-        _nobg(desktop)
-        before = _shot(desktop, "xfce-notification-before")
-        batch = _drop(desktop)
-        after = _appears(desktop, before, "xfce-notification")
-        _crop(before, after, PICTURES / "xfce-notification.png")
-        _click(desktop, _only(desktop, strings.UNDO, "push button"))
-        _undone(desktop, batch)
-        _settle(1)
-        _shot(desktop, "xfce-notification-undone")
+    """Test notifications in Xfce: click the button Undo."""
+    with _desktop(_start_xfce, "xfce4-panel") as desktop:
+        _start_nobg(desktop)
+        before = take_screenshot(desktop, "xfce-notification-before")
+        batch = _drop_samples(desktop)
+        after = wait_for_change(desktop, before, "xfce-notification")
+        save_appeared(before, after, SCREENSHOTS / "xfce-notification.png")
+        click_element(desktop, find_element(desktop, strings.UNDO, "push button"))
+        _assert_undone(desktop, batch)
+        wait_for_drawing(1)
+        take_screenshot(desktop, "xfce-notification-undone")
 
 
 def gnome_notification() -> None:
-    """GNOME's own notifications: the buttons come when the pointer does."""
-    with _desktop(_gnome, "gnome-shell", "gjs", openbox=False) as desktop:
-        _nobg(desktop)
-        desktop.run("gsettings", "set", *BANNERS, "true").check_returncode()
-        before = _shot(desktop, "gnome-notification-before")
-        batch = _drop(desktop)
-        after = _appears(desktop, before, "gnome-notification")
-        left, top, _, _ = _appeared(before, after)
+    """Test notifications in GNOME, which shows their buttons when the pointer is over them."""
+    with _desktop(_start_gnome, "gnome-shell", "gjs", openbox=False) as desktop:
+        _start_nobg(desktop)
+        desktop.run("gsettings", "set", *GNOME_BANNERS, "true").check_returncode()
+        before = take_screenshot(desktop, "gnome-notification-before")
+        batch = _drop_samples(desktop)
+        after = wait_for_change(desktop, before, "gnome-notification")
+        left, top, _, _ = appeared_box(before, after)
         desktop.run("xdotool", "mousemove", str(left + 20), str(top + 20))
-        undo = _only(desktop, strings.UNDO, "push button")
-        _settle(0.5)
-        _crop(before, _shot(desktop, "gnome-notification"), PICTURES / "gnome-notification.png")
-        _click(desktop, undo)
-        _undone(desktop, batch)
-        _settle(1)
-        _shot(desktop, "gnome-notification-undone")
+        undo = find_element(desktop, strings.UNDO, "push button")
+        wait_for_drawing(0.5)
+        save_appeared(before, take_screenshot(desktop, "gnome-notification"), SCREENSHOTS / "gnome-notification.png")
+        click_element(desktop, undo)
+        _assert_undone(desktop, batch)
+        wait_for_drawing(1)
+        take_screenshot(desktop, "gnome-notification-undone")
 
 
 def chooser() -> None:
-    """Add folder…, in Xfce, with zenity."""
-    with _desktop(_xfce, "xfce4-panel", "zenity") as desktop:
-        _nobg(desktop)
-        wait_for(lambda: _layout(desktop), 20)
-        _settle(2)  # the panel knows of the icon before it shows it
-        chosen = desktop.home / "Pictures" / "New ones"
-        chosen.mkdir()
-        hand = _Keys(desktop)
-        hand.open()
-        hand.click(strings.FOLDERS, strings.ADD_FOLDER)
-        wait_for(lambda: [one for one in _seen(desktop) if one.name == strings.CHOOSE_FOLDER])
-        _settle(1)
-        _key(desktop, "ctrl+l")
-        _type(desktop, str(chosen))
-        _settle(1)
-        _shot(desktop, "chooser")
-        _key(desktop, "Return")
-        _settle(1)
-        if [one for one in _seen(desktop) if one.name == strings.CHOOSE_FOLDER]:
-            _key(desktop, "Return")  # the first one took what was completed
-        wait_for(lambda: str(chosen) in desktop.nobg("watch", "list"), 10)
-        hand.open()
-        hand.go(strings.FOLDERS)
-        _shot(desktop, "chooser-menu")
+    """Test Add folder… in Xfce, with zenity."""
+    with _desktop(_start_xfce, "xfce4-panel", "zenity") as desktop:
+        _start_nobg(desktop)
+        wait_for(lambda: read_menu(desktop), 20)
+        wait_for_drawing(2)  # the panel has the icon on the bus before it shows it
+        new_folder = desktop.home / "Pictures" / "New ones"
+        new_folder.mkdir()
+        menu = _KeyboardMenu(desktop)
+        menu.open()
+        menu.click(strings.FOLDERS, strings.ADD_FOLDER)
+        wait_for(lambda: [element for element in visible_elements(desktop) if element.name == strings.CHOOSE_FOLDER])
+        wait_for_drawing(1)
+        press_key(desktop, "ctrl+l")
+        type_text(desktop, str(new_folder))
+        wait_for_drawing(1)
+        take_screenshot(desktop, "chooser")
+        press_key(desktop, "Return")
+        wait_for_drawing(1)
+        if [element for element in visible_elements(desktop) if element.name == strings.CHOOSE_FOLDER]:
+            press_key(desktop, "Return")  # the first Return accepted the completion of the path
+        wait_for(lambda: str(new_folder) in desktop.nobg("watch", "list"), 10)
+        menu.open()
+        menu.go(strings.FOLDERS)
+        take_screenshot(desktop, "chooser-menu")
 
 
 CASES: dict[str, Callable[[], None]] = {
@@ -238,70 +203,73 @@ CASES: dict[str, Callable[[], None]] = {
 }
 
 
-# What the cases are made of
+# Steps of the cases
 
 
-def _menu_and_toggle(desktop: Desktop, hand: _Keys | _Pointer, name: str) -> None:
-    """The menu is shown, Pause is clicked, and its check mark follows: the click, and the command line."""
-    before = _shot(desktop, f"{name}-icon")
-    hand.open()
-    first = _shot(desktop, f"{name}-menu")
-    hand.go(strings.FOLDERS)
-    _crop(before, _shot(desktop, f"{name}-sub-menu"), PICTURES / f"{name}-menu.png", panel=True)
-    hand.leave()
-    hand.open()
-    hand.click(strings.PAUSE)
+def _menu_and_toggle(desktop: Desktop, menu: _KeyboardMenu | _PointerMenu, name: str) -> None:
+    """Open the menu, click Pause, and check that its mark follows both the click and the command line."""
+    before = take_screenshot(desktop, f"{name}-icon")
+    menu.open()
+    first = take_screenshot(desktop, f"{name}-menu")
+    menu.go(strings.FOLDERS)
+    save_appeared(
+        before, take_screenshot(desktop, f"{name}-sub-menu"), SCREENSHOTS / f"{name}-menu.png", with_panel=True
+    )
+    menu.leave()
+    menu.open()
+    menu.click(strings.PAUSE)
     wait_for(lambda: _status(desktop)["paused"], 10)
-    hand.open()
-    paused = _shot(desktop, f"{name}-menu-paused")
-    assert hand.is_checked(strings.PAUSE)
+    menu.open()
+    paused = take_screenshot(desktop, f"{name}-menu-paused")
+    assert menu.is_checked(strings.PAUSE)
     desktop.nobg("resume")
-    began = time.monotonic()
-    wait_for(lambda: not _is_checked(desktop, strings.PAUSE), 5)
-    print(f"the open menu is told {time.monotonic() - began:.1f} s after the command has ended")
-    _settle(0.5)
-    assert not hand.is_checked(strings.PAUSE)
-    last = _shot(desktop, f"{name}-menu-resumed")
-    hand.leave()
+    command_ended = time.monotonic()
+    wait_for(lambda: not is_checked(desktop, strings.PAUSE), 5)
+    print(f"the open menu is updated {time.monotonic() - command_ended:.1f} s after the command has ended")
+    wait_for_drawing(0.5)
+    assert not menu.is_checked(strings.PAUSE)
+    last = take_screenshot(desktop, f"{name}-menu-resumed")
+    menu.leave()
     below = (0, PANEL_HEIGHT, *first.size)
-    left, *_ = _appeared(before, first)
-    marks = (left, PANEL_HEIGHT, left + 28, first.height)  # the column of the check marks, without the words
-    assert _difference(first.crop(marks), paused.crop(marks)), "the check mark is not to be seen"
-    assert not _difference(first.crop(below), last.crop(below)), "the menu is not as it was at first"
+    left, *_ = appeared_box(before, first)
+    marks = (left, PANEL_HEIGHT, left + 28, first.height)  # the column of the check marks, without the labels
+    assert difference_box(first.crop(marks), paused.crop(marks)), "the check mark is not visible"
+    assert not difference_box(first.crop(below), last.crop(below)), "the menu is not as it was at first"
 
 
 def _restart_panel(desktop: Desktop) -> None:
-    """Killed, and started again: the icon comes back."""
+    """Kill the panel and start it again: the icon comes back."""
     for process in desktop.processes():
         with contextlib.suppress(psutil.Error):
             if process.name() in ("xfce4-panel", "wrapper-2.0"):
                 process.kill()
-    wait_for(lambda: not _has_watcher(desktop))
-    _settle(1)
-    gone = _shot(desktop, "xfce-killed")
-    began = time.monotonic()
+    wait_for(lambda: not has_watcher(desktop))
+    wait_for_drawing(1)
+    without_panel = take_screenshot(desktop, "xfce-killed")
+    started = time.monotonic()
     desktop.spawn("xfce4-panel", "--disable-wm-check")
-    wait_for(lambda: _has_watcher(desktop))
-    watched = time.monotonic()
-    wait_for(lambda: _layout(desktop))
-    back = time.monotonic()
-    print(f"the new panel takes icons after {watched - began:.2f} s; ours is there {back - watched:.2f} s later")
-    _settle(1.5)
-    after = _shot(desktop, "xfce-restarted")
-    assert _difference(gone, after)
-    assert len(after.crop((2, 2, 30, 29)).getcolors(1000) or ()) > 5, "no icon is to be seen"
+    wait_for(lambda: has_watcher(desktop))
+    host_ready = time.monotonic()
+    wait_for(lambda: read_menu(desktop))
+    icon_back = time.monotonic()
+    print(f"the new panel takes icons after {host_ready - started:.2f} s")
+    print(f"nobg's icon comes {icon_back - host_ready:.2f} s later")
+    wait_for_drawing(1.5)
+    after = take_screenshot(desktop, "xfce-restarted")
+    assert difference_box(without_panel, after)
+    assert len(after.crop((2, 2, 30, 29)).getcolors(1000) or ()) > 5, "no icon is visible"
 
 
-def _drop(desktop: Desktop) -> list[Path]:
-    """All samples come into a watched folder at once; the cut-outs to be."""
+def _drop_samples(desktop: Desktop) -> list[Path]:
+    """Copy all samples into a watched folder; return where their cut-outs will be."""
     folder = desktop.home / "Pictures" / FOLDERS[1]
     for path in SAMPLES.glob("*.jpg"):
         shutil.copy(path, folder)
     return [folder / f"{path.stem}_nobg.png" for path in SAMPLES.glob("*.jpg")]
 
 
-def _undone(desktop: Desktop, batch: Sequence[Path]) -> None:
-    """The cut-outs are in the trash, the originals where they were."""
+def _assert_undone(desktop: Desktop, batch: Sequence[Path]) -> None:
+    """Check that the cut-outs are in the trash and the originals in place."""
     wait_for(lambda: not any(path.exists() for path in batch), 15)
     trash = desktop.home / ".local" / "share" / "Trash" / "files"
     assert {path.name for path in trash.iterdir()} == {path.name for path in batch}
@@ -309,14 +277,14 @@ def _undone(desktop: Desktop, batch: Sequence[Path]) -> None:
     print(f"{len(batch)} cut-outs are in the trash")
 
 
-def _do_some(desktop: Desktop) -> None:
-    """Some pictures are done already."""
+def _process_samples(desktop: Desktop) -> None:
+    """Let the program process some pictures."""
     folder = desktop.home / "Pictures" / FOLDERS[0]
     for path in SAMPLES.glob("*.jpg"):
         shutil.copy(path, folder)
     wait_for(lambda: len(list(folder.glob("*_nobg.png"))) == len(list(SAMPLES.glob("*.jpg"))), 120)
     wait_for(lambda: not _status(desktop)["waiting"])
-    _settle(11)  # the notification goes away
+    wait_for_drawing(11)  # until the notification disappears
 
 
 def _status(desktop: Desktop) -> dict[str, Any]:
@@ -324,8 +292,8 @@ def _status(desktop: Desktop) -> dict[str, Any]:
     return answer
 
 
-def _nobg(desktop: Desktop) -> None:
-    """As a person with two watched folders starts it."""
+def _start_nobg(desktop: Desktop) -> None:
+    """Start the resident program with two watched folders."""
     for name in FOLDERS:
         (desktop.home / "Pictures" / name).mkdir(parents=True)
     config = desktop.home / ".config" / "nobg" / "config.toml"
@@ -340,273 +308,111 @@ def _nobg(desktop: Desktop) -> None:
 
 @contextlib.contextmanager
 def _desktop(start: Callable[[Desktop], None], *programs: str, openbox: bool = True) -> Iterator[Desktop]:
-    """With this on it."""
-    lacks = lacking("scrot", *programs)
-    assert not lacks, f"not installed: {', '.join(lacks)}"
+    """Yield a desktop on which `start` has started panel and notifications; on failure, print the log."""
+    missing = missing_programs("scrot", *programs)
+    assert not missing, f"not installed: {', '.join(missing)}"
     with tempfile.TemporaryDirectory(prefix="nobg-person-") as home, Desktop(Path(home), openbox=openbox) as desktop:
         start(desktop)
         try:
             yield desktop
         except Exception:
-            _shot(desktop, "failed")
+            take_screenshot(desktop, "failed")
             print((desktop.home / ".local" / "state" / "nobg" / "nobg.log").read_text())
             raise
 
 
-def _xfce(desktop: Desktop) -> None:
+def _start_xfce(desktop: Desktop) -> None:
     settings = desktop.home / ".config" / "xfce4" / "xfconf" / "xfce-perchannel-xml" / "xfce4-panel.xml"
     settings.parent.mkdir(parents=True)
-    settings.write_text(PANEL)
+    settings.write_text(XFCE_PANEL)
     desktop.environment["XDG_CURRENT_DESKTOP"] = "XFCE"
     desktop.spawn("xfce4-panel", "--disable-wm-check")
-    wait_for(lambda: _has_watcher(desktop))
+    wait_for(lambda: has_watcher(desktop))
     desktop.spawn(NOTIFYD)
-    wait_for(lambda: _has_owner(desktop, "org.freedesktop.Notifications"))
+    wait_for(lambda: has_owner(desktop, "org.freedesktop.Notifications"))
 
 
-def _dunst(desktop: Desktop) -> None:
+def _start_dunst(desktop: Desktop) -> None:
     desktop.environment["XDG_CURRENT_DESKTOP"] = "openbox"
     desktop.spawn("dunst")
-    wait_for(lambda: _has_owner(desktop, "org.freedesktop.Notifications"))
+    wait_for(lambda: has_owner(desktop, "org.freedesktop.Notifications"))
 
 
-def _gnome(desktop: Desktop) -> None:
-    # It looks for services of the system's bus, of which there is none here, and goes without.
+def _start_gnome(desktop: Desktop) -> None:
+    # GNOME Shell looks for services on the system bus. There is no such bus here; on the session bus, it finds none.
     desktop.environment["DBUS_SYSTEM_BUS_ADDRESS"] = desktop.environment["DBUS_SESSION_BUS_ADDRESS"]
-    for setting in SHELL:
+    for setting in GNOME_SETTINGS:
         desktop.run("gsettings", "set", *setting).check_returncode()
     desktop.spawn("gnome-shell", "--x11")
-    wait_for(lambda: _has_watcher(desktop))
-    wait_for(lambda: [one for one in _seen(desktop) if one.name == "Activities"])
-    _settle(2)
-    _key(desktop, "Escape")  # it begins with its overview
+    wait_for(lambda: has_watcher(desktop))
+    wait_for(lambda: [element for element in visible_elements(desktop) if element.name == "Activities"])
+    wait_for_drawing(2)
+    press_key(desktop, "Escape")  # GNOME begins with its overview
 
 
-class _Keys:
-    """A menu by keys: that of Xfce's panel is not on the accessibility bus."""
+class _KeyboardMenu:
+    """Use the menu with keys: the menu of Xfce's panel is not on the accessibility bus."""
 
     def __init__(self, desktop: Desktop) -> None:
         self._desktop = desktop
 
     def open(self) -> None:
-        _press(self._desktop, 15, 15, 3)
-        self._desktop.run("xdotool", "mousemove", "700", "600")  # else its tooltip is before the menu
+        click_at(self._desktop, 15, 15, 3)
+        self._desktop.run("xdotool", "mousemove", "700", "600")  # else the icon's tooltip covers the menu
 
     def leave(self) -> None:
         for _ in range(3):
-            _key(self._desktop, "Escape")
-        _settle(0.5)
+            press_key(self._desktop, "Escape")
+        wait_for_drawing(0.5)
 
     def go(self, *labels: str) -> None:
-        """To an item; is it a sub-menu, then into it."""
-        items = _layout(self._desktop)
+        """Go to an item by the labels on the way; if it is a sub-menu, open it."""
+        items = read_menu(self._desktop)
         for label in labels:
-            chosen = [item for item in items if item.can_be_chosen]
-            number = [item.label for item in chosen].index(label)
-            for _ in range(number + (label == labels[0])):  # in a sub-menu, the first is chosen already
-                _key(self._desktop, "Down")
-            items = chosen[number].items
+            choices = [item for item in items if item.can_be_chosen]
+            index = [item.label for item in choices].index(label)
+            for _ in range(index + (label == labels[0])):  # a sub-menu opens with its first item selected
+                press_key(self._desktop, "Down")
+            items = choices[index].items
             if items:
-                _key(self._desktop, "Right")
-        _settle(0.5)
+                press_key(self._desktop, "Right")
+        wait_for_drawing(0.5)
 
     def click(self, *labels: str) -> None:
         self.go(*labels)
-        _key(self._desktop, "Return")
+        press_key(self._desktop, "Return")
 
     def is_checked(self, label: str) -> bool:
-        """As the panel is told; the pictures show whether it listens."""
-        return _is_checked(self._desktop, label)
+        """Return the mark on the bus; the screenshots show whether the panel draws it."""
+        return is_checked(self._desktop, label)
 
 
-class _Pointer:
-    """A menu by clicks on what the accessibility bus says to be there."""
+class _PointerMenu:
+    """Use the menu with clicks on what the accessibility bus reports."""
 
     def __init__(self, desktop: Desktop) -> None:
         self._desktop = desktop
 
     def open(self) -> None:
-        _click(self._desktop, next(one for one in _seen(self._desktop) if one.name.startswith("nobg")), 3)
+        elements = visible_elements(self._desktop)
+        click_element(self._desktop, next(element for element in elements if element.name.startswith("nobg")), 3)
 
     def leave(self) -> None:
         for _ in range(2):
-            _key(self._desktop, "Escape")
-        _settle(0.5)
+            press_key(self._desktop, "Escape")
+        wait_for_drawing(0.5)
 
     def go(self, *labels: str) -> None:
         for label in labels:
-            _click(self._desktop, self._item(label))
+            click_element(self._desktop, self._item(label))
 
     click = go
 
     def is_checked(self, label: str) -> bool:
         return self._item(label).checked
 
-    def _item(self, label: str) -> Seen:
-        return _only(self._desktop, label, "menu item")
-
-
-# The bus
-
-
-@dataclass(frozen=True)
-class Item:
-    """Of the icon's menu, as the host is told."""
-
-    label: str
-    can_be_chosen: bool
-    checked: bool
-    items: tuple[Item, ...]
-
-
-def _layout(desktop: Desktop) -> tuple[Item, ...]:
-    """The menu of the one icon; empty: there is none."""
-    icons = _ask(desktop, WATCHER, "/StatusNotifierWatcher", WATCHER, "RegisteredStatusNotifierItems")
-    if not icons:
-        return ()
-    owner, slash, path = icons[0].replace("@", "").partition("/")  # GNOME puts an @ between the two
-    menu = _ask(desktop, owner, slash + path or "/StatusNotifierItem", "org.kde.StatusNotifierItem", "Menu")
-    answer = _call(desktop, owner, menu, "com.canonical.dbusmenu", "GetLayout", "iias", [0, -1, []])
-    return _items(answer[1]) if answer else ()
-
-
-def _is_checked(desktop: Desktop, label: str) -> bool:
-    return next(item.checked for item in _layout(desktop) if item.label == label)
-
-
-def _items(node: Any) -> tuple[Item, ...]:
-    _, _, children = node
-    found = []
-    for child in children:
-        values = {name: value.value for name, value in child.value[1].items()}
-        can = values.get("type") != "separator" and values.get("enabled", True) and values.get("visible", True)
-        label = values.get("label", "").replace("__", "_")
-        found.append(Item(label, can, values.get("toggle-state") == 1, _items(child.value)))
-    return tuple(found)
-
-
-def _ask(desktop: Desktop, owner: str, path: str, interface: str, name: str) -> Any:
-    """A property; None: there is nobody to ask."""
-    answer = _call(desktop, owner, path, "org.freedesktop.DBus.Properties", "Get", "ss", [interface, name])
-    return answer[0].value if answer else None
-
-
-def _has_owner(desktop: Desktop, name: str) -> bool:
-    bus = "org.freedesktop.DBus"
-    answer = _call(desktop, bus, "/org/freedesktop/DBus", bus, "NameHasOwner", "s", [name])
-    return bool(answer and answer[0])
-
-
-def _has_watcher(desktop: Desktop) -> bool:
-    return _has_owner(desktop, WATCHER)
-
-
-def _call(  # noqa: PLR0917  as many as a call has
-    desktop: Desktop, owner: str, path: str, interface: str, name: str, signature: str, body: list[Any]
-) -> list[Any] | None:
-    async def call() -> list[Any] | None:
-        bus = await MessageBus(desktop.environment["DBUS_SESSION_BUS_ADDRESS"]).connect()
-        try:
-            answer = await bus.call(Message(owner, path, interface, name, signature=signature, body=body))
-        finally:
-            bus.disconnect()
-        return answer.body if answer and answer.message_type is MessageType.METHOD_RETURN else None
-
-    return asyncio.run(call())
-
-
-# The screen
-
-
-def _seen(desktop: Desktop) -> list[Seen]:
-    done = desktop.run(SYSTEM_PYTHON, "-c", LOOK)
-    return [Seen(*one) for one in json.loads(done.stdout)] if done.returncode == 0 else []
-
-
-def _only(desktop: Desktop, name: str, *roles: str) -> Seen:
-    found: list[Seen] = []
-
-    def look() -> bool:
-        found[:] = [one for one in _seen(desktop) if one.name == name and one.role in roles]
-        return bool(found)
-
-    wait_for(look, 10)
-    assert len(found) == 1, found
-    return found[0]
-
-
-def _click(desktop: Desktop, one: Seen, button: int = 1) -> None:
-    _press(desktop, one.x + one.width // 2, one.y + one.height // 2, button)
-
-
-def _press(desktop: Desktop, x: int, y: int, button: int) -> None:
-    desktop.run("xdotool", "mousemove", str(x), str(y), "click", str(button)).check_returncode()
-    _settle(1)
-
-
-def _key(desktop: Desktop, name: str) -> None:
-    desktop.run("xdotool", "key", name).check_returncode()
-    _settle(0.2)
-
-
-def _type(desktop: Desktop, text: str) -> None:
-    desktop.run("xdotool", "type", "--delay", "40", text).check_returncode()
-
-
-def _settle(seconds: float) -> None:
-    """Nothing tells when a screen has been drawn."""
-    time.sleep(seconds)
-
-
-def _shot(desktop: Desktop, name: str) -> Image.Image:
-    """What is to be seen, also kept in a folder for whoever looks into it."""
-    folder = Path(tempfile.gettempdir()) / "nobg-tray-shots"
-    folder.mkdir(exist_ok=True)
-    path = folder / f"{name}.png"
-    desktop.run("scrot", "-o", str(path)).check_returncode()
-    with Image.open(path) as image:
-        return image.convert("RGB")
-
-
-def _appears(desktop: Desktop, before: Image.Image, name: str) -> Image.Image:
-    """Something appears on the screen below the panel, and stays for a moment."""
-    seen = before
-
-    def look() -> bool:
-        nonlocal seen
-        seen = _shot(desktop, name)
-        return _difference(*(image.crop((0, PANEL_HEIGHT, *image.size)) for image in (before, seen))) is not None
-
-    wait_for(look, 60)
-    _settle(1)
-    return _shot(desktop, name)
-
-
-def _difference(one: Image.Image, other: Image.Image) -> tuple[int, int, int, int] | None:
-    return ImageChops.difference(one, other).getbbox()
-
-
-def _appeared(before: Image.Image, after: Image.Image) -> tuple[int, int, int, int]:
-    """Where something has appeared, below the panel."""
-    below = (0, PANEL_HEIGHT, *after.size)
-    appeared = _difference(before.crop(below), after.crop(below))
-    assert appeared, "nothing is to be seen"
-    left, top, right, bottom = appeared
-    return left, top + PANEL_HEIGHT, right, bottom + PANEL_HEIGHT
-
-
-def _crop(before: Image.Image, after: Image.Image, target: Path, *, panel: bool = False) -> None:
-    """Keep what has appeared below the panel, and a little around it; with the `panel` above it, too?"""
-    left, top, right, bottom = _appeared(before, after)
-    box = (
-        max(0, left - 12),
-        0 if panel else max(PANEL_HEIGHT, top - 12),
-        min(after.width, right + 12),
-        min(after.height, bottom + 12),
-    )
-    target.parent.mkdir(exist_ok=True)
-    after.crop(box).quantize(128).save(target, optimize=True)
-    print(f"{target.relative_to(ROOT)}: {target.stat().st_size // 1024} KB")
+    def _item(self, label: str) -> Element:
+        return find_element(self._desktop, label, "menu item")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Explorer's side as far as wine goes: does the .reg file import, and do our verbs get each odd name whole?
+"""Test Explorer's side as far as wine supports it: import the .reg file, and pass odd names to each verb.
 
     apt-get install -y --no-install-recommends wine wine64 gcc-mingw-w64-x86-64    (1.2 GB; no X server)
     python -m tests.real_desktop.wine                                                   (from the checkout; a minute)
 
-wine's shell32 runs a verb when it is told its class (SEE_MASK_CLASSNAME); Explorer's menus, its lookup below
-SystemFileAssociations, MultiSelectModel and the sub-menu are not in wine. Nor does wine 8 merge HKEY_CURRENT_USER's
-classes into HKEY_CLASSES_ROOT: for running, the same values are imported once more below HKEY_LOCAL_MACHINE.
+wine's shell32 runs a verb if the caller names its class (SEE_MASK_CLASSNAME). wine has no Explorer menus, lookup below
+SystemFileAssociations, MultiSelectModel or sub-menu. Nor does wine 8 merge HKEY_CURRENT_USER's classes into
+HKEY_CLASSES_ROOT: to run the verbs, the same values are also imported below HKEY_LOCAL_MACHINE.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from integrations.autostart import RUN_KEY, RUN_KEY_AUTOSTART
-from integrations.base import Setup
+from integrations.context import Setup
 from integrations.verbs import build_verbs
 from integrations.windows import explorer, registry
+from integrations.windows.autostart import RUN_KEY, RUN_KEY_AUTOSTART
 from integrations.windows.registry import RegistryValue, RegistryValues
 
 FOLDER = "Program Files\\nobg ü & 100% ^(1)"
@@ -39,11 +39,11 @@ NAMES = (
 )
 RECIPES = (('50% %1 & "q" ü', "Half"),)
 
-TOLD = r"""
+CLIENT_SOURCE = r"""
 #include <windows.h>
 #include <stdio.h>
 int wmain(int count, wchar_t **words) {
-    FILE *file = _wfopen(L"C:\\told.txt", L"ab");
+    FILE *file = _wfopen(L"C:\\arguments.txt", L"ab");
     char text[9000];
     for (int i = 1; i < count; i++) {
         WideCharToMultiByte(CP_UTF8, 0, words[i], -1, text, sizeof text, 0, 0);
@@ -54,7 +54,7 @@ int wmain(int count, wchar_t **words) {
 }
 """
 
-RUNNER = r"""
+RUNNER_SOURCE = r"""
 #include <windows.h>
 #include <shlobj.h>
 #include <stdio.h>
@@ -87,7 +87,7 @@ int wmain(int count, wchar_t **words) {
 """
 
 
-EVERYWHERE = (
+OWN_KEYS = (
     rf"{explorer.CLASSES_KEY}\SystemFileAssociations",
     rf"{explorer.CLASSES_KEY}\{explorer.SUBMENU_KEY}",
     RUN_KEY,
@@ -95,23 +95,23 @@ EVERYWHERE = (
 
 
 def parse(text: str) -> Iterator[RegistryValue]:
-    """The texts in a .reg file: a reader that knows nothing of our writer."""
+    """Yield the values in a .reg file. This reader shares no code with nobg's writer."""
     key = ""
     for line in re.sub(r"\\\r?\n\s*", "", text).splitlines():
         if line.startswith("["):
             key = line.strip("[]").partition("\\")[2]
-        elif found := re.fullmatch(r'(@|"(?:[^"\\]|\\.)*")=(?:"((?:[^"\\]|\\.)*)"|hex\(1\):([0-9a-f,]+))', line):
-            name, quoted, codes = found.groups()
-            text = _plain(quoted) if codes is None else bytes.fromhex(codes.replace(",", "")).decode("utf-16-le")[:-1]
-            yield RegistryValue(key, "" if name == "@" else _plain(name[1:-1]), text)
+        elif match := re.fullmatch(r'(@|"(?:[^"\\]|\\.)*")=(?:"((?:[^"\\]|\\.)*)"|hex\(1\):([0-9a-f,]+))', line):
+            name, quoted, codes = match.groups()
+            data = _unquote(quoted) if codes is None else bytes.fromhex(codes.replace(",", "")).decode("utf-16-le")[:-1]
+            yield RegistryValue(key, "" if name == "@" else _unquote(name[1:-1]), data)
 
 
-def _plain(quoted: str) -> str:
+def _unquote(quoted: str) -> str:
     return re.sub(r"\\(.)", r"\1", quoted)
 
 
 class Wine:
-    """A Windows of its own below `folder`."""
+    """A Windows of its own (a wine prefix) below `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self.drive = folder / "prefix" / "drive_c"
@@ -124,7 +124,7 @@ class Wine:
         }
 
     def run(self, *command: str | Path, check: bool = True) -> str:
-        """What it prints. wine decides by its locale how arguments are encoded."""
+        """Run a command; return what it prints. wine encodes arguments by the locale, so that is UTF-8."""
         environment = {**self.environment, "LC_ALL": "C.UTF-8"}
         done = subprocess.run(
             ["nice", *map(str, command)],
@@ -137,7 +137,7 @@ class Wine:
         return done.stdout.decode("utf-8", "replace").replace("\r", "")
 
     def build(self, name: str, source: str) -> Path:
-        """A Windows program from C."""
+        """Build a Windows program from C; return its path."""
         (self.folder / f"{name}.c").write_text(source)
         program = self.folder / f"{name}.exe"
         libraries = ["-lole32", "-lshell32", "-luuid"]
@@ -150,19 +150,19 @@ class Wine:
         self.run("wine", "reg", "import", "values.reg")
 
     def values(self) -> set[RegistryValue]:
-        """What the registry says, as wine's own reg.exe exports it."""
-        found: set[RegistryValue] = set()
-        for key in EVERYWHERE:
+        """Return the values in nobg's keys, as wine's own reg.exe exports them."""
+        values: set[RegistryValue] = set()
+        for key in OWN_KEYS:
             exported = self.folder / "exported.reg"
             self.run("wine", "reg", "export", rf"HKCU\{key}", "exported.reg", "/y", check=False)
             if exported.is_file():
-                found |= set(parse(exported.read_bytes().decode("utf-16")))
+                values |= set(parse(exported.read_bytes().decode("utf-16")))
                 exported.unlink()
-        return found
+        return values
 
 
 def setup(folder: Path) -> Setup:
-    """As on a person's machine, with an awkward folder and an awkward recipe."""
+    """Return a setup as on a person's machine, with an awkward folder and an awkward recipe."""
     return Setup(
         client_command=(CLIENT,),
         resident_command=(CLIENT, "run"),
@@ -177,12 +177,12 @@ def setup(folder: Path) -> Setup:
     )
 
 
-def check_import(wine: Wine, chosen: Setup) -> None:
-    """As regedit writes it, and bare, as a shell may write what --print says.
+def check_import(wine: Wine, odd_setup: Setup) -> None:
+    """Import the .reg file in regedit's encoding and in plain ASCII, as a shell may save the output of --print.
 
-    In a bare file, wine takes the codes of a text for bytes of the system's code page: texts with an ü do not survive.
+    In an ASCII file, wine reads the codes of a text as bytes of the system's code page, so texts with an ü are lost.
     """
-    values = [*explorer.registry_values(chosen), *autostart(chosen)]
+    values = [*explorer.registry_values(odd_setup), *autostart(odd_setup)]
     text = registry.reg_file(values)
     for name, content in (
         ("UTF-16", registry.encode_reg_file(text)),
@@ -192,49 +192,50 @@ def check_import(wine: Wine, chosen: Setup) -> None:
         wrong = set(values) - wine.values()
         print(f"{name}: {len(values) - len(wrong)} of {len(values)} values came back as they were")
         assert not any(name == "UTF-16" or value.data.isascii() for value in wrong)
-        for key in EVERYWHERE:
+        for key in OWN_KEYS:
             wine.run("wine", "reg", "delete", rf"HKCU\{key}", "/f")
 
 
-def autostart(chosen: Setup) -> tuple[RegistryValue, ...]:
-    """The Run key's."""
-    (piece,) = RUN_KEY_AUTOSTART.artifacts(chosen)
-    assert isinstance(piece, RegistryValues)
-    return piece.values
+def autostart(odd_setup: Setup) -> tuple[RegistryValue, ...]:
+    """Return the values of the start at login."""
+    (artifact,) = RUN_KEY_AUTOSTART.artifacts(odd_setup)
+    assert isinstance(artifact, RegistryValues)
+    return artifact.values
 
 
-def check_verbs(wine: Wine, chosen: Setup, runner: Path) -> None:
-    """Each verb, run by shell32, starts the client with its recipe and the whole name."""
-    everywhere = registry.reg_file(explorer.registry_values(chosen)).replace("HKEY_CURRENT_USER", "HKEY_LOCAL_MACHINE")
-    wine.load(registry.encode_reg_file(everywhere))
+def check_verbs(wine: Wine, odd_setup: Setup, runner: Path) -> None:
+    """Check that each verb, run by shell32, starts the client with its recipe and the whole name."""
+    reg_file = registry.reg_file(explorer.registry_values(odd_setup))
+    machine_reg_file = reg_file.replace("HKEY_CURRENT_USER", "HKEY_LOCAL_MACHINE")
+    wine.load(registry.encode_reg_file(machine_reg_file))
     (wine.drive / "pics").mkdir()
-    told = wine.drive / "told.txt"
-    first, *others = chosen.verbs
-    tried = [(r"SystemFileAssociations\.png", "nobg.remove", first)]
-    tried += [("nobg.menu", f"{number:02}-{verb.key}", verb) for number, verb in enumerate(others, 1)]
-    for shell_class, key, verb in tried:
-        told.unlink(missing_ok=True)
+    log = wine.drive / "arguments.txt"
+    first, *others = odd_setup.verbs
+    verbs_by_key = [(r"SystemFileAssociations\.png", "nobg.remove", first)]
+    verbs_by_key += [("nobg.menu", f"{number:02}-{verb.key}", verb) for number, verb in enumerate(others, 1)]
+    for shell_class, key, verb in verbs_by_key:
+        log.unlink(missing_ok=True)
         expected = []
         for name in NAMES:
             path = rf"C:\pics\{name}"
             (wine.drive / "pics" / name).touch()
             wine.run("wine", runner, path, key, shell_class)
             expected.append([*verb.arguments, "--", path])
-        lines = [line.split("\t")[:-1] for line in told.read_text(encoding="utf-8").replace("\r", "").splitlines()]
+        lines = [line.split("\t")[:-1] for line in log.read_text(encoding="utf-8").replace("\r", "").splitlines()]
         assert lines == expected, "\n".join(map(str, [key, *zip(lines, expected, strict=False)]))
         print(f"{key}: all {len(NAMES)} names arrived")
 
 
-def check_shortcut(wine: Wine, chosen: Setup, runner: Path) -> None:
-    """What wine's IShellLink reads in it."""
-    (wine.drive / "link.lnk").write_bytes(explorer.send_to_shortcut(chosen).content)
+def check_shortcut(wine: Wine, odd_setup: Setup, runner: Path) -> None:
+    """Check what wine's IShellLink reads in the shortcut."""
+    (wine.drive / "link.lnk").write_bytes(explorer.send_to_shortcut(odd_setup).content)
     path, arguments, comment, icon = wine.run("wine", runner, r"C:\link.lnk").splitlines()
     print(f"shortcut: {path!r} {arguments!r} {comment!r} {icon!r}")
     assert (arguments, icon) == ("--", CLIENT)
 
 
 def main() -> int:
-    """All of it."""
+    """Run all checks; return 1 if a program is missing."""
     missing = [program for program in ("wine", "x86_64-w64-mingw32-gcc") if shutil.which(program) is None]
     if missing:
         print(f"not run: {' and '.join(missing)} is missing")
@@ -245,12 +246,12 @@ def main() -> int:
         wine.run("wine", "wineboot", "-i")
         client = wine.drive / FOLDER.replace("\\", "/") / "nobg-add.exe"
         client.parent.mkdir(parents=True)
-        shutil.copy(wine.build("told", TOLD), client)
-        runner = wine.build("runner", RUNNER)
-        chosen = setup(folder)
-        check_import(wine, chosen)
-        check_verbs(wine, chosen, runner)
-        check_shortcut(wine, chosen, runner)
+        shutil.copy(wine.build("client", CLIENT_SOURCE), client)
+        runner = wine.build("runner", RUNNER_SOURCE)
+        odd_setup = setup(folder)
+        check_import(wine, odd_setup)
+        check_verbs(wine, odd_setup, runner)
+        check_shortcut(wine, odd_setup, runner)
     finally:
         wine.run("wineserver", "-k", "-w", check=False)
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,24 +1,27 @@
-"""A person's home and a system, as the integrations' tests set them up, and what is in them."""
+"""Set up a person's home and a system for the tests of integrations, and read what is in them."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 from integrations import autostart_target, file_managers
-from integrations.base import File, Setup, Target
+from integrations.context import Setup
+from integrations.files import File
+from integrations.target import Target
 from integrations.verbs import build_verbs
 from tests.support.program import ROOT
 from watcher.formats import MIME_TYPES, SUFFIXES
 
 ODD_NAME = 'it\'s $HOME `id` "50%" \\n & <b>; %F #1'
-"""A recipe's name with all that some format takes for its own."""
+"""A recipe's name with every character that is special in one of the formats."""
 
 CUSTOM_RECIPES = (("shop", "For the shop"), (ODD_NAME, ODD_NAME), ("dup", "Mask only"), ("slash", "a/b"))
 
-TARGETS: list[Target] = [*file_managers("linux"), *(one for one in map(autostart_target, ("linux", "darwin")) if one)]
+TARGETS: list[Target] = [*file_managers("linux"), *map(autostart_target, ("linux", "darwin"))]
 
 GOLDEN_CLIENT = ("/opt/it's nobg/bin/nobg-add",)
 GOLDEN_PROGRAM = ("/opt/it's nobg/bin/nobg", "run")
@@ -42,16 +45,19 @@ SYSTEM_ACTIONS = b"""<?xml version="1.0" encoding="UTF-8"?>
 
 
 def make_setup(folder: Path) -> Setup:
-    """Everything there is in `folder`: an empty home, a system with all file managers, and something opens PNG."""
+    """Return a setup whose files are all below `folder`.
+
+    It has an empty home and a system with all file managers of Linux and a viewer for PNG and JPEG.
+    """
     system, home = folder / "system", folder / "home"
     home.mkdir(mode=0o755)
     programs = system / "bin"
     programs.mkdir(parents=True)
     for name in ("nautilus", "nemo", "caja", "dolphin", "thunar", "pcmanfm", "nobg-add", "nobg"):
         (programs / name).touch(mode=0o755)
-    real = shutil.which("update-desktop-database")
-    if real:
-        (programs / "update-desktop-database").symlink_to(real)
+    installed_program = shutil.which("update-desktop-database")
+    if installed_program:
+        (programs / "update-desktop-database").symlink_to(installed_program)
     for library in ("nautilus/extensions-4/libnautilus-python.so", "libfm/modules/gtk-menu-actions.so"):
         path = system / "usr/lib/x86_64-linux-gnu" / library
         path.parent.mkdir(parents=True)
@@ -84,25 +90,30 @@ def make_setup(folder: Path) -> Setup:
     )
 
 
+def make_golden_setup(folder: Path) -> Setup:
+    """Return the setup for golden files: its commands do not depend on `folder`."""
+    return replace(make_setup(folder), client_command=GOLDEN_CLIENT, resident_command=GOLDEN_PROGRAM)
+
+
 def snapshot_tree(folder: Path) -> dict[str, tuple[int, int, bytes]]:
-    """All below the folder: mode, time of the last change (of files), content."""
-    found = {}
+    """Return mode, time of the last change (0 for folders) and content of everything below the folder, by path."""
+    snapshot = {}
     for path in sorted(folder.rglob("*")):
         status = path.lstat()
         content = os.fsencode(os.readlink(path)) if path.is_symlink() else path.read_bytes() if path.is_file() else b""
-        found[str(path.relative_to(folder))] = (
+        snapshot[str(path.relative_to(folder))] = (
             stat.S_IMODE(status.st_mode),
             0 if path.is_dir() else status.st_mtime_ns,
             content,
         )
-    return found
+    return snapshot
 
 
 def without_times(snapshot: dict[str, tuple[int, int, bytes]]) -> dict[str, tuple[int, bytes]]:
-    """Modes and contents."""
+    """Return the snapshot with modes and contents only."""
     return {name: (mode, content) for name, (mode, _, content) in snapshot.items()}
 
 
-def owned_files(manager: Target, setup: Setup) -> list[File]:
-    """The files that are wholly ours."""
-    return [piece for piece in manager.artifacts(setup) if isinstance(piece, File)]
+def owned_files(target: Target, setup: Setup) -> list[File]:
+    """Return the target's whole files, without its parts of files of the person."""
+    return [artifact for artifact in target.artifacts(setup) if isinstance(artifact, File)]

@@ -1,0 +1,49 @@
+"""The setup: everything that the targets need to know of nobg, the person and the system."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from integrations.verbs import Verb
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Everything that a target needs and cannot import.
+
+    `client_command` takes pictures; `resident_command` starts the resident program. Their programs are absolute paths;
+    no word has control characters. The first of `verbs` goes into the menu itself, the others into a sub-menu.
+    `suffixes` are lower case with their period. `icon_path` is nobg's icon, an SVG file. `record_path` is the file
+    that records what nobg installed. `home`, `config_home` and `data_home` are the person's folders, `config_dirs` and
+    `data_dirs` the system's. `desktops` are the names in XDG_CURRENT_DESKTOP. `search_path` holds the folders with
+    programs. `root` is / except in tests.
+    """
+
+    client_command: tuple[str, ...]
+    resident_command: tuple[str, ...]
+    verbs: tuple[Verb, ...]
+    suffixes: tuple[str, ...]
+    mime_types: tuple[str, ...]
+    icon_path: Path
+    record_path: Path
+    home: Path
+    config_home: Path
+    data_home: Path
+    config_dirs: tuple[Path, ...] = (Path("/etc/xdg"),)
+    data_dirs: tuple[Path, ...] = (Path("/usr/local/share"), Path("/usr/share"))
+    desktops: tuple[str, ...] = ()
+    search_path: tuple[Path, ...] = ()
+    root: Path = Path("/")
+
+    def has_program(self, *programs: str) -> bool:
+        """Return whether at least one of these programs is installed."""
+        return any((folder / program).is_file() for folder in self.search_path for program in programs)
+
+    def has_library(self, name: str) -> bool:
+        """Return whether this plug-in library is in one of the system's library folders.
+
+        `name` is a path below such a folder and may have wildcards.
+        """
+        library_folders = ("usr/lib", "usr/lib64", "usr/lib/*")
+        return any(any(self.root.glob(f"{folder}/{name}")) for folder in library_folders)

@@ -1,0 +1,33 @@
+"""Command lines in key files, read back as GLib reads them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from integrations.linux import quoting
+from tests.support.menus import GOLDEN_CLIENT, TARGETS, make_golden_setup, owned_files
+
+
+@pytest.mark.parametrize("key", ["nemo", "dolphin", "pcmanfm", "open-with"])
+def test_commands_are_split_into_the_intended_arguments(key: str, tmp_path: Path) -> None:
+    setup = make_golden_setup(tmp_path)
+    (target,) = (target for target in TARGETS if target.key == key)
+    lines = b"\n".join(file.content for file in owned_files(target, setup)).decode().splitlines()
+    commands = [split_like_glib(line.removeprefix("Exec=")) for line in lines if line.startswith("Exec=")]
+    expected = [[*GOLDEN_CLIENT, *verb.arguments, "--", "%U"] for verb in setup.verbs]
+    assert commands == (expected[:1] if key == "open-with" else expected)
+
+
+def split_like_glib(value: str) -> list[str]:
+    """Undo the quoting of the key file, then that of the command line, then that of field codes other than %U."""
+    line = re.sub(r"\\(.)", lambda escape: {"s": " "}.get(escape[1], escape[1]), value)
+    words = [quoted or bare for quoted, bare in re.findall(r'"((?:[^"\\]|\\.)*)"|(\S+)', line)]
+    unescaped = [re.sub(r'\\(["`$\\])', r"\1", word) for word in words]
+    return [word if word == "%U" else word.replace("%%", "%") for word in unescaped]
+
+
+def test_a_field_code_in_a_name_stays_a_name() -> None:
+    assert quoting.exec_line(["a%U", "b"], "%U") == "a%%U b %U" or quoting.exec_line(["a%U"], "%U") == '"a%%U" %U'
