@@ -1,4 +1,4 @@
-"""What the tests share: a home of their own, pictures, the command as a person runs it."""
+"""Fixtures that the tests share: a home of their own, pictures, the command, the resident program."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Nobg = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture(autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A NOBG_HOME of the test's own, and nothing of the desktop that it may be run from."""
+    """Set NOBG_HOME to a new folder, and hide the desktop that the tests may run on. Returns the folder."""
     folder = tmp_path_factory.mktemp("home")
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"):
         monkeypatch.delenv(name, raising=False)
@@ -36,7 +36,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 
 @pytest.fixture
 def nobg(tmp_path: Path) -> Nobg:
-    """Runs `nobg ARGUMENTS…` in tmp_path, as a program of its own; `before` stands before it on the command line."""
+    """Run `nobg ARGUMENTS…` in tmp_path, in a process of its own. `prefix`: words before the command."""
 
     def run(*arguments: str | Path, prefix: tuple[str, ...] = (), timeout: float = 300) -> Any:
         command = [*prefix, sys.executable, "-m", "watcher", *map(str, arguments)]
@@ -47,12 +47,12 @@ def nobg(tmp_path: Path) -> Nobg:
 
 @pytest.fixture
 def remove_json(nobg: Nobg) -> Callable[..., tuple[int, dict[str, dict[str, Any]]]]:
-    """Runs `nobg remove --json ARGUMENTS…`: the exit code, and the jobs by their source's name."""
+    """Run `nobg remove --json ARGUMENTS…`. Returns the exit code, and the jobs by the names of their sources."""
 
     def run(*arguments: str | Path, **options: Any) -> tuple[int, dict[str, dict[str, Any]]]:
-        done = nobg("remove", "--json", *arguments, **options)
-        assert done.stdout, done.stderr
-        return done.returncode, {Path(job["source"]).name: job for job in json.loads(done.stdout)["jobs"]}
+        result = nobg("remove", "--json", *arguments, **options)
+        assert result.stdout, result.stderr
+        return result.returncode, {Path(job["source"]).name: job for job in json.loads(result.stdout)["jobs"]}
 
     return run
 
@@ -64,7 +64,7 @@ def photo(tmp_path: Path) -> Path:
 
 
 def make_photo(path: Path, *, quarter_turns: int = 0, **save_options: Any) -> Path:
-    """The astronaut at 256 x 256, saved in the format that the path's ending names."""
+    """Save the astronaut at 256 x 256, in the format that the path's extension names. Returns the path."""
     with Image.open(SAMPLES / "astronaut.jpg") as image:
         small = image.resize((256, 256))
     for _ in range(quarter_turns):
@@ -75,7 +75,7 @@ def make_photo(path: Path, *, quarter_turns: int = 0, **save_options: Any) -> Pa
 
 @pytest.fixture(scope="session")
 def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
-    """A real, jailed worker, shared by the tests that only send it pictures."""
+    """A real, jailed worker. Tests that only send it pictures share it."""
     os.environ["NOBG_HOME"] = str(tmp_path_factory.mktemp("worker-home"))
     with Worker() as process:
         process.wait_until_ready()
@@ -83,7 +83,7 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
 
 
 def unprivileged_prefix() -> tuple[str, ...]:
-    """Put before a command, makes permission bits count even for root."""
+    """The words before a command that make permission bits apply even to root."""
     if sys.platform != "linux" or os.geteuid() != 0:
         return ()
     bits = "-dac_override,-dac_read_search"
@@ -100,15 +100,15 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def program(home: Path, folder: Path) -> Iterator[Program]:
-    """The resident program, to be started; ended after the test."""
-    one = Program(home, folder)
-    yield one
-    one.stop(signal.SIGKILL)
+    """The resident program. The test starts it; the fixture ends it."""
+    instance = Program(home, folder)
+    yield instance
+    instance.stop(signal.SIGKILL)
 
 
 @pytest.fixture
 def stand_in(home: Path, folder: Path) -> Iterator[Program]:
-    """The same with a worker that does what the pictures tell it to."""
-    one = Program(home, folder, stand_in=True)
-    yield one
-    one.stop(signal.SIGKILL)
+    """The same, with a worker that does what the text of the pictures says."""
+    instance = Program(home, folder, stand_in=True)
+    yield instance
+    instance.stop(signal.SIGKILL)

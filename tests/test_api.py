@@ -12,7 +12,7 @@ from PIL import Image
 
 import watcher
 from tests.conftest import SAMPLES, make_photo
-from tests.picture.test_codecs import saved
+from tests.picture.samples import saved
 from watcher import api, remove_background
 from watcher.errors import ModelError, PictureError, UsageError
 from watcher.picture.codecs import frame_count
@@ -21,8 +21,8 @@ from watcher.recipe import Recipe, read_recipe
 ASTRONAUT = SAMPLES / "astronaut.jpg"
 
 
-def seen(image: Image.Image) -> float:
-    """The share that is subject."""
+def subject_share(image: Image.Image) -> float:
+    """The share of the pixels with alpha above 127."""
     return float((np.asarray(image.getchannel("A")) > 127).mean())
 
 
@@ -36,7 +36,7 @@ def test_a_path_bytes_and_an_image_give_the_same(tmp_path: Path) -> None:
         results.append(remove_background(image))
     assert {(result.mode, result.size) for result in results} == {("RGBA", (256, 256))}
     assert {result.tobytes() for result in results} == {results[0].tobytes()}
-    assert 0.35 < seen(results[0]) < 0.65
+    assert 0.35 < subject_share(results[0]) < 0.65
     assert [path.name for path in tmp_path.iterdir()] == ["photo.png"]  # nothing was written
 
 
@@ -68,9 +68,9 @@ def test_an_image_of_any_mode_is_taken(mode: str) -> None:
     with Image.open(ASTRONAUT) as image:
         small = image.resize((96, 96))
     if mode == "I;16":
-        given = Image.fromarray(np.asarray(small.convert("L")).astype(np.uint16) * 257)
+        picture = Image.fromarray(np.asarray(small.convert("L")).astype(np.uint16) * 257)
     elif mode in ("RGBa", "PA"):
-        given = small.convert("RGBA").convert({"PA": "P"}.get(mode, mode)).convert(mode)
+        picture = small.convert("RGBA").convert({"PA": "P"}.get(mode, mode)).convert(mode)
     elif mode == "LAB":
         from PIL import ImageCms
 
@@ -78,18 +78,17 @@ def test_an_image_of_any_mode_is_taken(mode: str) -> None:
             small, ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB"
         )
         assert lab is not None
-        given = lab
+        picture = lab
     else:
-        given = small.convert(mode)
-    assert given.mode == mode
-    result = remove_background(given, force=True)
+        picture = small.convert(mode)
+    assert picture.mode == mode
+    result = remove_background(picture, force=True)
     assert (result.mode, result.size) == ("RGBA", (96, 96))
     if mode == "1":
-        return  # of black and white dots, the network makes little
+        return  # the network finds little in black and white dots
     face = np.asarray(result)[20:30, 38:46, :3].astype(int)
-    assert np.abs(face - np.asarray(small)[20:30, 38:46].astype(int)).mean() < (
-        90 if mode in ("L", "LA", "I;16") else 25
-    )
+    difference = np.abs(face - np.asarray(small)[20:30, 38:46].astype(int)).mean()
+    assert difference < (90 if mode in ("L", "LA", "I;16") else 25)
 
 
 def test_the_orientation_and_the_transparency_of_an_image_count() -> None:
@@ -98,21 +97,21 @@ def test_the_orientation_and_the_transparency_of_an_image_count() -> None:
     with Image.open(io.BytesIO(saved(Image.new("RGB", (40, 20), "red"), "JPEG", exif=exif))) as image:
         assert remove_background(image, force=True).size == (20, 40)
     clear = Image.new("RGBA", (64, 64), (9, 9, 9, 0))
-    assert seen(remove_background(clear, force=True)) == 0
+    assert subject_share(remove_background(clear, force=True)) == 0
 
 
 def test_an_animation_comes_back_as_one() -> None:
     with Image.open(ASTRONAUT) as image:
         frame = image.resize((64, 64))
-    film = saved(
+    animation = saved(
         frame, "GIF", save_all=True, append_images=[frame.transpose(Image.Transpose.FLIP_LEFT_RIGHT)], duration=70
     )
-    result = remove_background(film, force=True)
+    result = remove_background(animation, force=True)
     assert (frame_count(result), result.info["duration"]) == (2, 70)
-    assert remove_background(film, {"first_frame": True}, force=True).info.get("duration") is None
+    assert remove_background(animation, {"first_frame": True}, force=True).info.get("duration") is None
 
 
-def test_what_goes_wrong_is_said() -> None:
+def test_each_error_is_raised() -> None:
     with pytest.raises(PictureError) as caught:
         remove_background(saved(Image.new("RGB", (64, 64), "white"), "PNG"))
     assert caught.value.reason == "no_clear_subject"
@@ -130,7 +129,7 @@ def test_what_goes_wrong_is_said() -> None:
         remove_background(ASTRONAUT, Recipe(model="nosuch"))
 
 
-def test_the_package_names_its_call_and_nothing_that_is_not_there() -> None:
+def test_the_package_exports_its_call_and_nothing_else() -> None:
     assert watcher.__all__ == ["remove_background"]
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         watcher.nothing  # noqa: B018
@@ -141,17 +140,17 @@ def test_after_an_interrupt_the_next_call_gets_its_own_answer(monkeypatch: pytes
         other = image.size
     remove_background(ASTRONAUT, force=True)
     worker = api._supervisor.ensure_worker()
-    monkeypatch.setattr(worker, "receive", interrupted)
+    monkeypatch.setattr(worker, "receive", raise_interrupt)
     with pytest.raises(KeyboardInterrupt):
         remove_background(SAMPLES / "chelsea.jpg", force=True)
     assert remove_background(ASTRONAUT, force=True).size == (512, 512) != other
 
 
-def interrupted(*_: object) -> Any:
+def raise_interrupt(*_: object) -> Any:
     raise KeyboardInterrupt
 
 
-def test_a_forked_process_begins_anew() -> None:
+def test_a_forked_process_starts_a_worker_of_its_own() -> None:
     code = (
         "import os, sys; from watcher import remove_background; a = remove_background(sys.argv[1]); pid = os.fork();\n"
         "if pid == 0:\n"
@@ -164,17 +163,17 @@ def test_a_forked_process_begins_anew() -> None:
     assert done.stdout == "0 (512, 512)\n"
 
 
-def test_what_the_image_s_file_was_like_does_not_matter() -> None:
+def test_the_tags_of_the_file_that_the_image_came_from_do_not_matter() -> None:
     exif = Image.Exif()
     for tag, value in ((256, 77), (257, 77), (258, 8), (262, 0), (277, 3)):
         exif[tag] = value
     with Image.open(ASTRONAUT) as image:
         small = image.resize((96, 96))
-    with Image.open(io.BytesIO(saved(small, "JPEG", exif=exif))) as given:
-        resized = given.resize((64, 64))
+    with Image.open(io.BytesIO(saved(small, "JPEG", exif=exif))) as original:
+        resized = original.resize((64, 64))
         result = remove_background(resized, force=True)
-    seen_pixels = np.asarray(result)[..., 3] == 255  # at the edge, the old background is taken out of the colours
-    assert np.array_equal(np.asarray(result)[seen_pixels][:, :3], np.asarray(resized)[seen_pixels])
+    opaque = np.asarray(result)[..., 3] == 255  # edge pixels lose the colour of the background
+    assert np.array_equal(np.asarray(result)[opaque][:, :3], np.asarray(resized)[opaque])
 
 
 def test_floating_point_and_integer_images_mean_what_pillow_means_by_them() -> None:
@@ -185,7 +184,7 @@ def test_floating_point_and_integer_images_mean_what_pillow_means_by_them() -> N
         assert remove_background(grey.convert(mode), {"format": "tiff"}, force=True).tobytes() == expected
 
 
-def test_a_result_that_pillow_finds_too_large_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cut_out_that_pillow_refuses_as_too_large_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     with pytest.raises(PictureError, match="MAX_IMAGE_PIXELS"):
         remove_background(ASTRONAUT)

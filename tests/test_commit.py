@@ -1,4 +1,4 @@
-"""commit.py"""
+"""commit.py: originals are only read, and an output is complete or absent."""
 
 import errno
 import hashlib
@@ -20,24 +20,24 @@ from watcher.errors import DestinationError, PictureError
 
 def no_anonymous_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on FAT, NFS or anything but Linux."""
-    really_open = os.open
+    original_open = os.open
 
-    def opening(path: Any, flags: int, *arguments: Any, **named: Any) -> int:
+    def open_without_tmpfile(path: Any, flags: int, *arguments: Any, **named: Any) -> int:
         if flags & os.O_TMPFILE == os.O_TMPFILE:
             raise OSError(errno.EOPNOTSUPP, "not here")
-        return really_open(path, flags, *arguments, **named)
+        return original_open(path, flags, *arguments, **named)
 
-    monkeypatch.setattr(os, "open", opening)
+    monkeypatch.setattr(os, "open", open_without_tmpfile)
 
 
 def no_hard_links(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on FAT."""
     no_anonymous_files(monkeypatch)
 
-    def linking(*_arguments: Any, **_named: Any) -> None:
+    def refuse_link(*_arguments: Any, **_named: Any) -> None:
         raise OSError(errno.EPERM, "not here")
 
-    monkeypatch.setattr(os, "link", linking)
+    monkeypatch.setattr(os, "link", refuse_link)
 
 
 def no_exclusive_rename(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,8 +53,8 @@ def nothing_missing(_monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(params=[nothing_missing, no_anonymous_files, no_hard_links, no_exclusive_rename])
 def disk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The four kinds of file systems."""
-    lacking: Callable[[pytest.MonkeyPatch], None] = request.param
-    lacking(monkeypatch)
+    remove_features: Callable[[pytest.MonkeyPatch], None] = request.param
+    remove_features(monkeypatch)
 
 
 @pytest.mark.usefixtures("disk")
@@ -101,9 +101,9 @@ def test_a_private_photo_gets_a_private_cut_out_that_its_owner_can_edit(
 def test_what_somebody_saved_in_the_meantime_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"saved just now")
     (tmp_path / "link.png").symlink_to("a.png")
-    for name, known in (("a.png", b"as we wrote it"), ("link.png", b"saved just now")):
+    for name, expected in (("a.png", b"as we wrote it"), ("link.png", b"saved just now")):
         with pytest.raises(FileExistsError):
-            commit.replace(tmp_path / name, b"new", 0o666, hashlib.sha256(known).hexdigest())
+            commit.replace(tmp_path / name, b"new", 0o666, hashlib.sha256(expected).hexdigest())
     assert (tmp_path / "a.png").read_bytes() == b"saved just now"
     assert sorted(os.listdir(tmp_path)) == ["a.png", "link.png"]
 
@@ -112,11 +112,11 @@ def test_what_somebody_saved_in_the_meantime_is_not_replaced(tmp_path: Path) -> 
 def test_a_name_the_disk_cannot_hold_fails_that_picture_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
-    def linking(*_arguments: Any, **_named: Any) -> None:
+    def refuse_link(*_arguments: Any, **_named: Any) -> None:
         raise OSError(code, "not here")
 
-    monkeypatch.setattr(os, "link", linking)
-    with pytest.raises(PictureError, match="cannot hold a file of the name"):
+    monkeypatch.setattr(os, "link", refuse_link)
+    with pytest.raises(PictureError, match="cannot hold a file named"):
         commit.publish(tmp_path / "12:30.png", b"x")
     assert os.listdir(tmp_path) == []
 
@@ -133,16 +133,18 @@ def test_a_folder_or_a_fifo_leaves_no_descriptor_open(tmp_path: Path) -> None:
 def test_reading_leaves_the_time_of_last_access(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(b"abc")
-    os.utime(path, ns=(1_000_000_000, 2_000_000_000_000_000_000))  # older than its change: relatime would update it
+    os.utime(
+        path, ns=(1_000_000_000, 2_000_000_000_000_000_000)
+    )  # older than its change: a mount with relatime would update it
     commit.read_source(path)
     assert path.stat().st_atime_ns == 1_000_000_000
 
 
-def test_a_full_disk_is_told_by_its_name_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_descriptor: int) -> None:
+def test_a_full_disk_is_reported_as_full_and_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail_as_full(_descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", fail_as_full)
     with pytest.raises(DestinationError, match=r"no room in .* for a\.png"):
         commit.publish(tmp_path / "a.png", b"x")
     assert os.listdir(tmp_path) == []
@@ -154,7 +156,7 @@ def test_a_folder_that_is_gone_is_told_apart_from_a_full_one(tmp_path: Path) -> 
     assert (caught.value.folder, caught.value.reason) == (tmp_path / "gone", "missing")
 
 
-def test_only_our_own_old_temporary_files_are_cleared_away(tmp_path: Path) -> None:
+def test_only_old_temporary_files_of_nobg_are_removed(tmp_path: Path) -> None:
     old, fresh, foreign = (
         tmp_path / name for name in (f".nobg-{'a' * 16}.tmp", f".nobg-{'b' * 16}.tmp", ".nobg-my-notes.tmp")
     )
@@ -177,7 +179,7 @@ def test_a_source_is_read_with_its_hash_and_mode_and_not_changed(tmp_path: Path)
     assert path.stat().st_mtime_ns == before.st_mtime_ns
 
 
-def test_what_is_no_ordinary_file_is_refused_at_once(tmp_path: Path) -> None:
+def test_a_file_that_is_not_ordinary_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo.jpg")
     (tmp_path / "folder.jpg").mkdir()
     (tmp_path / "loop.jpg").symlink_to("loop.jpg")

@@ -16,7 +16,8 @@ from watcher import lock as file_lock
 from watcher.config import LAST_GOOD_FILE
 from watcher.enqueue import main, to_path
 from watcher.queue import store
-from watcher.queue.journal import Job, Journal
+from watcher.queue.job import Job
+from watcher.queue.journal import Journal
 
 CLIENT = [sys.executable, "-c", "import sys; from watcher.enqueue import main; sys.exit(main())"]
 
@@ -28,7 +29,7 @@ def state(home: Path) -> Path:
 
 @pytest.fixture
 def running(state: Path) -> Iterator[None]:
-    """As if the program ran: it would be started otherwise."""
+    """Hold the lock, so that the client does not start the program."""
     state.mkdir()
     lock = file_lock.acquire(str(state))
     assert lock is not None
@@ -37,7 +38,7 @@ def running(state: Path) -> Iterator[None]:
 
 
 def queued(state: Path) -> list[str]:
-    """The names that wait, in the order of their turn."""
+    """The names of the queued pictures, in their order. Marks them as done."""
     journal = Journal(state)
     names = []
     while (job := journal.next_job()) is not None:
@@ -66,7 +67,7 @@ def test_paths_and_uris_become_paths(argument: str, path: bytes) -> None:
 
 
 @pytest.mark.usefixtures("running")
-def test_what_is_no_picture_is_said_and_the_others_are_queued(
+def test_a_file_that_is_no_picture_is_reported_and_the_others_are_queued(
     tmp_path: Path, state: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "photo.jpg").touch()
@@ -75,16 +76,16 @@ def test_what_is_no_picture_is_said_and_the_others_are_queued(
     os.mkfifo(tmp_path / "fifo.jpg")
     names = ["notes.txt", "photo.jpg", "gone.jpg", "empty", "fifo.jpg"]
     assert main(["--", *(str(tmp_path / name) for name in names), "smb://server/a.jpg"]) == 1
-    said = capsys.readouterr().err.splitlines()
-    assert [line.partition(": ")[2].partition(": ")[0].rpartition("/")[2] for line in said] == [
+    messages = capsys.readouterr().err.splitlines()
+    assert [line.partition(": ")[2].partition(": ")[0].rpartition("/")[2] for line in messages] == [
         "notes.txt",
         "gone.jpg",
         "empty",
         "fifo.jpg",
         "a.jpg",
     ]
-    assert "Save it as JPEG or PNG." in said[0]
-    assert "not a file on this computer" in said[4]
+    assert "Save it as JPEG or PNG." in messages[0]
+    assert "not a file on this computer" in messages[4]
     assert queued(state) == ["photo.jpg"]
 
 
@@ -104,14 +105,14 @@ def test_odd_names_arrive_byte_for_byte(tmp_path: Path, state: Path) -> None:
     names = [b"new\nline.jpg", b"latin\xe9.jpg", "\U0001f600.jpg".encode(), b"it's $HOME `ls` 100%25.jpg", b"-rf.jpg"]
     for name in names:
         Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).touch()
-    done = subprocess.run([*map(os.fsencode, CLIENT), b"--", *names], cwd=tmp_path, capture_output=True, check=False)
-    assert (done.returncode, done.stderr) == (0, b"")
+    result = subprocess.run([*map(os.fsencode, CLIENT), b"--", *names], cwd=tmp_path, capture_output=True, check=False)
+    assert (result.returncode, result.stderr) == (0, b"")
     assert [os.fsencode(name) for name in queued(state)] == names
 
 
 @pytest.mark.usefixtures("running")
 @pytest.mark.parametrize("manager", ["NAUTILUS", "NEMO", "CAJA"])
-def test_a_script_of_a_file_manager_hands_over_what_is_selected(
+def test_a_script_of_a_file_manager_passes_the_selection(
     tmp_path: Path, state: Path, manager: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "a b.jpg").touch()
@@ -140,7 +141,7 @@ def test_a_thousand_files_are_one_call_and_each_is_one_job(tmp_path: Path, state
 
 
 @pytest.mark.usefixtures("running")
-def test_a_paused_nobg_is_said_and_the_picture_waits(
+def test_while_nobg_is_paused_the_client_says_so_and_the_picture_waits(
     tmp_path: Path, state: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "a.jpg").touch()
@@ -151,7 +152,7 @@ def test_a_paused_nobg_is_said_and_the_picture_waits(
     assert journal.counts_by_state()["queued"] == 1
 
 
-def test_where_the_records_cannot_be_written_the_exit_code_says_so(
+def test_if_the_records_cannot_be_written_the_exit_code_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "a.jpg").touch()
@@ -160,23 +161,23 @@ def test_where_the_records_cannot_be_written_the_exit_code_says_so(
     assert "NOBG_HOME=DIR" in capsys.readouterr().err
 
 
-def test_the_program_is_started_with_the_lock_and_without_what_the_file_manager_told(
+def test_the_program_is_started_with_the_lock_and_without_the_variables_of_the_file_manager(
     tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In place of the program, one that tells what it was given and keeps the lock until it is killed."""
-    told = tmp_path / "told"
+    """The stand-in for the program writes down its arguments and keeps the lock until it is killed."""
+    record = tmp_path / "record"
     stand_in = tmp_path / "stand_in.sh"
     stand_in.write_text(
-        f'#!/bin/sh\necho "$$ $* $NAUTILUS_SCRIPT_SELECTED_URIS" > {told}.new\nmv {told}.new {told}\nsleep 1000\n'
+        f'#!/bin/sh\necho "$$ $* $NAUTILUS_SCRIPT_SELECTED_URIS" > {record}.new\nmv {record}.new {record}\nsleep 1000\n'
     )
     stand_in.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(stand_in))
     (tmp_path / "a.jpg").touch()
     monkeypatch.setenv("NAUTILUS_SCRIPT_SELECTED_URIS", (tmp_path / "a.jpg").as_uri())
     assert main(["--from-env"]) == 0
-    assert main(["--from-env"]) == 0  # it is running by now, or about to
-    wait_for(told.exists)
-    pid, *command = told.read_text().split()
+    assert main(["--from-env"]) == 0  # the program runs already, or is about to
+    wait_for(record.exists)
+    pid, *command = record.read_text().split()
     try:
         assert command[:4] == ["-P", "-m", "watcher", "run"]
         assert command[4] == "--lock"
@@ -186,20 +187,20 @@ def test_the_program_is_started_with_the_lock_and_without_what_the_file_manager_
         os.killpg(int(pid), signal.SIGKILL)
 
 
-def test_300_clients_at_once_and_30_killed_lose_no_job_they_vouched_for(
+def test_300_clients_at_once_and_30_killed_lose_no_job_that_they_confirmed(
     tmp_path: Path, state: Path, running: None
 ) -> None:
     assert running is None
     for number in range(300):
         (tmp_path / f"{number}.jpg").touch()
-    vouched = []
-    for group in range(0, 300, 30):  # 30 at a time: the machine has few cores, and the lock is what is tested
+    confirmed = []
+    for group in range(0, 300, 30):  # 30 at a time: the machine has few cores, and this tests the lock
         clients = [subprocess.Popen([*CLIENT, str(tmp_path / f"{number}.jpg")]) for number in range(group, group + 30)]
         for client in clients[::10]:
             client.kill()
-        vouched += [number for number, client in enumerate(clients, group) if client.wait() == 0]
-    assert 270 <= len(vouched) < 300
-    assert {f"{number}.jpg" for number in vouched} <= set(queued(state))
+        confirmed += [number for number, client in enumerate(clients, group) if client.wait() == 0]
+    assert 270 <= len(confirmed) < 300
+    assert {f"{number}.jpg" for number in confirmed} <= set(queued(state))
 
 
 def test_the_client_loads_only_what_it_needs() -> None:
@@ -208,23 +209,23 @@ def test_the_client_loads_only_what_it_needs() -> None:
     assert not {"pathlib", "dataclasses", "typing", "subprocess", "urllib.parse", "logging", "argparse"} & set(loaded)
 
 
-def test_a_client_notices_that_its_jobs_went_into_a_file_that_was_just_moved_aside(
+def test_a_client_notices_that_its_jobs_are_in_a_file_that_was_just_moved_aside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    really = store.enqueue
+    original_enqueue = store.enqueue
 
-    def moved(*arguments: Any, **named: Any) -> None:
-        really(*arguments, **named)
+    def enqueue_and_move_aside(*arguments: Any, **options: Any) -> None:
+        original_enqueue(*arguments, **options)
         if not (tmp_path / "aside.db").exists():
             (tmp_path / "jobs.db").rename(tmp_path / "aside.db")
 
-    monkeypatch.setattr(store, "enqueue", moved)
+    monkeypatch.setattr(store, "enqueue", enqueue_and_move_aside)
     store.open_and_enqueue(str(tmp_path), [(b"/pictures/a.jpg", 1, False)])
     assert Journal(tmp_path).counts_by_state()["queued"] == 1
 
 
 @pytest.mark.usefixtures("running")
-def test_a_recipe_is_named_and_queued_whole(home: Path, tmp_path: Path, state: Path) -> None:
+def test_a_recipe_that_is_named_is_queued_in_full(home: Path, tmp_path: Path, state: Path) -> None:
     photo = tmp_path / "a.jpg"
     photo.touch()
     (home / "config").mkdir(exist_ok=True)
@@ -250,8 +251,8 @@ def write_settings(home: Path, text: str) -> Path:
     return path
 
 
-def asked(tmp_path: Path, state: Path) -> Job:
-    """What the client puts in the queue, where it is told nothing."""
+def queue_one(tmp_path: Path, state: Path) -> Job:
+    """Queue a picture without naming a recipe. Returns its job."""
     (tmp_path / "a.jpg").touch()
     assert main(["--", str(tmp_path / "a.jpg")]) == 0
     journal = Journal(state)
@@ -267,14 +268,14 @@ def asked(tmp_path: Path, state: Path) -> Job:
     [f'recipe = "shop"\n{SHOP}', f'\ufeff"recipe" = "shop"\n{SHOP}', f"# mine\n\t'recipe'='shop'\r\n{SHOP}"],
     ids=["plain", "quoted, after a mark", "quoted, indented"],
 )
-def test_without_a_recipe_the_default_one_counts(home: Path, tmp_path: Path, state: Path, settings: str) -> None:
+def test_without_a_recipe_the_default_one_is_used(home: Path, tmp_path: Path, state: Path, settings: str) -> None:
     write_settings(home, settings)
-    job = asked(tmp_path, state)
+    job = queue_one(tmp_path, state)
     assert (job.recipe, job.destination) == (SHOP_KEY, tmp_path / "shop")
 
 
 @pytest.mark.usefixtures("running")
-def test_a_recipe_that_is_named_counts_rather_than_the_default_one(home: Path, tmp_path: Path, state: Path) -> None:
+def test_a_recipe_that_is_named_is_used_in_place_of_the_default_one(home: Path, tmp_path: Path, state: Path) -> None:
     write_settings(home, f'recipe = "shop"\n{SHOP}')
     (tmp_path / "a.jpg").touch()
     assert main(["--recipe", "transparent", str(tmp_path / "a.jpg")]) == 0
@@ -284,13 +285,13 @@ def test_a_recipe_that_is_named_counts_rather_than_the_default_one(home: Path, t
 
 @pytest.mark.usefixtures("running")
 @pytest.mark.parametrize("broken", ['recipe = "ship"\n', "recipe =\n", 'recipe = "shop"\ncolour = 1\n'])
-def test_settings_that_are_wrong_fail_no_click_and_the_last_good_ones_count(
+def test_wrong_settings_fail_no_click_and_the_last_good_ones_are_used(
     home: Path, tmp_path: Path, state: Path, broken: str
 ) -> None:
     write_settings(home, broken)
-    assert asked(tmp_path, state).recipe == "{}"
+    assert queue_one(tmp_path, state).recipe == "{}"
     (state / LAST_GOOD_FILE).write_text(f'recipe = "shop"\n{SHOP}')
-    asked(tmp_path, state)
+    queue_one(tmp_path, state)
     journal = Journal(state)
     recipes = [job.recipe for job in journal.find_jobs([1, 2])]
     journal.close()
@@ -301,7 +302,7 @@ def test_settings_that_are_wrong_fail_no_click_and_the_last_good_ones_count(
 def test_settings_that_cannot_be_read_fail_no_click(home: Path, tmp_path: Path, state: Path) -> None:
     (home / "config" / "config.toml").mkdir(parents=True)
     (state / LAST_GOOD_FILE).write_text(f'recipe = "shop"\n{SHOP}')
-    assert asked(tmp_path, state).recipe == SHOP_KEY
+    assert queue_one(tmp_path, state).recipe == SHOP_KEY
 
 
 @pytest.mark.parametrize(
@@ -314,7 +315,7 @@ def test_settings_that_cannot_be_read_fail_no_click(home: Path, tmp_path: Path, 
     ],
     ids=["none", "empty", "no default recipe", "a default recipe"],
 )
-def test_the_client_reads_settings_only_where_a_default_recipe_is_in_them(
+def test_the_client_reads_the_settings_only_if_they_name_a_default_recipe(
     home: Path, tmp_path: Path, settings: str | None, read: bool
 ) -> None:
     if settings is not None:
@@ -330,16 +331,16 @@ def test_the_client_reads_settings_only_where_a_default_recipe_is_in_them(
 
 
 @pytest.mark.usefixtures("running")
-def test_a_recipe_that_is_not_there_queues_nothing_and_says_which_are(
+def test_an_unknown_recipe_queues_nothing_and_the_message_lists_the_known_ones(
     tmp_path: Path, state: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "a.jpg").touch()
     assert main(["--recipe", "ship", "--", str(tmp_path / "a.jpg")]) == 2
-    assert "no recipe called ship. There is: transparent, white, crop, mask." in capsys.readouterr().err
+    assert "no recipe called ship. Choose one of: transparent, white, crop, mask." in capsys.readouterr().err
     assert queued(state) == []
 
 
-def test_a_recipe_costs_the_client_nothing_but_the_standard_library(tmp_path: Path, home: Path) -> None:
+def test_with_a_recipe_the_client_still_loads_only_the_standard_library(tmp_path: Path, home: Path) -> None:
     (home / "config").mkdir()
     (home / "config" / "config.toml").write_text('[recipes.shop]\nbackground = "white"\n')
     code = (
@@ -347,10 +348,10 @@ def test_a_recipe_costs_the_client_nothing_but_the_standard_library(tmp_path: Pa
         "print(enqueue.main(['--recipe', 'shop', sys.argv[1]]), *sorted(sys.modules))"
     )
     (tmp_path / "a.jpg").touch()
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "a.jpg")], capture_output=True, text=True, check=True
     )
-    status, *loaded = done.stdout.split()
+    status, *loaded = result.stdout.split()
     assert status == "0"
     roots = {name.partition(".")[0] for name in loaded}
     assert "tomllib" in roots
@@ -363,24 +364,24 @@ def test_a_recipe_costs_the_client_nothing_but_the_standard_library(tmp_path: Pa
 
 
 @pytest.mark.usefixtures("running")
-def test_a_folder_does_not_stand_for_what_was_made_of_its_pictures(tmp_path: Path, state: Path) -> None:
+def test_a_folder_does_not_stand_for_the_outputs_in_it(tmp_path: Path, state: Path) -> None:
     for name in ("a.jpg", "a_shop.jpg"):
         (tmp_path / "in" / name).parent.mkdir(exist_ok=True)
         (tmp_path / "in" / name).touch()
     journal = Journal(state)
-    made = Job(tmp_path / "in" / "a.jpg", source_hash="1", model="m")
-    journal.record(made, state="done", output=tmp_path / "in" / "a_shop.jpg", output_hash="2")
+    done_job = Job(tmp_path / "in" / "a.jpg", source_hash="1", model="m")
+    journal.record(done_job, state="done", output=tmp_path / "in" / "a_shop.jpg", output_hash="2")
     journal.close()
     assert main([str(tmp_path / "in")]) == 0
     assert queued(state) == ["a.jpg"]
-    assert main([str(tmp_path / "in" / "a_shop.jpg")]) == 0  # but it may be asked for by name
+    assert main([str(tmp_path / "in" / "a_shop.jpg")]) == 0  # a person can still name it
     assert queued(state) == ["a_shop.jpg"]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="notify-send is Linux's")
+@pytest.mark.skipif(sys.platform != "linux", reason="notify-send exists on Linux only")
 @pytest.mark.parametrize("desktop", [True, False])
-def test_what_is_left_is_said_on_the_desktop(tmp_path: Path, desktop: bool) -> None:
-    """A file manager starts the client; nobody sees its stderr."""
+def test_messages_are_shown_on_the_desktop(tmp_path: Path, desktop: bool) -> None:
+    """Nobody sees the stderr of a client that a file manager starts."""
     (tmp_path / "bin").mkdir()
     notify = tmp_path / "bin" / "notify-send"
     notify.write_text(
@@ -393,8 +394,8 @@ def test_what_is_left_is_said_on_the_desktop(tmp_path: Path, desktop: bool) -> N
     if desktop:
         environment["DISPLAY"] = ":99"
     names = ["<notes> & more.txt", *(f"gone-{number}.jpg" for number in range(9))]
-    done = subprocess.run([*CLIENT, "--", *names], cwd=tmp_path, env=environment, capture_output=True, check=False)
-    assert done.returncode == 1
+    result = subprocess.run([*CLIENT, "--", *names], cwd=tmp_path, env=environment, capture_output=True, check=False)
+    assert result.returncode == 1
     if desktop:
         wait_for((tmp_path / "shown").exists)
         shown = (tmp_path / "shown").read_text()

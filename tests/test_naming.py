@@ -1,4 +1,4 @@
-"""naming.py"""
+"""naming.py: names of outputs, and which names are outputs."""
 
 import os
 from itertools import islice

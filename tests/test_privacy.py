@@ -1,4 +1,4 @@
-"""Nothing leaves the machine: what the kernel saw of half a minute of work."""
+"""Nothing leaves the machine: the system calls of half a minute of work, as strace shows them."""
 
 import os
 import re
@@ -20,7 +20,7 @@ NETWORK = re.compile(r"AF_INET6?|AF_NETLINK")
 
 
 def traced(folder: Path, program: list[str]) -> tuple[str, Path]:
-    """The network calls of `program remove` in at least 30 s of work, and the home folder it had."""
+    """Run `program remove` for 30 s or more. Returns its network calls and its home folder."""
     home, pictures, trace = folder / "home", folder / "in", folder / "trace.txt"
     home.mkdir()
     pictures.mkdir()
@@ -28,7 +28,7 @@ def traced(folder: Path, program: list[str]) -> tuple[str, Path]:
     environment = {name: value for name, value in os.environ.items() if name not in ("CI", "ORT_DISABLE_TELEMETRY")}
     environment |= {"HOME": str(home), "NOBG_HOME": str(folder / "nobg")}
     tracing = ["strace", "-f", "-qq", "-e", "trace=%network", "-o", str(trace), *program]
-    for number in range(1000):  # many more than any machine does in the time
+    for number in range(1000):  # more than any machine does in that time
         (pictures / f"{number}.jpg").write_bytes(data + str(number).encode())
     with subprocess.Popen(
         [*tracing, "remove", str(pictures)], env=environment, stdout=subprocess.PIPE, start_new_session=True
@@ -37,7 +37,7 @@ def traced(folder: Path, program: list[str]) -> tuple[str, Path]:
         process.stdout.readline()
         time.sleep(HALF_A_MINUTE)
         assert process.poll() is None
-        os.killpg(process.pid, signal.SIGTERM)  # strace waits for what it watches
+        os.killpg(process.pid, signal.SIGTERM)  # strace waits for the processes that it traces
         process.communicate(timeout=60)
     assert len(list(pictures.glob("*_nobg.png"))) > 3
     return trace.read_text(), home
@@ -51,7 +51,7 @@ def test_half_a_minute_of_work_opens_no_network_socket(tmp_path: Path) -> None:
 
 
 @needs_strace
-def test_the_same_watch_catches_onnxruntime_when_nothing_holds_it(tmp_path: Path) -> None:
+def test_the_same_trace_catches_onnxruntime_when_nothing_stops_it(tmp_path: Path) -> None:
     control = [sys.executable, str(ROOT / "tests" / "support" / "control_remove.py"), str(tmp_path / "home")]
     calls, home = traced(tmp_path, control)
     assert NETWORK.search(calls)
@@ -79,7 +79,7 @@ def test_half_a_minute_of_client_program_and_worker_opens_no_network_socket(tmp_
         os.kill(int((home / "state" / "running.lock").read_text()), signal.SIGTERM)
         assert process.wait(60) == 0
     calls = trace.read_text()
-    assert "isnet-int8.onnx" in calls  # the worker was watched, too
+    assert "isnet-int8.onnx" in calls  # the trace covers the worker, too
     assert not NETWORK.search(calls), [line for line in calls.splitlines() if NETWORK.search(line)]
-    assert "fifo.jpg" not in calls  # what is no file is never opened
+    assert "fifo.jpg" not in calls  # nobg never opens what is not an ordinary file
     assert not (tmp_path / ".cache" / "Microsoft").exists()

@@ -1,4 +1,4 @@
-"""recipe.py"""
+"""recipe.py: settings are read strictly, and a recipe survives the journal and config.toml unchanged."""
 
 import os
 from pathlib import Path
@@ -14,7 +14,7 @@ from watcher.recipe import (
     Recipe,
     RecipeError,
     config_values,
-    parse,
+    parse_key,
     read_recipe,
 )
 
@@ -22,22 +22,22 @@ ODD = os.fsdecode(b"caf\xe9 \xff\n")
 
 
 def test_the_default_is_an_empty_key() -> None:
-    """Changing it would make every picture that was ever done look undone."""
+    """With another key, nobg would do every picture again."""
     assert Recipe().key() == "{}"
-    assert parse("{}") == Recipe(None)
+    assert parse_key("{}") == Recipe(None)
 
 
 def test_a_key_of_the_first_version_is_still_written_and_read() -> None:
     assert Recipe(Path("/out")).key() == '{"folder": "2f6f7574"}'
-    assert parse('{"folder": "2f6f7574"}') == Recipe(Path("/out"))
+    assert parse_key('{"folder": "2f6f7574"}') == Recipe(Path("/out"))
 
 
 @pytest.mark.parametrize("folder", ["cut", "/out", "../beside", ".", 'a"b\\c', "ü", ODD, f"/{ODD}/{ODD}"])
 def test_what_goes_into_a_key_comes_out_of_it(folder: str) -> None:
     recipe = Recipe(Path(folder))
     assert recipe.key().isascii()
-    assert parse(recipe.key()) == recipe != Recipe()
-    assert parse(recipe.key()).key() == recipe.key()
+    assert parse_key(recipe.key()) == recipe != Recipe()
+    assert parse_key(recipe.key()).key() == recipe.key()
 
 
 def test_two_folders_are_two_keys_and_two_spellings_are_one() -> None:
@@ -46,7 +46,7 @@ def test_two_folders_are_two_keys_and_two_spellings_are_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("output", "place"),
+    ("output", "destination"),
     [
         (None, "/pictures/june"),
         ("cut", "/pictures/june/cut"),
@@ -54,9 +54,11 @@ def test_two_folders_are_two_keys_and_two_spellings_are_one() -> None:
         (ODD, f"/pictures/june/{ODD}"),
     ],
 )
-def test_the_cut_out_goes_beside_its_source_into_a_sub_folder_or_elsewhere(output: str | None, place: str) -> None:
+def test_the_cut_out_goes_beside_its_source_into_a_sub_folder_or_elsewhere(
+    output: str | None, destination: str
+) -> None:
     recipe = Recipe(None if output is None else Path(output))
-    assert recipe.destination(Path("/pictures/june/photo.jpg")) == Path(place)
+    assert recipe.destination(Path("/pictures/june/photo.jpg")) == Path(destination)
 
 
 FULL = {
@@ -82,11 +84,11 @@ def test_what_a_person_writes_is_read_and_written_again_and_survives_the_journal
     recipe = read_recipe(FULL)
     assert recipe.crop == Measure(5, is_percent=True)
     assert recipe.canvas == Canvas(4, 5, is_ratio=True)
-    assert parse(recipe.key()) == recipe
-    again = config_values(recipe, FULL)
-    assert read_recipe(again) == recipe
-    assert again["longest_side"] == 900
-    assert again["first_frame"] is True
+    assert parse_key(recipe.key()) == recipe
+    values = config_values(recipe, FULL)
+    assert read_recipe(values) == recipe
+    assert values["longest_side"] == 900
+    assert values["first_frame"] is True
 
 
 def test_text_from_the_command_line_is_as_good_as_a_number_from_the_file() -> None:
@@ -94,7 +96,7 @@ def test_text_from_the_command_line_is_as_good_as_a_number_from_the_file() -> No
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "meant"),
+    ("name", "value", "expected"),
     [
         ("background", "none", None),
         ("background", "White", "#ffffff"),
@@ -113,16 +115,16 @@ def test_text_from_the_command_line_is_as_good_as_a_number_from_the_file() -> No
         ("format", "tiff", "tiff"),
     ],
 )
-def test_each_way_of_saying_it_is_understood(name: str, value: object, meant: object) -> None:
-    assert getattr(read_recipe({name: value}), name) == meant
+def test_each_way_of_writing_a_setting_is_understood(name: str, value: object, expected: object) -> None:
+    assert getattr(read_recipe({name: value}), name) == expected
 
 
 @pytest.mark.parametrize(
-    ("values", "field", "why"),
+    ("values", "field", "reason"),
     [
         ({"colour": 1}, "colour", "no such setting"),
         ({"background": "whyte"}, "background", "must be none, white"),
-        ({"background": "beach.jpg"}, "background", "whole path"),
+        ({"background": "beach.jpg"}, "background", "full path"),
         ({"background": "#12345"}, "background", "must be none"),
         ({"crop": "much"}, "crop", "number of pixels"),
         ({"crop": -1}, "crop", "number of pixels"),
@@ -159,22 +161,22 @@ def test_each_way_of_saying_it_is_understood(name: str, value: object, meant: ob
         ({"output": ""}, "output", "name a folder"),
     ],
 )
-def test_what_makes_no_sense_is_refused_with_the_setting_and_why(
-    values: dict[str, object], field: str, why: str
+def test_a_setting_that_makes_no_sense_is_refused_with_its_name_and_the_reason(
+    values: dict[str, object], field: str, reason: str
 ) -> None:
-    with pytest.raises(RecipeError, match=why) as caught:
+    with pytest.raises(RecipeError, match=reason) as caught:
         read_recipe(values)
     assert caught.value.field == field
 
 
-def test_a_jpeg_may_be_a_mask_and_what_is_read_later_overrides() -> None:
+def test_a_jpeg_may_be_a_mask_and_the_settings_override_the_base() -> None:
     assert read_recipe({"mask": True, "format": "jpeg"}).mask
     assert read_recipe({"background": "none"}, read_recipe({"background": "white"})) == Recipe()
 
 
 def test_outputs_are_named_by_suffix_and_format() -> None:
     recipe = read_recipe({"suffix": "_white", "format": "jpeg", "background": "white", "output": "shop"})
-    paths = recipe.outputs(Path("/in/photo.png"))
+    paths = recipe.output_paths(Path("/in/photo.png"))
     assert [next(paths), next(paths)] == [Path("/in/shop/photo_white.jpg"), Path("/in/shop/photo_white-2.jpg")]
 
 
@@ -187,11 +189,11 @@ def test_each_setting_has_its_field_and_the_built_in_recipes_can_be_written() ->
 @pytest.mark.parametrize("amount", ["0.001", "12345.678", "0", "0.5", "29999.999", "7"])
 @pytest.mark.parametrize("unit", ["", "%"])
 def test_every_measure_that_can_be_said_survives_the_journal(amount: str, unit: str) -> None:
-    """What could not be read back would stand in the queue for ever."""
+    """A job whose recipe cannot be read would stay in the queue for ever."""
     if unit and float(amount) > 100:
         amount = "99.999"
     recipe = read_recipe({"crop": amount + unit})
-    assert parse(recipe.key()) == recipe
+    assert parse_key(recipe.key()) == recipe
     assert read_recipe(config_values(recipe, ["crop"])) == recipe
 
 
@@ -202,8 +204,8 @@ def test_a_measure_that_could_not_be_kept_exactly_is_refused(crop: str) -> None:
 
 
 @pytest.mark.parametrize("field", ["background", "crop", "canvas", "longest_side", "quality", "model", "output"])
-def test_none_takes_back_what_a_recipe_says(field: str) -> None:
-    start = Recipe(
+def test_none_unsets_a_setting_of_the_base(field: str) -> None:
+    base = Recipe(
         background="#ffffff",
         crop=Measure(1),
         canvas=Canvas(1, 1, is_ratio=True),
@@ -213,4 +215,4 @@ def test_none_takes_back_what_a_recipe_says(field: str) -> None:
         output=Path("a"),
         format="webp",
     )
-    assert getattr(read_recipe({field: "none"}, start), field) is None
+    assert getattr(read_recipe({field: "none"}, base), field) is None

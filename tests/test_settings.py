@@ -24,7 +24,7 @@ from watcher.recipe import FIELDS
 
 @dataclass(frozen=True)
 class Case:
-    """What is written in config.toml, and what the output must then be. `source`: the name of the original."""
+    """Settings as in config.toml, and a check of the output. `source`: the name of the original."""
 
     settings: dict[str, object]
     holds: Callable[[Image.Image, Path], bool]
@@ -41,7 +41,7 @@ def has_shadow(image: Image.Image, _path: Path) -> bool:
     return bool(dark.sum() > 300)
 
 
-def camera_but_no_place(image: Image.Image, _path: Path) -> bool:
+def has_camera_but_no_place(image: Image.Image, _path: Path) -> bool:
     exif = image.getexif()
     return exif.get(0x010F) == "Camera" and not exif.get_ifd(0x8825)
 
@@ -69,23 +69,23 @@ CASES = {
     "mask": Case({"mask": True}, lambda image, _: image.mode == "L" and image.getextrema() == (0, 255)),
     "format": Case({"format": "webp"}, lambda image, path: image.format == "WEBP" and path.name == "photo_nobg.webp"),
     "quality": Case({"format": "webp", "quality": 5}, lambda _, path: b"VP8 " in path.read_bytes()),
-    "effort": Case({"effort": "small"}, lambda _, path: path.stat().st_size < 0.97 * usual_size(path)),
-    "metadata": Case({"metadata": "keep"}, camera_but_no_place),
+    "effort": Case({"effort": "small"}, lambda _, path: path.stat().st_size < 0.97 * default_size(path)),
+    "metadata": Case({"metadata": "keep"}, has_camera_but_no_place),
     "first_frame": Case({"first_frame": True}, lambda image, _: getattr(image, "n_frames", 1) == 1, "film.gif"),
     "suffix": Case({"suffix": "_cut"}, lambda _, path: path.name == "photo_cut.png"),
     "model": Case({"model": "fast"}, lambda image, _: image.mode == "RGBA"),
     "output": Case({"output": "into"}, lambda _, path: path.parent.name == "into"),
 }
-"""Field -> its case. What the setting changes is compared with what is there without it by the last test."""
+"""Field -> its case. A test below checks that no case holds without its setting."""
 
 
-def usual_size(path: Path) -> int:
-    """The size of what comes out when nothing is set."""
+def default_size(path: Path) -> int:
+    """The size of the output without settings."""
     return next(path.parents[2].glob("menu/usual/*_nobg.png")).stat().st_size
 
 
-def originals(folder: Path) -> dict[str, Path]:
-    """A photo with a camera's name and a place, a film of two frames, and a wide blue background."""
+def make_originals(folder: Path) -> dict[str, Path]:
+    """Make a photo with a camera's name and a place, an animation of two frames, and a wide blue background."""
     exif = Image.Exif()
     exif[0x010F] = "Camera"
     exif.get_ifd(0x8825)[2] = (48.0, 8.0, 0.0)
@@ -98,16 +98,16 @@ def originals(folder: Path) -> dict[str, Path]:
 
 
 class Lab:
-    """A resident program with a recipe, a watched folder and a menu's request for each field; all done once."""
+    """A resident program with a recipe, a watched folder and a request from the menu for each field."""
 
     def __init__(self, top: Path, home: Path) -> None:
         self.top = top
-        self.sources = originals(top / "originals")
+        self.sources = make_originals(top / "originals")
         self.program = Program(home, top)
         self.write_settings(home / "config" / "config.toml")
 
     def settings(self, name: str) -> dict[str, object]:
-        """What is written for this field."""
+        """The settings of this field's case, with the path of the background."""
         ground = str(self.top / "ground.png")
         return {key: ground if value == "{ground}" else value for key, value in CASES[name].settings.items()}
 
@@ -121,11 +121,11 @@ class Lab:
         path.write_text(tomlkit.dumps(document))
 
     def folder(self, way: str, name: str) -> Path:
-        """Where this field is tried in this way."""
+        """The folder in which this field is tried in this way: `folder`, `menu` or `line`."""
         return self.top / way / name
 
-    def put(self, way: str, name: str) -> Path:
-        """The original of this case, where it is to be done in this way."""
+    def copy_source(self, way: str, name: str) -> Path:
+        """Copy the original of this case into its folder."""
         source = self.sources[CASES.get(name, CASES["crop"]).source]
         folder = self.folder(way, name)
         folder.mkdir(parents=True)
@@ -134,21 +134,21 @@ class Lab:
         return copy
 
     def do_all(self) -> None:
-        """Folders and menus; the client knows its recipes by name alone."""
+        """Do all cases in watched folders and from the menu. The client knows its recipes by name only."""
         for name in CASES:
-            self.put("folder", name)
+            self.copy_source("folder", name)
         self.program.start()
         for name in [*CASES, "usual"]:
             recipe = [] if name == "usual" else ["--recipe", name]
-            photo = self.put("menu", name)
+            photo = self.copy_source("menu", name)
             subprocess.run([*CLIENT, *recipe, "--", photo], check=True)
         wait_for(self.program.has_done(2 * len(CASES) + 1), seconds=240)
 
     def output(self, way: str, name: str) -> Path:
-        """What came of it."""
+        """The output of this case in this way."""
         source = self.sources[CASES[name].source].name
-        (found,) = [path for path in self.folder(way, name).rglob("*") if path.is_file() and path.name != source]
-        return found
+        (output,) = [path for path in self.folder(way, name).rglob("*") if path.is_file() and path.name != source]
+        return output
 
 
 @pytest.fixture(scope="module")
@@ -157,12 +157,12 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     with pytest.MonkeyPatch.context() as patch:
         home = tmp_path_factory.mktemp("settings-home")
         patch.setenv("NOBG_HOME", str(home))
-        one = Lab(tmp_path_factory.mktemp("settings"), home)
+        instance = Lab(tmp_path_factory.mktemp("settings"), home)
         try:
-            one.do_all()
-            yield one
+            instance.do_all()
+            yield instance
         finally:
-            one.program.stop(signal.SIGKILL)
+            instance.program.stop(signal.SIGKILL)
 
 
 @pytest.mark.parametrize("way", ["folder", "menu"])
@@ -176,20 +176,20 @@ def test_a_setting_works_in_a_watched_folder_and_from_the_menu(lab: Lab, name: s
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_setting_works_on_the_command_line(lab: Lab, name: str) -> None:
-    photo = lab.put("line", name)
-    options = [part for key, value in lab.settings(name).items() for part in option(key, value, photo.parent)]
+    photo = lab.copy_source("line", name)
+    options = [part for key, value in lab.settings(name).items() for part in options_for(key, value, photo.parent)]
     done = subprocess.run(
         [sys.executable, "-m", "watcher", "remove", photo, *options], capture_output=True, text=True, check=True
     )
     path = Path(done.stdout.rstrip("\n"))
     assert path == lab.output("line", name)
-    assert path.read_bytes() == lab.output("menu", name).read_bytes()  # the very same as from the menu
+    assert path.read_bytes() == lab.output("menu", name).read_bytes()  # the same bytes as from the menu
     with Image.open(path) as image:
         image.load()
         assert CASES[name].holds(image, path)
 
 
-def option(name: str, value: object, folder: Path) -> list[str]:
+def options_for(name: str, value: object, folder: Path) -> list[str]:
     flag = f"--{name.replace('_', '-')}"
     if name == "output":
         return [flag, str(folder / str(value))]
@@ -198,7 +198,7 @@ def option(name: str, value: object, folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("name", [name for name in CASES if name != "model"])
 def test_without_the_setting_the_output_is_another(lab: Lab, name: str) -> None:
-    """So that no case above holds for every output."""
+    """No case holds for every output."""
     (path,) = lab.folder("menu", "usual").glob("*_nobg.png")
     with Image.open(path) as image:
         image.load()
@@ -209,9 +209,9 @@ def test_without_the_setting_the_output_is_another(lab: Lab, name: str) -> None:
             assert not CASES[name].holds(image, path)
 
 
-def test_each_setting_has_a_case_and_a_row_in_the_readme() -> None:
+def test_each_setting_has_a_case_and_a_row_in_the_documents() -> None:
     names = [field.name for field in FIELDS]
     assert sorted(CASES) == sorted(names)
-    rows = re.findall(r"^\| `(\w+)` \| `(--[\w-]+)", (ROOT / "README.md").read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)` \| `(--[\w-]+)", (ROOT / "docs" / "recipes.md").read_text(), re.MULTILINE)
     assert [name for name, _ in rows] == names
     assert [flag for _, flag in rows] == [f"--{name.replace('_', '-')}" for name in names]

@@ -1,12 +1,12 @@
 """nobg removes the background of pictures on the machine they are on.
 
-ARCHITECTURE.md tells how the modules fit together.
+ARCHITECTURE.md says how the modules fit together.
 """
 
 import os
 
-# The onnxruntime wheels carry an uploader that nothing but this variable, set before the import, keeps quiet.
-# Every module of ours is imported after this line.
+# The onnxruntime wheels contain an uploader. Only this variable switches it off, and only if it is set before
+# onnxruntime is imported. Every other module of nobg is imported after this line.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 __version__ = "0.1.0"
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> object:
-    """`remove_background`, whose imports the right-click client must not wait for."""
+    """Import `remove_background` on first use: its imports would slow down the right-click client."""
     if name == "remove_background":
         from watcher.api import remove_background
 

@@ -1,4 +1,4 @@
-"""The Python call: a picture in, a picture out; nothing is written but the worker's log."""
+"""The Python call: a picture in, a cut-out out. It writes no file but the worker's log."""
 
 from __future__ import annotations
 
@@ -21,18 +21,20 @@ from watcher.errors import PictureError, UsageError
 from watcher.matting import modes
 from watcher.picture import metadata
 from watcher.recipe import Recipe, RecipeError
-from watcher.worker.dispatch import read_background
 from watcher.worker.protocol import Header
 from watcher.worker.supervisor import PICTURE_TIMEOUT_SECONDS, Supervisor, WorkerDiedError
+from watcher.worker.tasks import read_background
 
 if TYPE_CHECKING:
-    from watcher.worker.process import Pipeline
+    from watcher.worker.pipeline import Pipeline
 
-Source = str | os.PathLike[str] | bytes | Image.Image
+Picture = str | os.PathLike[str] | bytes | Image.Image
+
+_EXIF_ORIENTATION_TAG = 0x0112
 
 
 def remove_background(
-    picture: Source,
+    picture: Picture,
     recipe: Recipe | Mapping[str, object] | str | None = None,
     *,
     force: bool = False,
@@ -40,42 +42,45 @@ def remove_background(
 ) -> Image.Image:
     """Cut the subject out of a picture.
 
-    `picture`: a path, the bytes of a file, or a PIL image (the frame it is at). `recipe`: what the output looks like:
-    None (mode RGBA, transparent around the subject), the name of a recipe in config.toml, or settings as they are
-    written there, such as `{"background": "white", "crop": "5%"}`. `force`: return something even if no clear subject
-    is found.
+    `picture`: a path, the bytes of a file, or a PIL image, of which the current frame counts. `recipe`: what the output
+    looks like: None (mode RGBA, transparent around the subject), a Recipe, the name of a recipe in config.toml, or
+    settings as in config.toml, such as `{"background": "white", "crop": "5%"}`. `force`: return a cut-out even if no
+    clear subject is found.
 
-    `jailed`: the picture is decoded and worked on in a process that can open no file and no connection; it is started
-    by the first call, and stays for the next ones. False: in this process, which saves 0.5 s on the first call and
-    changes Pillow's limits for all of it (250 megapixels; larger pictures are refused).
+    `jailed`: decode and process the picture in another process, which can open no file and no connection. The first
+    call starts it; later calls use it again. False: use this process, which saves 0.5 s on the first call and changes
+    Pillow's limit for the whole process (to 250 megapixels; larger pictures are refused).
 
-    Returns the output as its file would be read again: mode RGBA, RGB (with a background) or L (a mask), with the
-    picture's RGB profile in `info["icc_profile"]`; with several frames if the picture is an animation.
+    Returns the cut-out as Pillow reads its file: mode RGBA, RGB (with a background) or L (a mask), with the picture's
+    RGB profile in `info["icc_profile"]`, and with several frames if the picture is an animation.
 
-    Raises PictureError (`reason` says why; `no_clear_subject` among them), UsageError for settings that make no sense,
-    ModelError and WorkerError where there is nothing to do it with. All are watcher.errors.NobgError.
+    Raises PictureError, whose `reason` may be `no_clear_subject`; UsageError for settings that make no sense;
+    ModelError or WorkerError if the model or the worker cannot be used. All are watcher.errors.NobgError.
     """
-    wanted = _resolve_recipe(recipe)
-    mode = modes.find(wanted.model or config.load(paths.config_path()).model)
-    data, background = _read_picture_bytes(picture), read_background(wanted)
-    asked = {"id": 0, "force": force, "recipe": wanted.key(), "first": len(data)}
-    header, output = (_process_in_worker if jailed else _process_unjailed)(mode, asked, data + background)
+    resolved_recipe = _resolve_recipe(recipe)
+    mode = modes.find(resolved_recipe.model or config.load(paths.config_path()).model)
+    data, background = _read_picture_bytes(picture), read_background(resolved_recipe)
+    request = {"id": 0, "force": force, "recipe": resolved_recipe.key(), "first": len(data)}
+    header, output = (_process_in_worker if jailed else _process_unjailed)(mode, request, data + background)
     if header["state"] != "done":
         raise PictureError(header["reason"], header.get("detail") or "")
     return _open_output(output)
 
 
 def _open_output(output: bytes) -> Image.Image:
-    """The output, which is large only where the person asked for that: Pillow's warning would be a false alarm.
+    """Open the bytes of an output. Raises PictureError if it is larger than Pillow allows.
 
-    What comes from the worker has seen hostile bytes: no other decoders than those of our own formats.
+    A large output is what the caller asked for, so Pillow's warning would be a false alarm. The worker that sends the
+    bytes has decoded hostile ones, so only the decoders of the output formats may read them.
     """
     try:
         with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
             result = Image.open(io.BytesIO(output), formats=("PNG", "WEBP", "JPEG", "TIFF"))
             result.load()
     except Image.DecompressionBombError as error:
-        text = "the result is larger than Image.MAX_IMAGE_PIXELS allows here. Raise that, or ask for a smaller one."
+        text = (
+            "the cut-out is larger than Image.MAX_IMAGE_PIXELS allows. Raise that limit, or ask for a smaller cut-out."
+        )
         raise PictureError("too_large", text) from error
     return result
 
@@ -91,7 +96,7 @@ def _resolve_recipe(recipe_or_settings: Recipe | Mapping[str, object] | str | No
         raise UsageError(f"{error.field}: {error}.") from error
 
 
-def _read_picture_bytes(picture: Source) -> bytes:
+def _read_picture_bytes(picture: Picture) -> bytes:
     if isinstance(picture, bytes):
         return picture
     if isinstance(picture, Image.Image):
@@ -100,9 +105,9 @@ def _read_picture_bytes(picture: Source) -> bytes:
 
 
 def _encode_as_tiff(image: Image.Image) -> bytes:
-    """The image as a TIFF file, without loss, with its profile and with what EXIF says of it that holds for any file.
+    """Encode the image as a TIFF file without loss, with its profile and those EXIF tags that hold for any file.
 
-    Nothing else of the file that the image came from goes with it: compression, sizes and the like would be wrong.
+    Tags such as compression and size describe the file that the image came from, and would be wrong.
     """
     exif, icc = Image.Exif(), image.info.get("icc_profile")
     block = metadata.exif_for_output(image, metadata.ALL)
@@ -118,10 +123,10 @@ def _encode_as_tiff(image: Image.Image) -> bytes:
 
 
 def _pixels_only(image: Image.Image) -> Image.Image:
-    """The pixels alone, in a mode that TIFF knows."""
-    if image.mode in ("F", "I"):  # as Pillow's own conversions mean them: 0..255, or 0..65535 in I
-        deep = image.mode == "I" and np.asarray(image).max(initial=0) > 255
-        image = image.convert("I;16" if deep else "L")
+    """Copy the pixels without metadata, in a mode that TIFF knows."""
+    if image.mode in ("F", "I"):  # with the ranges of Pillow's conversions: 0..255, or 0..65535 in I
+        is_16_bit = image.mode == "I" and np.asarray(image).max(initial=0) > 255
+        image = image.convert("I;16" if is_16_bit else "L")
     elif "transparency" in image.info or image.mode in ("PA", "RGBa", "La", "P"):
         image = image.convert("RGBA")
     elif image.mode == "HSV":
@@ -129,10 +134,7 @@ def _pixels_only(image: Image.Image) -> Image.Image:
     return Image.frombytes(image.mode, image.size, image.tobytes())
 
 
-_EXIF_ORIENTATION_TAG = 0x0112
-
-
-Answer = tuple[Header, bytes]
+Reply = tuple[Header, bytes]
 
 _supervisor = Supervisor()
 _call_lock = threading.Lock()
@@ -140,9 +142,9 @@ _parent_supervisors: list[Supervisor] = []
 
 
 def _reset_after_fork() -> None:
-    """In a process that was forked: the parent's worker is not ours, nor are the threads that speak to it."""
-    global _supervisor, _call_lock  # one worker for each process
-    _parent_supervisors.append(_supervisor)  # kept, since taking it apart would wait for those threads
+    """Give a forked process a worker of its own: it has no threads that read from the parent's worker."""
+    global _supervisor, _call_lock  # one of each per process
+    _parent_supervisors.append(_supervisor)  # kept alive, because its finalisation would wait for those threads
     _supervisor, _call_lock = Supervisor(), threading.Lock()
 
 
@@ -152,32 +154,31 @@ if hasattr(os, "register_at_fork"):
 
 @atexit.register
 def _stop_worker_at_exit() -> None:
-    """Of this process's worker, whichever it is by then."""
-    _supervisor.stop_worker()
+    _supervisor.stop_worker()  # looked up at exit, since a fork replaces it
 
 
-def _process_in_worker(mode: modes.Mode, request: dict[str, object], data: bytes) -> Answer:
+def _process_in_worker(mode: modes.Mode, request: dict[str, object], data: bytes) -> Reply:
     with _call_lock:
         _supervisor.discard_ended_worker()
         try:
             worker = _supervisor.ensure_worker(mode)
             worker.send(request, data)
             return worker.receive(PICTURE_TIMEOUT_SECONDS)
-        except WorkerDiedError as death:
+        except WorkerDiedError as error:
             _supervisor.stop_worker()
-            raise PictureError(death.reason) from death
+            raise PictureError(error.reason) from error
         except BaseException:
-            _supervisor.stop_worker()  # it would answer what nobody asks any more
+            _supervisor.stop_worker()  # its late answer would be taken for that to the next request
             raise
 
 
-def _process_unjailed(mode: modes.Mode, request: dict[str, object], data: bytes) -> Answer:
+def _process_unjailed(mode: modes.Mode, request: dict[str, object], data: bytes) -> Reply:
     with _call_lock:
         return _cached_pipeline(mode).process(request, data)
 
 
 @functools.lru_cache(maxsize=1)
 def _cached_pipeline(mode: modes.Mode) -> Pipeline:
-    from watcher.worker.process import open_pipeline
+    from watcher.worker.pipeline import open_pipeline
 
     return open_pipeline(mode)

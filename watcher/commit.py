@@ -1,4 +1,4 @@
-"""Files in, files out: originals are only read; an output is complete or absent, and replaces nothing foreign."""
+"""Read originals and write outputs. An output is complete or absent, and replaces no file that is not nobg's."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from watcher.formats import MAX_BYTES
 from watcher.naming import numbered_names
 
 _TEMP_PREFIX, _TEMP_SUFFIX = ".nobg-", ".tmp"
-_STALE_SECONDS = 3600.0  # seconds; a temporary file lives for as long as one write takes
+_STALE_SECONDS = 3600.0  # a temporary file exists only while it is being written
 _NO_LINK_ERRNOS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.ENOENT, errno.EINVAL}
 _BAD_NAME_ERRNOS = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ}
 _DISK_FULL_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -30,9 +30,9 @@ _ACCESS_DENIED_ERRNOS = {errno.EACCES, errno.EPERM}
 
 @dataclass(frozen=True)
 class Source:
-    """An original as it was when it was read: its bytes, their SHA-256, its permission bits, its signature.
+    """An original as it was read: its bytes, their SHA-256, its permission bits, its `file_signature`.
 
-    `steady`: nobody wrote to it while it was read.
+    `is_stable`: it did not change while it was read.
     """
 
     data: bytes
@@ -43,48 +43,48 @@ class Source:
 
 
 def file_signature(status: os.stat_result) -> str:
-    """What changes when a file's content does, and survives a restart of the machine (device numbers do not)."""
+    """Text that changes with a file's content. A restart of the machine does not change it, unlike device numbers."""
     return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}"
 
 
 def read_source(path: Path) -> Source:
-    """Read an original, opened for reading only. Raises PictureError with the reason why not.
+    """Read an original. Raises PictureError.
 
-    Never waits: a FIFO or a device is refused, not read.
+    The call never waits for data: it refuses a FIFO or a device.
     """
     try:
-        with open(path, "rb", opener=_open_quietly) as file:
+        with open(path, "rb", opener=_open_for_reading) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise PictureError("unsupported", "it is not an ordinary file. Copy the picture into one.")
             if status.st_size > MAX_BYTES:
                 raise PictureError("too_large")
             data = file.read()
-            after = os.fstat(file.fileno())
+            status_after = os.fstat(file.fileno())
     except FileNotFoundError as error:
         raise PictureError("vanished") from error
     except PermissionError as error:
-        if path.is_dir():  # Windows says so
+        if path.is_dir():  # Windows raises PermissionError for a folder
             raise PictureError("unsupported", _IS_FOLDER_MESSAGE) from error
         raise PictureError("no_permission") from error
     except IsADirectoryError as error:
         raise PictureError("unsupported", _IS_FOLDER_MESSAGE) from error
     except OSError as error:
-        detail = (
-            "it is a link that leads back to itself. Remove it." if error.errno == errno.ELOOP else str(error.strerror)
-        )
+        is_loop = error.errno == errno.ELOOP
+        detail = "it is a link that leads back to itself. Remove it." if is_loop else str(error.strerror)
         raise PictureError("unreadable", detail) from error
-    steady = file_signature(after) == file_signature(status) and len(data) == after.st_size
-    return Source(data, hashlib.sha256(data).hexdigest(), stat.S_IMODE(status.st_mode), file_signature(after), steady)
+    signature = file_signature(status_after)
+    is_stable = signature == file_signature(status) and len(data) == status_after.st_size
+    return Source(data, hashlib.sha256(data).hexdigest(), stat.S_IMODE(status.st_mode), signature, is_stable)
 
 
-def _open_quietly(path: str, flags: int) -> int:
-    """A descriptor for reading that neither waits nor, where that is up to us, changes the time of last access."""
+def _open_for_reading(path: str, flags: int) -> int:
+    """Open a file for reading without waiting and, if the system allows it, without a new time of last access."""
     flags |= getattr(os, "O_NONBLOCK", 0)
-    quiet = getattr(os, "O_NOATIME", 0)
-    if quiet:
-        with contextlib.suppress(PermissionError):  # the file is somebody else's
-            return os.open(path, flags | quiet)
+    no_access_time = getattr(os, "O_NOATIME", 0)
+    if no_access_time:
+        with contextlib.suppress(PermissionError):  # only the file's owner may use the flag
+            return os.open(path, flags | no_access_time)
     return os.open(path, flags)
 
 
@@ -92,16 +92,17 @@ _IS_FOLDER_MESSAGE = "it is a folder, and no picture was found in it; --recursiv
 
 
 def sha256_of(path: Path) -> str | None:
-    """The SHA-256 of an ordinary file, or None where there is none that can be read."""
+    """The SHA-256 of an ordinary file, or None if there is no such file or it cannot be read."""
     with contextlib.suppress(PictureError):
         return read_source(path).sha256
     return None
 
 
 def publish(target: Path, data: bytes, mode: int = 0o666) -> None:
-    """Write `data` to `target`, which must not exist: raises FileExistsError, and leaves what is there alone.
+    """Write `data` to the new file `target`. If it exists, raises FileExistsError and leaves it as it is.
 
-    `mode`: the new file's permission bits, less the umask. Raises PlaceError (full), PictureError (`no_permission`).
+    `mode`: permission bits; the execute bits and those in the umask are left out, and the owner can always read and
+    write. Raises DestinationError, or PictureError (`no_permission`).
     """
     with destination_errors(target):
         try:
@@ -116,9 +117,9 @@ def publish(target: Path, data: bytes, mode: int = 0o666) -> None:
 
 
 def replace(target: Path, data: bytes, mode: int, expected_sha256: str) -> None:
-    """Put `data` in the place of `target` in one step, if that still is an ordinary file with the SHA-256 `expected`.
+    """Replace `target` with `data` in one step, if it still is an ordinary file with the SHA-256 `expected_sha256`.
 
-    Raises FileExistsError where it no longer is: somebody has been at it.
+    Raises FileExistsError if it is not, because somebody has changed it; otherwise as `publish`.
     """
     with destination_errors(target), _temporary(target.parent, data, mode, anonymous=False) as temporary:
         if target.is_symlink() or sha256_of(target) != expected_sha256:
@@ -129,7 +130,7 @@ def replace(target: Path, data: bytes, mode: int, expected_sha256: str) -> None:
 
 @contextlib.contextmanager
 def destination_errors(target: Path) -> Iterator[None]:
-    """Give the system's refusals their names."""
+    """Raise a DestinationError or PictureError for an OSError that concerns `target`. Lets FileExistsError through."""
     try:
         yield
     except FileExistsError:
@@ -137,38 +138,34 @@ def destination_errors(target: Path) -> Iterator[None]:
     except OSError as error:
         folder = target.parent
         if error.errno in _DISK_FULL_ERRNOS:
-            raise DestinationError(
-                f"There is no room in {folder} for {target.name}. Make room and try again.", folder, "full"
-            ) from error
+            text = f"There is no room in {folder} for {target.name}. Make room and try again."
+            raise DestinationError(text, folder, "full") from error
         if error.errno == errno.EROFS:
             text = f"{folder} is read-only. Make it writable, or choose another folder with -o."
             raise DestinationError(text, folder, "read_only") from error
         if error.errno in _ACCESS_DENIED_ERRNOS:
-            raise PictureError(
-                "no_permission", f"nothing may be written into {folder}. Choose another folder with -o."
-            ) from error
+            text = f"writing into {folder} is not allowed. Choose another folder with -o."
+            raise PictureError("no_permission", text) from error
         if error.errno in _BAD_NAME_ERRNOS:
-            text = f"{folder} cannot hold a file of the name {target.name}. Choose another folder with -o."
+            text = f"{folder} cannot hold a file named {target.name}. Choose another folder with -o."
             raise PictureError("no_permission", text) from error
         if isinstance(error, FileNotFoundError):
-            raise DestinationError(
-                f"The folder {folder} is gone. Is the drive still there?", folder, "missing"
-            ) from error
+            text = f"The folder {folder} is gone. Is the drive still there?"
+            raise DestinationError(text, folder, "missing") from error
         text = f"{target} cannot be written: {error.strerror}. Choose another folder with -o."
-        raise DestinationError(
-            text, folder, "missing" if error.errno in _DEVICE_GONE_ERRNOS else "read_only"
-        ) from error
+        reason = "missing" if error.errno in _DEVICE_GONE_ERRNOS else "read_only"
+        raise DestinationError(text, folder, reason) from error
 
 
-class _Temporary:
-    """A complete, synced file that no directory shows yet, or that only we know by its name."""
+class _TemporaryFile:
+    """A complete, synced file without a name, or with a name that only this process knows (`path`)."""
 
     def __init__(self, descriptor: int, path: Path | None) -> None:
         self._descriptor = descriptor
         self.path = path
 
     def publish(self, target: Path) -> None:
-        """Give it the name `target`. Raises FileExistsError where that is taken."""
+        """Give the file the name `target`. Raises FileExistsError if the name is taken."""
         if self.path is None:
             _link_descriptor(self._descriptor, target)
             return
@@ -181,25 +178,28 @@ class _Temporary:
             self.path = None
 
     def replace(self, target: Path) -> None:
-        """Take the place of `target`."""
+        """Rename the file to `target`, which it replaces."""
         assert self.path is not None
         os.replace(self.path, target)
         self.path = None
 
 
 @contextlib.contextmanager
-def _temporary(folder: Path, data: bytes, mode: int, *, anonymous: bool) -> Iterator[_Temporary]:
-    """`data` on the disk in `folder`; `anonymous`: nameless where that is possible, so that no crash leaves it."""
-    mode = (mode & 0o666) | 0o600  # a photo from a camera card is often read-only; its cut-out need not be
+def _temporary(folder: Path, data: bytes, mode: int, *, anonymous: bool) -> Iterator[_TemporaryFile]:
+    """Write `data` to a temporary file in `folder`.
+
+    `anonymous`: without a name if the file system can do that, so that a crash leaves nothing.
+    """
+    mode = (mode & 0o666) | 0o600  # a photo from a camera card is often read-only; its cut-out must be writable
     descriptor, path = _create_temporary(folder, mode, anonymous=anonymous)
-    temporary = _Temporary(descriptor, path)
+    temporary = _TemporaryFile(descriptor, path)
     try:
         with os.fdopen(os.dup(descriptor), "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(descriptor)
         if sys.platform == "win32":
-            os.close(descriptor)  # Windows renames no open file
+            os.close(descriptor)  # Windows cannot rename an open file
             descriptor = -1
         yield temporary
     finally:
@@ -221,13 +221,16 @@ def _create_temporary(folder: Path, mode: int, *, anonymous: bool) -> tuple[int,
 
 
 def _temporary_path(folder: Path) -> Path:
-    """A new name of ours in `folder`, from which what a crash left behind is removed first."""
+    """Return a new name for a temporary file in `folder`. Removes those that a crash has left there."""
     remove_stale(folder, time.time())
     return folder / f"{_TEMP_PREFIX}{secrets.token_hex(8)}{_TEMP_SUFFIX}"
 
 
 def _link_descriptor(descriptor: int, target: Path) -> None:
-    """linkat(2) with AT_SYMLINK_FOLLOW, as open(2) shows for O_TMPFILE; Python passes the flag if a folder is given."""
+    """Call linkat(2) with AT_SYMLINK_FOLLOW, as open(2) shows for O_TMPFILE.
+
+    os.link passes that flag only if it gets `dst_dir_fd`.
+    """
     folder = os.open(target.parent, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
     try:
         os.link(f"/proc/self/fd/{descriptor}", target.name, dst_dir_fd=folder, follow_symlinks=True)
@@ -236,14 +239,17 @@ def _link_descriptor(descriptor: int, target: Path) -> None:
 
 
 def rename_if_free(path: Path, target: Path) -> None:
-    """Rename on file systems without hard links (FAT, some network ones). Raises FileExistsError."""
+    """Rename `path` to `target`, also where hard links are missing (FAT, some network file systems).
+
+    Raises FileExistsError if the name is taken.
+    """
     if sys.platform == "win32":
-        os.rename(path, target)  # refuses an existing target there
+        os.rename(path, target)  # Windows refuses an existing target
         return
     if sys.platform == "linux" and _rename_no_replace(path, target):
         return
-    # The last resort claims the name with an empty file, so that nothing foreign can be hit. Only a crash between the
-    # two steps can leave that empty file.
+    # The last resort: claim the name with an empty file, then replace that, so that no other file can be replaced.
+    # Only a crash between the two steps can leave the empty file.
     os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     try:
         os.replace(path, target)
@@ -253,9 +259,9 @@ def rename_if_free(path: Path, target: Path) -> None:
 
 
 def _rename_no_replace(path: Path, target: Path) -> bool:
-    """renameat2(2) with RENAME_NOREPLACE: True when done, False where the file system cannot."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    at_fdcwd, no_replace = -100, 1
+    """Call renameat2(2) with RENAME_NOREPLACE. Returns False if the file system cannot do that."""
+    libc = ctypes.CDLL(None, use_errno=True)  # Python has no wrapper for renameat2
+    at_fdcwd, no_replace = -100, 1  # from <fcntl.h> and <linux/fs.h>
     if libc.renameat2(at_fdcwd, os.fsencode(path), at_fdcwd, os.fsencode(target), no_replace) == 0:
         return True
     code = ctypes.get_errno()
@@ -265,7 +271,10 @@ def _rename_no_replace(path: Path, target: Path) -> bool:
 
 
 def remove_stale(folder: Path, now: float) -> None:
-    """Remove what an earlier crash of ours left in `folder`: our temporary files that are over an hour old."""
+    """Remove the temporary files over an hour old that an earlier crash of nobg has left in `folder`.
+
+    `now`: seconds since the epoch.
+    """
     for path in folder.glob(f"{_TEMP_PREFIX}{'[0-9a-f]' * 16}{_TEMP_SUFFIX}"):
         with contextlib.suppress(OSError):
             if now - path.lstat().st_mtime > _STALE_SECONDS:
@@ -273,7 +282,10 @@ def remove_stale(folder: Path, now: float) -> None:
 
 
 def move_into(source: Path, folder: Path) -> Path:
-    """Move an original into `folder`, made if need be, under the first free name; returns that. Raises OSError."""
+    """Move an original into `folder` under the first free name. Creates the folder if it is missing.
+
+    Returns the new path. Raises OSError.
+    """
     folder.mkdir(exist_ok=True)
     for name in numbered_names(source.name):
         target = folder / name
@@ -287,7 +299,7 @@ def move_into(source: Path, folder: Path) -> Path:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the new name survive a power cut. Some network file systems refuse; the file is there all the same."""
+    """Make a new name survive a power cut. Ignores errors: some network file systems refuse, though the file exists."""
     if sys.platform == "win32":
         return
     with contextlib.suppress(OSError):

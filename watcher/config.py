@@ -1,4 +1,4 @@
-"""config.toml <-> frozen dataclasses. What is wrong with it is said with file, line and key."""
+"""Read config.toml into frozen dataclasses. An error names the file, the line and the key."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from typing import Any
 
 from watcher.errors import UsageError
 from watcher.matting import providers
-from watcher.recipe import BUILT_IN, FIELDS, Recipe, RecipeError
-from watcher.recipe import read_recipe as read_recipe
+from watcher.recipe import BUILT_IN, FIELDS, Recipe, RecipeError, read_folder, read_recipe
 
 LAST_GOOD_FILE = "config.last-good.toml"
-"""Where the resident program keeps a copy in the state folder, for the time when the file is wrong."""
+"""The copy in the state folder that the resident program keeps for the time when config.toml is wrong."""
 
 
 @dataclass(frozen=True)
 class Folder:
-    """One watched folder. `move_originals`: the sub-folder into which originals go once they are done; None: stay.
+    """One watched folder. `enabled`: whether it is watched at present.
 
-    `recipe`: all of it; `based_on`: the name of the recipe that it starts from. `follows`: where the folder says no
-    more of its cut-outs than `output`, and so the default recipe counts, what it says; None: it has its own recipe.
-    `enabled`: is it watched at all?
+    `recipe`: the complete recipe. `base_recipe_name`: the name of the recipe that it starts from.
+    `move_originals`: the sub-folder into which finished originals are moved; None leaves them.
+    `default_overrides`: if the folder follows the default recipe, what it changes in that (at most `output`); None if
+    the folder has a recipe of its own.
     """
 
     path: Path
     recursive: bool = False
     recipe: Recipe = field(default_factory=Recipe)
     move_originals: str | None = None
-    based_on: str | None = None
+    base_recipe_name: str | None = None
     default_overrides: Recipe | None = None
     enabled: bool = True
 
 
 @dataclass(frozen=True)
 class NamedRecipe:
-    """A recipe with a name; `menu`: it is offered in the right-click menu, as `label`."""
+    """A recipe of the person's own. `menu`: whether the right-click menu offers it, under the name `label`."""
 
     recipe: Recipe
     menu: bool = False
@@ -48,10 +48,10 @@ class NamedRecipe:
 
 @dataclass(frozen=True)
 class Config:
-    """All settings. `provider`: what computes, one of providers.NAMES.
+    """All settings. `provider`: the kind of processor that computes, one of `providers.NAMES`.
 
-    `model`: the one to be used where a recipe names none; None: nobg's own.
-    `default_recipe`: the name of the one that counts where nothing is said of the result; None: the plain one.
+    `model`: the mode or model for recipes that name none; None stands for nobg's own.
+    `default_recipe`: the name of the recipe for pictures without settings of their own; None stands for the plain one.
     """
 
     folders: tuple[Folder, ...] = ()
@@ -62,29 +62,33 @@ class Config:
     provider: str = providers.AUTO
 
     def base_recipe(self, name: str | None, settings: Iterable[str]) -> Recipe:
-        """What a command or a folder that says `said` puts its settings on top of; `name`: of its recipe, if any.
+        """Return the recipe under the settings of a command or a folder.
 
-        Raises UsageError where there is no such recipe.
+        `name`: the recipe that it names, if any. `settings`: the names of its settings. Raises UsageError if there is
+        no such recipe.
         """
         if uses_default_recipe(name, settings):
             name = self.default_recipe
         return Recipe() if name is None else self.recipe(name)
 
     def recipe(self, name: str) -> Recipe:
-        """The recipe of this name, the person's own or a built-in one. Raises UsageError."""
+        """Return the recipe of this name, the person's own or a built-in one. Raises UsageError."""
         if name in self.recipes:
             return self.recipes[name].recipe
         if name in BUILT_IN:
             return BUILT_IN[name]
-        raise UsageError(f"There is no recipe called {name}. There is: {', '.join(self.recipe_names())}.")
+        raise UsageError(f"There is no recipe called {name}. Choose one of: {', '.join(self.recipe_names())}.")
 
     def recipe_names(self) -> list[str]:
-        """All recipes by name, the built-in ones first."""
+        """The names of all recipes, the built-in ones first."""
         return list({**BUILT_IN, **self.recipes})
 
 
 def uses_default_recipe(name: str | None, settings: Iterable[str]) -> bool:
-    """Is nothing said of the result? `name`: of a recipe; `said`: settings. Where it goes is not what it looks like."""
+    """Return whether the default recipe applies: no recipe is named, and no setting but `output` is made.
+
+    `output` does not count, because it says where the cut-out goes, not what it looks like.
+    """
     return name is None and not set(settings) - {"output"}
 
 
@@ -98,30 +102,34 @@ class _InvalidValueError(Exception):
 
 
 def parse(text: str, path: Path) -> Config:
-    """The configuration in `text`; `path` is where it came from. Raises UsageError with file, line and key."""
+    """Return the configuration in `text`, which was read from `path`. Raises UsageError with file, line and key."""
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        line = re.search(r"at line (\d+)", str(error))
-        last = text.count("\n") + 1
-        raise UsageError(f"{path}, line {line[1] if line else last}: {error}. Correct it there.") from error
-    where = _TableLocation()
+        match = re.search(r"at line (\d+)", str(error))
+        line = match[1] if match else text.count("\n") + 1  # tomllib says "at end of document" for the last line
+        raise UsageError(f"{path}, line {line}: {error}. Correct it there.") from error
+    location = _TableLocation()
     try:
-        return _build_config(values, where)
+        return _build_config(values, location)
     except _InvalidValueError as error:
-        place = f"{path}, line {_line_of(text, error.key, where)}, {error.key}"
-        raise UsageError(f"{place}: {error.reason}. Correct it there.") from error
+        position = f"{path}, line {_line_of(text, error.key, location)}, {error.key}"
+        raise UsageError(f"{position}: {error.reason}. Correct it there.") from error
 
 
 @dataclass
 class _TableLocation:
-    """The table that is being read: the `number`-th of those whose header `header` matches."""
+    """The table being read: number `occurrence`, from 1, of the tables whose header matches `header_pattern`.
+
+    `occurrence` 0: the settings before the first table.
+    """
 
     header_pattern: str = ""
     occurrence: int = 0
 
 
 def _build_config(values: dict[str, Any], location: _TableLocation) -> Config:
+    """Build the configuration. `location` always says which table is being read, for the message of an error."""
     _check_keys_and_types(
         values, {"folders": list, "recipes": dict, "model": str, "recipe": str, "notifications": bool, "provider": str}
     )
@@ -132,17 +140,16 @@ def _build_config(values: dict[str, Any], location: _TableLocation) -> Config:
         location.header_pattern, location.occurrence = rf"\[\s*recipes\s*\.\s*[\"']?{re.escape(name)}[\"']?\s*\]", 1
         recipes[name] = _build_named_recipe(name, entry)
     config = Config(
-        (),
-        recipes,
-        values.get("model"),
-        values.get("recipe"),
-        values.get("notifications", True),
-        values.get("provider", providers.AUTO),
+        recipes=recipes,
+        model=values.get("model"),
+        default_recipe=values.get("recipe"),
+        notifications=values.get("notifications", True),
+        provider=values.get("provider", providers.AUTO),
     )
     location.header_pattern, location.occurrence = "", 0
     if config.provider not in providers.NAMES:
-        raise _InvalidValueError("provider", f"it is one of {', '.join(providers.NAMES)}")
-    _check_recipe(config.default_recipe, config)
+        raise _InvalidValueError("provider", f"it must be one of {', '.join(providers.NAMES)}")
+    _check_recipe_name(config.default_recipe, config)
     location.header_pattern, location.occurrence = r"\[\[\s*folders\s*\]\]", 0
     folders: list[Folder] = []
     for entry in values.get("folders", []):
@@ -152,18 +159,19 @@ def _build_config(values: dict[str, Any], location: _TableLocation) -> Config:
 
 
 def _build_named_recipe(name: str, entry: dict[str, Any]) -> NamedRecipe:
-    own = {"menu": bool, "label": str}
-    settings = {key: value for key, value in entry.items() if key not in own}
-    _check_keys_and_types({key: value for key, value in entry.items() if key in own}, own)
-    return NamedRecipe(_build_recipe(settings, Recipe(), own), entry.get("menu", False), entry.get("label", name))
+    other_keys = {"menu": bool, "label": str}
+    settings = {key: value for key, value in entry.items() if key not in other_keys}
+    _check_keys_and_types({key: value for key, value in entry.items() if key in other_keys}, other_keys)
+    recipe = _build_recipe(settings, Recipe(), other_keys)
+    return NamedRecipe(recipe, entry.get("menu", False), entry.get("label", name))
 
 
 def _build_recipe(settings: Mapping[str, Any], base: Recipe, other_keys: Iterable[str]) -> Recipe:
-    """The recipe's settings on top of `start`; `others`: what else may stand in the table."""
-    known = [*(field.name for field in FIELDS), *other_keys]
+    """Return `base` with these settings. `other_keys`: what else the table may hold, for the message of an error."""
+    allowed_keys = [*(field.name for field in FIELDS), *other_keys]
     for key in settings:
-        if key not in known:
-            raise _InvalidValueError(key, f"there is no such setting; there is {', '.join(known)}")
+        if key not in allowed_keys:
+            raise _InvalidValueError(key, f"there is no such setting; the settings are {', '.join(allowed_keys)}")
     try:
         return read_recipe(settings, base)
     except RecipeError as error:
@@ -175,86 +183,93 @@ def _build_folder(entry: Any, previous_folders: list[Folder], config: Config) ->
         raise _InvalidValueError("folders", "each folder is a table: [[folders]]")
     settings = {key: value for key, value in entry.items() if key not in FOLDER_KEYS}
     _check_keys_and_types({key: value for key, value in entry.items() if key in FOLDER_KEYS}, FOLDER_KEYS)
-    if "path" not in entry:
-        raise _InvalidValueError("folders", "a folder needs a path")
-    path = _read_path(entry, "path")
-    if not path.is_absolute():
-        raise _InvalidValueError("path", f'"{entry["path"]}" must be a whole path, from the root on')
-    path = Path(os.path.abspath(path))
+    path = _read_folder_path(entry)
     if path in [folder.path for folder in previous_folders]:
-        raise _InvalidValueError("path", f"{path} is there twice")
-    sub = entry.get("move_originals")
-    if sub is not None and not is_valid_folder_name(sub):
+        raise _InvalidValueError("path", f"{path} is listed twice")
+    move_originals = entry.get("move_originals")
+    if move_originals is not None and not is_valid_folder_name(move_originals):
         raise _InvalidValueError("move_originals", "it must be the name of a sub-folder")
     name = entry.get("recipe")
-    _check_recipe(name, config)
+    _check_recipe_name(name, config)
     recipe = _build_recipe(settings, config.base_recipe(name, settings), FOLDER_KEYS)
-    follows = Recipe(output=read_recipe(settings).output) if uses_default_recipe(name, settings) else None
-    based_on = name if follows is None else config.default_recipe
-    recursive, enabled = entry.get("recursive", False), entry.get("enabled", True)
-    return Folder(path, recursive, recipe, sub, based_on, follows, enabled)
+    follows_default = uses_default_recipe(name, settings)
+    return Folder(
+        path,
+        entry.get("recursive", False),
+        recipe,
+        move_originals,
+        base_recipe_name=config.default_recipe if follows_default else name,
+        default_overrides=Recipe(output=read_recipe(settings).output) if follows_default else None,
+        enabled=entry.get("enabled", True),
+    )
 
 
-def _check_recipe(name: str | None, config: Config) -> None:
-    if name is not None and name not in config.recipe_names():
-        raise _InvalidValueError(
-            "recipe", f"there is no recipe called {name}; there is {', '.join(config.recipe_names())}"
-        )
+def _read_folder_path(entry: Mapping[str, str]) -> Path:
+    if "path" not in entry:
+        raise _InvalidValueError("folders", "a folder needs a path")
+    try:
+        path = read_folder(entry["path"])
+    except ValueError as error:
+        raise _InvalidValueError("path", str(error)) from error
+    if not path.is_absolute():
+        raise _InvalidValueError("path", f'"{entry["path"]}" must be a full path, from the root')
+    return Path(os.path.abspath(path))
+
+
+def _check_recipe_name(name: str | None, config: Config) -> None:
+    """Raise _InvalidValueError if there is no recipe of this name."""
+    names = config.recipe_names()
+    if name is not None and name not in names:
+        raise _InvalidValueError("recipe", f"there is no recipe called {name}; choose one of {', '.join(names)}")
 
 
 FOLDER_KEYS = {"path": str, "enabled": bool, "recursive": bool, "recipe": str, "move_originals": str}
-"""What a watched folder has beside the settings of a recipe."""
+"""The keys of a watched folder's table that are not settings of a recipe, and their types."""
 
 
 def is_valid_folder_name(text: str) -> bool:
-    """Can a sub-folder be called so?"""
+    """Return whether a sub-folder can have this name."""
     return text not in ("", ".", "..") and not {"/", os.sep, "\0"} & set(text)
 
 
-def _read_path(entry: dict[str, str], key: str) -> Path:
-    if entry[key] == "" or "\0" in entry[key]:
-        raise _InvalidValueError(key, "it must name a folder")
-    try:
-        return Path(entry[key]).expanduser()
-    except RuntimeError as error:
-        raise _InvalidValueError(key, "there is no such user") from error
-
-
 def _check_keys_and_types(values: dict[str, Any], expected_types: Mapping[str, type]) -> None:
-    """Each key is known and its value of the right kind."""
-    names = {str: "text in quotes", bool: "true or false", list: "a list of tables: [[folders]]"}
+    """Raise _InvalidValueError for the first key that is unknown or whose value has another type."""
+    type_descriptions = {
+        str: "text in quotes",
+        bool: "true or false",
+        list: "a list of tables: [[folders]]",
+        dict: "tables, such as [recipes.shop]",
+    }
     for key, value in values.items():
         if key not in expected_types:
-            raise _InvalidValueError(key, f"there is no such setting; there is {', '.join(expected_types)}")
+            raise _InvalidValueError(key, f"there is no such setting; the settings are {', '.join(expected_types)}")
         if type(value) is not expected_types[key]:
-            raise _InvalidValueError(
-                key, f"it must be {names.get(expected_types[key], 'tables, such as [recipes.shop]')}"
-            )
+            raise _InvalidValueError(key, f"it must be {type_descriptions[expected_types[key]]}")
 
 
 def _line_of(text: str, key: str, location: _TableLocation) -> int:
-    """The line of `key` in the table `where`, or before all tables; where it cannot be told, that of the table."""
-    seen, start, inside = 0, 1, not location.occurrence
+    """Return the line number of `key` at `location`, or that of the table's header if the key is not found."""
+    matching_headers, fallback, is_inside = 0, 1, not location.occurrence
     for number, line in enumerate(text.split("\n"), start=1):
         if location.header_pattern and re.match(rf"\s*{location.header_pattern}", line):
-            seen += 1
-            inside = seen == location.occurrence
-            start = number if inside else start
+            matching_headers += 1
+            is_inside = matching_headers == location.occurrence
+            fallback = number if is_inside else fallback
         elif re.match(r"\s*\[", line) and location.occurrence:
-            inside = False
-        if inside and re.match(rf"\s*\[*\s*[\"']?{re.escape(key)}[\"']?\s*[=\].]", line):
+            is_inside = False
+        if is_inside and re.match(rf"\s*\[*\s*[\"']?{re.escape(key)}[\"']?\s*[=\].]", line):
             return number
-    return start
+    return fallback
 
 
 def load(path: Path) -> Config:
-    """The configuration; where there is no file, the defaults. Raises UsageError."""
+    """Return the configuration in the file, or the defaults if there is no file. Raises UsageError."""
     text = read_text(path)
     return Config() if text is None else parse(text, path)
 
 
 def load_last_good(copy: Path) -> Config:
-    """What `copy` has, while the file itself is wrong; the defaults where the copy is of no use either."""
+    """Return the configuration in `copy`, for use while config.toml is wrong; the defaults if `copy` is wrong too."""
     try:
         return load(copy)
     except UsageError:
@@ -262,7 +277,7 @@ def load_last_good(copy: Path) -> Config:
 
 
 def load_or_last_good(path: Path, copy: Path) -> Config:
-    """What the file says or, while that is wrong, what its last good copy has."""
+    """Return the configuration in the file or, while that is wrong, in its last good copy."""
     try:
         return load(path)
     except UsageError:
@@ -270,7 +285,7 @@ def load_or_last_good(path: Path, copy: Path) -> Config:
 
 
 def read_text(path: Path) -> str | None:
-    """The text of the file, None if there is none. Raises UsageError."""
+    """Return the text of the file, or None if there is no file. Raises UsageError."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:

@@ -1,6 +1,6 @@
-"""The right-click client `nobg-add`: puts the selected pictures in the queue and is gone. Standard library only.
+"""The right-click client `nobg-add`: put the selected pictures in the queue, start the resident program, exit.
 
-It looks at names and stat alone, and imports little: a person has just clicked.
+It uses only file names and stat, and imports little of the standard library: a person has just clicked and is waiting.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 SCRIPT_VARIABLES = tuple(f"{manager}_SCRIPT_SELECTED_URIS" for manager in ("CAJA", "NEMO", "NAUTILUS"))
-"""Where file managers tell their scripts what is selected, a URI on each line. Caja sets Nautilus's, too."""
+"""The variables in which file managers pass the selection to a script, one URI a line. Caja sets Nautilus's, too."""
 
 USAGE = (
     "usage: nobg-add [--recipe NAME] [--] PICTURE-OR-FOLDER…   "
@@ -32,56 +32,55 @@ USAGE = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Put what is named in the queue: 0; 1 if some of it is no picture; 2, 4 as everywhere."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    """Run nobg-add. Returns the exit code: 0, 1 if an argument is no picture, else that of the error."""
+    remaining = list(sys.argv[1:] if arguments is None else arguments)  # argparse would take too long to load
     recipe = None
-    if given[:1] == ["--recipe"] and len(given) > 1:
-        recipe = given[1]
-        del given[:2]
-    if given == ["--from-env"]:
+    if remaining[:1] == ["--recipe"] and len(remaining) > 1:
+        recipe = remaining[1]
+        del remaining[:2]
+    if remaining == ["--from-env"]:
         return add(_selected_uris(os.environ), recipe)
-    if given and given[0] == "--":
-        del given[0]
-    elif any(argument.startswith("--") for argument in given):
-        given = []
-    if not given:
+    if remaining and remaining[0] == "--":
+        del remaining[0]
+    elif any(argument.startswith("--") for argument in remaining):
+        remaining = []
+    if not remaining:
         _print_error(USAGE)
         return 2
-    return add(given, recipe)
+    return add(remaining, recipe)
 
 
 def add(arguments: Iterable[str], recipe: str | None = None) -> int:
-    """Put pictures, the pictures in folders, and `file://` URIs in the queue, then see that the program runs.
+    """Put pictures in the queue and start the resident program if it does not run. Returns the exit code.
 
-    `recipe`: the name of the one under which they are to be done.
+    `arguments`: paths and `file://` URIs of pictures, and of folders, which stand for the pictures directly in them.
+    `recipe`: the name of the recipe to use; None: the default recipe.
     """
     code, messages = _add_to_queue(arguments, recipe)
-    for text in messages:
-        _print_error(text)
+    for message in messages:
+        _print_error(message)
     if messages:
         _show_notification(messages)
     return code
 
 
 def _add_to_queue(arguments: Iterable[str], recipe: str | None) -> tuple[int, list[str]]:
-    """The exit code, and what the person should know."""
+    """Do what `add` says. Returns the exit code and messages for the person."""
     messages: list[str] = []
-    found: dict[str, tuple[int, bool]] = {}
+    pictures: dict[str, tuple[int, bool]] = {}
     for argument in arguments:
         try:
-            pictures = _find_pictures(argument)
+            pictures.update(_find_pictures(argument))
         except ValueError as error:
             messages.append(f"{argument}: {error}")
-        else:
-            found.update(pictures)
-    if not found:
+    if not pictures:
         return 1, messages or ["Nothing is selected. Select one or more pictures first."]
     code = 1 if messages else 0
     try:
         folder = paths.make_state_folder()
-        sources = [(os.fsencode(path), device, listed) for path, (device, listed) in found.items()]
+        sources = [(os.fsencode(path), device, is_from_folder) for path, (device, is_from_folder) in pictures.items()]
         if store.open_and_enqueue(folder, sources, **_enqueue_options(recipe)):
-            messages.append("nobg is paused, so the pictures wait; `nobg resume` goes on.")
+            messages.append("nobg is paused, so the pictures wait. To start it again: nobg resume")
         start_program(folder)
     except NobgError as error:
         return error.exit_code, [*messages, str(error)]
@@ -89,53 +88,55 @@ def _add_to_queue(arguments: Iterable[str], recipe: str | None) -> tuple[int, li
 
 
 def _enqueue_options(recipe: str | None) -> dict[str, Any]:
-    """How the pictures are to be done, as store.add() takes it. Raises UsageError where there is no such recipe."""
+    """Return the options of `store.open_and_enqueue` for this recipe. Raises UsageError if there is no such recipe."""
     if recipe is None and not _has_default_recipe(os.path.join(paths.config_folder(), "config.toml")):
         return {}
-    from watcher import config  # reading the settings takes as long as all the rest, so only who asks waits
+    from watcher import config  # this takes as long as everything else, so only clicks that need it wait for it
 
     if recipe is None:
-        chosen = config.load_or_last_good(paths.config_path(), paths.state_dir() / config.LAST_GOOD_FILE).base_recipe(
-            None, ()
-        )
+        settings = config.load_or_last_good(paths.config_path(), paths.state_dir() / config.LAST_GOOD_FILE)
+        chosen = settings.base_recipe(None, ())
     else:
         chosen = config.load(paths.config_path()).recipe(recipe)
     return {"recipe": chosen.key(), "subfolder": b"" if chosen.output is None else os.fsencode(chosen.output)}
 
 
 def _has_default_recipe(path: str) -> bool:
-    """May the settings name a default recipe? Then it stands on a line of its own, before the first table."""
+    """Return whether config.toml may name a default recipe, on a line of its own before the first table."""
     try:
         with open(path, "rb") as file:
             for line in file:
-                start = line.lstrip(b" \t\xef\xbb\xbf")  # some editors begin a file with a mark
+                start = line.lstrip(b" \t\xef\xbb\xbf")  # some editors begin a file with a byte order mark
                 if start.startswith(b"["):
                     return False
                 if start.startswith((b"recipe", b'"', b"'")):
                     return True
     except FileNotFoundError:
         return False
-    except OSError:  # somebody else says so; here, the last good settings count
+    except OSError:  # the resident program reports it; the client uses the last good settings
         return True
     return False
 
 
 def _print_error(text: str) -> None:
-    """To the person. There may be no stderr (pythonw on Windows), and a name may not be text."""
+    """Write a line to stderr, which pythonw on Windows does not have."""
     if sys.stderr is None:
         return
     try:
         sys.stderr.write(f"nobg: {escape_unprintable(text)}\n")
-    except OSError:  # whoever listened has gone; the pictures go in the queue all the same
+    except OSError:  # the reader of a pipe has ended; the pictures go into the queue all the same
         return
 
 
 MAX_SHOWN_MESSAGES = 4
-"""Messages in a notification."""
+"""The most messages that one notification shows."""
 
 
 def _show_notification(messages: list[str]) -> None:
-    """On the desktop, where a file manager has started us and nobody reads stderr; notify-send(1) is not everywhere."""
+    """Show the messages on the desktop if a file manager has started the client, since nobody reads its stderr.
+
+    Without notify-send(1), nothing is shown.
+    """
     on_desktop = "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
     if sys.platform != "linux" or not on_desktop or (sys.stderr is not None and sys.stderr.isatty()):
         return
@@ -147,16 +148,16 @@ def _show_notification(messages: list[str]) -> None:
     text = "\n".join(lines).replace("&", "&amp;").replace("<", "&lt;")
     command = ["notify-send", "--app-name=nobg", "--icon=nobg", "--", "nobg", text]
     try:
-        shown = subprocess.Popen(
+        process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        shown.returncode = 0  # nobody waits for it
+        process.returncode = 0  # otherwise Popen warns that it still runs
     except OSError:
         return
 
 
 def _selected_uris(environment: Mapping[str, str]) -> list[str]:
-    """The URIs that the file manager which started us has selected."""
+    """The URIs of what is selected in the file manager that has started the client."""
     for name in SCRIPT_VARIABLES:
         if environment.get(name):
             return [line for line in environment[name].split("\n") if line]
@@ -164,7 +165,7 @@ def _selected_uris(environment: Mapping[str, str]) -> list[str]:
 
 
 def to_path(argument: str) -> str:
-    """A path as it is, or the path in a `file://` URI (RFC 8089). Raises ValueError for other places."""
+    """Return a path unchanged, and the path of a `file://` URI (RFC 8089). Raises ValueError for any other URI."""
     if argument.startswith("file:/") and not argument.startswith("file://"):
         argument = f"file://{argument[5:]}"
     scheme, separator, rest = argument.partition("://")
@@ -172,12 +173,17 @@ def to_path(argument: str) -> str:
         return argument
     if scheme != "file":
         raise ValueError("this is not a file on this computer. Copy it into a folder first.")
-    path = os.fsencode(rest[rest.find("/") :])  # urllib would do this, and cost a tenth of the client's time
-    return os.fsdecode(re.sub(rb"%([0-9A-Fa-f]{2})", lambda code: bytes.fromhex(code[1].decode()), path))
+    path = os.fsencode(
+        rest[rest.find("/") :]
+    )  # urllib could do this, but loading it takes a tenth of the client's time
+    return os.fsdecode(re.sub(rb"%([0-9A-Fa-f]{2})", lambda match: bytes.fromhex(match[1].decode()), path))
 
 
 def _find_pictures(argument: str) -> dict[str, tuple[int, bool]]:
-    """Absolute path -> device number, and whether it was only found in a folder. ValueError says why not."""
+    """Return the pictures that the argument stands for: absolute path -> device number, whether it is from a folder.
+
+    Raises ValueError with the reason if there are none.
+    """
     path = os.path.abspath(to_path(argument))
     if "\0" in path:
         raise ValueError(describe_reason("vanished"))
@@ -195,25 +201,30 @@ def _find_pictures(argument: str) -> dict[str, tuple[int, bool]]:
 
 
 def _pictures_in_folder(folder: str) -> dict[str, tuple[int, bool]]:
-    found = {}
+    pictures = {}
     with os.scandir(folder) as entries:
         for entry in entries:
             if not is_source_name(entry.name):
                 continue
             try:
                 if entry.is_file():
-                    found[entry.path] = (entry.stat().st_dev, True)
-            except OSError:  # a link that leads nowhere or back to itself is no picture
+                    pictures[entry.path] = (entry.stat().st_dev, True)
+            except OSError:  # a link that leads nowhere or back to itself
                 continue
-    if not found:
+    if not pictures:
         raise ValueError("there is no picture in this folder that nobg can open. Select the pictures themselves.")
-    return dict(sorted(found.items()))
+    return dict(sorted(pictures.items()))
 
 
 def start_program(folder: str) -> None:
-    """Start the resident program unless it runs. It inherits the lock, so that of many clients one starts it."""
+    """Start the resident program unless it runs. It inherits the lock, so that only one of many clients starts it.
+
+    `folder`: the state folder. Raises NobgError.
+    """
     lock = file_lock.acquire(folder)
-    if lock is None and not file_lock.holder_pid(folder):  # somebody who only looks, or a program that has just begun
+    if lock is None and not file_lock.holder_pid(
+        folder
+    ):  # held for an instant by a reader, or by a program that has just started
         lock = file_lock.acquire(folder, timeout=0.3)
     if lock is None:
         return
@@ -223,7 +234,7 @@ def start_program(folder: str) -> None:
     environment = {name: value for name, value in os.environ.items() if "_SCRIPT_" not in name}
     try:
         if sys.platform == "win32":
-            file_lock.release(lock)  # a lock is not inherited there
+            file_lock.release(lock)  # a process cannot inherit a lock on Windows
             flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
             subprocess.Popen(command, env=environment, cwd=folder, creationflags=flags)
             return
@@ -237,9 +248,8 @@ def start_program(folder: str) -> None:
             pass_fds=[lock],
             start_new_session=True,
         )
-        program.returncode = 0  # it lives on, and Popen need not warn that nobody waits for it
+        program.returncode = 0  # otherwise Popen warns that it still runs
     except OSError as error:
-        raise NobgError(
-            f"The pictures are in the queue, but nobg could not be started ({error}). Try: nobg run"
-        ) from error
+        text = f"The pictures are in the queue, but nobg could not be started ({error}). Try: nobg run"
+        raise NobgError(text) from error
     file_lock.release(lock)

@@ -1,4 +1,4 @@
-"""What can go wrong, in words a person can act on; each kind of error has its exit code."""
+"""What can go wrong, in words a person can act on. Each kind of error has its exit code."""
 
 from __future__ import annotations
 
@@ -11,49 +11,49 @@ REASONS = {
     "unsupported": "this is not a kind of picture nobg can open. Save it as JPEG or PNG.",
     "vanished": "the file is not there (any more). Check the name.",
     "no_permission": "access was refused. Check the permissions of the file and of its folder.",
-    "worker_died": "working on this picture ended unexpectedly, again and again. Please report it.",
-    "timeout": "working on this picture took too long. Make it smaller, or try again when the computer is less busy.",
+    "worker_died": "nobg's worker ended unexpectedly while it processed this picture. Please report it.",
+    "timeout": "processing this picture took too long. Make it smaller, or try again when the computer is less busy.",
     "no_clear_subject": "no clear subject was found, so nothing was written. `nobg remove --force` writes it anyway.",
     "already_done": "this picture was done before and has not changed. `nobg remove --force` does it again.",
 }
 """Reason of a skipped or failed job -> what it means and what to do next."""
 
 DESTINATION_REASONS = {
-    "full": "there is no room. nobg goes on when there is.",
-    "read_only": "nothing can be written there. nobg goes on when it can.",
-    "missing": "it is not there; perhaps a drive is not plugged in. nobg goes on when it is back.",
+    "full": "there is no room. nobg continues when there is.",
+    "read_only": "nothing can be written there. nobg continues as soon as it can write.",
+    "missing": "it is not there; perhaps a drive is not plugged in. nobg continues when it is back.",
 }
-"""Why the pictures of a folder wait."""
+"""Why the pictures of a destination wait -> what it means; the sentence follows the name of the destination."""
 
 
 class NobgError(Exception):
-    """Anything nobg tells a person instead of a traceback. The message says what, where and what next."""
+    """An error that a person sees as a message, not as a traceback. The message says what, where and what next."""
 
     exit_code = 1
 
 
 class UsageError(NobgError):
-    """The command or the configuration does not make sense: correct it."""
+    """The command or the configuration makes no sense: correct it."""
 
     exit_code = 2
 
 
 class ModelError(NobgError):
-    """There is no model to work with, or it is damaged: install nobg again."""
+    """There is no usable model: install nobg again."""
 
     exit_code = 3
 
 
 class WorkerError(NobgError):
-    """The worker process cannot be started: `nobg doctor` says more."""
+    """The worker cannot be started: `nobg doctor` says more."""
 
     exit_code = 3
 
 
 class DestinationError(NobgError):
-    """The place to write to is full, read-only or gone: make room, plug it in, or choose another folder.
+    """The destination is full, read-only or gone: make room, plug it in, or choose another folder.
 
-    `place` is the folder that is concerned and `reason` one of PLACE_REASONS; None: it is about nobg's own records.
+    `folder`: the destination; None if nobg's own records are concerned. `reason`: a key of DESTINATION_REASONS or None.
     """
 
     exit_code = 4
@@ -65,35 +65,35 @@ class DestinationError(NobgError):
 
 
 def unwritable_records_error(path: str | os.PathLike[str], error: Exception) -> DestinationError:
-    """What to say where nobg's own files cannot be written."""
+    """The error to raise when nobg's own file or folder `path` cannot be written."""
     return DestinationError(
         f"nobg keeps its records in {path} and cannot write there ({error}). "
-        "Make room or correct its permissions; NOBG_HOME=DIR names another place."
+        "Make room or correct its permissions; NOBG_HOME=DIR names another folder."
     )
 
 
 class DamagedJournalError(NobgError):
-    """The records turned out to be damaged; whoever opens them next begins new ones."""
+    """The journal is damaged. The next process that opens it moves it aside and creates a new one."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        super().__init__(f"nobg's records in {path} are damaged. Run the same command again; it begins new ones.")
+        super().__init__(f"nobg's records in {path} are damaged. Run the same command again; it starts new ones.")
 
 
 def describe_reason(reason: str, detail: str = "") -> str:
-    """What to tell a person: `detail` where it is a sentence, else what the reason means in general."""
+    """The sentence for a person: `detail` if it ends with a period, else what REASONS says of `reason`."""
     return detail if detail.endswith(".") else REASONS[reason]
 
 
 def exit_code(reason: str) -> int:
-    """The exit code that a picture which failed for `reason` asks for."""
+    """The exit code for a picture that failed for `reason`."""
     return 4 if reason == "no_permission" else 1
 
 
 class PictureError(NobgError):
     """One picture cannot be done; the others can.
 
-    `reason` is one of the job reasons (a key of REASONS). `detail` is what is particular to this file: a sentence for
-    people, which ends with a period, or a technical remark for the journal.
+    `reason`: a key of REASONS. `detail`: what is particular to this file, either a sentence for people, which ends with
+    a period, or a technical remark for the journal.
     """
 
     def __init__(self, reason: str, detail: str = "") -> None:

@@ -1,6 +1,6 @@
-"""The kinds of pictures nobg takes: the one list that file filter, decoder, menus, README and tests share.
+"""The kinds of pictures that nobg takes: the one list that file filter, decoder, menus, documents and tests share.
 
-Standard library only, and little of it: the right-click client reads it.
+This module imports almost nothing, because the right-click client loads it.
 """
 
 from __future__ import annotations
@@ -18,33 +18,35 @@ FORMATS = {
     "GIF": ("GIF", (".gif",), ("image/gif",), "animations"),
     "BMP": ("BMP", (".bmp", ".dib"), ("image/bmp", "image/x-ms-bmp"), ""),
 }
-"""Pillow's name of the format -> its name for people, the endings of its files, its MIME types, a remark."""
+"""Pillow's name of the format -> its name for people, its file name extensions, its MIME types, a remark."""
 
-SUFFIXES = {name: kind[1] for name, kind in FORMATS.items()}
-"""Pillow's name of the format -> the endings its files have."""
+SUFFIXES = {name: suffixes for name, (_, suffixes, _, _) in FORMATS.items()}
+"""Pillow's name of the format -> its file name extensions."""
 
 NOT_IN_BROWSERS = ("HEIF", "JXL", "TIFF")
-"""Kinds that browsers do not show, or only some of them."""
+"""Formats that some or all browsers do not show."""
 
-MIME_TYPES = tuple(mime for kind in FORMATS.values() for mime in kind[2])
-"""What the system calls these kinds: for menus and the desktop's "Open with"."""
+MIME_TYPES = tuple(mime_type for _, _, mime_types, _ in FORMATS.values() for mime_type in mime_types)
+"""The MIME types of all formats, for menus and the desktop's "Open with"."""
 
 MAX_PIXELS = 250_000_000
+"""Width times height of a picture."""
 MAX_BYTES = 1 << 30
+"""Size of a file."""
 MAX_FRAMES = 600
 """Frames of an animation."""
 MAX_TOTAL_FRAME_PIXELS = 100_000_000
-"""Pixels of all frames of an animation together: all of them are in memory when it is written."""
+"""Pixels of all frames of an animation together: all are in memory while the output is written."""
 
 _ALL_SUFFIXES = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
 
 
 def is_shown_by_browsers(path: str | os.PathLike[str]) -> bool:
-    """By its name, is it a picture that every browser shows?"""
+    """Return whether the name is that of a picture that every browser shows."""
     suffix = os.path.splitext(path)[1].lower()
     return is_picture_name(path) and not any(suffix in SUFFIXES[name] for name in NOT_IN_BROWSERS)
 
 
 def is_picture_name(path: str | os.PathLike[str]) -> bool:
-    """Does the name end like a picture's?"""
+    """Return whether the name has the extension of a picture."""
     return os.path.splitext(path)[1].lower() in _ALL_SUFFIXES

@@ -1,4 +1,4 @@
-"""One program at a time: a lock on a file, which the system frees however its holder ends. Standard library only."""
+"""A lock on a file, for one program at a time. The system frees it however its holder ends. Standard library only."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ LOCK_FILE = "running.lock"
 
 
 def acquire(folder: str, timeout: float = 0.0, name: str = LOCK_FILE) -> int | None:
-    """The lock of the state folder `folder`, as a descriptor to be kept; None while another process has it.
+    """Lock the state folder `folder`. Returns a descriptor to keep open, or None if another process has the lock.
 
-    `patience`: seconds to go on trying; those who only look have it for an instant. `name`: of another such lock.
-    Raises PlaceError.
+    `timeout`: seconds to go on trying; `holder_pid` takes the lock for an instant. `name`: the lock's file name.
+    Raises DestinationError.
     """
     try:
         descriptor = os.open(os.path.join(folder, name), os.O_RDWR | os.O_CREAT, 0o600)
@@ -32,17 +32,17 @@ def acquire(folder: str, timeout: float = 0.0, name: str = LOCK_FILE) -> int | N
             os.close(descriptor)
             return None
         time.sleep(0.05)
-    os.ftruncate(descriptor, 0)  # the number of who had it before
+    os.ftruncate(descriptor, 0)  # the process number of the previous holder
     return descriptor
 
 
 def release(descriptor: int) -> None:
-    """Free the lock, unless a process that we started has inherited it: then it is that one's."""
+    """Free the lock, unless a process that this one started has inherited it: that process then holds it."""
     os.close(descriptor)
 
 
 def holder_pid(folder: str) -> int | None:
-    """The number of the process that runs, 0 if it has not said yet, None if there is none."""
+    """The process number of the lock's holder: 0 if it has not been written yet, None if there is no holder."""
     if not os.path.exists(os.path.join(folder, LOCK_FILE)):
         return None
     descriptor = acquire(folder)
@@ -51,14 +51,14 @@ def holder_pid(folder: str) -> int | None:
         return None
     try:
         with open(os.path.join(folder, LOCK_FILE), "rb") as file:
-            file.seek(1)  # on Windows, the locked byte cannot be read
+            file.seek(1)  # Windows does not let others read the locked byte
             return int(file.read() or b"0")
     except (OSError, ValueError):
         return 0
 
 
 def write_pid(descriptor: int) -> None:
-    """Write our process number into the lock that we hold, if the disk has room for it."""
+    """Write this process's number into the lock file that it holds, if the disk has room."""
     try:
         os.ftruncate(descriptor, 0)
         os.lseek(descriptor, 0, os.SEEK_SET)
@@ -68,7 +68,7 @@ def write_pid(descriptor: int) -> None:
 
 
 def is_current(descriptor: int, folder: str) -> bool:
-    """Is the lock that we hold still the one others see? Somebody may have deleted the folder."""
+    """Return whether the lock file is still the one that other processes see; the folder may have been deleted."""
     try:
         return os.path.samestat(os.fstat(descriptor), os.stat(os.path.join(folder, LOCK_FILE)))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Pure: which output name for which source."""
+"""Names of sources and outputs, and where outputs go. Pure functions; the right-click client loads this module."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from collections.abc import Iterator
 from watcher.formats import is_picture_name
 
 TYPE_CHECKING = False
-if TYPE_CHECKING:  # as typing's, without the milliseconds that importing it or pathlib costs the client
+if TYPE_CHECKING:  # importing typing or pathlib would cost the client milliseconds
     from pathlib import Path, PurePath
     from typing import AnyStr
 
 DEFAULT_SUFFIX = "_nobg"
-MAX_NAME_BYTES = 255  # bytes; the limit of almost every file system
+MAX_NAME_BYTES = 255  # the limit of almost every file system
 
 _OUTPUT_NAME = re.compile(rf".*{DEFAULT_SUFFIX}(-\d+)?\.[^.]+", re.DOTALL)
 
 
 def is_output_name(name: str, name_suffix: str = DEFAULT_SUFFIX) -> bool:
-    """Is it `*_nobg.*` or `*_nobg-N.*`, or the same with `mark`? A folder never offers such a file as a source."""
+    """Return whether the name is `*_nobg.*` or `*_nobg-N.*`, or the same with `name_suffix` in place of `_nobg`."""
     if _OUTPUT_NAME.fullmatch(name) is not None:
         return True
     return (
@@ -30,24 +30,24 @@ def is_output_name(name: str, name_suffix: str = DEFAULT_SUFFIX) -> bool:
 
 
 def is_source_name(name: str) -> bool:
-    """Does a folder offer a file of this name as a source: a picture, not hidden, not ours?"""
+    """Return whether a file of this name in a folder is a source: a picture, not hidden, not an output."""
     return is_picture_name(name) and not is_output_name(name) and not name.startswith(".")
 
 
 def resolve_destination(folder: AnyStr, output: AnyStr) -> AnyStr:
-    """Where the outputs of pictures in `folder` go: `output` is absolute or seen from there. One spelling for all."""
+    """The destination of pictures in `folder`. `output`: absolute, or relative to `folder`. Normalises the path."""
     return os.path.normpath(os.path.join(folder, output))
 
 
 def escape_unprintable(text: str) -> str:
-    """The text on one line of a log or a message: what a file's name may hold beyond that is spelled out."""
-    return "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in text)
+    """The text with each unprintable character, such as a line break, as its code in hexadecimal digits."""
+    return "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in text)
 
 
 def output_names(source: PurePath, name_suffix: str = DEFAULT_SUFFIX, extension: str = ".png") -> Iterator[str]:
     """`photo_nobg.png`, `photo_nobg-2.png`, `photo_nobg-3.png`, … for `photo.jpg`.
 
-    A name that would be longer than 255 bytes loses characters at the end of the source's part.
+    If the name is longer than 255 bytes, the part that comes from the source loses characters at its end.
     """
     number = 1
     while True:

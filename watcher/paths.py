@@ -1,7 +1,7 @@
 """Where nobg keeps its configuration and records, and where the files that come with the package are.
 
-The right-click client imports this module, so everything slow (pathlib, platformdirs) is imported by the function that
-needs it. Functions that end in `_folder` return a string for the client; the others return a Path.
+The right-click client imports this module, so each function that needs a slow module (pathlib, platformdirs) imports it
+itself. Functions whose names end in `_folder` return a string, for the client; the others return a Path.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ APP = "nobg"
 
 
 def state_folder() -> str:
-    """Where jobs.db, the lock and the logs are."""
+    """The folder of jobs.db, the lock and the logs."""
     return _app_folder("state", "~/.local/state")
 
 
 def config_folder() -> str:
-    """Where config.toml is."""
+    """The folder of config.toml."""
     return _app_folder("config", "~/.config")
 
 
 def _app_folder(kind: str, xdg_default: str) -> str:
-    """Our folder of this kind: as platformdirs has it, which the client has no time to load."""
+    """The folder of this kind that platformdirs would return: the client has no time to load platformdirs."""
     home = os.environ.get("NOBG_HOME")
     if home:
         return os.path.join(os.path.abspath(home), kind)
@@ -46,7 +46,7 @@ def _app_folder(kind: str, xdg_default: str) -> str:
 
 
 def make_state_folder() -> str:
-    """The state folder, made if need be, open to its owner alone (0700). Raises PlaceError."""
+    """The state folder. Creates it if it is missing, for its owner alone (0700). Raises DestinationError."""
     folder = state_folder()
     try:
         if "NOBG_HOME" in os.environ:
@@ -58,39 +58,39 @@ def make_state_folder() -> str:
 
 
 def config_path() -> Path:
-    """The configuration; it need not be there."""
+    """The path of config.toml, which need not exist."""
     from pathlib import Path
 
     return Path(config_folder()) / "config.toml"
 
 
 def models_dir() -> Path:
-    """The folder of the models that a person added; it need not be there.
+    """The folder of the models that a person added; it need not exist.
 
-    The worker knows nothing of the person, neither NOBG_HOME nor HOME: whoever starts it says so in NOBG_MODELS.
+    The worker's environment has neither NOBG_HOME nor HOME, so its parent passes this folder in NOBG_MODELS.
     """
     from pathlib import Path
 
     home = os.environ.get("NOBG_HOME")
     if home:
         return Path(home).absolute() / "data" / "models"
-    told = os.environ.get("NOBG_MODELS")
-    if told:
-        return Path(told)
+    folder = os.environ.get("NOBG_MODELS")
+    if folder:
+        return Path(folder)
     import platformdirs
 
     return platformdirs.user_data_path(APP, appauthor=False) / "models"
 
 
 def state_dir() -> Path:
-    """The folder of jobs.db and the logs, made if need be, open to its owner alone (0700). Raises PlaceError."""
+    """The state folder, as `make_state_folder` returns it, as a Path."""
     from pathlib import Path
 
     return Path(make_state_folder())
 
 
 def open_log(name: str) -> BinaryIO:
-    """A new, empty log in the state folder, 0600. Raises PlaceError."""
+    """Open a new, empty log in the state folder, for its owner alone (0600). Raises DestinationError."""
     path = state_dir() / name
     try:
         return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
@@ -99,9 +99,9 @@ def open_log(name: str) -> BinaryIO:
 
 
 def asset(name: str) -> Path:
-    """A file of `assets/`: inside the installed package, or in the checkout of an editable install."""
+    """A file of `assets/`, in the installed package or, for an editable install, in the checkout."""
     from pathlib import Path
 
-    here = Path(__file__).resolve().parent
-    packaged = here / "assets" / name
-    return packaged if packaged.exists() else here.parent / "assets" / name
+    package = Path(__file__).resolve().parent
+    packaged = package / "assets" / name
+    return packaged if packaged.exists() else package.parent / "assets" / name

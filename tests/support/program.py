@@ -1,4 +1,4 @@
-"""The resident program as tests drive it."""
+"""Drive the resident program in tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from typing import Any
 
 import psutil
 
-from watcher.queue.journal import Job, Journal
+from watcher.queue.job import Job
+from watcher.queue.journal import Journal
 
 ROOT = Path(__file__).parents[2]
 STAND_IN_COMMAND = [sys.executable, str(ROOT / "tests" / "support" / "stand_in_program.py")]
@@ -23,7 +24,7 @@ STAND_IN_WORKER = ROOT / "tests" / "support" / "workers" / "stand_in.py"
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
-    """Look until `condition` holds; fail if it takes longer than any machine needs."""
+    """Wait until `condition` holds. Fails after `seconds`, which is longer than any machine needs."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"
@@ -31,7 +32,7 @@ def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
 
 
 class Program:
-    """`nobg run`, with the real worker, one that copies what it gets (`stand_in`), or that of a script."""
+    """`nobg run` with the real worker, with one that copies its input (`stand_in`), or with the script `worker`."""
 
     def __init__(self, home: Path, folder: Path, *, stand_in: bool = False, worker: Path | None = None) -> None:
         self.state = home / "state"
@@ -43,19 +44,19 @@ class Program:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, *prefix: str, tray: bool = False) -> None:
-        """Start it, and wait until it says so."""
+        """Start the program, and wait until it reports that it runs. `prefix`: words before the command."""
         run = ["run"] if tray else ["run", "--no-tray"]
         self.process = subprocess.Popen([*prefix, *self.command, *run], stdout=subprocess.PIPE)
         assert self.process.stdout is not None
         assert b"nobg is running" in self.process.stdout.readline()
 
     def send_signal(self, signum: int) -> None:
-        """A signal."""
+        """Send a signal to the program."""
         assert self.process is not None
         self.process.send_signal(signum)
 
     def stop(self, signum: int = signal.SIGTERM) -> int:
-        """End it; the exit code."""
+        """End the program with a signal. Returns the exit code."""
         if self.process is None:
             return 0
         process, self.process = self.process, None
@@ -65,54 +66,58 @@ class Program:
         return process.returncode
 
     def __call__(self, *arguments: str | Path) -> str:
-        """What another `nobg ARGUMENTS…` prints."""
+        """Run another `nobg ARGUMENTS…`. Returns what it prints."""
         command = [sys.executable, "-m", "watcher", *map(str, arguments)]
         return os.fsdecode(subprocess.run(command, cwd=self.folder, capture_output=True, check=True).stdout)
 
     def run_json(self, *arguments: str) -> Any:
-        """Its answer with --json."""
+        """Run another `nobg ARGUMENTS… --json`. Returns what it prints, parsed."""
         return json.loads(self(*arguments, "--json"))
 
     def watch(self, *options: str) -> None:
-        """Watch the folder from now on."""
+        """Make the program watch the folder."""
         self("watch", "add", self.folder, *options)
 
     def finished_jobs(self) -> list[Job]:
-        """All that is over, oldest first."""
+        """The finished jobs, oldest first."""
         journal = Journal(self.state)
-        found = journal.history()[::-1]
+        jobs = journal.history()[::-1]
         journal.close()
-        return found
+        return jobs
 
     def counts(self) -> dict[str, int]:
-        """State -> how many."""
+        """State -> number of jobs."""
         journal = Journal(self.state)
         counts = journal.counts_by_state()
         journal.close()
         return counts
 
     def has_done(self, count: int) -> Callable[[], bool]:
-        """Whether so many are done, and none waits."""
+        """A condition for `wait_for`: `count` jobs are done, and none waits."""
         return lambda: (counts := self.counts())["done"] == count and not counts["queued"] + counts["active"]
 
     def worker_inputs(self) -> list[str]:
-        """What the stand-in worker was given."""
+        """The pictures that the stand-in worker got: one line of its log for each."""
         return [line for line in self.log.read_text().splitlines() if line != "started"] if self.log.exists() else []
 
 
 def outputs(folder: Path) -> list[str]:
-    """Names of cut-outs, also of unfinished ones."""
+    """The names of all cut-outs and temporary files below `folder`."""
     return sorted(path.name for path in folder.rglob("*") if "nobg" in path.name)
 
 
 def wait_until_settled(program: Program) -> None:
-    """Long enough that anything the program still meant to do would have begun."""
+    """Wait until the program has started everything that it still has to do, and has finished it."""
     time.sleep(3.5)
     wait_for(lambda: not program.counts()["queued"] + program.counts()["active"])
 
 
 def make_trees(folder: Path, elsewhere: Path, nested_count: int, tree_count: int) -> int:
-    """Pictures in folders that appear with them: `deep` made in place, `whole` each moved and copied in. How many."""
+    """Make pictures in folders that appear together with them. Returns the number of pictures.
+
+    `nested_count`: pictures in nested folders made in place. `tree_count`: pictures in each of two trees below
+    `elsewhere`, of which one is moved and one is copied into `folder`.
+    """
     for number in range(nested_count):
         (folder / str(number) / "b" / "c").mkdir(parents=True)
         (folder / str(number) / "b" / "c" / "a.jpg").write_text(f"ok {number}")
@@ -128,9 +133,9 @@ def make_trees(folder: Path, elsewhere: Path, nested_count: int, tree_count: int
 def write_while_stopped(
     program: Program, top: Path, folder_count: int, files_per_folder: int
 ) -> tuple[psutil.Process, int]:
-    """Start it, paused, with so many watched folders; stop it, and write so many files into each.
+    """Start the program, paused, with `folder_count` watched folders; stop it with SIGSTOP; write files into each.
 
-    Returns the process and its resident bytes before; to be continued with SIGCONT.
+    Returns the process, which SIGCONT continues, and its resident memory before, in bytes.
     """
     paths = [top / str(number) for number in range(folder_count)]
     for path in paths:

@@ -1,4 +1,4 @@
-"""Changes to config.toml that keep a person's comments and order: watched folders, single settings."""
+"""Change watched folders and single settings in config.toml, keeping the person's comments and order."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from watcher import lock as file_lock
 from watcher.config import Config
 from watcher.errors import DestinationError, UsageError
 
-HEADER_COMMENT = "nobg's settings. A change counts as soon as the file is saved."
+HEADER_COMMENT = "nobg's settings. A change takes effect as soon as the file is saved."
 
 
 def change(path: Path, edit: Callable[[Any], None]) -> Config:
-    """Let `act` change the document (tomlkit's, which keeps comments), check it, and write it in one step.
+    """Let `edit` change the document, check the result, and write it in one step. Returns the new configuration.
 
-    Two that change it at once do so one after the other, and nothing is lost. Raises UsageError where the file is
-    wrong before or would be after, and PlaceError where it cannot be written.
+    `edit`: takes a tomlkit document, which keeps comments. Of two processes that change the file at once, the second
+    waits for the first, so that both changes stay. Raises UsageError if the file is wrong, or would be wrong after the
+    change, and DestinationError if it cannot be written.
     """
     import tomlkit
 
@@ -32,7 +33,9 @@ def change(path: Path, edit: Callable[[Any], None]) -> Config:
             document.add(tomlkit.comment(HEADER_COMMENT))
         else:
             config.parse(text, path)
-            document = tomlkit.parse(text if text.endswith("\n") else f"{text}\n")  # a table would join the last line
+            document = tomlkit.parse(
+                text if text.endswith("\n") else f"{text}\n"
+            )  # tomlkit would write a new table on the last line
         edit(document)
         changed = _reposition_added_lines(text or "", tomlkit.dumps(document))
         changed_config = config.parse(changed, path)
@@ -43,7 +46,7 @@ def change(path: Path, edit: Callable[[Any], None]) -> Config:
 
 @contextlib.contextmanager
 def _settings_lock() -> Iterator[None]:
-    """No other nobg changes the settings meanwhile; or not for long."""
+    """Keep other nobg processes from changing the settings meanwhile. Goes on without the lock after five seconds."""
     lock = file_lock.acquire(str(paths.state_dir()), timeout=5.0, name="settings.lock")
     try:
         yield
@@ -53,36 +56,38 @@ def _settings_lock() -> Iterator[None]:
 
 
 def _reposition_added_lines(before: str, after: str) -> str:
-    """What tomlkit made of `before`, with the new lines where they belong: it puts them below all that stands in their
-    table, also below a comment on the next table; so they go up, to the other lines of theirs.
+    """Return `after`, tomlkit's change of `before`, with the added lines moved up to the other settings of their table.
+
+    tomlkit adds them at the end of the table, which is below a comment that belongs to the next table.
     """
     old, new = before.split("\n"), after.split("\n")
-    first = next((number for number, pair in enumerate(zip(old, new, strict=False)) if pair[0] != pair[1]), len(old))
+    pairs = enumerate(zip(old, new, strict=False))
+    start = next((number for number, (old_line, new_line) in pairs if old_line != new_line), len(old))
     count = len(new) - len(old)
-    added = new[first : first + count]
-    if count <= 0 or new[first + count :] != old[first:] or any(line.lstrip().startswith("[") for line in added):
+    added = new[start : start + count]
+    if count <= 0 or new[start + count :] != old[start:] or any(line.lstrip().startswith("[") for line in added):
         return after
-    above = [line.strip()[:1] for line in new[:first]]
-    settings = [number for number, sign in enumerate(above) if sign not in ("", "#")]
-    blanks = [number for number, sign in enumerate(above) if not sign]
-    place = (settings or blanks or [first - 1])[-1] + 1  # with nothing but a title above them, they stay below it
-    if place == first:
+    first_characters = [line.strip()[:1] for line in new[:start]]
+    settings = [number for number, character in enumerate(first_characters) if character not in ("", "#")]
+    blanks = [number for number, character in enumerate(first_characters) if not character]
+    target = (settings or blanks or [start - 1])[-1] + 1  # without settings above, below the title comment
+    if target == start:
         return after
-    return "\n".join([*new[:place], *filter(None, added), *new[place:first], *old[first:]])
+    return "\n".join([*new[:target], *filter(None, added), *new[target:start], *old[start:]])
 
 
 def _write(path: Path, text: str) -> None:
-    real = Path(os.path.realpath(path))  # people keep their settings elsewhere and leave a link
+    real_path = Path(os.path.realpath(path))  # a link stays a link: some people keep their settings elsewhere
     try:
-        real.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=real.parent, prefix=".config-")  # 0600
+        real_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=real_path.parent, prefix=".config-")  # 0600
         temporary = Path(name)
         try:
             with open(descriptor, "w", encoding="utf-8") as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(temporary, real)
+            os.replace(temporary, real_path)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
@@ -92,30 +97,35 @@ def _write(path: Path, text: str) -> None:
 
 
 def add_folder(path: Path, table: Mapping[str, Any]) -> Config:
-    """Watch a folder too, or in a new way: `table` is its [[folders]]; what is not in it is as if never said."""
+    """Watch a folder, or change how it is watched. `table`: its [[folders]] table, which replaces that of the folder.
+
+    Raises as `change`.
+    """
     for value in table.values():
         try:
             os.fsencode(str(value)).decode()
         except UnicodeDecodeError as error:
-            raise UsageError(f"The name {value} is not valid text, and the settings are. Rename the folder.") from error
+            raise UsageError(
+                f"The name {value} is not valid text, so config.toml cannot hold it. Rename the folder."
+            ) from error
 
-    def act(document: Any) -> None:
+    def edit(document: Any) -> None:
         tables = _folder_tables(document)
-        there = next((one for one in tables if _is_table_of(one, Path(table["path"]))), None)
-        if there is None:
+        folder_table = next((entry for entry in tables if _is_table_of(entry, Path(table["path"]))), None)
+        if folder_table is None:
             tables.append({})
-            there = tables[-1]
-        for key in [key for key in there if key not in table]:
-            there.pop(key)
+            folder_table = tables[-1]
+        for key in [key for key in folder_table if key not in table]:
+            folder_table.pop(key)
         for key, value in table.items():
-            if not (key == "path" and key in there):
-                there[key] = value
+            if not (key == "path" and key in folder_table):  # the person may have written it with ~
+                folder_table[key] = value
 
-    return change(path, act)
+    return change(path, edit)
 
 
 def _folder_tables(document: Any) -> Any:
-    """The [[folders]] of the document, made if need be; somebody may have written them as one list."""
+    """Return the [[folders]] tables of the document. Creates them if they are missing or written as an inline list."""
     import tomlkit
 
     tables = document.get("folders")
@@ -129,29 +139,29 @@ def _folder_tables(document: Any) -> Any:
 
 
 def remove_folder(path: Path, folder: Path) -> Config:
-    """Watch `folder` no longer. Raises UsageError if it is not watched."""
+    """Stop watching `folder`. Raises UsageError if it is not watched, and as `change`."""
 
-    def act(document: Any) -> None:
+    def edit(document: Any) -> None:
         tables = document.get("folders", [])
         del tables[_index_of_folder(folder, tables)]
         if not tables:
             del document["folders"]
 
-    return change(path, act)
+    return change(path, edit)
 
 
-def set_folder(path: Path, folder: Path, key: str, value: str | bool | None) -> Config:
-    """Change one setting of a folder that is watched; None: as if never said. Raises UsageError as `change`."""
+def set_folder_value(path: Path, folder: Path, key: str, value: str | bool | None) -> Config:
+    """Change one setting of a watched folder. `value`: None deletes it. Raises as `remove_folder`."""
 
-    def act(document: Any) -> None:
+    def edit(document: Any) -> None:
         tables = document.get("folders", [])
         _set_or_delete(tables[_index_of_folder(folder, tables)], key, value)
 
-    return change(path, act)
+    return change(path, edit)
 
 
 def set_value(path: Path, key: str, value: str | bool | None) -> Config:
-    """Change a setting that is in no table, such as `recipe`; None: as if never said. Raises UsageError as `change`."""
+    """Change a setting that is in no table, such as `recipe`. `value`: None deletes it. Raises as `change`."""
     return change(path, lambda document: _set_or_delete(document, key, value))
 
 
@@ -163,11 +173,11 @@ def _set_or_delete(table: Any, key: str, value: str | bool | None) -> None:
 
 
 def _index_of_folder(folder: Path, tables: Any) -> int:
-    """Which of the [[folders]] it is. Raises UsageError if it is none."""
-    found = next((number for number, table in enumerate(tables) if _is_table_of(table, folder)), None)
-    if found is None:
-        raise UsageError(f"{folder} is not watched. `nobg watch list` says which folders are.")
-    return found
+    """Return the index of the folder's table. Raises UsageError if the folder is not watched."""
+    index = next((index for index, table in enumerate(tables) if _is_table_of(table, folder)), None)
+    if index is None:
+        raise UsageError(f"{folder} is not watched. `nobg watch list` shows the folders that are.")
+    return index
 
 
 def _is_table_of(table: Any, folder: Path) -> bool:
