@@ -12,10 +12,10 @@ from watcher.worker.supervisor import Worker
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the other jails are not verified")
-def test_on_this_machine_everything_is_well_and_the_sample_was_cut_out(nobg: Nobg) -> None:
-    done = nobg("doctor", "--json")
-    checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
-    assert done.returncode == 0
+def test_on_this_machine_every_check_is_good_and_the_sample_is_cut_out(nobg: Nobg) -> None:
+    result = nobg("doctor", "--json")
+    checks = {check["name"]: check for check in json.loads(result.stdout)["checks"]}
+    assert result.returncode == 0
     assert {name for name, check in checks.items() if check["state"] != "good"} == set()
     for model in models.SHIPPED:
         assert checks[f"Model {model.name}"]["detail"] == f"in use, SHA-256 {model.sha256}"
@@ -23,26 +23,26 @@ def test_on_this_machine_everything_is_well_and_the_sample_was_cut_out(nobg: Nob
     assert {"Jail, network", "Jail, files", "Jail, memory", "Telemetry of onnxruntime"} <= set(checks)
 
 
-def test_the_words_are_one_line_each_with_a_mark(nobg: Nobg) -> None:
+def test_each_check_is_one_line_with_a_mark(nobg: Nobg) -> None:
     lines = nobg("doctor").stdout.splitlines()
     assert len(lines) >= 10
     assert all(line.startswith("[") for line in lines)
 
 
-def test_without_a_place_for_its_records_it_says_so(nobg: Nobg, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_state_folder_that_cannot_be_used_is_reported(nobg: Nobg, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOBG_HOME", "/dev/null/x")
-    done = nobg("doctor")
-    assert done.returncode == 4
-    assert "[no] Worker: nobg keeps its records in" in done.stdout
-    assert "Traceback" not in done.stderr
+    result = nobg("doctor")
+    assert result.returncode == 4
+    assert "[no] Worker: nobg keeps its records in" in result.stdout
+    assert "Traceback" not in result.stderr
 
 
 def test_a_missing_layer_is_a_warning_and_a_missing_model_is_bad(monkeypatch: pytest.MonkeyPatch) -> None:
-    def ready(_worker: Worker, _stop: object) -> dict[str, object]:
+    def fake_ready(_worker: Worker, _stop: object) -> dict[str, object]:
         return {"telemetry_off": False, "jail": [{"name": "files", "active": False, "detail": "this kernel has none"}]}
 
-    monkeypatch.setattr(Worker, "wait_until_ready", ready)
-    monkeypatch.setattr(models, "path_of", lambda model: __import__("pathlib").Path("/nowhere") / model.file)
+    monkeypatch.setattr(Worker, "wait_until_ready", fake_ready)
+    monkeypatch.setattr(models, "path_of", lambda model: __import__("pathlib").Path("/nowhere") / model.file_name)
     monkeypatch.setattr(
         Worker, "receive", lambda _worker, _timeout: ({"refused": {}, "state": "failed", "reason": "x"}, b"")
     )

@@ -1,4 +1,4 @@
-"""`nobg models`, as a person runs it, and with the real files where they are."""
+"""`nobg models`, as a person runs it; with the real files if NOBG_TEST_MODELS names their folder."""
 
 import json
 import os
@@ -17,26 +17,27 @@ FILES = os.environ.get("NOBG_TEST_MODELS", "")
 
 
 @pytest.fixture
-def mine(tmp_path: Path) -> Path:
-    """A model that works, and that nobg does not know."""
+def unknown_file(tmp_path: Path) -> Path:
+    """A file with a model that works and that nobg does not know."""
     path = tmp_path / "mine.onnx"
     path.write_bytes(unknown_model())
     return path
 
 
-def test_the_list_says_of_each_model_what_a_person_wants_to_know(nobg: Nobg) -> None:
-    done = nobg("models", "list")
-    assert done.returncode == 0
+def test_the_list_describes_each_model(nobg: Nobg) -> None:
+    result = nobg("models", "list")
+    assert result.returncode == 0
     for model in models.CATALOGUE:
-        assert model.name in done.stdout
-        assert model.good_for in done.stdout
-        assert model.licence in done.stdout
-        assert all(source in done.stdout for source in model.sources)
-    assert "balanced (in use)" in done.stdout
-    assert all(f"{mode.name}" in done.stdout and mode.good_for in done.stdout for mode in modes.MODES)
-    assert "isnet-int8 (installed)" in done.stdout
-    assert "u2net (not here)" in done.stdout
-    assert "nobg models add FILE" in done.stdout
+        assert model.name in result.stdout
+        assert model.good_for in result.stdout
+        assert model.licence in result.stdout
+        assert f"commercial use: {model.card.weights.commercial_use}\n" in result.stdout
+        assert all(source in result.stdout for source in model.sources)
+    assert "balanced (in use)" in result.stdout
+    assert all(f"{mode.name}" in result.stdout and mode.good_for in result.stdout for mode in modes.MODES)
+    assert "isnet-int8 (installed)" in result.stdout
+    assert "u2net (not installed)" in result.stdout
+    assert "nobg models add FILE" in result.stdout
 
 
 def test_the_list_names_no_registry(nobg: Nobg) -> None:
@@ -53,13 +54,14 @@ def test_the_list_for_scripts(nobg: Nobg) -> None:
     assert rows["u2net"]["size"] == 175997641
     assert rows["u2net"]["sources"]
     assert all(row["licence"] and row["memory"] and row["good_for"] for row in rows.values())
+    assert rows["isnet-int8"]["card"]["training_data"] == rows["isnet-general-use"]["card"]["training_data"] == "DIS5K"
 
 
-def test_an_unknown_model_can_be_added_used_and_given_up(nobg: Nobg, mine: Path, home: Path) -> None:
-    refused = nobg("models", "add", mine)
+def test_an_unknown_model_can_be_added_used_and_given_up(nobg: Nobg, unknown_file: Path, home: Path) -> None:
+    refused = nobg("models", "add", unknown_file)
     assert refused.returncode == 2
     assert "--recipe-from" in refused.stderr
-    added = nobg("models", "add", mine, "--recipe-from", "isnet-int8")
+    added = nobg("models", "add", unknown_file, "--recipe-from", "isnet-int8")
     assert added.returncode == 0, added.stderr
     assert "Licence: not known to nobg" in added.stdout
     assert nobg("models", "verify").stdout.count("undamaged") == 3
@@ -72,8 +74,8 @@ def test_an_unknown_model_can_be_added_used_and_given_up(nobg: Nobg, mine: Path,
     assert "model" not in config.read_text().replace("config", "")
 
 
-def test_use_keeps_what_else_is_in_the_settings(nobg: Nobg, mine: Path, home: Path, folder: Path) -> None:
-    model_files.add(mine, models.SHIPPED[0])
+def test_use_keeps_the_other_settings(nobg: Nobg, unknown_file: Path, home: Path, folder: Path) -> None:
+    model_files.add(unknown_file, models.SHIPPED[0])
     config = home / "config" / "config.toml"
     config.parent.mkdir()
     config.write_text(f'# mine\n[[folders]]\npath = "{folder}"  # a comment\n')
@@ -85,37 +87,39 @@ def test_use_keeps_what_else_is_in_the_settings(nobg: Nobg, mine: Path, home: Pa
     assert config.read_text().strip() == f'# mine\n[[folders]]\npath = "{folder}"  # a comment'
 
 
-@pytest.mark.parametrize(("name", "words"), [("u2net", "is not installed"), ("none", "no model called none")])
-def test_use_refuses_what_is_not_here(nobg: Nobg, home: Path, name: str, words: str) -> None:
-    done = nobg("models", "use", name)
-    assert done.returncode == 3
-    assert words in done.stderr
+@pytest.mark.parametrize(("name", "message"), [("u2net", "is not installed"), ("none", "no model called none")])
+def test_use_refuses_a_model_that_is_not_installed(nobg: Nobg, home: Path, name: str, message: str) -> None:
+    result = nobg("models", "use", name)
+    assert result.returncode == 3
+    assert message in result.stderr
     assert not (home / "config" / "config.toml").exists()
 
 
-def test_verify_and_use_find_damage(nobg: Nobg, mine: Path) -> None:
-    added = model_files.add(mine, models.SHIPPED[0])
+def test_verify_and_use_find_damage(nobg: Nobg, unknown_file: Path) -> None:
+    added = model_files.add(unknown_file, models.SHIPPED[0])
     models.path_of(added).write_bytes(b"damaged")
-    done = nobg("models", "verify")
-    assert done.returncode == 3
-    assert "isnet-int8 is undamaged" in done.stdout
-    assert "mine.onnx is damaged" in done.stderr
+    result = nobg("models", "verify")
+    assert result.returncode == 3
+    assert "isnet-int8 is undamaged" in result.stdout
+    assert "mine.onnx is damaged" in result.stderr
     assert nobg("models", "use", "mine").returncode == 3
 
 
-def test_a_file_that_is_not_there_is_wrong_usage(nobg: Nobg) -> None:
-    done = nobg("models", "add", "missing.onnx")
-    assert done.returncode == 2
-    assert "missing.onnx cannot be read" in done.stderr
+def test_a_missing_file_is_wrong_usage(nobg: Nobg) -> None:
+    result = nobg("models", "add", "missing.onnx")
+    assert result.returncode == 2
+    assert "missing.onnx cannot be read" in result.stderr
 
 
-def test_pictures_are_done_and_doctor_looks_with_the_model_in_use(nobg: Nobg, mine: Path, tmp_path: Path) -> None:
-    model_files.add(mine, models.SHIPPED[0])
+def test_pictures_are_done_and_doctor_checks_with_the_model_in_use(
+    nobg: Nobg, unknown_file: Path, tmp_path: Path
+) -> None:
+    model_files.add(unknown_file, models.SHIPPED[0])
     nobg("models", "use", "mine")
     make_photo(tmp_path / "photo.jpg")
-    done = nobg("remove", "--json", "photo.jpg")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["jobs"][0]["model"] == "mine"
+    result = nobg("remove", "--json", "photo.jpg")
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["jobs"][0]["model"] == "mine"
     checks = {check["name"]: check for check in json.loads(nobg("doctor", "--json").stdout)["checks"]}
     assert checks["Model mine"]["detail"].startswith("in use, SHA-256")
     assert checks["Model u2net-int8"]["state"] == "good"
@@ -123,21 +127,21 @@ def test_pictures_are_done_and_doctor_looks_with_the_model_in_use(nobg: Nobg, mi
     assert checks["Sample picture"]["state"] == "good"
 
 
-def test_doctor_says_when_the_model_in_use_is_gone(nobg: Nobg, mine: Path) -> None:
-    added = model_files.add(mine, models.SHIPPED[0])
+def test_doctor_reports_that_the_model_in_use_is_gone(nobg: Nobg, unknown_file: Path) -> None:
+    added = model_files.add(unknown_file, models.SHIPPED[0])
     nobg("models", "use", "mine")
     models.path_of(added).unlink()
-    done = nobg("doctor")
-    assert done.returncode == 3
-    assert "[no] Model mine: The model mine is not installed" in done.stdout
-    assert "mine (in use, but not here)" in nobg("models", "list").stdout
+    result = nobg("doctor")
+    assert result.returncode == 3
+    assert "[no] Model mine: The model mine is not installed" in result.stdout
+    assert "mine (in use, but not installed)" in nobg("models", "list").stdout
 
 
 @pytest.mark.skipif(not FILES, reason="NOBG_TEST_MODELS names no folder with the real files")
-def test_the_real_files_are_known_and_find_the_subject(nobg: Nobg) -> None:
-    found = [path for path in sorted(Path(FILES).iterdir()) if path.suffix in (".onnx", ".whl", ".tgz")]
-    assert found
-    for path in found:
+def test_the_real_files_are_recognised_and_find_the_subject(nobg: Nobg) -> None:
+    files = [path for path in sorted(Path(FILES).iterdir()) if path.suffix in (".onnx", ".whl", ".tgz")]
+    assert files
+    for path in files:
         model = model_files.add(path)
         assert model in models.installed()
         assert models.path_of(model).parent == paths.models_dir()

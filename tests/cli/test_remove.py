@@ -20,18 +20,19 @@ import pytest
 from PIL import Image
 
 from tests.conftest import SAMPLES, Nobg, make_photo, unprivileged_prefix
-from tests.picture.test_codecs import EPS, bomb
+from tests.picture.samples import EPS, bomb
 
-Jobs = Callable[..., tuple[int, dict[str, dict[str, Any]]]]
+RemoveJson = Callable[..., tuple[int, dict[str, dict[str, Any]]]]
 
 
 def fingerprints(folder: Path) -> dict[str, tuple[str, int]]:
-    """Name -> content hash and modification time, of the originals."""
+    """Return each original's content hash and modification time, by its path in the folder."""
     originals = [path for path in folder.rglob("*") if path.is_file() and "_nobg" not in path.name]
-    return {str(p): (hashlib.sha256(p.read_bytes()).hexdigest(), p.stat().st_mtime_ns) for p in originals}
+    return {str(path): (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns) for path in originals}
 
 
 def assert_complete(path: Path) -> None:
+    """Assert that the cut-out can be read to its end."""
     with Image.open(path) as image:
         image.load()
         assert image.mode == "RGBA"
@@ -39,9 +40,9 @@ def assert_complete(path: Path) -> None:
 
 def test_a_photo_gets_its_cut_out_beside_it_and_stays_as_it_was(nobg: Nobg, tmp_path: Path, photo: Path) -> None:
     before = fingerprints(tmp_path)
-    done = nobg("remove", photo.name)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"{tmp_path / 'photo_nobg.png'}\n"
+    result = nobg("remove", photo.name)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == f"{tmp_path / 'photo_nobg.png'}\n"
     assert fingerprints(tmp_path) == before
     with Image.open(tmp_path / "photo_nobg.png") as image:
         alpha = np.asarray(image)[..., 3]
@@ -59,13 +60,13 @@ def test_a_second_time_says_so_and_writes_nothing(nobg: Nobg, tmp_path: Path, ph
     assert (tmp_path / "photo_nobg.png").stat() == written
 
 
-def test_folders_recursive_and_output_folder(jobs: Jobs, tmp_path: Path) -> None:
+def test_folders_recursive_and_output_folder(remove_json: RemoveJson, tmp_path: Path) -> None:
     (tmp_path / "in" / "sub").mkdir(parents=True)
     make_photo(tmp_path / "in" / "a.png")
     make_photo(tmp_path / "in" / "sub" / "a.webp")
-    code, done = jobs("in", "--recursive", "-o", "new/out")
+    code, jobs = remove_json("in", "--recursive", "-o", "new/out")
     assert code == 0
-    assert {name: Path(job["output"]).name for name, job in done.items()} == {
+    assert {name: Path(job["output"]).name for name, job in jobs.items()} == {
         "a.png": "a_nobg.png",
         "a.webp": "a_nobg-2.png",
     }
@@ -75,20 +76,22 @@ def test_folders_recursive_and_output_folder(jobs: Jobs, tmp_path: Path) -> None
 ODD_NAMES = ["with space.jpg", "it's.jpg", "-dash.jpg", "ünï.jpg", "100%20%f.jpg", "a;b&c$d`e.jpg", "new\nline.jpg"]
 
 
-def test_odd_names_are_only_names(jobs: Jobs, tmp_path: Path) -> None:
+def test_odd_names_are_only_names(remove_json: RemoveJson, tmp_path: Path) -> None:
     (tmp_path / "odd").mkdir()
     for name in ODD_NAMES:
         make_photo(tmp_path / "odd" / name)
     shutil.copy(os.fsencode(tmp_path / "odd" / ODD_NAMES[0]), os.fsencode(tmp_path / "odd") + b"/latin\xe9.jpg")
-    code, done = jobs("odd")
+    code, jobs = remove_json("odd")
     assert code == 0
-    assert len(done) == len(ODD_NAMES) + 1
+    assert len(jobs) == len(ODD_NAMES) + 1
     for name in ODD_NAMES:
         assert_complete(tmp_path / "odd" / name.replace(".jpg", "_nobg.png"))
     assert os.path.exists(os.fsencode(tmp_path / "odd") + b"/latin\xe9_nobg.png")
 
 
-def test_bad_inputs_fail_alone_each_with_its_reason(jobs: Jobs, nobg: Nobg, tmp_path: Path, photo: Path) -> None:
+def test_bad_inputs_fail_alone_each_with_its_reason(
+    remove_json: RemoveJson, nobg: Nobg, tmp_path: Path, photo: Path
+) -> None:
     bad = tmp_path / "bad"
     bad.mkdir()
     (bad / "empty.jpg").touch()
@@ -114,10 +117,10 @@ def test_bad_inputs_fail_alone_each_with_its_reason(jobs: Jobs, nobg: Nobg, tmp_
         "locked.jpg": "no_permission",
         "gone.jpg": "vanished",
     }
-    code, done = jobs("bad", "bad/gone.jpg", "photo.jpg", before=unprivileged_prefix())
+    code, jobs = remove_json("bad", "bad/gone.jpg", "photo.jpg", prefix=unprivileged_prefix())
     assert code == 4
-    assert {name: job["reason"] for name, job in done.items() if job["state"] == "failed"} == expected
-    assert {name for name, job in done.items() if job["state"] == "done"} == {"zz-good.jpg", "photo.jpg"}
+    assert {name: job["reason"] for name, job in jobs.items() if job["state"] == "failed"} == expected
+    assert {name for name, job in jobs.items() if job["state"] == "done"} == {"zz-good.jpg", "photo.jpg"}
     (bad / "locked.jpg").unlink()
     plain = nobg("remove", "bad", "bad/gone.jpg")
     assert plain.returncode == 1
@@ -126,15 +129,15 @@ def test_bad_inputs_fail_alone_each_with_its_reason(jobs: Jobs, nobg: Nobg, tmp_
     assert "Traceback" not in plain.stderr
 
 
-def test_a_folder_that_may_not_be_written_fails_only_what_is_in_it(jobs: Jobs, tmp_path: Path, photo: Path) -> None:
+def test_a_read_only_folder_fails_only_the_pictures_in_it(remove_json: RemoveJson, tmp_path: Path, photo: Path) -> None:
     locked = tmp_path / "locked"
     locked.mkdir()
     shutil.copy(photo, locked / "a.jpg")
     locked.chmod(0o555)
-    code, done = jobs("locked", "photo.jpg", before=unprivileged_prefix())
+    code, jobs = remove_json("locked", "photo.jpg", prefix=unprivileged_prefix())
     assert code == 4
-    assert (done["a.jpg"]["state"], done["a.jpg"]["reason"]) == ("failed", "no_permission")
-    assert done["photo.jpg"]["state"] == "done"
+    assert (jobs["a.jpg"]["state"], jobs["a.jpg"]["reason"]) == ("failed", "no_permission")
+    assert jobs["photo.jpg"]["state"] == "done"
     assert os.listdir(locked) == ["a.jpg"]
 
 
@@ -144,26 +147,30 @@ def test_wrong_usage_exits_2(nobg: Nobg, arguments: tuple[str, ...], code: int) 
 
 
 def test_an_output_folder_that_is_a_file_is_wrong_usage(nobg: Nobg, photo: Path) -> None:
-    done = nobg("remove", photo, "-o", photo)
-    assert done.returncode == 2
-    assert "is not a folder" in done.stderr
+    result = nobg("remove", photo, "-o", photo)
+    assert result.returncode == 2
+    assert "is not a folder" in result.stderr
 
 
-def test_a_damaged_journal_is_told_and_the_work_goes_on(nobg: Nobg, tmp_path: Path, photo: Path, home: Path) -> None:
+def test_a_damaged_journal_is_reported_and_the_work_goes_on(
+    nobg: Nobg, tmp_path: Path, photo: Path, home: Path
+) -> None:
     (home / "state").mkdir()
     (home / "state" / "jobs.db").write_bytes(b"garbage" * 1000)
-    done = nobg("remove", photo)
-    assert done.returncode == 0
-    assert "jobs.damaged-1.db" in done.stderr
+    result = nobg("remove", photo)
+    assert result.returncode == 0
+    assert "jobs.damaged-1.db" in result.stderr
     assert_complete(tmp_path / "photo_nobg.png")
 
 
-def test_a_state_folder_that_cannot_be_used_is_told(nobg: Nobg, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_state_folder_that_cannot_be_used_is_reported(
+    nobg: Nobg, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("NOBG_HOME", "/proc/nobg")
-    done = nobg("remove", photo)
-    assert done.returncode == 4
-    assert "NOBG_HOME=DIR" in done.stderr
-    assert "Traceback" not in done.stderr
+    result = nobg("remove", photo)
+    assert result.returncode == 4
+    assert "NOBG_HOME=DIR" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_json_has_the_fields_of_the_contract(nobg: Nobg, tmp_path: Path, photo: Path) -> None:
@@ -180,62 +187,62 @@ def test_json_has_the_fields_of_the_contract(nobg: Nobg, tmp_path: Path, photo: 
 def test_a_reader_that_goes_away_or_a_full_disk_for_the_output_stops_no_work(tmp_path: Path) -> None:
     command = f"{sys.executable} -m watcher remove in"
     for redirection in ("| head -c 1", "> /dev/full", ">&-", ">&- 2>&-"):
-        many(tmp_path / "in", 3)
-        done = subprocess.run(
+        make_photos(tmp_path / "in", 3)
+        result = subprocess.run(
             ["bash", "-c", f"set -o pipefail; {command} {redirection}"],
             cwd=tmp_path,
             capture_output=True,
             text=True,
             check=False,
         )
-        assert (done.returncode, done.stderr) == (0, ""), redirection
+        assert (result.returncode, result.stderr) == (0, ""), redirection
         assert len(list((tmp_path / "in").glob("*_nobg.png"))) == 3, redirection
         shutil.rmtree(tmp_path / "in")
 
 
-def test_a_program_that_reads_our_output_gets_the_name_byte_for_byte(tmp_path: Path, photo: Path) -> None:
+def test_a_program_that_reads_the_output_gets_the_name_byte_for_byte(tmp_path: Path, photo: Path) -> None:
     names = [b"latin\xe9.jpg", "日本.jpg".encode(), b"es\x1bcape.jpg"]
     for name in names:
         shutil.copy(os.fsencode(photo), os.fsencode(tmp_path) + b"/" + name)
     command = [os.fsencode(sys.executable), b"-m", b"watcher", b"remove", *names]
-    done = subprocess.run(
+    result = subprocess.run(
         command, cwd=tmp_path, capture_output=True, check=True, env=os.environ | {"PYTHONIOENCODING": "latin-1"}
     )
     expected = [os.fsencode(tmp_path) + b"/" + name.replace(b".jpg", b"_nobg.png") for name in names]
-    assert done.stdout.splitlines() == expected
+    assert result.stdout.splitlines() == expected
     assert all(os.path.exists(path) for path in expected)
 
 
-def test_what_we_say_of_a_file_does_nothing_to_the_terminal(nobg: Nobg, tmp_path: Path) -> None:
+def test_control_characters_in_a_file_name_do_not_reach_the_terminal(nobg: Nobg, tmp_path: Path) -> None:
     (tmp_path / "\x1b[2Jevil\r.jpg").touch()
     assert "/\\x1b[2Jevil\\x0d.jpg: the file is empty" in nobg("remove", ".").stderr
 
 
-def test_an_output_folder_has_one_name_however_it_is_spelled(nobg: Nobg, tmp_path: Path, photo: Path) -> None:
+def test_an_output_folder_is_the_same_however_it_is_spelled(nobg: Nobg, tmp_path: Path, photo: Path) -> None:
     (tmp_path / "sub").mkdir()
     for spelling in ("out", "sub/../out", f"{tmp_path}/./out/"):
         assert nobg("remove", photo, "-o", spelling).returncode == 0
     assert os.listdir(tmp_path / "out") == ["photo_nobg.png"]
 
 
-def many(folder: Path, count: int) -> None:
-    """Photos that differ in content."""
+def make_photos(folder: Path, count: int) -> None:
+    """Make a folder with photos that differ in content."""
     folder.mkdir()
     data = (SAMPLES / "chelsea.jpg").read_bytes()
     for number in range(count):
         (folder / f"{number:02}.jpg").write_bytes(data + bytes([number]))
 
 
-def start(folder: Path, **options: Any) -> "subprocess.Popen[bytes]":
-    """`nobg remove FOLDER`, listening to Ctrl-C even where the tests run in a shell's background."""
+def start_remove(folder: Path, **options: Any) -> "subprocess.Popen[bytes]":
+    """Start `nobg remove FOLDER`. It heeds Ctrl-C even if the tests run in the background of a shell."""
     command = [sys.executable, "-m", "watcher", "remove", str(folder)]
-    listening = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
-    return subprocess.Popen(command, start_new_session=True, preexec_fn=listening, **options)  # noqa: PLW1509  we have no threads yet
+    heed_interrupt = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
+    return subprocess.Popen(command, start_new_session=True, preexec_fn=heed_interrupt, **options)  # noqa: PLW1509  the tests have no threads here
 
 
 def test_ctrl_c_leaves_nothing_half_done_and_exits_130(tmp_path: Path) -> None:
-    many(tmp_path / "in", 60)
-    with start(tmp_path / "in", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    make_photos(tmp_path / "in", 60)
+    with start_remove(tmp_path / "in", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
         os.killpg(process.pid, signal.SIGINT)
@@ -254,14 +261,14 @@ def test_kill_9_at_random_moments_20_times_and_everything_is_done_once(nobg: Nob
 
 
 def kill_again_and_again(nobg: Nobg, folder: Path, count: int) -> None:
-    """Over as many pictures."""
-    many(folder, count)
+    """Kill `nobg remove` `count` times, on as many pictures, then let it finish."""
+    make_photos(folder, count)
     before = fingerprints(folder)
-    moments = random.Random(11)
+    random_numbers = random.Random(11)
     interrupted = 0
     for _ in range(count):
-        with start(folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            time.sleep(0.2 + moments.random() * 2.2)
+        with start_remove(folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            time.sleep(0.2 + random_numbers.random() * 2.2)
             interrupted += process.poll() is None
             process.kill()
         outputs = list(folder.glob("*.png"))
@@ -278,20 +285,20 @@ def kill_again_and_again(nobg: Nobg, folder: Path, count: int) -> None:
 
 
 def test_on_a_terminal_a_bar_shows_how_many_and_how_long(tmp_path: Path) -> None:
-    many(tmp_path / "in", 3)
+    make_photos(tmp_path / "in", 3)
     controller, terminal = pty.openpty()
     termios.tcsetwinsize(terminal, (30, 100))
-    with start(tmp_path / "in", stdout=terminal, stderr=terminal) as process:
+    with start_remove(tmp_path / "in", stdout=terminal, stderr=terminal) as process:
         os.close(terminal)
         shown = b""
         while True:
             try:
-                piece = os.read(controller, 4096)
+                chunk = os.read(controller, 4096)
             except OSError:  # the last writer has closed the terminal
                 break
-            if not piece:
+            if not chunk:
                 break
-            shown += piece
+            shown += chunk
     os.close(controller)
     assert process.returncode == 0
     assert b"0 of 3" in shown

@@ -1,4 +1,4 @@
-"""control.py: what the commands of the resident program do, where no other test has the whole program do it."""
+"""program/control.py: what the commands do that no other test runs as a whole program."""
 
 import json
 from pathlib import Path
@@ -29,31 +29,31 @@ WHITE = Config(default_recipe="white")
         ("transparent", {"output": "/cut"}, Recipe(Path("/cut"))),
     ],
 )
-def test_a_command_that_says_nothing_of_the_result_has_the_default_recipe(
+def test_a_command_without_output_settings_has_the_default_recipe(
     name: str | None, values: dict[str, object], recipe: Recipe
 ) -> None:
     assert control.resolve_recipe(WHITE, name, values) == recipe
 
 
-def test_without_a_default_recipe_the_plain_one_is_meant() -> None:
+def test_without_a_default_recipe_the_plain_one_counts() -> None:
     assert control.resolve_recipe(Config(), None, {}) == Recipe()
 
 
-def test_remove_works_by_the_default_recipe(nobg: Nobg, photo: Path) -> None:
+def test_remove_follows_the_default_recipe(nobg: Nobg, photo: Path) -> None:
     edit_config.set_value(paths.config_path(), "recipe", "white")
-    done = nobg("remove", photo, "-o", "cut")
-    assert done.returncode == 0, done.stderr
+    result = nobg("remove", photo, "-o", "cut")
+    assert result.returncode == 0, result.stderr
     with Image.open(photo.parent / "cut" / "photo_nobg.png") as image:
         assert (image.mode, image.getpixel((1, 1))) == ("RGB", (255, 255, 255))
 
 
 @pytest.fixture
 def watched(tmp_path: Path) -> Path:
-    """A folder that was watched, and is switched off; another one is on."""
+    """Watch two folders, `on` and `off`, and switch the second off. Returns the folder they are in."""
     for name in ("on", "off"):
         (tmp_path / name).mkdir()
         assert main(["watch", "add", str(tmp_path / name), "--json"]) == 0
-    edit_config.set_folder(paths.config_path(), tmp_path / "off", "enabled", False)
+    edit_config.set_folder_value(paths.config_path(), tmp_path / "off", "enabled", False)
     return tmp_path
 
 
@@ -66,7 +66,7 @@ def test_a_folder_that_is_off_says_so(watched: Path, capsys: pytest.CaptureFixtu
     assert [(folder["enabled"], folder["state"]) for folder in folders] == [(True, "not watched"), (False, "off")]
 
 
-def test_a_folder_that_follows_the_default_recipe_is_told_with_it(
+def test_a_folder_that_follows_the_default_recipe_is_listed_with_it(
     watched: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     edit_config.set_value(paths.config_path(), "recipe", "mask")
@@ -83,7 +83,7 @@ def test_a_folder_that_is_watched_again_is_switched_on_and_still_follows_the_def
     assert folder.recipe == Recipe(Path("cut"), background="#ffffff")
 
 
-def test_settings_that_are_wrong_leave_the_last_good_ones_in_the_answer(watched: Path) -> None:
+def test_while_the_settings_are_wrong_status_shows_the_last_good_ones(watched: Path) -> None:
     path = paths.config_path()
     (paths.state_dir() / config.LAST_GOOD_FILE).write_text(path.read_text())
     path.write_text('recipe = "ship"\n' + path.read_text())

@@ -1,4 +1,4 @@
-"""page.py: what a browser makes of the history."""
+"""program/history_page.py: what a browser makes of the page."""
 
 import base64
 import hashlib
@@ -13,7 +13,7 @@ import pytest
 
 from watcher.errors import REASONS
 from watcher.program.history_page import render_page
-from watcher.queue.journal import Job
+from watcher.queue.job import Job
 
 PHOTO = Job(
     Path("/pictures/photo.jpg"), id=1, state="done", output=Path("/pictures/photo_nobg.png"), changed_at=1_000_000.0
@@ -23,46 +23,46 @@ FAILED = replace(PHOTO, state="failed", output=None, reason="truncated")
 
 
 class Browser(HTMLParser):
-    """The tags with the names of their attributes, the pictures, the policy, and the text in its pieces."""
+    """Collects a page's tags with their attributes' names, the URLs that it loads, its policy, script and text."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.tags: list[tuple[str, list[str]]] = []
-        self.loads: list[str] = []
-        self.pieces: list[str] = []
+        self.urls: list[str] = []
+        self.texts: list[str] = []
         self.policy = ""
         self.script = ""
         self.feed(text)
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """A tag begins."""
+        """Collect a tag."""
         values = dict(attrs)
         self.tags.append((tag, [name for name, _ in attrs]))
-        self.loads += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "data", "action")]
+        self.urls += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "data", "action")]
         if values.get("http-equiv") == "Content-Security-Policy":
             self.policy = values["content"] or ""
 
     def handle_data(self, data: str) -> None:
-        """Text, of a script or for people."""
+        """Collect text, of a script or for people."""
         if self.tags and self.lasttag == "script" and self.cdata_elem:
             self.script += data
         else:
-            self.pieces.append(data)
+            self.texts.append(data)
 
     @property
     def text(self) -> str:
-        """What a person reads (and the style)."""
-        return "".join(self.pieces)
+        """All text that a person reads, and the style sheet."""
+        return "".join(self.texts)
 
     def count(self, tag: str) -> int:
-        """How many of these tags there are."""
+        """Return how many of these tags the page has."""
         return sum(name == tag for name, _ in self.tags)
 
 
-def files(browser: Browser) -> list[bytes]:
-    """The files that the pictures are loaded from."""
-    parts = [urlsplit(url) for url in browser.loads]
+def loaded_files(browser: Browser) -> list[bytes]:
+    """Return the paths that the page loads its pictures from, and assert that it loads nothing else."""
+    parts = [urlsplit(url) for url in browser.urls]
     assert {(part.scheme, part.netloc, part.query, part.fragment) for part in parts} <= {("file", "", "", "")}
     return [unquote_to_bytes(part.path) for part in parts]
 
@@ -91,19 +91,19 @@ def test_markup_in_names_stays_text(changed: dict[str, Any]) -> None:
 def test_odd_names_are_shown_and_their_pictures_found(name: bytes) -> None:
     job = replace(PHOTO, source=Path(os.fsdecode(b"/p/" + name)), output=Path(os.fsdecode(b"/o/" + name)))
     browser = Browser(render_page([job]).encode().decode())
-    assert sorted(files(browser)) == [b"/o/" + name, b"/p/" + name]
+    assert sorted(loaded_files(browser)) == [b"/o/" + name, b"/p/" + name]
     assert job.source.name.encode(errors="backslashreplace").decode() in browser.text
 
 
 def test_nothing_is_loaded_but_the_pictures() -> None:
     text = render_page([PHOTO, FAILED, replace(PHOTO, moved_to=Path("/old/photo.jpg"))], older_count=5)
-    assert sorted(files(Browser(text))) == [
+    assert sorted(loaded_files(Browser(text))) == [
         b"/old/photo.jpg",
         b"/pictures/photo.jpg",
         *[b"/pictures/photo_nobg.png"] * 2,
     ]
-    for outside in ("http:", "https:", "url(", "@import", "//"):
-        assert outside not in text.replace("file:///", "").lower()
+    for remote in ("http:", "https:", "url(", "@import", "//"):
+        assert remote not in text.replace("file:///", "").lower()
 
 
 def test_the_policy_allows_file_images_and_the_one_script() -> None:
@@ -119,7 +119,7 @@ def test_the_policy_allows_file_images_and_the_one_script() -> None:
     assert browser.count("script") == 1
 
 
-def test_the_policy_stands_before_anything_that_it_is_about() -> None:
+def test_the_policy_stands_before_everything_it_governs() -> None:
     text = render_page([PHOTO])
     assert text.index("Content-Security-Policy") < min(text.index(tag) for tag in ("<style", "<script", "<img"))
 
@@ -136,7 +136,7 @@ def test_the_order_is_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("job", "state", "why"),
+    ("job", "label", "reason"),
     [
         (replace(PHOTO, undone=True), "taken back", ""),
         (FAILED, "failed", REASONS["truncated"]),
@@ -147,19 +147,19 @@ def test_the_order_is_kept() -> None:
         (replace(PHOTO, state="active"), "being done", ""),
     ],
 )
-def test_what_was_not_done_has_no_pictures_but_words(job: Job, state: str, why: str) -> None:
+def test_what_was_not_done_has_text_and_no_pictures(job: Job, label: str, reason: str) -> None:
     browser = Browser(render_page([job]))
-    assert browser.loads == []
+    assert browser.urls == []
     assert browser.count("figure") == 0
-    assert state in browser.pieces
-    assert why[1:] in browser.text  # the page may begin it with a capital
+    assert label in browser.texts
+    assert reason[1:] in browser.text  # the page capitalises its first letter
     assert "photo_nobg.png" not in browser.text
 
 
 def test_what_was_done_says_what_was_written_and_where_the_original_went() -> None:
     browser = Browser(render_page([replace(PHOTO, moved_to=Path("/old/photo.jpg"))]))
-    assert b"/pictures/photo.jpg" not in files(browser)
-    assert "done" in browser.pieces
+    assert b"/pictures/photo.jpg" not in loaded_files(browser)
+    assert "done" in browser.texts
     assert "→ photo_nobg.png" in browser.text
     assert "The original is now /old/photo.jpg" in browser.text
 
@@ -179,6 +179,6 @@ def test_an_empty_history_says_so() -> None:
 
 def test_a_picture_that_browsers_do_not_show_is_left_out_and_the_cut_out_stands_alone() -> None:
     browser = Browser(render_page([replace(PHOTO, source=Path("/pictures/photo.HEIC"))]))
-    assert files(browser) == [b"/pictures/photo_nobg.png"]
+    assert loaded_files(browser) == [b"/pictures/photo_nobg.png"]
     assert browser.count("input") == 0
     assert Browser(render_page([replace(PHOTO, output=Path("/pictures/photo_nobg.tif"))])).count("figure") == 0

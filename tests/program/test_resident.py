@@ -1,4 +1,4 @@
-"""The resident program, as a person has it: real processes, real folders, signals that nobody can catch."""
+"""The resident program as a person runs it: real processes, real folders, and SIGKILL."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def test_a_client_starts_the_program_and_the_picture_is_done(tmp_path: Path, hom
     wait_for(lambda: not any(process.is_running() and process.status() != "zombie" for process in tree))
 
 
-def test_two_programs_at_once_one_stays(program: Program, nobg: Nobg) -> None:
+def test_of_two_programs_at_once_one_stays(program: Program, nobg: Nobg) -> None:
     program.start()
     second = nobg("run", "--no-tray")
     assert second.returncode == 0
@@ -92,7 +92,7 @@ def test_trees_that_appear_at_once_are_done_whole(stand_in: Program, folder: Pat
     assert sorted(stand_in.worker_inputs()) == sorted(set(stand_in.worker_inputs()))
 
 
-def test_what_comes_while_the_program_is_stopped_for_a_while_is_all_queued(stand_in: Program, tmp_path: Path) -> None:
+def test_everything_that_arrives_while_the_program_is_suspended_is_queued(stand_in: Program, tmp_path: Path) -> None:
     process, before = write_while_stopped(stand_in, tmp_path / "many", 20, 200)
     stand_in.send_signal(signal.SIGCONT)
     wait_for(lambda: stand_in.counts()["queued"] == 4000)
@@ -100,7 +100,7 @@ def test_what_comes_while_the_program_is_stopped_for_a_while_is_all_queued(stand
     assert stand_in.run_json("status")["paused"]
 
 
-def test_touches_redo_nothing_and_an_edit_does(program: Program, folder: Path) -> None:
+def test_touching_a_file_redoes_nothing_and_editing_it_does(program: Program, folder: Path) -> None:
     program.watch()
     program.start()
     photo = make_photo(folder / "a.jpg")
@@ -142,10 +142,10 @@ def test_kill_9_at_random_and_everything_is_done_once(stand_in: Program, folder:
         (folder / f"{number}.jpg").write_text(f"slow {number}")
     before = fingerprints(folder)
     stand_in.watch()
-    moments = random.Random(5)
+    random_numbers = random.Random(5)
     for _ in range(20):
         stand_in.start()
-        time.sleep(moments.random() * (1.0 if stand_in.counts()["queued"] else 3.0))
+        time.sleep(random_numbers.random() * (1.0 if stand_in.counts()["queued"] else 3.0))
         stand_in.stop(signal.SIGKILL)
     stand_in.start()
     wait_for(stand_in.has_done(100), 120)
@@ -155,9 +155,7 @@ def test_kill_9_at_random_and_everything_is_done_once(stand_in: Program, folder:
     assert fingerprints(folder) == before
 
 
-def test_a_picture_that_kills_the_worker_fails_even_if_the_program_is_started_again_and_others_are_done(
-    stand_in: Program, folder: Path
-) -> None:
+def test_a_picture_that_kills_the_worker_fails_for_good_and_others_are_done(stand_in: Program, folder: Path) -> None:
     stand_in.start()
     for name, content in (("bad", "die"), ("good", "ok")):
         (folder / f"{name}.jpg").write_text(content)
@@ -190,13 +188,13 @@ def test_pause_and_resume(stand_in: Program, folder: Path) -> None:
     stand_in("pause")
     stand_in.start()
     wait_for(lambda: stand_in.counts()["queued"] == 1)
-    settled_at = stand_in.run_json("status")
-    assert (settled_at["paused"], settled_at["queued"]) == (True, 1)
+    status = stand_in.run_json("status")
+    assert (status["paused"], status["queued"]) == (True, 1)
     assert stand_in.run_json("resume") == {"paused": False}
     wait_for(stand_in.has_done(1))
 
 
-def test_a_stop_gives_back_what_was_in_hand_and_leaves_no_worker(stand_in: Program, folder: Path) -> None:
+def test_a_stop_requeues_the_picture_in_work_and_leaves_no_worker(stand_in: Program, folder: Path) -> None:
     (folder / "a.jpg").write_text("hang")
     stand_in.start()
     stand_in("add", folder / "a.jpg")
@@ -212,7 +210,7 @@ def test_a_stop_gives_back_what_was_in_hand_and_leaves_no_worker(stand_in: Progr
     assert (job.state, job.attempts, job.interrupted) == ("queued", 0, 0)
 
 
-def test_a_stop_finishes_the_picture_in_work_and_begins_no_other(stand_in: Program, folder: Path) -> None:
+def test_a_stop_finishes_the_picture_in_work_and_starts_no_other(stand_in: Program, folder: Path) -> None:
     for number in range(6):
         (folder / f"{number}.jpg").write_text("second")
     stand_in.start()
@@ -226,7 +224,7 @@ def test_a_stop_finishes_the_picture_in_work_and_begins_no_other(stand_in: Progr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
-def test_it_ends_cleanly_however_the_session_ends(stand_in: Program, number: int) -> None:
+def test_it_ends_cleanly_however_the_login_session_ends(stand_in: Program, number: int) -> None:
     stand_in.start()
     assert stand_in.stop(number) == 0
     assert not stand_in.run_json("status")["running"]
@@ -240,12 +238,14 @@ def test_a_program_that_nohup_started_outlives_its_terminal(stand_in: Program) -
     assert stand_in.stop() == 0
 
 
-def test_a_place_with_room_again_is_used_while_there_is_much_else_to_do(
+def test_a_destination_that_has_room_again_is_used_while_much_else_is_queued(
     stand_in: Program, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    often = "import runpy, sys; from watcher.program import resident; resident.CHECK_INTERVAL_SECONDS = 0.2; del sys.argv[0]; "
-    often += "runpy.run_path(sys.argv[0], run_name='__main__')"
-    monkeypatch.setattr(stand_in, "command", [sys.executable, "-c", often, *stand_in.command[1:]])
+    code = (
+        "import runpy, sys; from watcher.program import resident; resident.CHECK_INTERVAL_SECONDS = 0.2; "
+        "del sys.argv[0]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    monkeypatch.setattr(stand_in, "command", [sys.executable, "-c", code, *stand_in.command[1:]])
     stand_in.state.mkdir()
     journal = Journal(stand_in.state)
     stand_in.start()
@@ -255,7 +255,7 @@ def test_a_place_with_room_again_is_used_while_there_is_much_else_to_do(
     (folder / "sub" / "a.jpg").write_text("ok first")
     stand_in("pause")
     stand_in("add", folder / "sub" / "a.jpg", folder)
-    journal.pause(folder / "sub", "read_only")  # it is not: the first look ends that
+    journal.pause(folder / "sub", "read_only")  # it is not: the first check ends the pause
     stand_in("resume")
     wait_for((folder / "sub" / "a_nobg.png").exists)
     assert stand_in.counts()["queued"] > 10
@@ -267,7 +267,7 @@ def test_of_two_programs_after_the_state_folder_was_deleted_one_stays(stand_in: 
     assert first is not None
     shutil.rmtree(stand_in.state)
     second = subprocess.Popen([*stand_in.command, "run", "--no-tray"], stdout=subprocess.PIPE)
-    wait_for(lambda: first.poll() is not None or second.poll() is not None)  # the one that comes later to the new lock
+    wait_for(lambda: first.poll() is not None or second.poll() is not None)  # the second to try the new lock
     ended, stand_in.process = (first, second) if second.poll() is None else (second, first)
     ended.communicate(timeout=60)
     assert ended.returncode == 0
@@ -276,7 +276,7 @@ def test_of_two_programs_after_the_state_folder_was_deleted_one_stays(stand_in: 
     wait_for(stand_in.has_done(1))
 
 
-def test_settings_count_when_they_are_saved_and_broken_ones_do_not(
+def test_settings_apply_when_they_are_saved_and_broken_ones_do_not(
     stand_in: Program, folder: Path, home: Path, tmp_path: Path
 ) -> None:
     stand_in.start()
@@ -285,12 +285,12 @@ def test_settings_count_when_they_are_saved_and_broken_ones_do_not(
     (folder / "a.jpg").write_text("ok a")
     wait_for(stand_in.has_done(1))
     settings = home / "config" / "config.toml"
-    good = settings.read_text()
-    settings.write_text(good + "\n[[folders]]\npath = 5\n")
+    good_text = settings.read_text()
+    settings.write_text(good_text + "\n[[folders]]\npath = 5\n")
     wait_for(lambda: "last good settings stay" in (home / "state" / "nobg.log").read_text())
-    assert [told["path"] for told in stand_in.run_json("watch", "list")["folders"]] == [str(folder)]
+    assert [watched["path"] for watched in stand_in.run_json("watch", "list")["folders"]] == [str(folder)]
     (problem,) = stand_in.run_json("status")["problems"]
-    line = len(good.splitlines()) + 3
+    line = len(good_text.splitlines()) + 3
     assert f"{settings}, line {line}, path: it must be text" in problem
     (folder / "b.jpg").write_text("ok b")
     wait_for(stand_in.has_done(2))
@@ -300,7 +300,7 @@ def test_settings_count_when_they_are_saved_and_broken_ones_do_not(
     )
     (folder / "c.jpg").write_text("ok c")
     wait_for(stand_in.has_done(3))
-    settings.write_text(f'{good}\n[[folders]]\npath = "{tmp_path / "second"}"\noutput = "cut"\n')
+    settings.write_text(f'{good_text}\n[[folders]]\npath = "{tmp_path / "second"}"\noutput = "cut"\n')
     (tmp_path / "second" / "d.jpg").write_text("ok d")
     wait_for(stand_in.has_done(4))
     assert (tmp_path / "second" / "cut" / "d_nobg.png").exists()
@@ -327,11 +327,11 @@ def test_originals_are_moved_only_where_that_was_asked_for_and_undo_brings_them_
     assert (tmp_path / "data" / "Trash" / "files" / "a_nobg.png").read_text() == "PNG of ok a"
     assert (folder / "a.jpg").read_text() == "ok a"
     wait_until_settled(stand_in)
-    assert stand_in.worker_inputs() == ["ok a"]  # taken back is taken back
+    assert stand_in.worker_inputs() == ["ok a"]  # an undone job is not done again
     assert (folder / "a.jpg").exists()
 
 
-def test_another_picture_of_the_name_of_one_that_was_moved_replaces_nothing(stand_in: Program, folder: Path) -> None:
+def test_a_picture_with_the_name_of_a_moved_one_replaces_nothing(stand_in: Program, folder: Path) -> None:
     stand_in.watch("--move-originals")
     stand_in.start()
     for count in (1, 2):
@@ -355,7 +355,7 @@ def test_a_job_whose_original_was_moved_can_be_tried_again(stand_in: Program, fo
     assert outputs(folder) == ["a_nobg.png"]
 
 
-def test_damaged_records_are_told_and_nothing_is_done_again(stand_in: Program, folder: Path, home: Path) -> None:
+def test_damaged_records_are_reported_and_nothing_is_done_again(stand_in: Program, folder: Path, home: Path) -> None:
     for name in "ab":
         (folder / f"{name}.jpg").write_text(f"ok {name}")
     stand_in.watch()
@@ -373,7 +373,7 @@ def test_damaged_records_are_told_and_nothing_is_done_again(stand_in: Program, f
     assert str(home / "state" / "jobs.damaged-1.db") in problem
 
 
-def test_records_that_are_lost_while_it_runs_are_begun_anew(stand_in: Program, folder: Path, home: Path) -> None:
+def test_records_that_are_lost_while_it_runs_are_started_anew(stand_in: Program, folder: Path, home: Path) -> None:
     stand_in.watch()
     stand_in.start()
     (folder / "a.jpg").write_text("ok a")
@@ -412,7 +412,7 @@ def test_odd_names_are_done_and_odd_things_are_never_opened(stand_in: Program, f
 
 
 def may_mount() -> bool:
-    """May we mount a file system in a namespace of our own?"""
+    """Return whether the tests may mount a file system in a namespace of their own."""
     command = ["unshare", "--mount", "mount", "-t", "tmpfs", "none", "/mnt"]
     return bool(shutil.which("unshare")) and subprocess.run(command, check=False, capture_output=True).returncode == 0
 
@@ -421,8 +421,8 @@ def may_mount() -> bool:
 def test_a_full_disk_pauses_its_folder_and_goes_on_when_there_is_room(stand_in: Program, folder: Path) -> None:
     """The program lives in a mount namespace of its own, where the folder is a disk of 2 MB."""
     stand_in.watch()
-    mounted = 'mount -t tmpfs -o size=2M none "$0" && exec "$@"'
-    stand_in.start("unshare", "--mount", "sh", "-c", mounted, str(folder))
+    script = 'mount -t tmpfs -o size=2M none "$0" && exec "$@"'
+    stand_in.start("unshare", "--mount", "sh", "-c", script, str(folder))
     assert stand_in.process is not None
     inside = Path(f"/proc/{stand_in.process.pid}/root{folder}")
     (inside / "filler").write_bytes(bytes(1700 << 10))
@@ -440,37 +440,37 @@ def test_a_full_disk_pauses_its_folder_and_goes_on_when_there_is_room(stand_in: 
 
 @pytest.mark.skipif(not may_mount(), reason="needs the right to mount")
 def test_a_drive_that_is_unplugged_pauses_its_pictures_and_fails_none(stand_in: Program, folder: Path) -> None:
-    mounted = 'mount -t tmpfs none "$0" && exec "$@"'
+    mount_and_run = 'mount -t tmpfs none "$0" && exec "$@"'
     stand_in("pause")
-    stand_in.start("unshare", "--mount", "sh", "-c", mounted, str(folder))
+    stand_in.start("unshare", "--mount", "sh", "-c", mount_and_run, str(folder))
     assert stand_in.process is not None
     namespace = ["nsenter", "--mount", "--target", str(stand_in.process.pid)]
-    script = 'echo "ok a" > "$0/a.jpg" && "$@" add "$0/a.jpg" && umount "$0"'
-    add = [*namespace, "sh", "-c", script, str(folder), sys.executable, "-m", "watcher"]
-    subprocess.run(add, check=True, cwd=ROOT)
+    add_and_unmount = 'echo "ok a" > "$0/a.jpg" && "$@" add "$0/a.jpg" && umount "$0"'
+    command = [*namespace, "sh", "-c", add_and_unmount, str(folder), sys.executable, "-m", "watcher"]
+    subprocess.run(command, check=True, cwd=ROOT)
     stand_in("resume")
     wait_for(lambda: stand_in.run_json("status")["waiting"])
     status = stand_in.run_json("status")
     assert (status["waiting"][0]["reason"], status["queued"], status["failed"]) == ("missing", 1, 0)
-    again = 'mount -t tmpfs none "$0" && echo "ok a" > "$0/a.jpg"'
-    subprocess.run([*namespace, "sh", "-c", again, str(folder)], check=True)
+    mount_again = 'mount -t tmpfs none "$0" && echo "ok a" > "$0/a.jpg"'
+    subprocess.run([*namespace, "sh", "-c", mount_again, str(folder)], check=True)
     wait_for(stand_in.has_done(1))
 
 
-def test_where_no_more_folders_can_be_watched_that_is_said_and_the_sweep_goes_on(
-    stand_in: Program, folder: Path
-) -> None:
-    limited = 'echo 3 > /proc/sys/user/max_inotify_watches && exec "$@"'
-    allowed = subprocess.run(["unshare", "--user", "--map-root-user", "sh", "-c", limited, "x", "true"], check=False)
-    if allowed.returncode:
+def test_folders_beyond_the_inotify_limit_are_reported_and_swept(stand_in: Program, folder: Path) -> None:
+    limit_and_run = 'echo 3 > /proc/sys/user/max_inotify_watches && exec "$@"'
+    trial = subprocess.run(
+        ["unshare", "--user", "--map-root-user", "sh", "-c", limit_and_run, "x", "true"], check=False
+    )
+    if trial.returncode:
         pytest.skip("needs user namespaces")
     for number in range(10):
         (folder / str(number)).mkdir()
     stand_in.watch("--recursive")
-    stand_in.start("unshare", "--user", "--map-root-user", "sh", "-c", limited, "x")
+    stand_in.start("unshare", "--user", "--map-root-user", "sh", "-c", limit_and_run, "x")
     wait_for(lambda: stand_in.run_json("status")["folders"][0]["state"] == "polled")
-    (told,) = stand_in.run_json("status")["folders"]
-    assert "sudo sysctl fs.inotify.max_user_watches=" in told["problem"]
+    (watched,) = stand_in.run_json("status")["folders"]
+    assert "sudo sysctl fs.inotify.max_user_watches=" in watched["problem"]
     for number in range(10):
         (folder / str(number) / "a.jpg").write_text(f"ok {number}")
     wait_for(stand_in.has_done(10))
@@ -488,14 +488,14 @@ def test_the_log_is_private_and_holds_each_job_in_one_line(stand_in: Program, fo
     assert log.read_text().splitlines()[-1].endswith("Stopped")
 
 
-def test_a_real_worker_is_sent_home_when_there_is_nothing_to_do(
+def test_a_real_worker_is_stopped_when_there_is_nothing_to_do(
     program: Program, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    at_rest = (
-        "from watcher.cli.main import main; from watcher.program import resident; resident.WORKER_IDLE_SECONDS = 1.0; "
+    code = (
+        "from watcher.cli.main import main; from watcher.program import resident; "
+        "resident.WORKER_IDLE_SECONDS = 1.0; import sys; sys.exit(main())"
     )
-    at_rest += "import sys; sys.exit(main())"
-    monkeypatch.setattr(program, "command", [sys.executable, "-c", at_rest])
+    monkeypatch.setattr(program, "command", [sys.executable, "-c", code])
     program.start()
     shutil.copy(SAMPLES / "coffee.jpg", folder / "a.jpg")
     program("add", folder)

@@ -1,4 +1,4 @@
-"""The `nobg` command: arguments in, words and exit code out.
+"""The `nobg` command: takes arguments, prints results and returns an exit code.
 
-Nothing imports this wing but `watcher.__main__`. Each command's module is imported when that command runs.
+No other wing imports this one. `main` imports a command's module only when that command runs.
 """

@@ -1,14 +1,15 @@
-"""Checks a person can read: does it work, and can nothing leave the machine?"""
+"""`nobg doctor`: checks that nobg works and that nothing can leave the machine."""
 
 from __future__ import annotations
 
+import argparse
 import importlib.metadata
 import platform
 from dataclasses import dataclass
 from typing import Any
 
 from watcher import commit, paths
-from watcher.cli import menus
+from watcher.cli import menus, terminal
 from watcher.cli import models as model_commands
 from watcher.errors import ModelError, NobgError
 from watcher.matting import memory, models, modes, providers
@@ -21,7 +22,10 @@ SAMPLE = "samples/astronaut.jpg"
 
 @dataclass(frozen=True)
 class Check:
-    """One answer. `state`: good; warning (it works, with less protection than it could have); bad (`exit_code` > 0)."""
+    """The result of one check.
+
+    `state`: "good"; "warning", if nobg works, with less than it could have; or "bad", with an `exit_code` above 0.
+    """
 
     name: str
     state: str
@@ -29,14 +33,25 @@ class Check:
     exit_code: int = 0
 
     def as_dict(self) -> dict[str, str]:
-        """The answer as `--json` shows it."""
+        """Return the result as `--json` shows it."""
         return {"name": self.name, "state": self.state, "detail": self.detail}
 
 
-def run_checks() -> list[Check]:
-    """All checks, in the order in which one depends on another.
+def doctor(options: argparse.Namespace) -> int:
+    """Run `nobg doctor`. Return the largest exit code of its checks."""
+    checks = run_checks()
+    if options.json:
+        terminal.print_json({"checks": [check.as_dict() for check in checks]})
+    else:
+        for check in checks:
+            terminal.print_line(f"{MARKS[check.state]} {check.name}: {check.detail}")
+    return max(check.exit_code for check in checks)
 
-    Writes nothing but the worker's log, and what became of accelerators.
+
+def run_checks() -> list[Check]:
+    """Run all checks, each after those that it depends on.
+
+    Writes nothing but the worker's log and the record of accelerators.
     """
     checks = [Check("Python", "good", f"{platform.python_version()} on {platform.platform()}"), _check_onnxruntime()]
     mode = modes.DEFAULT
@@ -46,7 +61,7 @@ def run_checks() -> list[Check]:
         checks.append(Check("Settings", "bad", str(error), error.exit_code))
     checks += [*_check_models(mode), _check_memory(mode)]
     try:
-        providers.forget()  # a person who asks wants them to be tried again
+        providers.forget()  # so that accelerators that failed before are tried again
         worker, ready = supervisor.start_worker(mode, supervisor.configured_provider())
         with worker:
             checks += _check_worker(worker, ready)
@@ -56,15 +71,15 @@ def run_checks() -> list[Check]:
 
 
 def _check_menus() -> list[Check]:
-    """The entries of file managers; what is wrong with them is in nobody's way."""
+    """Check the entries in file managers' menus. A problem there is only a warning: nobg works without."""
     try:
-        return [Check(*line) for line in menus.checks()]
+        return [Check(*row) for row in menus.checks()]
     except NobgError as error:
         return [Check("Menus", "warning", str(error))]
 
 
 def _check_onnxruntime() -> Check:
-    """Whichever package has it: those for accelerators have other names, and put their files in the same place."""
+    """Check which package provides onnxruntime. Those for accelerators write to the same folder."""
     packages = dict.fromkeys(importlib.metadata.packages_distributions().get("onnxruntime", []))
     if not packages:
         return Check("onnxruntime", "bad", "not installed. Install nobg again.", 3)
@@ -76,18 +91,18 @@ def _check_onnxruntime() -> Check:
 
 
 def _check_models(mode: modes.Mode) -> list[Check]:
-    """Those in use, then those that are installed, too: a damaged one of these is in nobody's way."""
+    """Check the models of the mode, then the other installed ones. Damage to one of the latter is a warning only."""
     checks = []
     for model in dict.fromkeys((*mode.models, *models.installed())):
-        used = model in mode.models
+        in_use = model in mode.models
         try:
             models.read(model)
         except ModelError as error:
-            state, code = ("bad", error.exit_code) if used else ("warning", 0)
+            state, code = ("bad", error.exit_code) if in_use else ("warning", 0)
             checks.append(Check(f"Model {model.name}", state, str(error), code))
         else:
-            words = f"in use, SHA-256 {model.sha256}" if used else "installed, and undamaged"
-            checks.append(Check(f"Model {model.name}", "good", words))
+            detail = f"in use, SHA-256 {model.sha256}" if in_use else "installed, and undamaged"
+            checks.append(Check(f"Model {model.name}", "good", detail))
     return checks
 
 
@@ -97,28 +112,28 @@ def _check_memory(mode: modes.Mode) -> Check:
     except ModelError as error:
         return Check("Memory", "bad", str(error), error.exit_code)
     free = memory.available()
-    there = (
+    free_text = (
         "and the system does not say how much is free" if free is None else f"{memory.format_gigabytes(free)} are free"
     )
-    return Check("Memory", "good", f"{mode.name} takes {memory.format_gigabytes(mode.memory)}, {there}")
+    return Check("Memory", "good", f"{mode.name} takes {memory.format_gigabytes(mode.memory)}, {free_text}")
 
 
 def _check_provider(provider: dict[str, Any]) -> Check:
-    """The processor, or an accelerator; and why not the latter, if one is here."""
-    name, told = provider.get("name", providers.CPU), provider.get("told")
-    if told:
-        return Check("Computes on", "warning", str(told))
+    """Report what the worker computes on: the processor or an accelerator, and why an accelerator is not used."""
+    name, notice = provider.get("name", providers.CPU), provider.get("told")
+    if notice:
+        return Check("Computes on", "warning", str(notice))
     return Check(
-        "Computes on", "good", "the processor" if name == providers.CPU else f"{name}, whose answer was checked"
+        "Computes on", "good", "the processor" if name == providers.CPU else f"{name}, whose results were checked"
     )
 
 
 def _check_worker(worker: Worker, ready_message: dict[str, Any]) -> list[Check]:
-    """What the running worker says of itself, what it was refused when it tried, and one picture through it."""
-    off = bool(ready_message["telemetry_off"])
-    checks = [
-        Check("Telemetry of onnxruntime", "good" if off else "bad", "switched off" if off else "ON", 0 if off else 3)
-    ]
+    """Check what the running worker reports, what the jail refuses it, and one picture that it cuts out."""
+    telemetry_check = Check("Telemetry of onnxruntime", "good", "switched off")
+    if not ready_message["telemetry_off"]:
+        telemetry_check = Check("Telemetry of onnxruntime", "bad", "ON", 3)
+    checks = [telemetry_check]
     checks.append(_check_provider(ready_message.get("provider", {})))
     checks += [
         Check(f"Jail, {layer['name']}", "good" if layer["active"] else "warning", layer["detail"])
@@ -131,9 +146,9 @@ def _check_worker(worker: Worker, ready_message: dict[str, Any]) -> list[Check]:
         answer, png = worker.receive(PICTURE_TIMEOUT_SECONDS)
     except WorkerDiedError as death:
         return [*checks, Check("Sample picture", "bad", f"the worker did not answer ({death.reason})", 3)]
-    for act, refused in probe["refused"].items():
-        words = "it tried, and was refused" if refused else "it tried, and the system let it"
-        checks.append(Check(f"The worker cannot {act}", "good" if refused else "warning", words))
+    for action, refused in probe["refused"].items():
+        detail = "it tried, and was refused" if refused else "it tried, and the system allowed it"
+        checks.append(Check(f"The worker cannot {action}", "good" if refused else "warning", detail))
     if answer["state"] == "done":
         checks.append(Check("Sample picture", "good", f"cut out in {answer['seconds']:.1f} s, {len(png)} bytes"))
     else:

@@ -1,4 +1,4 @@
-"""`nobg menu` and `nobg autostart`: what a person reads and a program gets; what they do is in `program.menus`."""
+"""`nobg menu` and `nobg autostart`: what they print. What they do is in `program.menus`."""
 
 from __future__ import annotations
 
@@ -11,93 +11,104 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from integrations.base import InstallResult, Status
+from integrations.target import InstallResult, Status
 from watcher.cli import terminal
 from watcher.program import menus
 
 
 def install(options: argparse.Namespace) -> int:
-    """`nobg menu install`: also repairs, and follows a nobg that has moved."""
+    """Run `nobg menu install`, which also repairs entries and points them to a nobg that has moved."""
     _warn_about_recipes()
     if options.print:
         setup = menus.make_setup()
-        pieces = (
-            piece
+        artifacts = (
+            artifact
             for manager in menus.managers_to_install(options.managers, setup)
-            for piece in manager.artifacts(setup)
+            for artifact in manager.artifacts(setup)
         )
-        _print_text("\n".join(piece.preview() for piece in pieces))
+        _print_text("\n".join(artifact.preview() for artifact in artifacts))
         return 0
-    return _report(menus.switch_menus(options.managers, on=True), options, "installed in", "is installed already, in")
+    return _report(menus.switch_menus(options.managers, on=True), options, "installed in", "is already installed in")
 
 
 def uninstall(options: argparse.Namespace) -> int:
-    """`nobg menu uninstall`."""
+    """Run `nobg menu uninstall`."""
     _warn_about_recipes()
     return _report(menus.switch_menus(options.managers, on=False), options, "removed from", "was not installed")
 
 
 def status(options: argparse.Namespace) -> int:
-    """`nobg menu status`."""
+    """Run `nobg menu status`."""
     _warn_about_recipes()
-    found = menus.menu_statuses(options.managers)
+    statuses = menus.menu_statuses(options.managers)
     if options.json:
-        terminal.print_json({"file_managers": [_status_as_dict(one) for one in found]})
+        terminal.print_json({"file_managers": [_status_as_dict(manager_status) for manager_status in statuses]})
         return 0
-    for one in found:
-        terminal.print_line(f"{one.target.key:<10} {one.target.label}: {_describe_status(one)}")
+    for manager_status in statuses:
+        target = manager_status.target
+        terminal.print_line(f"{target.key:<10} {target.label}: {_describe_status(manager_status)}")
     return 0
 
 
 def autostart_on(options: argparse.Namespace) -> int:
-    """`nobg autostart on`."""
+    """Run `nobg autostart on`."""
     return _report_autostart(menus.switch_autostart(on=True), options, on=True)
 
 
 def autostart_off(options: argparse.Namespace) -> int:
-    """`nobg autostart off`."""
+    """Run `nobg autostart off`."""
     return _report_autostart(menus.switch_autostart(on=False), options, on=False)
 
 
 def autostart_status(options: argparse.Namespace) -> int:
-    """`nobg autostart status`."""
-    one = menus.autostart_status()
+    """Run `nobg autostart status`."""
+    autostart = menus.autostart_status()
     if options.json:
-        terminal.print_json({"autostart": one.state != "not installed", "problems": list(one.problems)})
-    elif one.state == "not installed":
-        terminal.print_line("nobg does not start at login. It does after: nobg autostart on")
+        terminal.print_json({"autostart": autostart.state != "not installed", "problems": list(autostart.problems)})
+    elif autostart.state == "not installed":
+        terminal.print_line("nobg does not start at login. To change that: nobg autostart on")
     else:
         terminal.print_line("nobg starts at login.")
-        for problem in one.problems:
-            terminal.print_line(f"{problem}. This repairs it: nobg autostart on")
+        for problem in autostart.problems:
+            terminal.print_line(f"{problem}. To repair it: nobg autostart on")
     return 0
 
 
 def checks() -> list[tuple[str, str, str]]:
-    """For `nobg doctor`: name, state (good or warning) and detail, of each file manager here and of the autostart."""
-    found = [one for one in menus.menu_statuses([]) if one.is_present or one.state != "absent"]
-    lines = [
-        (f"Menu of {one.target.label}", "warning" if one.state == "stale" else "good", _describe_status(one))
-        for one in found
+    """Return the rows for `nobg doctor`: name, state ("good" or "warning") and detail.
+
+    There is a row for each file manager that is here or has an entry, and one for the autostart.
+    """
+    rows = [
+        (
+            f"Menu of {manager_status.target.label}",
+            "warning" if manager_status.state == "stale" else "good",
+            _describe_status(manager_status),
+        )
+        for manager_status in menus.menu_statuses([])
+        if manager_status.is_present or manager_status.state != "absent"
     ]
-    start = menus.autostart_status()
-    words = "no; nobg autostart on changes that" if start.state == "not installed" else "yes"
-    if start.problems:
-        words = f"needs repair; {'; '.join(start.problems)}; this repairs it: nobg autostart on"
-    return [*lines, (start.target.label, "warning" if start.problems else "good", words)]
+    autostart = menus.autostart_status()
+    detail = "no; to change that: nobg autostart on" if autostart.state == "not installed" else "yes"
+    if autostart.problems:
+        detail = f"needs repair; {'; '.join(autostart.problems)}; to repair it: nobg autostart on"
+    return [*rows, (autostart.target.label, "warning" if autostart.problems else "good", detail)]
 
 
 def _warn_about_recipes() -> None:
     for name in menus.recipes_not_in_menu():
-        terminal.print_error(f"The recipe {name!a} is not in the menu: its name has a line end or the like.")
+        terminal.print_error(
+            f"The recipe {name!a} is not in the menu: its name has a line end or another control character. Rename it."
+        )
 
 
 def _print_text(text: str) -> None:
-    """On Windows, text is a .reg file: straight into a file, it goes as regedit writes such files.
+    """Print a preview of artifacts.
 
-    It is ASCII and stays valid where PowerShell reads it and writes it anew.
+    On Windows it is a .reg file. Redirected into a file, it is encoded as regedit does it. Elsewhere it stays ASCII,
+    which PowerShell can read and write again without damage.
     """
-    with contextlib.suppress(OSError):  # whoever read it may have gone
+    with contextlib.suppress(OSError):  # the reader may have gone
         if sys.platform == "win32" and stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode):
             from integrations.windows.registry import encode_reg_file
 
@@ -107,7 +118,7 @@ def _print_text(text: str) -> None:
 
 
 def _report(results: list[InstallResult], options: argparse.Namespace, changed_text: str, unchanged_text: str) -> int:
-    """What was done where, and what the person has to do to see it; 1 if something could not be done."""
+    """Print what changed where, and how to make the change visible. Return 1 if there was a problem, else 0."""
     if options.json:
         terminal.print_json(
             {
@@ -130,22 +141,21 @@ def _report(results: list[InstallResult], options: argparse.Namespace, changed_t
             terminal.print_error(f"{result.target.label}: {problem}")
         if options.json or not (result.addresses or result.changed or options.managers):
             continue
-        terminal.print_line(
-            f"{result.target.label}: {changed_text if result.changed else unchanged_text}{_describe_locations(result.addresses)}"
-        )
+        outcome = changed_text if result.changed else unchanged_text
+        terminal.print_line(f"{result.target.label}: {outcome}{_describe_locations(result.addresses)}")
         if result.changed and result.target.restart_instruction:
             terminal.print_line(f"  To see the change, restart it: {result.target.restart_instruction}")
-        if lacks := result.target.hint(menus.make_setup()) if changed_text.startswith("installed") else "":
-            terminal.print_line(f"  {lacks}")
+        if hint := result.target.hint(menus.make_setup()) if changed_text.startswith("installed") else "":
+            terminal.print_line(f"  {hint}")
     return 1 if any(result.problems for result in results) else 0
 
 
 def _describe_locations(addresses: Iterable[str]) -> str:
-    """The folders concerned, but those within others, and the icon's."""
+    """Return the folders of these addresses, without the icon's and those inside another of them."""
     folders = sorted({os.path.dirname(address) for address in addresses if not address.endswith("nobg.svg")})
-    outer = [one for one in folders if not any(one.startswith(other + os.sep) for other in folders)]
+    outer = [folder for folder in folders if not any(folder.startswith(other + os.sep) for other in folders)]
     home = str(Path.home()) + os.sep
-    shown = [f"~{os.sep}{one[len(home) :]}" if one.startswith(home) else one for one in outer]
+    shown = [f"~{os.sep}{folder[len(home) :]}" if folder.startswith(home) else folder for folder in outer]
     return f" {' and '.join(shown)}" if shown else ""
 
 
@@ -162,26 +172,26 @@ def _status_as_dict(manager_status: Status) -> dict[str, Any]:
 
 
 def _describe_status(manager_status: Status) -> str:
-    """How a target is, and what to do about it."""
+    """Return the state of a target in words, and what to do about it."""
     if manager_status.state == "absent":
         return "not on this computer"
     if manager_status.state == "not installed":
-        return "not installed; nobg menu install puts it there"
+        return "not installed; to install it: nobg menu install"
     parts = [
         "installed" if manager_status.state == "current" else "; ".join(["needs repair", *manager_status.problems])
     ]
     if manager_status.state == "stale":
-        parts.append("this repairs it: nobg menu install")
+        parts.append("to repair it: nobg menu install")
     if manager_status.needs_restart:
         parts.append(f"to see the last change, restart it: {manager_status.target.restart_instruction}")
     return ". ".join([*parts, manager_status.hint] if manager_status.hint else parts)
 
 
-def _report_autostart(done: InstallResult, options: argparse.Namespace, *, on: bool) -> int:
-    for problem in done.problems:
+def _report_autostart(result: InstallResult, options: argparse.Namespace, *, on: bool) -> int:
+    for problem in result.problems:
         terminal.print_error(problem)
     if options.json:
-        terminal.print_json({"autostart": on, "changed": done.changed, "problems": list(done.problems)})
-    elif not done.problems:
+        terminal.print_json({"autostart": on, "changed": result.changed, "problems": list(result.problems)})
+    elif not result.problems:
         terminal.print_line("nobg starts at login." if on else "nobg does not start at login any more.")
-    return 1 if done.problems else 0
+    return 1 if result.problems else 0

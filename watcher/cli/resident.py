@@ -1,4 +1,4 @@
-"""The commands of the resident program: what a person reads and a program gets; what they do is in `control`."""
+"""The commands of the resident program: what they print. What they do is in `program.control`."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from watcher.errors import UsageError, describe_reason
 from watcher.program import control, edit_config
 from watcher.queue import store
 from watcher.queue import undo as undoing
-from watcher.queue.journal import Job
+from watcher.queue.job import Job
 
 if TYPE_CHECKING:
     from watcher.program import resident
 
 
 def add(options: argparse.Namespace) -> int:
-    """`nobg add`: as the right-click client."""
-    recipe = [] if options.recipe is None else ["--recipe", options.recipe]
-    return enqueue.main([*recipe, *(["--from-env"] if options.from_env else ["--", *options.paths])])
+    """Run `nobg add`, which does what the right-click client does."""
+    recipe_arguments = [] if options.recipe is None else ["--recipe", options.recipe]
+    return enqueue.main([*recipe_arguments, *(["--from-env"] if options.from_env else ["--", *options.paths])])
 
 
 def run(options: argparse.Namespace) -> int:
-    """`nobg run`: stay, and do what comes."""
-    from watcher.program import resident  # with watchdog, which the other commands need not wait for
+    """Run `nobg run`: become the resident program, unless it is running already."""
+    from watcher.program import resident  # imports watchdog, which would slow down the other commands
 
     state = paths.state_dir()
     lock = resident.take_lock(state, options.lock)
@@ -42,27 +42,27 @@ def run(options: argparse.Namespace) -> int:
     if lock is None:
         return 0
 
-    def started(problem: str | None) -> None:
+    def report_start(problem: str | None) -> None:
         if problem is not None:
             terminal.print_error(f"{problem} Until then, the last good settings stay in force.")
         if not options.json:
             terminal.print_line(
-                "nobg is running. It does what you put in watched folders or in the queue; Ctrl-C ends it."
+                "nobg is running. It cuts out the pictures in watched folders and in the queue. Press Ctrl-C to end it."
             )
         terminal.flush()
 
-    resident.run(state, lock, started, None if options.no_tray else _open_ui)
+    resident.run(state, lock, report_start, None if options.no_tray else _open_ui)
     return 0
 
 
 def _open_ui(state: Path, stop_program: Callable[[], None]) -> resident.UserInterface:
-    from watcher.desktop.ui import UserInterface  # with what a desktop needs
+    from watcher.desktop.ui import UserInterface  # imports everything that a desktop needs
 
     return UserInterface(state, stop_program, terminal.print_error)
 
 
 def watch_add(options: argparse.Namespace) -> int:
-    """`nobg watch add`."""
+    """Run `nobg watch add`."""
     values = options.values if options.output is None else {**options.values, "output": options.output}
     folder = control.watch_folder(
         options.folder,
@@ -71,31 +71,33 @@ def watch_add(options: argparse.Namespace) -> int:
         values=values,
         move_originals=options.move_originals,
     )
-    running = file_lock.holder_pid(str(paths.state_dir())) is not None
+    is_running = file_lock.holder_pid(str(paths.state_dir())) is not None
     count = control.count_pictures(folder)
     if options.json:
         terminal.print_json({"folders": [control.folder_as_dict(folder)], "pictures": count})
         return 0
-    there = {0: "There is no picture in it yet.", 1: "The picture that is in it will be done, too."}
-    when = "now" if running else "while nobg runs; start it with: nobg run"
-    text = there.get(count, f"The {count} pictures that are in it will be done, too.")
-    terminal.print_line(f"{folder.path} is watched {when}")
-    terminal.print_line(text)
+    count_texts = {0: "There is no picture in it yet.", 1: "The picture already in it will be done, too."}
+    terminal.print_line(
+        f"{folder.path} is now watched"
+        if is_running
+        else f"{folder.path} is watched while nobg runs; start it with: nobg run"
+    )
+    terminal.print_line(count_texts.get(count, f"The {count} pictures already in it will be done, too."))
     return 0
 
 
 def watch_remove(options: argparse.Namespace) -> int:
-    """`nobg watch remove`."""
+    """Run `nobg watch remove`."""
     folder = Path(os.path.abspath(options.folder))
     edit_config.remove_folder(paths.config_path(), folder)
     if options.json:
         return watch_list(options)
-    terminal.print_line(f"{folder} is no longer watched. What was done stays.")
+    terminal.print_line(f"{folder} is no longer watched. The cut-outs made so far stay.")
     return 0
 
 
 def watch_list(options: argparse.Namespace) -> int:
-    """`nobg watch list`."""
+    """Run `nobg watch list`."""
     with terminal.open_journal() as journal:
         status = control.status(journal)
     folders = status["folders"]
@@ -112,26 +114,26 @@ def watch_list(options: argparse.Namespace) -> int:
 
 
 def _folder_line(folder: dict[str, Any]) -> str:
-    ways = ["with its sub-folders"] if folder["recursive"] else []
+    details = ["with its sub-folders"] if folder["recursive"] else []
     if folder["recipe"] is not None:
-        ways.append(f"recipe {folder['recipe']}")
-    ways += [f"{name.replace('_', ' ')} {value}" for name, value in folder["settings"].items()]
+        details.append(f"recipe {folder['recipe']}")
+    details += [f"{name.replace('_', ' ')} {value}" for name, value in folder["settings"].items()]
     if folder["output"] is not None:
-        ways.append(f"cut-outs in {folder['output']}")
+        details.append(f"cut-outs in {folder['output']}")
     if folder["move_originals"] is not None:
-        ways.append(f"originals go to {folder['move_originals']}")
-    described = f" ({', '.join(ways)})" if ways else ""
+        details.append(f"originals go to {folder['move_originals']}")
+    parenthesis = f" ({', '.join(details)})" if details else ""
     problem = f": {folder['problem']}" if folder["problem"] else ""
-    return f"{folder['path']}{described}: {folder['state']}{problem}"
+    return f"{folder['path']}{parenthesis}: {folder['state']}{problem}"
 
 
 def pause(options: argparse.Namespace) -> int:
-    """`nobg pause`."""
+    """Run `nobg pause`."""
     return _set_paused(options, paused=True)
 
 
 def resume(options: argparse.Namespace) -> int:
-    """`nobg resume`."""
+    """Run `nobg resume`."""
     return _set_paused(options, paused=False)
 
 
@@ -140,87 +142,87 @@ def _set_paused(options: argparse.Namespace, *, paused: bool) -> int:
         control.set_paused(journal, paused=paused)
     if options.json:
         terminal.print_json({"paused": paused})
+    elif paused:
+        terminal.print_line("nobg is paused. New pictures wait in the queue. To continue: nobg resume")
     else:
-        terminal.print_line("nobg is paused. What comes waits until: nobg resume" if paused else "nobg goes on.")
+        terminal.print_line("nobg continues.")
     return 0
 
 
 def status(options: argparse.Namespace) -> int:
-    """`nobg status`."""
+    """Run `nobg status`."""
     with terminal.open_journal() as journal:
         status = control.status(journal)
     if options.json:
         terminal.print_json(status)
         return 0
-    running = "nobg is running" if status["running"] else "nobg is not running; start it with: nobg run"
-    terminal.print_line(running + (", paused (nobg resume goes on)." if status["paused"] else "."))
+    summary = "nobg is running" if status["running"] else "nobg is not running; start it with: nobg run"
+    terminal.print_line(summary + (", paused (continue with: nobg resume)." if status["paused"] else "."))
     terminal.print_line(f"{status['queued']} waiting, {status['active']} being done, {status['failed']} failed.")
     for folder in status["folders"]:
         terminal.print_line(f"Watched folder: {_folder_line(folder)}")
-    for place in status["waiting"]:
-        terminal.print_line(f"Waiting: {place['place']}: {place['text']}")
+    for pause in status["waiting"]:
+        terminal.print_line(f"Waiting: {pause['place']}: {pause['text']}")
     for problem in status["problems"]:
         terminal.print_line(f"Problem: {problem}")
     return 0
 
 
 MAX_SHOWN_JOBS = 30
-"""Jobs that `nobg history` prints."""
+"""The largest number of jobs that `nobg history` prints."""
 
 
 def history(options: argparse.Namespace) -> int:
-    """`nobg history`."""
+    """Run `nobg history`."""
     with terminal.open_journal() as journal:
         jobs = journal.history()
-        path = control.write_history_page(journal) if options.open else None
+        page = control.write_history_page(journal) if options.open else None
     if options.json:
         terminal.print_json({"jobs": [job.as_dict() for job in jobs]})
-    elif path is None:
+    elif page is None:
         for job in jobs[:MAX_SHOWN_JOBS]:
             terminal.print_line(_history_line(job))
         if len(jobs) > MAX_SHOWN_JOBS:
-            terminal.print_line(f"{len(jobs) - MAX_SHOWN_JOBS} older ones: nobg history --json")
+            terminal.print_line(f"{len(jobs) - MAX_SHOWN_JOBS} older jobs: nobg history --json")
         if not jobs:
             terminal.print_line("Nothing has been done yet.")
-    if path is not None:
+    if page is not None:
         import webbrowser
 
-        if not webbrowser.open(path.as_uri()):
-            terminal.print_error(f"No browser could be started. The page is {path}")
+        if not webbrowser.open(page.as_uri()):
+            terminal.print_error(f"No browser could be started. The page is {page}")
             return 1
     return 0
 
 
 def _history_line(job: Job) -> str:
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(job.changed_at))
-    what = f": {describe_reason(job.reason, job.detail or '')}" if job.reason else ""
+    outcome = f": {describe_reason(job.reason, job.detail or '')}" if job.reason else ""
     if job.output is not None and job.state == "done":
-        what = f" -> {job.output.name}"
+        outcome = f" -> {job.output.name}"
     state = "taken back" if job.undone else job.state
-    return f"{job.id:>6}  {when}  {state:<10}  {job.source}{what}"
+    return f"{job.id:>6}  {when}  {state:<10}  {job.source}{outcome}"
 
 
 def undo(options: argparse.Namespace) -> int:
-    """`nobg undo`: 1 if something was left."""
+    """Run `nobg undo`. Return 1 if an output stays where it is."""
     if options.jobs and options.last:
-        raise UsageError("Name jobs, or --last, not both.")
+        raise UsageError("Name jobs or give --last, not both.")
     with terminal.open_journal() as journal:
         results = list(undoing.undo(control.jobs_to_undo(journal, options.jobs), journal, undoing.move_to_trash))
     if options.json:
-        terminal.print_json(
-            {"jobs": [{**job.as_dict(), "undone": left is None, "left": left} for job, left in results]}
-        )
-    for job, left in results:
+        terminal.print_json({"jobs": [{**job.as_dict(), "undone": why is None, "left": why} for job, why in results]})
+    for job, why in results:
         name = str(job.output or job.source)
-        if left is not None:
-            terminal.print_error(f"{name} was left: {left}")
+        if why is not None:
+            terminal.print_error(f"{name} was not taken back: {why}")
         elif not options.json:
             terminal.print_line(f"{name} is in the trash.")
-    return 1 if any(left is not None for _, left in results) else 0
+    return 1 if any(why is not None for _, why in results) else 0
 
 
 def retry(options: argparse.Namespace) -> int:
-    """`nobg retry`."""
+    """Run `nobg retry`."""
     with terminal.open_journal() as journal:
         jobs = control.retry(journal, options.jobs)
     if jobs:
@@ -229,7 +231,8 @@ def retry(options: argparse.Namespace) -> int:
     if options.json:
         terminal.print_json({"jobs": [job.as_dict() for job in jobs]})
     elif jobs:
-        terminal.print_line("1 picture is tried again." if len(jobs) == 1 else f"{len(jobs)} pictures are tried again.")
+        count = "1 picture" if len(jobs) == 1 else f"{len(jobs)} pictures"
+        terminal.print_line(f"nobg tries {count} again.")
     else:
-        terminal.print_line("These pictures wait already." if options.jobs else "Nothing has failed.")
+        terminal.print_line("These pictures are already in the queue." if options.jobs else "Nothing has failed.")
     return 0

@@ -1,4 +1,4 @@
-"""Words to people and programs: standard output, standard error, and what is safe to show on a terminal."""
+"""Standard output and standard error: text that is safe on a terminal, JSON, and readers that have gone away."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 
 
 def configure_streams() -> None:
-    """Whatever a file is called, and wherever our output goes, the work goes on."""
-    if sys.stdout is None:  # closed by whoever started us
+    """Make standard output and error accept every file name, even where they are closed."""
+    if sys.stdout is None:  # closed by the program that started nobg
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  as long as the process
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115  same
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # A terminal gets what it can show; a program that reads our output gets the bytes of the name.
+            # A terminal gets what it can show; a program that reads the output gets the bytes of the name.
             errors = "backslashreplace" if stream.isatty() else "surrogateescape"
             encoding = stream.encoding if stream.isatty() else sys.getfilesystemencoding()
             stream.reconfigure(encoding=encoding, errors=errors)
 
 
 def flush() -> None:
-    """What cannot be written goes nowhere, without a complaint at exit."""
+    """Flush both streams, and discard what cannot be written: Python would complain about it at exit."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -39,8 +39,8 @@ def flush() -> None:
 
 
 def write_above_progress(text: str, stream: TextIO) -> None:
-    """One line above the progress bar. Whoever read our output may have gone, or its disk be full: we go on."""
-    from tqdm import tqdm
+    """Write one line above the progress bar. A reader that has gone, or a full disk, does not stop the work."""
+    from tqdm import tqdm  # here, because every command imports this module
 
     with contextlib.suppress(OSError):
         tqdm.write(text, stream)
@@ -48,37 +48,40 @@ def write_above_progress(text: str, stream: TextIO) -> None:
 
 
 def print_error(text: str) -> None:
-    """To the person, not into the output."""
+    """Print a message for the person, to standard error."""
     with contextlib.suppress(OSError):
         print(f"nobg: {printable(text)}", file=sys.stderr)
 
 
 def printable(text: str) -> str:
-    """File names may hold line ends, or what makes a terminal do things; what we say does not."""
-    return "".join(f"\\x{ord(sign):02x}" if unicodedata.category(sign) == "Cc" else sign for sign in text)
+    """Return the text with its control characters escaped: in a file name, they could act on the terminal."""
+    return "".join(
+        f"\\x{ord(character):02x}" if unicodedata.category(character) == "Cc" else character for character in text
+    )
 
 
 def print_line(text: str) -> None:
-    """A line of the answer. Whoever read it may have gone: we go on."""
+    """Print a line of the result. A reader that has gone does not stop the work."""
     with contextlib.suppress(OSError):
         print(printable(text))
 
 
 def print_json(value: Any) -> None:
-    """The answer for a program."""
+    """Print the result for a program."""
     with contextlib.suppress(OSError):
         print(json.dumps(value, indent=1))
 
 
 @contextlib.contextmanager
 def open_journal() -> Iterator[Journal]:
-    """The journal; a damaged one is replaced, and that is said."""
+    """Open the journal. If it is damaged, it is replaced and the person is told."""
     from watcher import paths
-    from watcher.queue import journal as jobs
+    from watcher.queue.journal import Journal
 
-    with contextlib.closing(jobs.Journal(paths.state_dir(), check_integrity=True)) as journal:
+    with contextlib.closing(Journal(paths.state_dir(), check_integrity=True)) as journal:
         if journal.damaged_path is not None:
             print_error(
-                f"The record of earlier jobs was damaged; it is now {journal.damaged_path}, and a new one was begun."
+                f"The records of earlier jobs were damaged. They are now in {journal.damaged_path}; nobg has started "
+                "new ones."
             )
         yield journal

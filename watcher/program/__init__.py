@@ -1,4 +1,4 @@
-"""The resident program and what its commands and clicks do, without any words for a terminal or a desktop.
+"""The resident program, and what commands and clicks do, without any text for a terminal or a desktop.
 
 `cli` and `desktop` may import this wing; it imports `worker`, `folders`, `queue`, `config` and what is below these.
 """

@@ -1,4 +1,4 @@
-"""What `nobg run`, `watch`, `pause`, `resume`, `status`, `history`, `undo` and `retry` do; the words are cli's."""
+"""What the commands `watch`, `pause`, `resume`, `status`, `history`, `undo` and `retry` do, and some clicks."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from watcher.formats import is_picture_name
 from watcher.matting import modes
 from watcher.program import edit_config
 from watcher.queue import store
-from watcher.queue.journal import Job, Journal
+from watcher.queue.job import Job
+from watcher.queue.journal import Journal
 from watcher.queue.undo import reason_to_keep, restore_original
 from watcher.recipe import Recipe, RecipeError, config_values, read_recipe
 
 
 def resolve_recipe(settings: Config, name: str | None, values: Mapping[str, object]) -> Recipe:
-    """The recipe that the options of a command ask for: the one of that name, changed by `values`; where they say
-    nothing but where outputs go, the default recipe.
+    """Return the recipe that a command's options describe.
 
-    Raises UsageError where there is no such recipe, or its settings make no sense together, and ModelError where there
-    is no such model.
+    `name`: the recipe to start from; None: the default recipe if `values` set nothing but the output folder, else the
+    plain one. `values`: settings that override it. Raises UsageError if there is no such recipe or its settings
+    contradict each other, and ModelError if there is no such model.
     """
     values = dict(values)
-    ground = values.get("background")
-    if isinstance(ground, str) and is_picture_name(ground):
-        values["background"] = os.path.abspath(
-            os.path.expanduser(ground)
-        )  # as in every command: seen from where the person is
+    background = values.get("background")
+    if isinstance(background, str) and is_picture_name(background):
+        # A command may name it relative to the current folder; read_recipe takes full paths only.
+        values["background"] = os.path.abspath(os.path.expanduser(background))
     try:
         recipe = read_recipe(values, settings.base_recipe(name, values))
     except RecipeError as error:
@@ -44,12 +44,12 @@ def resolve_recipe(settings: Config, name: str | None, values: Mapping[str, obje
     if recipe.model is not None:
         modes.find(recipe.model)
     if "background" in values and recipe.background_picture is not None and not recipe.background_picture.is_file():
-        raise UsageError(f"The background picture {recipe.background_picture} is not there. Check the name.")
+        raise UsageError(f"The background picture {recipe.background_picture} does not exist. Check its name.")
     return recipe
 
 
 def watch_folder(path: Path, **options: Any) -> Folder:
-    """Watch a folder from now on; `ways`: as folder_to_watch takes them. Raises UsageError, PlaceError."""
+    """Watch a folder from now on. `options`: see make_folder_table. Raises UsageError and DestinationError."""
     table = make_folder_table(path, config.load(paths.config_path()), **options)
     settings = edit_config.add_folder(paths.config_path(), table)
     return next(folder for folder in settings.folders if str(folder.path) == table["path"])
@@ -64,20 +64,21 @@ def make_folder_table(
     values: Mapping[str, object] = MappingProxyType({}),
     move_originals: str | None = None,
 ) -> dict[str, Any]:
-    """A folder's table for config.toml. `values`: what the options say of a recipe.
+    """Return a watched folder's table for config.toml.
 
-    Raises UsageError where that makes no sense.
+    `recipe` and `values`: see resolve_recipe. `move_originals`: the sub-folder for finished originals; None: they stay.
+    Raises UsageError if a folder does not exist or the settings are wrong.
     """
     absolute = Path(os.path.abspath(path))
     if not absolute.is_dir():
         raise UsageError(f"{absolute} is not a folder. Make it first, then watch it.")
     if "output" in values:
-        place = Path(str(values["output"]))
-        if len(place.parts) > 1:
-            place = Path(os.path.abspath(place))
-            if not place.is_dir():
-                raise UsageError(f"{place} is not a folder. Make it first; or give a name alone, for a sub-folder.")
-        values = {**values, "output": str(place)}
+        output = Path(str(values["output"]))
+        if len(output.parts) > 1:
+            output = Path(os.path.abspath(output))
+            if not output.is_dir():
+                raise UsageError(f"{output} is not a folder. Make it first, or give just a name for a sub-folder.")
+        values = {**values, "output": str(output)}
     if move_originals is not None and not config.is_valid_folder_name(move_originals):
         raise UsageError(f"{move_originals} is not the name of a sub-folder. Give one, such as: done")
     table = {"path": str(absolute), "recursive": recursive or None, "recipe": recipe, "move_originals": move_originals}
@@ -86,65 +87,68 @@ def make_folder_table(
 
 
 def count_pictures(folder: Folder) -> int:
-    """How many pictures are in the folder now."""
-    found = find_pictures([folder.path], recursive=folder.recursive)
-    return len([path for path in found if path != folder.path])
+    """Return how many pictures are in the folder now."""
+    paths = find_pictures([folder.path], recursive=folder.recursive)
+    return len([path for path in paths if path != folder.path])
 
 
 def status(journal: Journal) -> dict[str, Any]:
-    """What `nobg status --json` prints."""
+    """Return what `nobg status --json` prints."""
     counts = journal.counts_by_state()
-    running = lock.holder_pid(str(paths.state_dir())) is not None
+    is_running = lock.holder_pid(str(paths.state_dir())) is not None
     problems = []
     try:
         settings = config.load(paths.config_path())
     except UsageError as error:
         settings = config.load_last_good(paths.state_dir() / config.LAST_GOOD_FILE)
         problems.append(f"{error} Until then, the last good settings stay in force.")
-    trouble = journal.get_setting("trouble")
-    if trouble is not None and running:
-        problems.append(trouble)
-    problems += [_DAMAGED_RECORDS.format(path=path) for path in sorted(paths.state_dir().glob("jobs.damaged-*.db"))]
+    worker_problem = journal.get_setting("trouble")
+    if worker_problem is not None and is_running:
+        problems.append(worker_problem)
+    problems += [
+        _DAMAGED_RECORDS_TEXT.format(path=path) for path in sorted(paths.state_dir().glob("jobs.damaged-*.db"))
+    ]
     offline_by = journal.get_setting("offline_by")
-    waits = [
+    waiting = [
         {"place": str(pause.folder), "reason": pause.reason, "text": DESTINATION_REASONS[pause.reason]}
         for pause in journal.pauses()
     ]
     return {
-        "running": running,
+        "running": is_running,
         "paused": journal.get_setting("paused") is not None,
         "queued": counts["queued"],
         "active": counts["active"],
         "failed": counts["failed"],
-        "folders": list(_describe_folders(settings.folders, journal, running=running)),
-        "waiting": waits,
+        "folders": list(_describe_folders(settings.folders, journal, is_running=is_running)),
+        "waiting": waiting,
         "model": settings.model or modes.DEFAULT.name,
         "offline": None if offline_by is None else offline_by != "",
         "problems": problems,
     }
 
 
-_DAMAGED_RECORDS = (
-    "The records of earlier jobs were damaged. They are now {path}, and new ones were begun. Pictures that you had "
-    "right-clicked and that are not done must be chosen again. Delete that file when you have read this."
+_DAMAGED_RECORDS_TEXT = (
+    "The records of earlier jobs were damaged. They are now in {path}; nobg has started new ones. Pictures that you "
+    "right-clicked before and that are not done must be chosen again. Delete that file once you have read this."
 )
 
 
-def _describe_folders(folders: Sequence[Folder], journal: Journal, *, running: bool) -> Iterator[dict[str, Any]]:
-    told = json.loads(journal.get_setting("folders") or "{}") if running else {}
+def _describe_folders(folders: Sequence[Folder], journal: Journal, *, is_running: bool) -> Iterator[dict[str, Any]]:
+    """Yield each folder as `--json` shows it, with the state that the running program has recorded."""
+    states = json.loads(journal.get_setting("folders") or "{}") if is_running else {}
     for folder in folders:
-        state, problem = told.get(str(folder.path), ["not watched", None])
+        state, problem = states.get(str(folder.path), ["not watched", None])
         yield {**folder_as_dict(folder), "state": state if folder.enabled else "off", "problem": problem}
 
 
 def folder_as_dict(folder: Folder) -> dict[str, Any]:
-    """A watched folder as `--json` names it."""
+    """Return a watched folder's settings as `--json` shows them."""
     output = folder.recipe.output
     return {
         "path": str(folder.path),
         "enabled": folder.enabled,
         "recursive": folder.recursive,
-        "recipe": folder.based_on,
+        "recipe": folder.base_recipe_name,
         "settings": config_values(
             folder.recipe, [name for name in folder.recipe.non_default_settings() if name != "output"]
         ),
@@ -154,14 +158,14 @@ def folder_as_dict(folder: Folder) -> dict[str, Any]:
 
 
 def retry(journal: Journal, job_ids: Sequence[int]) -> list[Job]:
-    """Put these jobs back in the queue, whatever became of them; without numbers, all that failed. Returns them.
+    """Put jobs back into the queue and return them: those with these numbers or, without numbers, all failed ones.
 
-    A job that is named is done even if it was done before or shows no clear subject: the person has looked at it.
-    Raises UsageError for a number that no job has.
+    A job that is named is done even if it was done before or has no clear subject, because the person has looked at it.
+    Jobs that are queued or active are left out. Raises UsageError for a number that no job has.
     """
     chosen = _find_jobs(journal, job_ids) if job_ids else journal.failed_jobs()
-    again = [job for job in chosen if job.state not in ("queued", "active")]
-    for job in again:
+    retried = [job for job in chosen if job.state not in ("queued", "active")]
+    for job in retried:
         restore_original(job, journal)
         request = {
             "recipe": job.recipe,
@@ -170,53 +174,54 @@ def retry(journal: Journal, job_ids: Sequence[int]) -> list[Job]:
             "move_to": job.move_to,
         }
         journal.enqueue([(os.fsencode(job.source), job.device, None)], **request)
-    return [replace(job, state="queued", reason=None, output=None, moved_to=None, undone=False) for job in again]
+    return [replace(job, state="queued", reason=None, output=None, moved_to=None, undone=False) for job in retried]
 
 
 def jobs_to_undo(journal: Journal, job_ids: Sequence[int]) -> list[Job]:
-    """The jobs to take back: those named or, without numbers, those of the last request. Raises UsageError."""
+    """Return the jobs with these numbers or, without numbers, those of the last request. Raises UsageError if none."""
     chosen = _find_jobs(journal, job_ids) if job_ids else latest_undoable_jobs(journal)
     if not chosen:
         raise UsageError("There is nothing to take back. `nobg history` shows what was done.")
     return chosen
 
 
-MAX_SEARCHED_REQUESTS = 50  # that are looked through for one that can be taken back
+MAX_SEARCHED_REQUESTS = 50  # how many requests to search for one that can be taken back
 
 
 def latest_undoable_jobs(journal: Journal) -> list[Job]:
-    """The jobs of the newest request of which something can be taken back; where there is none, of the newest."""
+    """Return the jobs of the newest request with a job that can be taken back; if there is none, of the newest one."""
     newest: list[Job] = []
-    passed: list[float] = []
-    while len(passed) < MAX_SEARCHED_REQUESTS and (jobs := journal.jobs_of_last_request(passed)):
+    searched_times: list[float] = []
+    while len(searched_times) < MAX_SEARCHED_REQUESTS and (jobs := journal.jobs_of_last_request(searched_times)):
         if any(reason_to_keep(job, journal) is None for job in jobs):
             return jobs
         newest = newest or jobs
-        passed.append(jobs[0].asked_at)
+        searched_times.append(jobs[0].asked_at)
     return newest
 
 
 def _find_jobs(journal: Journal, job_ids: Sequence[int]) -> list[Job]:
-    found = journal.find_jobs(job_ids)
-    missing = sorted(set(job_ids) - {job.id for job in found})
+    """Return the jobs with these numbers. Raises UsageError for a number that no job has."""
+    jobs = journal.find_jobs(job_ids)
+    missing = sorted(set(job_ids) - {job.id for job in jobs})
     if missing:
         raise UsageError(f"There is no job {missing[0]}. `nobg history` shows the jobs and their numbers.")
-    return found
+    return jobs
 
 
 def write_history_page(journal: Journal) -> Path:
-    """Write the newest jobs as a page into the state folder, for its owner alone (0600). Raises PlaceError."""
+    """Write the newest jobs as a page that only its owner can read, and return its path. Raises DestinationError."""
     from watcher.program.history_page import MAX_JOBS, render_page
 
     jobs = journal.history(MAX_JOBS)
     counts = journal.counts_by_state()
-    older = sum(counts.values()) - counts["queued"] - len(jobs)
+    older_count = sum(counts.values()) - counts["queued"] - len(jobs)
     with paths.open_log("history.html") as file:
-        file.write(render_page(jobs, max(0, older)).encode())
+        file.write(render_page(jobs, max(0, older_count)).encode())
     return paths.state_dir() / "history.html"
 
 
 def set_paused(journal: Journal, *, paused: bool) -> None:
-    """Do nothing for now; or go on."""
+    """Make the program pause, or continue. A pause outlasts the program."""
     journal.set_setting("paused", "1" if paused else None)
     store.wake_program(str(paths.state_dir()))

@@ -1,4 +1,4 @@
-"""The history as one page of HTML: newest first, before and after in one frame. It loads nothing but these pictures."""
+"""The history as one page of HTML: newest job first, before and after in one figure. The page loads only pictures."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 
 from watcher.errors import describe_reason
 from watcher.formats import is_shown_by_browsers
-from watcher.queue.journal import Job
+from watcher.queue.job import Job
 
 MAX_JOBS = 300
-"""Jobs on the page; a browser with thousands of large photos is of no use to anybody."""
+"""The largest number of jobs on the page: a browser becomes unusable with thousands of large photos."""
 
 STATE_LABELS = {"done": "done", "skipped": "nothing written", "failed": "failed", "active": "being done"}
 
@@ -51,11 +51,11 @@ figure:focus-within { outline: 3px solid Highlight; outline-offset: -3px; }
 
 
 def render_page(jobs: Sequence[Job], older_count: int = 0) -> str:
-    """The page for these jobs, which come newest first; `older`: how many more there are."""
+    """Return the page for these jobs, newest first. `older_count`: how many older jobs it leaves out."""
     script = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
     policy = f"default-src 'none'; img-src file:; style-src 'unsafe-inline'; script-src 'sha256-{script}'"
-    articles = "\n".join(_article(job) for job in jobs) or "<p>Nothing has been done yet.</p>"
-    more = f"<p>{older_count} older ones: <code>nobg history --json</code></p>" if older_count else ""
+    articles = "\n".join(_render_article(job) for job in jobs) or "<p>Nothing has been done yet.</p>"
+    older_note = f"<p>{older_count} older jobs: <code>nobg history --json</code></p>" if older_count else ""
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -70,49 +70,49 @@ def render_page(jobs: Sequence[Job], older_count: int = 0) -> str:
 <main>
 {articles}
 </main>
-{more}
+{older_note}
 <script>{_SCRIPT}</script>
 </body>
 </html>
 """
 
 
-def _article(job: Job) -> str:
+def _render_article(job: Job) -> str:
     name, folder = _escape(job.source.name), _escape(str(job.source.parent))
     state = "taken back" if job.undone else STATE_LABELS[job.state]
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(job.changed_at))
-    lines = []
+    paragraphs = []
     if job.output is not None and job.state == "done" and not job.undone:
-        lines.append(f"&rarr; {_escape(job.output.name)}")
+        paragraphs.append(f"&rarr; {_escape(job.output.name)}")
     if job.reason is not None:
         reason = describe_reason(job.reason, job.detail or "")
-        lines.append(_escape(reason[:1].upper() + reason[1:]))
+        paragraphs.append(_escape(reason[:1].upper() + reason[1:]))
     if job.moved_to is not None:
-        lines.append(f"The original is now {_escape(str(job.moved_to))}")
-    described = "".join(f"<p>{line}</p>" for line in lines)
+        paragraphs.append(f"The original is now {_escape(str(job.moved_to))}")
+    details = "".join(f"<p>{paragraph}</p>" for paragraph in paragraphs)
     return (
-        f'<article class="{job.state}">{_figure(job)}<div><h2>{name} <span>{state}</span></h2>{described}'
+        f'<article class="{job.state}">{_render_figure(job)}<div><h2>{name} <span>{state}</span></h2>{details}'
         f"<p><small>{job.id} &middot; {when} &middot; {folder}</small></p></div></article>"
     )
 
 
-def _figure(job: Job) -> str:
-    """Before and after with a slider between them, where both are there to be shown."""
+def _render_figure(job: Job) -> str:
+    """Return before and after with a slider between them, or as much of this as a browser can show."""
     if job.state != "done" or job.undone or job.output is None or not is_shown_by_browsers(job.output):
         return ""
-    source, after = job.moved_to or job.source, _image_tag(job.output, "after", "after")
+    source, after = job.moved_to or job.source, _render_image(job.output, "after", "after")
     if not is_shown_by_browsers(source):
         return f"<figure>{after}</figure>"
-    before = _image_tag(source, "before", "before")
+    before = _render_image(source, "before", "before")
     name = _escape(job.source.name)
     slider = f'<input type="range" min="0" max="100" value="50" aria-label="Before and after: {name}">'
     return f"<figure>{after}{before}{slider}</figure>"
 
 
-def _image_tag(path: Path, css_class: str, alt_text: str) -> str:
+def _render_image(path: Path, css_class: str, alt_text: str) -> str:
     return f'<img class="{css_class}" src="{html.escape(path.as_uri())}" alt="{alt_text}" loading="lazy">'
 
 
 def _escape(text: str) -> str:
-    """Text that is no markup; what is not valid text becomes visible."""
+    """Escape markup, and bytes of a file name that are not valid UTF-8."""
     return html.escape(text.encode("utf-8", "backslashreplace").decode())

@@ -1,4 +1,4 @@
-"""File managers' menus and the start at login: switching them, and what the integrations need to know of us."""
+"""File managers' menus and the start at login: switches them, and describes nobg to the integrations."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import sys
 import sysconfig
 import threading
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import integrations
-from integrations import base
-from integrations.base import InstallResult, IntegrationError, Setup, Status, Target
+from integrations import installer
+from integrations.artifact import IntegrationError
+from integrations.context import Setup
+from integrations.record import Record
+from integrations.target import InstallResult, Status, Target
 from integrations.verbs import build_verbs
 from watcher import config, paths
 from watcher.errors import UsageError
@@ -21,47 +23,50 @@ from watcher.formats import MIME_TYPES, SUFFIXES
 
 RECORD_FILE_NAME = "menu.json"
 
-_record_lock = threading.Lock()  # two clicks at once would lose entries of the record
+_record_lock = threading.Lock()  # without it, two clicks at once would lose entries of the record
 
 
 def switch_menus(names: Sequence[str] = (), *, on: bool) -> list[InstallResult]:
-    """Put nobg into the menus of these file managers, or of all that are here; or take it out. Raises UsageError."""
+    """Add nobg to the menus of these file managers, or remove it from them.
+
+    `names`: keys of file managers; empty: all on this computer. Raises UsageError for an unknown name.
+    """
     setup = make_setup()
     if on:
-        return [_run_locked(base.install, manager, setup) for manager in managers_to_install(names, setup)]
-    chosen = _select_managers(names, [*integrations.file_managers(), *_obsolete_managers(setup)])
-    return [_run_locked(base.uninstall, manager, setup) for manager in chosen]
+        return [_run_locked(installer.install, manager, setup) for manager in managers_to_install(names, setup)]
+    managers = _select_managers(names, [*integrations.file_managers(), *_obsolete_managers(setup)])
+    return [_run_locked(installer.uninstall, manager, setup) for manager in managers]
 
 
 def managers_to_install(names: Sequence[str], setup: Setup) -> list[Target]:
-    """The file managers that were named or, without names, those that are on this computer. Raises UsageError."""
-    return _select_managers(names, [one for one in integrations.file_managers() if one.is_present(setup)])
+    """Return the file managers of these names; without names, those on this computer. Raises UsageError."""
+    return _select_managers(names, [manager for manager in integrations.file_managers() if manager.is_present(setup)])
 
 
 def switch_autostart(*, on: bool) -> InstallResult:
-    """Start at login from now on; or not. Raises UsageError."""
-    return _run_locked(base.install if on else base.uninstall, integrations.autostart_target(), make_setup())
+    """Make nobg start at login from now on, or not. Raises UsageError."""
+    return _run_locked(installer.install if on else installer.uninstall, integrations.autostart_target(), make_setup())
 
 
 def menu_statuses(names: Sequence[str]) -> list[Status]:
-    """The state of our entries in these file managers or, without names, in all that this system can have.
+    """Return the state of nobg's entries in these file managers; without names, in all that this system can have.
 
-    Raises UsageError for an unknown name, or where the record of what was installed is damaged.
+    Raises UsageError for an unknown name, or if the record of installed files is damaged.
     """
     setup = make_setup()
     try:
-        return [base.status(manager, setup) for manager in _select_managers(names, integrations.file_managers())]
+        return [installer.status(manager, setup) for manager in _select_managers(names, integrations.file_managers())]
     except IntegrationError as error:
         raise UsageError(str(error)) from error
 
 
 def autostart_status() -> Status:
-    """Does nobg start at login? Raises IntegrationError where the record of what was installed is damaged."""
-    return base.status(integrations.autostart_target(), make_setup())
+    """Return the state of the start at login. Raises IntegrationError if the record of installed files is damaged."""
+    return installer.status(integrations.autostart_target(), make_setup())
 
 
 def make_setup() -> Setup:
-    """What the integrations need to know. Raises UsageError where nobg lies in a folder that cannot be named."""
+    """Return what the integrations need to know of nobg. Raises UsageError if its path is not valid text."""
     home = Path.home()
     return Setup(
         client_command=_with_home_variable(_command_line("nobg-add", "add")),
@@ -88,63 +93,69 @@ def _config_folder(home: Path) -> Path:
 
 
 def _command_line(script: str, command: str) -> tuple[str, ...]:
-    """One of our commands by its absolute path, inside the environment that runs us.
+    """Return the command line that starts `script` by its absolute path, inside the environment that runs this code.
 
-    Not by the link that pipx and uv tool put into ~/.local/bin: that may be another nobg's, or moved, while this one is
-    certain; both keep the environment's place when they upgrade. Not resolved: a venv is known by its own path.
+    The link that pipx and uv put into ~/.local/bin is not used, because it can be moved or belong to another nobg; both
+    tools keep the environment's path when they upgrade it. The path is not resolved: Python finds a venv by it.
+    `command`: the command of `nobg`, used where the script itself is not.
     """
     folders = [os.path.dirname(sys.executable), sysconfig.get_path("scripts")]
-    ending = ".exe" if sys.platform == "win32" else ""
+    suffix = ".exe" if sys.platform == "win32" else ""
     for folder in folders:
-        path = os.path.join(folder, script + ending)
+        path = os.path.join(folder, script + suffix)
         if os.access(path, os.X_OK):
             if script == "nobg-add":
                 return (path,)
-            return (_python(), "-P", "-m", "watcher", command) if sys.platform == "win32" else (path, command)
-    return (_python(), "-P", os.path.join(os.path.dirname(integrations.__file__), "checkout.py"), command)
+            return (_python_path(), "-P", "-m", "watcher", command) if sys.platform == "win32" else (path, command)
+    return (_python_path(), "-P", os.path.join(os.path.dirname(integrations.__file__), "checkout.py"), command)
 
 
-def _python() -> str:
-    """On Windows the one without a console window, which python.exe and nobg.exe open."""
+def _python_path() -> str:
+    """Return the path of Python; on Windows pythonw.exe, because python.exe and nobg.exe open a console window."""
     if sys.platform == "win32":
         return os.path.join(os.path.dirname(sys.executable), "pythonw.exe")
     return sys.executable
 
 
 def _with_home_variable(command: tuple[str, ...]) -> tuple[str, ...]:
-    """With NOBG_HOME as it is now: whoever starts the command later does not have it, and recipes are there."""
+    """Return the command with NOBG_HOME set as it is now: a file manager does not have it, and recipes are there.
+
+    Raises UsageError if a word of the command is not valid text.
+    """
     home = os.environ.get("NOBG_HOME")
     if home and sys.platform != "win32":
         command = ("/usr/bin/env", f"NOBG_HOME={os.path.abspath(home)}", *command)
     for word in command:
         if _has_control_characters(word) or word != os.fsencode(word).decode(errors="replace"):
-            raise UsageError(f"The name {word} is not valid text, and menus are. Install nobg in another folder.")
+            raise UsageError(
+                f"The path {word} is not valid text, so menus cannot hold it. Install nobg in another folder."
+            )
     return command
 
 
 def recipes_not_in_menu() -> list[str]:
-    """Names of the recipes that ask to be in the menu and cannot be: a menu's file holds no control characters."""
+    """Return the names of recipes that want to be in the menu but have control characters, which menus cannot hold."""
     recipes = config.load(paths.config_path()).recipes
-    return [name for name, named in recipes.items() if named.menu and _has_control_characters(name)]
+    return [name for name, recipe in recipes.items() if recipe.menu and _has_control_characters(name)]
 
 
 def _menu_recipes() -> list[tuple[str, str]]:
-    """Name and label of each recipe that the person wants in the menu; see also recipes_not_in_menu()."""
+    """Return name and label of each recipe for the menu, without those that recipes_not_in_menu() returns."""
     recipes = config.load(paths.config_path()).recipes
     return [
-        (name, _one_line(named.label))
-        for name, named in recipes.items()
-        if named.menu and not _has_control_characters(name)
+        (name, _one_line(recipe.label))
+        for name, recipe in recipes.items()
+        if recipe.menu and not _has_control_characters(name)
     ]
 
 
 def _one_line(label: str) -> str:
-    """The label without control characters and without runs of spaces."""
-    return " ".join("".join(" " if _has_control_characters(sign) else sign for sign in label).split())
+    """Return the label without control characters and runs of spaces."""
+    return " ".join("".join(" " if _has_control_characters(character) else character for character in label).split())
 
 
 def _has_control_characters(text: str) -> bool:
-    return any(unicodedata.category(sign) == "Cc" for sign in text)
+    return any(unicodedata.category(character) == "Cc" for character in text)
 
 
 def _environment_folder(variable: str, default: Path) -> Path:
@@ -158,32 +169,32 @@ def _environment_folders(variable: str, default: str) -> tuple[Path, ...]:
 
 
 def _select_managers(names: Sequence[str], default: Iterable[Target]) -> list[Target]:
-    """The targets that a person named, or the usual ones. Raises UsageError."""
-    known = {manager.key: manager for manager in integrations.file_managers()}
+    """Return the file managers of these names, or `default` without names. Raises UsageError for an unknown name."""
+    managers = {manager.key: manager for manager in integrations.file_managers()}
     for name in names:
-        if name not in known:
+        if name not in managers:
             raise UsageError(
-                f"There is no file manager called {name} here. There is: {', '.join(known) or 'none yet'}."
+                f"This system has no file manager called {name}. Choose from: {', '.join(managers) or 'none yet'}."
             )
-    return [known[name] for name in names] if names else list(default)
+    return [managers[name] for name in names] if names else list(default)
 
 
 def _obsolete_managers(setup: Setup) -> list[Target]:
-    """Targets that are in the record and that this version does not know any more."""
+    """Return the targets that an older nobg installed and this version no longer has. Raises UsageError."""
     try:
-        entries = base.Record.load(setup.record_path).entries.values()
+        entries = Record.load(setup.record_path).entries.values()
     except IntegrationError as error:
         raise UsageError(str(error)) from error
-    known = integrations.file_managers()
-    keys = {key for entry in entries for key in entry["users"]} - {manager.key for manager in known} - {"autostart"}
-    kinds = tuple({kind for manager in known for kind in manager.artifact_types})
-    return [Target(key, key, lambda _: False, lambda _: (), kinds) for key in sorted(keys)]
+    managers = integrations.file_managers()
+    keys = {key for entry in entries for key in entry["users"]} - {manager.key for manager in managers} - {"autostart"}
+    types = tuple({artifact_type for manager in managers for artifact_type in manager.artifact_types})
+    return [Target(key, key, lambda _: False, lambda _: (), types) for key in sorted(keys)]
 
 
-def _run_locked(action: Any, manager: Target, setup: Setup) -> InstallResult:
+def _run_locked(action: Callable[[Target, Setup], InstallResult], target: Target, setup: Setup) -> InstallResult:
+    """Run `action`, alone in this process. Raises UsageError if the record of installed files is damaged."""
     try:
         with _record_lock:
-            done: InstallResult = action(manager, setup)
+            return action(target, setup)
     except IntegrationError as error:
         raise UsageError(str(error)) from error
-    return done

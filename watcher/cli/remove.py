@@ -1,0 +1,112 @@
+"""`nobg remove`: cuts out the pictures that were named, in this process, and prints what became of each."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from tqdm import tqdm
+
+from watcher import config, paths
+from watcher.cli import terminal
+from watcher.errors import DestinationError, NobgError, UsageError, describe_reason, exit_code
+from watcher.folders import selection
+from watcher.matting import modes
+from watcher.program import control
+from watcher.queue.job import Job
+from watcher.worker import dispatch
+
+NOTE_TEXTS = {
+    "first_frame": "it has several frames or pages; only the first one was done.",
+    "enlarged": "it was smaller than the canvas, so it was enlarged.",
+}
+"""What a job's notes mean, in words."""
+
+
+def remove(options: argparse.Namespace) -> int:
+    """Run `nobg remove`. Return the largest exit code of its pictures' failures, or 0."""
+    settings = config.load(paths.config_path())
+    recipe = control.resolve_recipe(settings, options.recipe, options.values)
+    if options.output is not None:
+        recipe = replace(recipe, output=_make_output_folder(options.output))
+    mode = modes.find(recipe.model or settings.model)
+    sources = selection.find_pictures(options.paths, recursive=options.recursive)
+    named = {os.path.abspath(path) for path in options.paths}
+    jobs: list[Job] = []
+    error: NobgError | None = None
+    with (
+        terminal.open_journal() as journal,
+        _progress_bar(len(sources), shown=not options.json and sys.stderr.isatty()) as advance,
+    ):
+        # Naming a folder means its pictures, not the cut-outs of them, whatever suffix those have.
+        sources = [path for path in sources if str(path) in named or not journal.outputs.is_output(os.fsencode(path))]
+        try:
+            for job in dispatch.run(
+                sources, journal, recipe=recipe, force=options.force, mode=mode, on_notice=_print_notice
+            ):
+                jobs.append(job)
+                if not options.json:
+                    _print_job(job)
+                advance()
+        except NobgError as run_error:
+            error = run_error
+    if options.json:
+        finished = {job.source for job in jobs}
+        jobs += [Job(path, model=mode.name) for path in sources if path not in finished]
+        terminal.print_json({"jobs": [job.as_dict() for job in jobs]})
+    else:
+        _print_done_before(sum(job.reason == "already_done" for job in jobs))
+    if error is not None:
+        raise error
+    return max((exit_code(job.reason or "") for job in jobs if job.state == "failed"), default=0)
+
+
+def _make_output_folder(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UsageError(f"{folder} is not a folder. Name one with -o.") from error
+    except OSError as error:
+        raise DestinationError(
+            f"The folder {folder} cannot be created ({error.strerror}). Choose another one with -o."
+        ) from error
+    return Path(os.path.abspath(folder))  # the journal compares destinations by their spelling
+
+
+@contextlib.contextmanager
+def _progress_bar(total: int, *, shown: bool) -> Iterator[Callable[[], object]]:
+    """Show a bar with how many pictures are done and how long the rest takes. Yields what advances it by one."""
+    layout = "{bar} {n_fmt} of {total_fmt}, {remaining} left"
+    with tqdm(total=total, disable=not shown, leave=False, bar_format=layout) as bar:
+        yield bar.update
+
+
+def _print_notice(text: str) -> None:
+    """Print a notice of dispatch to standard error."""
+    terminal.write_above_progress(text, sys.stderr)
+
+
+def _print_job(job: Job) -> None:
+    """Print the output's path to standard output, and whatever else a person should know to standard error."""
+    name = terminal.printable(str(job.source))
+    if job.reason is not None and job.reason != "already_done":
+        text = describe_reason(job.reason, job.detail or "")
+        terminal.write_above_progress(f"nobg: {name}: {terminal.printable(text)}", sys.stderr)
+    for note in job.notes.split():
+        terminal.write_above_progress(f"nobg: {name}: {NOTE_TEXTS[note]}", sys.stderr)
+    if job.output is not None:
+        path = str(job.output)
+        terminal.write_above_progress(terminal.printable(path) if sys.stdout.isatty() else path, sys.stdout)
+
+
+def _print_done_before(count: int) -> None:
+    """Print one line for all pictures that were done before: a folder may be named again and again."""
+    if count == 1:
+        terminal.print_error("1 picture was done before and has not changed. --force does it again.")
+    elif count:
+        terminal.print_error(f"{count} pictures were done before and have not changed. --force does them again.")
