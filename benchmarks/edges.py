@@ -1,21 +1,22 @@
-"""How good are outlines and colours? `python benchmarks/edges.py DIR` measures both on photos with a true soft matte.
+"""Measure outlines and their colours on photos with a true soft matte: `python benchmarks/edges.py DIR`.
 
-    python benchmarks/edges.py DIR [--cutouts FOLDER] [--theirs FOLDER] [--seconds]
+    python benchmarks/edges.py DIR [--cutouts FOLDER] [--rembg-cutouts FOLDER] [--seconds]
 
-DIR is a folder as `benchmarks/quality.py` describes; only the photos of kind `alpha` are used. `--cutouts` and
-`--theirs`: folders of finished cut-outs (ID_nobg.png) by nobg and by rembg, whose own alphas are then judged, too.
+DIR is a folder as `benchmarks/quality.py` describes it; only its photos of kind `alpha` are used. `--cutouts` and
+`--rembg-cutouts`: folders of finished cut-outs (ID_nobg.png) by nobg and by rembg, to judge them with their own alphas.
 
-Alpha: the true one, made small and as soft as a network's answer (shrunk by the factor named, blurred by the sigma
-named), is stretched back by `watcher.edges.full_size` and bilinearly. Means over the photos of: MAE in the band that is
-soft in either, sum of absolute differences / 1000, and the gradient error of quality.py.
+Alpha: the true alpha is reduced by a factor and blurred by a sigma, which makes it as small and as soft as a network's
+result. It is then stretched back by `watcher.matting.edges.upscale_alpha` and bilinearly. The table shows means over
+the photos: MAE in the band that is soft in either alpha, sum of absolute differences (SAD) / 1000, and the gradient
+error of quality.py.
 
-Colours: the mean absolute difference, 0..255, in the edge band, between a composite and the one of the true alpha and
-the true foreground, on white, on black and on green (0, 160, 60). The true foreground of a photo is not known: it is
-solved from the photo and its true alpha by closed form (Levin, Lischinski and Weiss, TPAMI 2008, section 5; pymatting,
-which has to be installed). It is known in `pasted`: that foreground, mixed by the true alpha with another photo of DIR.
+Colours: the mean absolute difference, 0..255, in the edge band between a composite and the one of the true alpha and
+the true foreground, on white, on black and on green (0, 160, 60). The true foreground of a photo is unknown, so it is
+computed from the photo and its true alpha by closed-form matting (Levin, Lischinski and Weiss, TPAMI 2008, section 5;
+the package pymatting). It is known for `pasted`: that foreground over another photo of DIR, mixed by the true alpha.
 Compared are nobg's colours, the photo's own (`copy`), and what rembg writes by default (`rembg`: colours multiplied by
-alpha once more, its naive_cutout). With one alpha for all of them, the composites' errors are those of the colours,
-and the same on each ground.
+alpha once more, its naive_cutout). Since all use the same alpha, the composites' errors are those of the colours, and
+the same on each ground.
 """
 
 from __future__ import annotations
@@ -35,11 +36,12 @@ from pymatting import estimate_foreground_cf
 from scipy import ndimage
 
 from watcher.matting import edges
+from watcher.matting.foreground import estimate_foreground
 
 Values = NDArray[np.float64]
 GROUNDS = {"white": (255, 255, 255), "black": (0, 0, 0), "green (0, 160, 60)": (0, 160, 60)}
-SMALLER = ((1.5, 1.5), (2.0, 1.5), (4.5, 0.7), (4.5, 1.5), (7.0, 2.5))
-"""How many times smaller, and sigma of the blur in pixels of the small alpha: networks' answers have 1 to 3."""
+REDUCTIONS = ((1.5, 1.5), (2.0, 1.5), (4.5, 0.7), (4.5, 1.5), (7.0, 2.5))
+"""Factor of the reduction, and sigma of the blur in pixels of the small alpha; networks' alphas have 1 to 3."""
 
 
 @dataclass(frozen=True)
@@ -49,21 +51,21 @@ class Photo:
     name: str
     rgb: Image.Image
     alpha: Values
-    front: Values
+    colours: Values
 
-    def composite(self, ground: tuple[int, int, int]) -> Values:
-        """As it should look on this ground."""
-        return over(self.front, self.alpha, ground)
+    def true_composite(self, ground: tuple[int, int, int]) -> Values:
+        """Return the true composite on this ground: (H, W, 3), 0..255."""
+        return composite(self.colours, self.alpha, ground)
 
 
-def over(front: Values, alpha: Values, ground: tuple[int, int, int]) -> Values:
-    """Straight colours (H, W, 3), 0..255, over one colour."""
+def composite(colours: Values, alpha: Values, ground: tuple[int, int, int]) -> Values:
+    """Return straight colours (H, W, 3), 0..255, over the colour `ground`, by alpha (H, W), 0..1."""
     share = alpha[..., None]
-    return share * front + (1 - share) * np.array(ground, np.float64)
+    return share * colours + (1 - share) * np.array(ground, np.float64)
 
 
-def photos(folder: Path) -> list[Photo]:
-    """Those of kind `alpha`, with the foreground that closed form finds."""
+def load_photos(folder: Path) -> list[Photo]:
+    """Return the photos of kind `alpha`, with the foreground by closed-form matting."""
     with (folder / "index.csv").open(newline="") as file:
         names = [row["id"] for row in csv.DictReader(file) if row["kind"] == "alpha"]
     result = []
@@ -73,145 +75,147 @@ def photos(folder: Path) -> list[Photo]:
             Image.open(folder / "masks" / f"{name}.png") as mask,
         ):
             rgb, alpha = image.convert("RGB"), np.asarray(mask.convert("L"), np.float64) / 255
-        front = np.clip(estimate_foreground_cf(np.asarray(rgb, np.float64) / 255, alpha), 0, 1) * 255
-        result.append(Photo(name, rgb, alpha, front))
+        colours = np.clip(estimate_foreground_cf(np.asarray(rgb, np.float64) / 255, alpha), 0, 1) * 255
+        result.append(Photo(name, rgb, alpha, colours))
     return result
 
 
-def pasted(photo: Photo, other: Photo) -> Photo:
-    """The foreground of one photo before another."""
+def paste(photo: Photo, other: Photo) -> Photo:
+    """Return the foreground of `photo` over the photo `other`."""
     back = np.asarray(other.rgb.resize(photo.rgb.size, Image.Resampling.BICUBIC), np.float64)
     share = photo.alpha[..., None]
-    mixed = np.rint(share * photo.front + (1 - share) * back).astype(np.uint8)
-    return Photo(photo.name, Image.fromarray(mixed), photo.alpha, photo.front)
+    mixed = np.rint(share * photo.colours + (1 - share) * back).astype(np.uint8)
+    return Photo(photo.name, Image.fromarray(mixed), photo.alpha, photo.colours)
 
 
-def colours(photo: Photo, alpha: NDArray[np.uint8]) -> dict[str, Values]:
-    """The straight colours by which each way would show the photo, with this alpha."""
+def foreground_colours(photo: Photo, alpha: NDArray[np.uint8]) -> dict[str, Values]:
+    """Return the straight colours (H, W, 3), 0..255, that each method gives the photo, with this alpha."""
     own = np.asarray(photo.rgb, np.float64)
     return {
-        "nobg": np.asarray(edges.estimate_foreground(photo.rgb, alpha), np.float64),
+        "nobg": np.asarray(estimate_foreground(photo.rgb, alpha), np.float64),
         "copy": own,
         "rembg": own * (alpha[..., None] / 255),
     }
 
 
-def band(*alphas: Values) -> NDArray[np.bool_]:
-    """Where one of them is neither 0 nor 1."""
+def soft_band(*alphas: Values) -> NDArray[np.bool_]:
+    """Return where one of the alphas (H, W), 0..1, is neither 0 nor 1."""
     result = np.zeros(alphas[0].shape, np.bool_)
     for alpha in alphas:
         result |= (alpha > 0.5 / 255) & (alpha < 1 - 0.5 / 255)
     return result
 
 
-def print_colours(title: str, cases: Iterable[Photo]) -> None:
-    """One table: true alpha for all."""
+def print_colours(title: str, photos: Iterable[Photo]) -> None:
+    """Print the table of colours, all with the true alpha."""
     errors: dict[str, list[list[float]]] = {}
-    for photo in cases:
-        where = band(photo.alpha)
-        for way, front in colours(photo, np.rint(photo.alpha * 255).astype(np.uint8)).items():
-            found = [over(front, photo.alpha, ground) - photo.composite(ground) for ground in GROUNDS.values()]
-            errors.setdefault(way, []).append([float(np.abs(difference)[where].mean()) for difference in found])
+    for photo in photos:
+        where = soft_band(photo.alpha)
+        for way, colours in foreground_colours(photo, np.rint(photo.alpha * 255).astype(np.uint8)).items():
+            differences = [
+                composite(colours, photo.alpha, ground) - photo.true_composite(ground) for ground in GROUNDS.values()
+            ]
+            errors.setdefault(way, []).append([float(np.abs(difference)[where].mean()) for difference in differences])
     print_table(title, errors)
 
 
 def print_table(title: str, errors: dict[str, list[list[float]]]) -> None:
-    """Means over photos, a column for each ground."""
+    """Print the means over photos, with a column for each ground."""
     print(f"\n| {title} | {' | '.join(GROUNDS)} |\n|---|{'---|' * len(GROUNDS)}")
     for way, rows in errors.items():
         print(f"| {way} | {' | '.join(f'{value:.2f}' for value in np.mean(rows, axis=0))} |")
 
 
-def print_cutouts(cases: list[Photo], folders: dict[str, Path]) -> None:
-    """Two tables of finished cut-outs, each with its own alpha: the whole error, and that of the colours alone."""
+def print_cutouts(photos: list[Photo], folders: dict[str, Path]) -> None:
+    """Print two tables of finished cut-outs with their own alphas: the whole error, and that of the colours alone."""
     whole: dict[str, list[list[float]]] = {}
     alone: dict[str, list[list[float]]] = {}
-    for photo in cases:
-        found = {}
+    for photo in photos:
+        cutouts = {}
         for way, folder in folders.items():
             with Image.open(folder / f"{photo.name}_nobg.png") as image:
-                found[way] = np.asarray(image.convert("RGBA"), np.float64)
-        if "nobg" in found:
-            copied = found["nobg"].copy()
+                cutouts[way] = np.asarray(image.convert("RGBA"), np.float64)
+        if "nobg" in cutouts:
+            copied = cutouts["nobg"].copy()
             copied[..., :3] = np.asarray(photo.rgb)
-            found["nobg's alpha, copy"] = copied
+            cutouts["nobg's alpha, copy"] = copied
         near = max(1, round(0.005 * math.hypot(*photo.alpha.shape)))
-        where = np.asarray(ndimage.binary_dilation(band(photo.alpha), iterations=near), np.bool_)
-        for way, pixels in found.items():
-            front, alpha = pixels[..., :3], pixels[..., 3] / 255
+        where = np.asarray(ndimage.binary_dilation(soft_band(photo.alpha), iterations=near), np.bool_)
+        for way, pixels in cutouts.items():
+            colours, alpha = pixels[..., :3], pixels[..., 3] / 255
             whole.setdefault(way, []).append(
                 [
-                    float(np.abs(over(front, alpha, ground) - photo.composite(ground))[where].mean())
+                    float(np.abs(composite(colours, alpha, ground) - photo.true_composite(ground))[where].mean())
                     for ground in GROUNDS.values()
                 ]
             )
-            soft = band(alpha) & band(photo.alpha)
-            difference = float(np.abs(alpha[..., None] * (front - photo.front))[soft].mean()) if soft.any() else 0.0
+            soft = soft_band(alpha) & soft_band(photo.alpha)
+            difference = float(np.abs(alpha[..., None] * (colours - photo.colours))[soft].mean()) if soft.any() else 0.0
             alone.setdefault(way, []).append([difference] * len(GROUNDS))
     print_table("own alpha and own colours, within 0.5 % of the diagonal from the true band", whole)
     print_table("own alpha, the colours alone, where both alphas are soft", alone)
 
 
 def bilinear(alpha: NDArray[np.float32], rgb: Image.Image) -> NDArray[np.uint8]:
-    """Alpha at the photo's size, without the photo."""
+    """Stretch alpha to the photo's size without looking at the photo."""
     wide = np.asarray(Image.fromarray(alpha).resize(rgb.size, Image.Resampling.BILINEAR))
     return np.clip(wide * 255 + 0.5, 0, 255).astype(np.uint8)
 
 
-def smaller(alpha: Values, times: float, sigma: float) -> NDArray[np.float32]:
-    """Alpha as a network would answer for a photo so much larger than what it sees."""
-    size = (max(1, round(alpha.shape[1] / times)), max(1, round(alpha.shape[0] / times)))
+def reduce_alpha(alpha: Values, factor: float, sigma: float) -> NDArray[np.float32]:
+    """Return alpha as a network would give it for a photo `factor` times as large as the network's input."""
+    size = (max(1, round(alpha.shape[1] / factor)), max(1, round(alpha.shape[0] / factor)))
     small = np.asarray(Image.fromarray(alpha.astype(np.float32)).resize(size, Image.Resampling.BOX))
     return np.asarray(ndimage.gaussian_filter(small, sigma), np.float32)
 
 
-def print_outlines(cases: list[Photo]) -> None:
-    """The table of alpha."""
+def print_outlines(photos: list[Photo]) -> None:
+    """Print the table of alpha."""
     ways: dict[str, Callable[[NDArray[np.float32], Image.Image], NDArray[np.uint8]]]
     ways = {"bilinear": bilinear, "nobg": edges.upscale_alpha}
     print("\n| larger by | sigma | way | MAE in the band | SAD | gradient |\n|---|---|---|---|---|---|")
-    for times, sigma in SMALLER:
-        for way, act in ways.items():
+    for factor, sigma in REDUCTIONS:
+        for way, upscale in ways.items():
             rows = []
-            for photo in cases:
-                small = smaller(photo.alpha, times, sigma)
-                found = act(small, photo.rgb) / 255
-                where = band(photo.alpha, bilinear(small, photo.rgb) / 255)
-                error = np.abs(found - photo.alpha)
-                steepness = slope(found) - slope(photo.alpha)
-                rows.append((error[where].mean(), error.sum() / 1000, (steepness**2).sum() / 1000))
-            print(f"| {times} | {sigma} | {way} | {' | '.join(f'{value:.4f}' for value in np.mean(rows, axis=0))} |")
+            for photo in photos:
+                small = reduce_alpha(photo.alpha, factor, sigma)
+                upscaled = upscale(small, photo.rgb) / 255
+                where = soft_band(photo.alpha, bilinear(small, photo.rgb) / 255)
+                error = np.abs(upscaled - photo.alpha)
+                gradient_difference = gradient(upscaled) - gradient(photo.alpha)
+                rows.append((error[where].mean(), error.sum() / 1000, (gradient_difference**2).sum() / 1000))
+            print(f"| {factor} | {sigma} | {way} | {' | '.join(f'{value:.4f}' for value in np.mean(rows, axis=0))} |")
 
 
-def slope(alpha: Values) -> Values:
-    """As quality.py's gradient error has it."""
+def gradient(alpha: Values) -> Values:
+    """Return the gradient magnitude, as in quality.py's gradient error."""
     return np.asarray(ndimage.gaussian_gradient_magnitude(alpha, 1.4), np.float64)
 
 
 def print_seconds(photo: Photo) -> None:
-    """Processor seconds of this thread, the least of five, the photo enlarged to several sizes."""
-    print("\n| pixels | bilinear | full_size | foreground |\n|---|---|---|---|")
+    """Print the processor seconds of this thread, the minimum of five, with the photo enlarged to several sizes."""
+    print("\n| pixels | bilinear | upscale_alpha | estimate_foreground |\n|---|---|---|---|")
     for size in ((1200, 850), (4000, 3000), (6000, 4000)):
         rgb = photo.rgb.resize(size, Image.Resampling.BICUBIC)
         square = Image.fromarray(photo.alpha.astype(np.float32)).resize((1024, 1024), Image.Resampling.BILINEAR)
         small = np.asarray(ndimage.gaussian_filter(np.asarray(square), 2.0), np.float32)
         alpha = edges.upscale_alpha(small, rgb)
-        least = [
-            seconds(lambda rgb=rgb, small=small: bilinear(small, rgb)),  # type: ignore[misc]
-            seconds(lambda rgb=rgb, small=small: edges.upscale_alpha(small, rgb)),  # type: ignore[misc]
-            seconds(lambda rgb=rgb, alpha=alpha: edges.estimate_foreground(rgb, alpha)),  # type: ignore[misc]
+        row = [
+            processor_seconds(lambda rgb=rgb, small=small: bilinear(small, rgb)),  # type: ignore[misc]
+            processor_seconds(lambda rgb=rgb, small=small: edges.upscale_alpha(small, rgb)),  # type: ignore[misc]
+            processor_seconds(lambda rgb=rgb, alpha=alpha: estimate_foreground(rgb, alpha)),  # type: ignore[misc]
         ]
-        print(f"| {size[0]} x {size[1]} | {' | '.join(f'{value:.3f}' for value in least)} |")
+        print(f"| {size[0]} x {size[1]} | {' | '.join(f'{value:.3f}' for value in row)} |")
 
 
-def seconds(act: Callable[[], object]) -> float:
-    """The least of five, of this thread on the processor."""
-    taken = []
+def processor_seconds(act: Callable[[], object]) -> float:
+    """Return the processor seconds of this thread for `act`: the minimum of five calls."""
+    times = []
     for _ in range(5):
         start = time.thread_time()
         act()
-        taken.append(time.thread_time() - start)
-    return min(taken)
+        times.append(time.thread_time() - start)
+    return min(times)
 
 
 def main() -> None:
@@ -219,19 +223,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path, metavar="DIR")
     parser.add_argument("--cutouts", type=Path, help="finished cut-outs of nobg, ID_nobg.png")
-    parser.add_argument("--theirs", type=Path, help="finished cut-outs of rembg, ID_nobg.png")
+    parser.add_argument("--rembg-cutouts", type=Path, help="finished cut-outs of rembg, ID_nobg.png")
     parser.add_argument("--seconds", action="store_true", help="measure the time, too")
     options = parser.parse_args()
-    cases = photos(options.folder)
-    print_outlines(cases)
-    print_colours("colours, photos, true alpha", cases)
-    mixtures = [pasted(photo, cases[number - 1]) for number, photo in enumerate(cases)]
+    photos = load_photos(options.folder)
+    print_outlines(photos)
+    print_colours("colours, photos, true alpha", photos)
+    mixtures = [paste(photo, photos[number - 1]) for number, photo in enumerate(photos)]
     print_colours("colours, pasted, true alpha", mixtures)
-    folders = {"nobg": options.cutouts, "rembg": options.theirs}
+    folders = {"nobg": options.cutouts, "rembg": options.rembg_cutouts}
     if any(folders.values()):
-        print_cutouts(cases, {way: folder for way, folder in folders.items() if folder is not None})
+        print_cutouts(photos, {way: folder for way, folder in folders.items() if folder is not None})
     if options.seconds:
-        print_seconds(cases[0])
+        print_seconds(photos[0])
 
 
 if __name__ == "__main__":

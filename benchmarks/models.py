@@ -1,14 +1,14 @@
-"""The models against rembg, which runs the same files, and the memory they take.
+"""Compare models with rembg, which runs the same files, and measure the memory that they take.
 
-    python -m benchmarks.models ours NAME PHOTOS OUTPUT     masks of an installed model, by our own steps
+    python -m benchmarks.models nobg NAME PHOTOS OUTPUT     write the masks of an installed model, by nobg's own steps
     python benchmarks/models.py rembg SESSION PHOTOS OUTPUT [--model FILE]
                                                             the same by rembg; in an environment that has rembg
-    python -m benchmarks.models compare PHOTOS FIRST SECOND how far two such sets are from the truth, and apart
-    python -m benchmarks.models memory NAME...              the most that a real worker takes, at 12 megapixels
+    python -m benchmarks.models compare PHOTOS FIRST SECOND score two such sets against the truth and each other
+    python -m benchmarks.models memory NAME...              the peak memory of a real worker, at 12 megapixels
 
-PHOTOS holds index.csv, images/ID.jpg, masks/ID.png and void/ID.png, as `benchmarks/quality.py` describes; a mask
-becomes the alpha of OUTPUT/ID_nobg.png, so that `quality.py PHOTOS --pictures OUTPUT` scores it, too. rembg finds a
-file named with --model (sessions `u2net_custom`, `dis_custom`) only under the folder that U2NET_HOME names.
+PHOTOS holds index.csv, images/ID.jpg, masks/ID.png and void/ID.png, as `benchmarks/quality.py` describes them. A mask
+becomes the alpha of OUTPUT/ID_nobg.png, so that `quality.py PHOTOS --pictures OUTPUT` can score it, too. With --model
+(sessions `u2net_custom` and `dis_custom`), rembg finds the file only below the folder that U2NET_HOME names.
 """
 
 from __future__ import annotations
@@ -21,86 +21,87 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # rembg imports onnxruntime, whose wheels call home otherwise
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before rembg imports onnxruntime, whose telemetry is on by default
 
 import numpy as np
 from PIL import Image
 
 Matter = Callable[[bytes], Image.Image]
+"""The bytes of a photo -> its alpha (mode L)."""
 
 
-def ours(name: str) -> Matter:
-    """Bytes of a photo -> its alpha (mode L), as the worker makes it."""
+def load_nobg(name: str) -> Matter:
+    """Return the function that computes alpha as the worker does, with the mode or model `name`."""
     from watcher.matting import edges, fusion, inference, modes
     from watcher.picture import codecs
 
     mode = modes.find(name)
     ensemble = inference.load_ensemble(mode.read_models(), mode, len(os.sched_getaffinity(0)))
 
-    def act(data: bytes) -> Image.Image:
+    def infer(data: bytes) -> Image.Image:
         rgb = codecs.decode(codecs.open_header(data)).rgb
         answers = inference.infer_views(ensemble, [inference.network_input(rgb, view) for view in mode.views])
         return Image.fromarray(edges.upscale_alpha(fusion.fuse_views(mode, answers), rgb))
 
-    return act
+    return infer
 
 
-def rembg(name: str, file: Path | None) -> Matter:
-    """The same by rembg."""
-    import rembg as theirs  # type: ignore[import-not-found]  # it is not in our environment
+def load_rembg(name: str, file: Path | None) -> Matter:
+    """Return the function that computes alpha by rembg, with the session `name` and perhaps a model's file."""
+    import rembg  # type: ignore[import-not-found]  # it is not installed where mypy runs
 
     options: dict[str, Any] = {} if file is None else {"model_path": str(file)}
-    session = theirs.new_session(name, **options)
+    session = rembg.new_session(name, **options)
 
-    def act(data: bytes) -> Image.Image:
-        mask: Image.Image = theirs.remove(Image.open(io.BytesIO(data)), session=session, only_mask=True)
+    def infer(data: bytes) -> Image.Image:
+        mask: Image.Image = rembg.remove(Image.open(io.BytesIO(data)), session=session, only_mask=True)
         return mask
 
-    return act
+    return infer
 
 
-def identifiers(photos: Path) -> list[str]:
-    """The photos by their names."""
+def read_ids(photos: Path) -> list[str]:
+    """Return the ids of the photos in index.csv."""
     with (photos / "index.csv").open(newline="") as file:
         return [row["id"] for row in csv.DictReader(file)]
 
 
-def write_masks(act: Matter, photos: Path, output: Path) -> None:
-    """A grey picture with the alpha for every photo."""
+def write_masks(infer: Matter, photos: Path, output: Path) -> None:
+    """Write, for every photo, a grey picture whose alpha channel is the mask."""
     output.mkdir(parents=True, exist_ok=True)
-    for name in identifiers(photos):
-        mask = act((photos / "images" / f"{name}.jpg").read_bytes())
+    for name in read_ids(photos):
+        mask = infer((photos / "images" / f"{name}.jpg").read_bytes())
         Image.merge("LA", (mask, mask)).save(output / f"{name}_nobg.png", compress_level=1)
 
 
 def iou(first: np.ndarray[Any, Any], second: np.ndarray[Any, Any]) -> float:
-    """Intersection over union of two masks (H, W) bool; 1 where both are empty."""
+    """Return the intersection over union of two masks (H, W), bool; 1 if both are empty."""
     union = np.count_nonzero(first | second)
     return np.count_nonzero(first & second) / union if union else 1.0
 
 
-def subject(path: Path, channel: str) -> np.ndarray[Any, Any]:
-    """Where a picture's channel is at least a half."""
+def read_mask(path: Path, channel: str) -> np.ndarray[Any, Any]:
+    """Return where a channel of the picture, L or A, is at least half: (H, W), bool."""
     with Image.open(path) as image:
         return np.asarray(image.convert("LA" if channel == "A" else "L").getchannel(channel)) >= 127.5
 
 
 def compare(photos: Path, folders: list[Path]) -> None:
-    """Mean IoU of each set with the truth (right wherever that is void), and of one set with the other."""
+    """Print the mean IoU of each set with the truth (void pixels count as right), and of one set with the other."""
     rows = []
-    for name in identifiers(photos):
-        true = subject(photos / "masks" / f"{name}.png", "L")
-        masks = [subject(folder / f"{name}_nobg.png", "A") for folder in folders]
+    for name in read_ids(photos):
+        true = read_mask(photos / "masks" / f"{name}.png", "L")
+        masks = [read_mask(folder / f"{name}_nobg.png", "A") for folder in folders]
         void = photos / "void" / f"{name}.png"
-        free = subject(void, "L") if void.exists() else np.zeros_like(true)
-        rows.append([*(iou(np.where(free, true, mask), true) for mask in masks), iou(*masks)])
-    first, second, each_other = np.mean(rows, axis=0)
+        is_void = read_mask(void, "L") if void.exists() else np.zeros_like(true)
+        rows.append([*(iou(np.where(is_void, true, mask), true) for mask in masks), iou(*masks)])
+    first, second, mutual = np.mean(rows, axis=0)
     print(f"| {folders[0].name} | {folders[1].name} | difference | IoU of one with the other |\n|---|---|---|---|")
-    print(f"| {first:.4f} | {second:.4f} | {first - second:+.4f} | {each_other:.4f} |")
+    print(f"| {first:.4f} | {second:.4f} | {first - second:+.4f} | {mutual:.4f} |")
 
 
 def print_memory(names: list[str]) -> None:
-    """The peaks of a real worker, jail and all, that does one photo of 12 megapixels three times."""
+    """Print the peak memory of a real worker, in its jail, that does one photo of 12 megapixels three times."""
     from watcher import paths
     from watcher.matting import modes
     from watcher.worker.supervisor import PICTURE_TIMEOUT_SECONDS, Worker
@@ -129,10 +130,10 @@ def _kilobytes(status: str, field: str) -> int:
 
 
 def main() -> None:
-    """Read the arguments and do it."""
+    """Run the command that the arguments name."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    for command in ("ours", "rembg"):
+    for command in ("nobg", "rembg"):
         masks = commands.add_parser(command)
         masks.add_argument("name")
         masks.add_argument("photos", type=Path)
@@ -148,8 +149,8 @@ def main() -> None:
     elif options.command == "memory":
         print_memory(options.names)
     else:
-        act = ours(options.name) if options.command == "ours" else rembg(options.name, options.model)
-        write_masks(act, options.photos, options.output)
+        infer = load_nobg(options.name) if options.command == "nobg" else load_rembg(options.name, options.model)
+        write_masks(infer, options.photos, options.output)
 
 
 if __name__ == "__main__":

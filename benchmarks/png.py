@@ -1,4 +1,4 @@
-"""Is writing PNG ourselves worth it? `python benchmarks/png.py CUT-OUT.png…` compares with Pillow, alternating."""
+"""Compare nobg's PNG writer with Pillow's, in turn: `python benchmarks/png.py CUT-OUT.png…`."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from watcher.picture import png
 
 
 def main() -> None:
-    """Print a row for each picture: seconds and bytes, Pillow's at level 1 and ours."""
-    print("| picture | megapixels | Pillow | ours | ratio | Pillow | ours |\n|---|---|---|---|---|---|---|")
+    """Print a row for each picture: seconds and bytes of Pillow (level 1) and of nobg."""
+    print("| picture | megapixels | Pillow | nobg | ratio | Pillow | nobg |\n|---|---|---|---|---|---|---|")
     for path in map(Path, sys.argv[1:]):
         image = Image.open(path).convert("RGBA")
         pixels = np.asarray(image)
@@ -26,13 +26,13 @@ def main() -> None:
             buffer = io.BytesIO()
             image.save(buffer, "PNG", compress_level=1)
             middle = time.perf_counter()
-            ours = len(png.encode(pixels, None))
+            nobg_bytes = len(png.encode(pixels, None))
             times[0].append(middle - start)
             times[1].append(time.perf_counter() - middle)
-        pillow, own = map(statistics.median, times)
-        sizes = f"{len(buffer.getvalue()):,} bytes | {ours:,} bytes"
+        pillow, nobg = map(statistics.median, times)
+        sizes = f"{len(buffer.getvalue()):,} bytes | {nobg_bytes:,} bytes"
         print(
-            f"| {path.name} | {pixels.size / 4e6:.2f} | {pillow:.3f} s | {own:.3f} s | {pillow / own:.1f} | {sizes} |"
+            f"| {path.name} | {pixels.size / 4e6:.2f} | {pillow:.3f} s | {nobg:.3f} s | {pillow / nobg:.1f} | {sizes} |"
         )
 
 

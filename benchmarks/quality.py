@@ -1,17 +1,17 @@
-"""How good are the masks? `python benchmarks/quality.py DIR` cuts out DIR/images and scores against DIR/masks.
+"""Score masks against the truth: `python benchmarks/quality.py DIR` cuts out DIR/images and compares with DIR/masks.
 
-DIR holds index.csv (columns id, dataset, kind), images/ID.jpg, masks/ID.png (8-bit, same size; for kind `alpha` a soft
-matte) and, for some, void/ID.png (255: not judged). `--pictures FOLDER` scores cut-outs that are there already
-(ID_nobg.png), whichever tool made them. `--modes` compares nobg's ways of working with each other and with single
-models: quality, also on the odd rows of index.csv alone (on which no model was calibrated), against the processor time
-of the networks, one thread, in turn; `--plot FILE` draws it.
+DIR holds index.csv (columns id, dataset, kind), images/ID.jpg, masks/ID.png (8-bit, of the same size; for kind `alpha`
+a soft matte) and, for some, void/ID.png (255: not scored). `--pictures FOLDER` scores finished cut-outs (ID_nobg.png),
+whichever tool made them. `--modes` compares nobg's modes with each other and with single models: quality, also on the
+odd rows of index.csv alone (on which no model was calibrated), against the processor time of the networks, measured in
+turn on one thread. `--plot FILE` draws this.
 
-Per picture, at full size, with p the alpha of the cut-out and g the truth, both 0..1; the table shows means:
+Each picture is scored at full size, with p the alpha of the cut-out and g the truth, both 0..1. The tables show means:
 
     IoU       |p >= 1/2 and g >= 1/2| / |p >= 1/2 or g >= 1/2|
     MAE       mean |p - g|
     S         structure measure, alpha 0.5, longer side at most 1600 (Fan et al., ICCV 2017; py_sod_metrics)
-    boundary  F1 of the two outlines, hits within 0.5 % of the diagonal (Csurka et al., BMVC 2013); not where a border
+    boundary  F1 of the two outlines, hits within 0.5 % of the diagonal (Csurka et al., BMVC 2013); not if a border
               is void
     gradient  sum (|grad p| - |grad g|)^2 / 1000, Gaussian derivatives of sigma 1.4 (Rhemann et al., CVPR 2009); kind
               alpha only
@@ -44,83 +44,83 @@ Rows = list[dict[str, str]]
 Scores = list[dict[str, float]]
 METRICS = ("IoU", "MAE", "S", "boundary", "gradient")
 MODES = ("isnet-int8", "u2net-int8", "fast", "balanced", "best")
-"""What --modes compares; the first is the measure of all work."""
+"""What --modes compares; work is relative to the first one's."""
 
 
 def read_grey(path: Path) -> Grey:
-    """A mask (H, W) in 0..1."""
+    """Return a mask (H, W), 0..1."""
     with Image.open(path) as image:
         return np.asarray(image.convert("L"), np.float64) / 255.0
 
 
 def read_alpha(path: Path) -> Grey:
-    """The alpha of a cut-out (H, W) in 0..1."""
+    """Return the alpha of a cut-out: (H, W), 0..1."""
     with Image.open(path) as image:
         return np.asarray(image.getchannel("A"), np.float64) / 255.0
 
 
-def iou(found: Mask, true: Mask) -> float:
-    """Intersection over union; 1 where both are empty."""
-    union = np.count_nonzero(found | true)
-    return np.count_nonzero(found & true) / union if union else 1.0
+def iou(predicted: Mask, true: Mask) -> float:
+    """Return the intersection over union of two masks (H, W); 1 if both are empty."""
+    union = np.count_nonzero(predicted | true)
+    return np.count_nonzero(predicted & true) / union if union else 1.0
 
 
 def outline(mask: Mask) -> Mask:
-    """The pixels of the mask that touch its outside; the frame of the picture is no outline."""
+    """Return the pixels of the mask that touch its outside; the border of the picture does not count."""
     inner: Mask = ndimage.binary_erosion(mask, border_value=1)
     return mask & ~inner
 
 
-def boundary_f(found: Mask, true: Mask) -> float:
-    """The harmonic mean of: found outline near a true one, true outline near a found one."""
-    found_line, true_line = outline(found), outline(true)
-    if not found_line.any() or not true_line.any():
-        return float(not found_line.any() and not true_line.any() and bool((found == true).all()))
-    tolerance = 0.005 * math.hypot(*found.shape)
+def boundary_f(predicted: Mask, true: Mask) -> float:
+    """Return F1 of two outlines: precision is the part of the predicted one near the true one, recall the reverse."""
+    predicted_line, true_line = outline(predicted), outline(true)
+    if not predicted_line.any() or not true_line.any():
+        return float(not predicted_line.any() and not true_line.any() and bool((predicted == true).all()))
+    tolerance = 0.005 * math.hypot(*predicted.shape)
     near_true = ndimage.distance_transform_edt(~true_line) <= tolerance
-    near_found = ndimage.distance_transform_edt(~found_line) <= tolerance
-    precision, recall = near_true[found_line].mean(), near_found[true_line].mean()
+    near_predicted = ndimage.distance_transform_edt(~predicted_line) <= tolerance
+    precision, recall = near_true[predicted_line].mean(), near_predicted[true_line].mean()
     return float(2 * precision * recall / (precision + recall)) if precision + recall else 0.0
 
 
-def gradient_error(found: Grey, true: Grey) -> float:
-    """How differently the two mattes rise and fall."""
-    difference = ndimage.gaussian_gradient_magnitude(found, 1.4) - ndimage.gaussian_gradient_magnitude(true, 1.4)
+def gradient_error(predicted: Grey, true: Grey) -> float:
+    """Return the gradient error of two mattes (H, W), as defined above."""
+    difference = ndimage.gaussian_gradient_magnitude(predicted, 1.4) - ndimage.gaussian_gradient_magnitude(true, 1.4)
     return float((difference**2).sum() / 1000)
 
 
-def thinned(values: NDArray[np.generic]) -> NDArray[np.generic]:
-    """Every n-th pixel, so that the longer side has at most 1600: the structure measure is slow."""
+def subsample(values: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Return every n-th pixel, so that the longer side has at most 1600: the structure measure is slow."""
     step = -(-max(values.shape) // 1600)
     return values[::step, ::step]
 
 
 def score(row: dict[str, str], folder: Path, pictures: Path) -> dict[str, float] | None:
-    """The measures of one picture; None where there is no cut-out of it."""
+    """Return the measures of one picture, or None if it has no cut-out."""
     path = pictures / f"{row['id']}_nobg.png"
     if not path.exists():
         return None
-    found, true = read_alpha(path), read_grey(folder / "masks" / f"{row['id']}.png")
+    predicted, true = read_alpha(path), read_grey(folder / "masks" / f"{row['id']}.png")
     void = folder / "void" / f"{row['id']}.png"
     if void.exists():
-        found = np.where(read_grey(void) > 0.5, true, found)
-    found_mask, true_mask = found >= 0.5, true >= 0.5
+        predicted = np.where(read_grey(void) > 0.5, true, predicted)
+    predicted_mask, true_mask = predicted >= 0.5, true >= 0.5
     structure = py_sod_metrics.Smeasure()
-    structure.step(thinned(found), thinned(true_mask), normalize=False)
+    structure.step(subsample(predicted), subsample(true_mask), normalize=False)
     measures = {
-        "IoU": iou(found_mask, true_mask),
-        "MAE": float(np.abs(found - true).mean()),
+        "IoU": iou(predicted_mask, true_mask),
+        "MAE": float(np.abs(predicted - true).mean()),
         "S": float(structure.get_results()["sm"]),
     }
     if not void.exists():
-        measures["boundary"] = boundary_f(found_mask, true_mask)
+        measures["boundary"] = boundary_f(predicted_mask, true_mask)
     if row["kind"] == "alpha":
-        measures["gradient"] = gradient_error(found, true)
+        measures["gradient"] = gradient_error(predicted, true)
     return measures
 
 
 def cut_out(folder: Path, output: Path, model: str | None = None) -> None:
-    """What a person would do: the real command on the real photos."""
+    """Cut out the photos of `folder` with the real command. `model`: a mode or model; None: the default."""
     command = [sys.executable, "-m", "watcher", "remove", "--force", "-o", str(output), str(folder / "images")]
     if model is not None:
         command += ["--model", model]
@@ -129,25 +129,25 @@ def cut_out(folder: Path, output: Path, model: str | None = None) -> None:
 
 
 def means(scores: Scores) -> dict[str, float]:
-    """The mean of each measure over the pictures that have it."""
-    found = {name: [measures[name] for measures in scores if name in measures] for name in METRICS}
-    return {name: float(np.mean(values)) for name, values in found.items() if values}
+    """Return the mean of each measure over the pictures that have it."""
+    values_by_measure = {name: [measures[name] for measures in scores if name in measures] for name in METRICS}
+    return {name: float(np.mean(values)) for name, values in values_by_measure.items() if values}
 
 
 def format_columns(scores: Scores) -> str:
-    """The means as columns of a table."""
-    found = means(scores)
-    return " | ".join(f"{found[name]:.4f}" if name in found else "-" for name in METRICS)
+    """Return the means as columns of a table."""
+    mean_scores = means(scores)
+    return " | ".join(f"{mean_scores[name]:.4f}" if name in mean_scores else "-" for name in METRICS)
 
 
 def score_all(rows: Rows, folder: Path, pictures: Path) -> list[dict[str, float] | None]:
-    """The measures of each picture."""
+    """Return the measures of each picture, in the order of the rows."""
     with ProcessPoolExecutor() as pool:
         return list(pool.map(partial(score, folder=folder, pictures=pictures), rows))
 
 
 def print_datasets(rows: Rows, scores: list[dict[str, float] | None]) -> None:
-    """The table, a row for each dataset and one for all."""
+    """Print the table: a row for each dataset and one for all."""
     print(f"| dataset | pictures | {' | '.join(METRICS)} |\n|---|---|---|---|---|---|---|")
     groups: dict[str, Scores] = {}
     for row, measures in zip(rows, scores, strict=True):
@@ -155,25 +155,27 @@ def print_datasets(rows: Rows, scores: list[dict[str, float] | None]) -> None:
             groups.setdefault(row["dataset"], []).append(measures)
     for dataset, members in sorted(groups.items()):
         print(f"| {dataset} | {len(members)} | {format_columns(members)} |")
-    everything = [measures for members in groups.values() for measures in members]
-    print(f"| **all, mean over pictures** | {len(everything)} | {format_columns(everything)} |")
-    if len(everything) < len(rows):
-        raise SystemExit(f"{len(rows) - len(everything)} of {len(rows)} pictures have no cut-out")
+    all_scores = [measures for members in groups.values() for measures in members]
+    print(f"| **all, mean over pictures** | {len(all_scores)} | {format_columns(all_scores)} |")
+    if len(all_scores) < len(rows):
+        raise SystemExit(f"{len(rows) - len(all_scores)} of {len(rows)} pictures have no cut-out")
 
 
-def work(names: Sequence[str], photos: list[Path]) -> dict[str, float]:
-    """Processor seconds of each mode's (or model's) networks for one photo: one thread, in turn, the median."""
+def measure_seconds(names: Sequence[str], photos: list[Path]) -> dict[str, float]:
+    """Return the median processor seconds of each mode's or model's networks for one photo: one thread, in turn."""
     import watcher  # noqa: F401  switches telemetry off before onnxruntime is imported
     from watcher.matting import inference, modes
     from watcher.picture import codecs
 
-    found = {name: modes.find(name) for name in names}
-    loaded = {name: inference.load_ensemble(mode.read_models(), mode, threads=1) for name, mode in found.items()}
+    modes_by_name = {name: modes.find(name) for name in names}
+    loaded = {
+        name: inference.load_ensemble(mode.read_models(), mode, threads=1) for name, mode in modes_by_name.items()
+    }
     spent: dict[str, list[float]] = {name: [] for name in names}
     for photo in photos:
         rgb = codecs.decode(codecs.open_header(photo.read_bytes())).rgb
         for name, ensemble in loaded.items():
-            inputs = [inference.network_input(rgb, view) for view in found[name].views]
+            inputs = [inference.network_input(rgb, view) for view in modes_by_name[name].views]
             start = time.process_time()
             inference.infer_views(ensemble, inputs)
             spent[name].append(time.process_time() - start)
@@ -181,8 +183,10 @@ def work(names: Sequence[str], photos: list[Path]) -> dict[str, float]:
 
 
 def print_modes(rows: Rows, folder: Path, plot: Path | None) -> None:
-    """Each mode's quality and work."""
-    seconds = work(MODES, [folder / "images" / f"{row['id']}.jpg" for row in rows[:: max(1, len(rows) // 12)]])
+    """Print the quality of each mode and the work of its networks, and draw them if `plot` is not None."""
+    seconds = measure_seconds(
+        MODES, [folder / "images" / f"{row['id']}.jpg" for row in rows[:: max(1, len(rows) // 12)]]
+    )
     quality: dict[str, dict[str, float]] = {}
     print(f"| mode or model | rows | {' | '.join(METRICS)} | processor, s | to {MODES[0]} |\n|{'---|' * 9}")
     for name in MODES:
@@ -200,7 +204,7 @@ def print_modes(rows: Rows, folder: Path, plot: Path | None) -> None:
 
 
 def draw(path: Path, quality: dict[str, dict[str, float]], seconds: dict[str, float]) -> None:
-    """The curve: IoU and boundary F of each mode (joined) and model against its work."""
+    """Draw IoU and boundary F of each mode (as a curve) and of each model against its work."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -223,11 +227,11 @@ def draw(path: Path, quality: dict[str, dict[str, float]], seconds: dict[str, fl
 
 
 def main() -> None:
-    """Read the arguments, cut out, score, print."""
+    """Cut out, score and print, as the arguments say."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path, metavar="DIR")
-    parser.add_argument("--pictures", type=Path, help="score the cut-outs in this folder in place of making them")
-    parser.add_argument("--modes", action="store_true", help="compare nobg's modes, and the models they are made of")
+    parser.add_argument("--pictures", type=Path, help="score the cut-outs in this folder instead of making them")
+    parser.add_argument("--modes", action="store_true", help="compare nobg's modes and the models that they use")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="with --modes: draw quality against work")
     options = parser.parse_args()
     with (options.folder / "index.csv").open(newline="") as file:

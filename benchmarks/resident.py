@@ -1,7 +1,7 @@
-"""How quick is a right-click, and what does nobg cost while nothing happens? `python -m benchmarks.resident`.
+"""Measure how long a right-click takes and what an idle nobg costs: `python -m benchmarks.resident`.
 
-Each time is compared with a bare one of the same minutes: the client with an interpreter that does nothing, a picture
-with a run of the model alone, its input ready and its session loaded.
+Each time is compared with a minimum measured in the same minutes: the client with an interpreter that does nothing, a
+picture with a run of the networks alone, whose input is ready and whose session is loaded.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import psutil
 from benchmarks.speed import bare_inference_seconds, make_pictures
 
 ROUNDS = 30
-IDLE = 60.0
+IDLE_SECONDS = 60.0
 CLIENT_COMMAND = [str(Path(sys.executable).with_name("nobg-add")), "--"]
 
 
@@ -33,7 +33,7 @@ def nobg(*arguments: str | Path) -> None:
 
 @contextmanager
 def program() -> Iterator[psutil.Process]:
-    """The resident program, until the end of the block."""
+    """Run the resident program until the end of the block."""
     command = [sys.executable, "-m", "watcher", "run", "--no-tray"]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -45,21 +45,21 @@ def program() -> Iterator[psutil.Process]:
 
 
 def stop_program() -> None:
-    """End the resident program that a client started, and wait until it is gone."""
+    """Stop the resident program that a client started, and wait until it has ended."""
     process = psutil.Process(int(Path(os.environ["NOBG_HOME"], "state", "running.lock").read_text()))
     process.terminate()
     psutil.wait_procs([process])
 
 
 def seconds(command: list[str]) -> float:
-    """How long a command takes, from start to exit."""
+    """Return how long a command takes, from start to exit."""
     start = time.perf_counter()
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
     return time.perf_counter() - start
 
 
 def until_done(command: list[str], output: Path) -> float:
-    """From the start of the client until the output is there."""
+    """Return the seconds from the start of the client until the output exists."""
     start = time.perf_counter()
     subprocess.run(command, check=True)
     while not output.exists():
@@ -68,25 +68,27 @@ def until_done(command: list[str], output: Path) -> float:
 
 
 def client(folder: Path) -> None:
-    """The client, the program running; paused, so that no picture is done meanwhile."""
+    """Measure the client while the program runs and is paused, so that it does no picture meanwhile."""
     nobg("pause")
     for number in range(1000):
         (folder / f"{number}.jpg").touch()
-    everything = [*CLIENT_COMMAND, *(str(folder / f"{number}.jpg") for number in range(1000))]
+    thousand_files = [*CLIENT_COMMAND, *(str(folder / f"{number}.jpg") for number in range(1000))]
     with program():
         pairs = [
             (seconds([*CLIENT_COMMAND, str(folder / f"{number}.jpg")]), seconds([sys.executable, "-c", "pass"]))
             for number in range(ROUNDS)
         ]
-        many = statistics.median(seconds(everything) for _ in range(5))
-    one, nothing = (statistics.median(pair[i] for pair in pairs) for i in (0, 1))
-    print(f"nobg-add, one file: {one * 1e3:.1f} ms; python -c pass: {nothing * 1e3:.1f} ms; ratio {one / nothing:.2f}")
+        many = statistics.median(seconds(thousand_files) for _ in range(5))
+    one, baseline = (statistics.median(pair[i] for pair in pairs) for i in (0, 1))
+    print(
+        f"nobg-add, one file: {one * 1e3:.1f} ms; python -c pass: {baseline * 1e3:.1f} ms; ratio {one / baseline:.2f}"
+    )
     print(f"nobg-add, 1,000 files: {many:.3f} s")
     shutil.rmtree(os.environ["NOBG_HOME"])
 
 
 def picture(folder: Path) -> None:
-    """One picture of 1.5 MP: nothing running, and warm."""
+    """Measure one picture of 1.5 MP, with nothing running and with the worker running."""
     make_pictures(folder / "one", [(1500, 1000)] * 11)
     cold, warm, model = [], [], []
     for number in range(5):
@@ -106,10 +108,11 @@ def picture(folder: Path) -> None:
 
 
 def idle(folder: Path) -> None:
-    """A minute with five watched folders of 1,000 files that are done; the sweep of five minutes is not in it."""
+    """Measure an idle minute with five watched folders of 1,000 finished files; no periodic sweep falls into it."""
     from watcher.commit import file_signature
     from watcher.paths import make_state_folder
-    from watcher.queue.journal import Job, Journal
+    from watcher.queue.job import Job
+    from watcher.queue.journal import Journal
 
     journal = Journal(Path(make_state_folder()))
     for number in range(5):
@@ -118,7 +121,7 @@ def idle(folder: Path) -> None:
         for name in range(1000):
             path = watched / f"{name}.jpg"
             path.write_bytes(b"x")
-            if number:  # the first folder's are found by the sweep, and fail, so that the worker has been there
+            if number:  # the sweep finds those of the first folder, and they fail, so that the worker has run once
                 journal.record(Job(path, signature=file_signature(path.stat()), source_hash="x"), state="done")
         nobg("watch", "add", watched)
     with program() as process:
@@ -127,24 +130,24 @@ def idle(folder: Path) -> None:
         while process.children():
             time.sleep(1)
         before = process.cpu_times()
-        time.sleep(IDLE)
+        time.sleep(IDLE_SECONDS)
         after = process.cpu_times()
         memory = process.memory_full_info()
     busy = after.user + after.system - before.user - before.system
     memories = f"RSS {memory.rss / 1e6:.1f} MB, PSS {memory.pss / 1e6:.1f} MB"
-    print(f"idle for {IDLE:.0f} s: {busy / IDLE:.3%} of a core, {memories}")
+    print(f"idle for {IDLE_SECONDS:.0f} s: {busy / IDLE_SECONDS:.3%} of a core, {memories}")
     journal.close()
 
 
 def main() -> None:
     """Print the figures."""
     with tempfile.TemporaryDirectory() as name:
-        place = Path(name)
-        os.environ["NOBG_HOME"] = str(place / "home")
-        (place / "many").mkdir()
-        client(place / "many")
-        picture(place)
-        idle(place)
+        folder = Path(name)
+        os.environ["NOBG_HOME"] = str(folder / "home")
+        (folder / "many").mkdir()
+        client(folder / "many")
+        picture(folder)
+        idle(folder)
 
 
 if __name__ == "__main__":

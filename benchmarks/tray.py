@@ -1,6 +1,6 @@
-"""What does the icon cost, and how quickly does its menu open? `python -m benchmarks.tray`; needs dbus-daemon, strace.
+"""Measure what the icon costs and how fast its menu opens: `python -m benchmarks.tray`; needs dbus-daemon and strace.
 
-The bar for icons and the notification service are the tests' own, on a bus of their own; no screen is needed.
+The icon bar and the notification service are the tests' stand-ins, on a private bus; no screen is needed.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from watcher.desktop import strings
 from watcher.paths import make_state_folder
 from watcher.queue.journal import Journal
 
-IDLE = 60.0  # seconds
+IDLE_SECONDS = 60.0
 JOBS = 10_000
-OPENS = 30
+MENU_OPENINGS = 30
 
 
 @contextmanager
-def desk(folder: Path, *, stand_in: bool = False) -> Iterator[tuple[Program, Host, Daemon]]:
-    """The program with its icon shown, not yet started, and what shows it."""
+def desktop(folder: Path, *, stand_in: bool = False) -> Iterator[tuple[Program, Host, Daemon]]:
+    """Yield the program, not yet started, and the stand-ins that show its icon and its notifications."""
     os.environ |= {"NOBG_HOME": str(folder / "home"), "HOME": str(folder / "person")}
     (folder / "pictures").mkdir(parents=True)
     (folder / "person").mkdir()
@@ -44,8 +44,8 @@ def desk(folder: Path, *, stand_in: bool = False) -> Iterator[tuple[Program, Hos
             program.stop()
 
 
-def opened(host: Host) -> float:
-    """Seconds until a bar that is clicked has the whole menu."""
+def measure_opening(host: Host) -> float:
+    """Return the seconds from a click on the icon until the bar has the whole menu."""
     start = time.perf_counter()
     host.open()
     host.menu()
@@ -53,45 +53,48 @@ def opened(host: Host) -> float:
 
 
 def memory(process: psutil.Process) -> float:
-    """Resident megabytes."""
+    """Return the resident memory in megabytes."""
     return float(process.memory_info().rss / 1e6)
 
 
 def many(folder: Path) -> None:
-    """10,000 pictures in the queue, and then done by a worker that only copies."""
-    with desk(folder, stand_in=True) as (program, host, daemon):
+    """Measure the menu with 10,000 pictures in the queue, and while a worker that only copies does them."""
+    with desktop(folder, stand_in=True) as (program, host, daemon):
         program("pause")
         program.start(tray=True)
         host.wait_for_icon()
         process = psutil.Process(program.process.pid if program.process else 0)
         time.sleep(3)
-        few, before = statistics.median(opened(host) for _ in range(OPENS)), memory(process)
+        empty_seconds = statistics.median(measure_opening(host) for _ in range(MENU_OPENINGS))
+        empty_memory = memory(process)
         names = [os.fsencode(folder / "pictures" / f"{number}.jpg") for number in range(JOBS)]
         for name in names:
             Path(os.fsdecode(name)).write_text("ok")
         journal = Journal(Path(make_state_folder()))
         journal.enqueue([(name, None, None) for name in names])
         time.sleep(2)
-        times = [opened(host) for _ in range(OPENS)]
-        queued = memory(process)
-        start, told = time.monotonic(), len(daemon.shown)
+        times = [measure_opening(host) for _ in range(MENU_OPENINGS)]
+        queued_memory = memory(process)
+        start, shown_before = time.monotonic(), len(daemon.shown)
         program("resume")
-        while_busy = []
+        times_while_busy = []
         while journal.counts_by_state()["done"] < JOBS:
-            while_busy.append(opened(host))
+            times_while_busy.append(measure_opening(host))
             time.sleep(0.5)
-        took = time.monotonic() - start
-        daemon.wait(told + 1, 30)
+        seconds = time.monotonic() - start
+        daemon.wait(shown_before + 1, 30)
         journal.close()
-        print(f"the menu opens in {few * 1e3:.1f} ms; with {JOBS:,} queued in {statistics.median(times) * 1e3:.1f} ms")
-        print(f"  (at most {max(times) * 1e3:.1f}), while they are done at most {max(while_busy) * 1e3:.0f} ms")
-        print(f"RSS {before:.1f} MB; with them queued {queued:.1f} MB, when they are done {memory(process):.1f} MB")
-        print(f"notifications for {JOBS:,} pictures in {took:.0f} s: {len(daemon.shown) - told}")
+        median = statistics.median(times)
+        print(f"the menu opens in {empty_seconds * 1e3:.1f} ms; with {JOBS:,} queued in {median * 1e3:.1f} ms")
+        print(f"  (at most {max(times) * 1e3:.1f}), while they are done at most {max(times_while_busy) * 1e3:.0f} ms")
+        print(f"RSS {empty_memory:.1f} MB; with them queued {queued_memory:.1f} MB", end="")
+        print(f", when they are done {memory(process):.1f} MB")
+        print(f"notifications for {JOBS:,} pictures in {seconds:.0f} s: {len(daemon.shown) - shown_before}")
 
 
 def idle(folder: Path) -> None:
-    """A minute with icon and notifications, after some work."""
-    with desk(folder) as (program, host, daemon):
+    """Measure an idle minute with icon and notifications, after some work."""
+    with desktop(folder) as (program, host, daemon):
         program.watch()
         program.start(tray=True)
         host.wait_for_icon()
@@ -102,19 +105,19 @@ def idle(folder: Path) -> None:
         while process.children():
             time.sleep(1)
         before = process.cpu_times()
-        time.sleep(IDLE)
+        time.sleep(IDLE_SECONDS)
         after = process.cpu_times()
         busy = after.user + after.system - before.user - before.system
-        print(f"idle for {IDLE:.0f} s: {busy / IDLE:.3%} of a core, RSS {memory(process):.1f} MB")
+        print(f"idle for {IDLE_SECONDS:.0f} s: {busy / IDLE_SECONDS:.3%} of a core, RSS {memory(process):.1f} MB")
 
 
 def calls(folder: Path) -> None:
-    """Network calls of a minute in which icon and notifications are used."""
+    """Count the network calls of a minute in which icon and notifications are used."""
     trace = folder / "trace"
-    with desk(folder) as (program, host, daemon):
+    with desktop(folder) as (program, host, daemon):
         program.start("strace", "-f", "-e", "trace=network", "-o", str(trace), tray=True)
         host.wait_for_icon()
-        end = time.monotonic() + IDLE
+        end = time.monotonic() + IDLE_SECONDS
         number = 0
         while time.monotonic() < end:
             host.click(strings.PAUSE)
@@ -130,7 +133,7 @@ def calls(folder: Path) -> None:
         shown = len(daemon.shown)
     families = re.findall(r"socket\((AF_\w+)", trace.read_text())
     counted = {family: families.count(family) for family in sorted(set(families))}
-    print(f"sockets in {IDLE:.0f} s with {shown} notifications and {2 * number} clicks: {counted}")
+    print(f"sockets in {IDLE_SECONDS:.0f} s with {shown} notifications and {2 * number} clicks: {counted}")
 
 
 def main() -> None:

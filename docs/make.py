@@ -1,4 +1,4 @@
-"""Make the pictures of README's recipes with the real command: `python docs/make.py`, from a set-up nobg."""
+"""Make the pictures of docs/recipes.md with the real command: `python docs/make.py`, from a set-up nobg."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def on_squares(image: Image.Image) -> Image.Image:
 
 
 def main() -> None:
-    """Write docs/recipes/NAME.jpg."""
-    (DOCS / "recipes").mkdir(exist_ok=True)
+    """Write docs/pictures/recipes/NAME.jpg."""
+    (DOCS / "pictures" / "recipes").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
         (home / "config").mkdir()
@@ -68,7 +68,7 @@ def main() -> None:
         for picture, (sample, options) in PICTURES.items():
             image = cut_out(sample, options, home)
             image.thumbnail((SIDE, SIDE))
-            on_squares(image).save(DOCS / "recipes" / f"{picture}.jpg", quality=88)
+            on_squares(image).save(DOCS / "pictures" / "recipes" / f"{picture}.jpg", quality=88)
 
 
 if __name__ == "__main__":

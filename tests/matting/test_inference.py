@@ -1,4 +1,4 @@
-"""matting.py"""
+"""inference.py"""
 
 from dataclasses import replace
 
@@ -32,13 +32,13 @@ def test_a_picture_of_any_shape_is_squashed_to_the_square() -> None:
     assert inference.network_input(Image.new("RGB", (3000, 10)), BALANCED.views[0]).shape == (1, 3, 896, 896)
 
 
-@pytest.mark.parametrize("side", [4, "height", "n"], ids=["fixed", "named as ours", "named otherwise"])
-def test_the_alpha_is_the_first_output_as_it_is_not_stretched(side: int | str) -> None:
+@pytest.mark.parametrize("side", [4, "height", "n"], ids=["fixed", "named as in the package", "another name"])
+def test_the_alpha_is_the_first_output_and_is_not_stretched(side: int | str) -> None:
     loaded = inference.load_network(network("ReduceMean", side=side), TINY, threads=1)
-    little = VALUES / np.float32(100)
-    alpha = inference.infer_alpha(loaded, little)
+    faint = VALUES / np.float32(100)
+    alpha = inference.infer_alpha(loaded, faint)
     assert alpha.dtype == np.float32
-    assert alpha == pytest.approx(little.mean(axis=1)[0], abs=1e-6)
+    assert alpha == pytest.approx(faint.mean(axis=1)[0], abs=1e-6)
     assert 0 < alpha.max() < 0.03
 
 
@@ -62,30 +62,30 @@ def test_a_network_may_want_half_precision() -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (network("Relu", side=4, channels=3), "no mask of side 4"),
-        (network("ReduceMean", "GlobalAveragePool", side="n"), "no mask of side 4"),
-        (network("ReduceMean", "Zero", "Log", side=4), "no numbers"),
+        (network("Relu", side=4, channels=3), "not a mask of side 4"),
+        (network("ReduceMean", "GlobalAveragePool", side="n"), "not a mask of side 4"),
+        (network("ReduceMean", "Zero", "Log", side=4), "not finite numbers"),
     ],
     ids=["three channels", "another size", "infinite"],
 )
-def test_what_is_no_mask_is_refused(data: bytes, words: str) -> None:
+def test_an_output_that_is_not_a_mask_is_refused(data: bytes, words: str) -> None:
     loaded = inference.load_network(data, TINY, threads=1)
     with pytest.raises(ModelError, match=words):
         inference.infer_alpha(loaded, VALUES)
 
 
 @pytest.mark.parametrize("data", [b"", b"\x08\x08", b"not a model", network("NoSuchOperator", side=4)])
-def test_what_is_no_network_is_refused_in_words(data: bytes) -> None:
+def test_a_file_that_is_not_a_network_is_refused_in_words(data: bytes) -> None:
     with pytest.raises(ModelError, match="tiny cannot be loaded"):
         inference.load_network(data, TINY, threads=1)
 
 
-def test_each_view_is_looked_at_by_its_network_and_a_mirror_image_is_turned_back() -> None:
-    one, other = replace(TINY, name="one"), replace(TINY, name="other")
-    views = (View(one, 4), View(one, 4, mirrored=True), View(other, 8))
+def test_each_view_goes_through_its_network_and_a_mirrored_one_is_turned_back() -> None:
+    first, second = replace(TINY, name="first"), replace(TINY, name="second")
+    views = (View(first, 4), View(first, 4, mirrored=True), View(second, 8))
     mode = replace(BEST, views=views)
-    assert mode.models == (one, other)
-    data = {"one": network("ReduceMean", side="n"), "other": network("ReduceMean", "Sigmoid", side="n")}
+    assert mode.models == (first, second)
+    data = {"first": network("ReduceMean", side="n"), "second": network("ReduceMean", "Sigmoid", side="n")}
     ensemble = inference.load_ensemble(data, mode, threads=1)
     image = Image.fromarray(np.arange(4 * 4 * 3, dtype=np.uint8).reshape(4, 4, 3) * 5)
     straight, mirrored, larger = inference.infer_views(
@@ -96,5 +96,5 @@ def test_each_view_is_looked_at_by_its_network_and_a_mirror_image_is_turned_back
     assert larger.shape == (8, 8)
 
 
-def test_the_modes_are_made_of_what_is_in_the_package() -> None:
+def test_the_modes_use_all_models_in_the_package() -> None:
     assert {model for mode in (BALANCED, BEST) for model in mode.models} == set(SHIPPED)

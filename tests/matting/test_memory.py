@@ -11,18 +11,18 @@ from watcher.errors import ModelError
 from watcher.matting import memory, models, modes
 from watcher.worker.supervisor import Worker
 
-linux = pytest.mark.skipif(sys.platform != "linux", reason="what Linux says")
+linux = pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's files")
 
 
 def machine(root: Path, groups: str) -> None:
-    """A root folder whose system has 8 GiB free; `groups`: what /proc/self/cgroup says."""
+    """Make `root` the root folder of a system with 8 GiB free. `groups`: the content of /proc/self/cgroup."""
     (root / "proc/self").mkdir(parents=True)
     (root / "proc/meminfo").write_text("MemTotal:  16777216 kB\nMemFree: 1 kB\nMemAvailable:    8388608 kB\n")
     (root / "proc/self/cgroup").write_text(groups)
 
 
 def group(root: Path, path: str, **values: str) -> None:
-    """The files of a control group."""
+    """Write the files of a control group."""
     folder = root / "sys/fs/cgroup" / path
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in values.items():
@@ -30,7 +30,7 @@ def group(root: Path, path: str, **values: str) -> None:
 
 
 @linux
-def test_without_limits_it_is_what_the_kernel_says(tmp_path: Path) -> None:
+def test_without_limits_it_is_what_the_kernel_reports(tmp_path: Path) -> None:
     machine(tmp_path, "0::/user.slice\n")
     group(tmp_path, "user.slice", memory_max="max\n", memory_current="1000\n")
     assert memory.available(tmp_path) == 8 << 30
@@ -55,7 +55,7 @@ def test_a_container_sees_its_limit_at_the_top(tmp_path: Path, path: str) -> Non
 
 
 @linux
-def test_version_1_has_other_names(tmp_path: Path) -> None:
+def test_control_groups_of_version_1_have_other_names(tmp_path: Path) -> None:
     machine(tmp_path, "12:cpu,cpuacct:/x\n4:memory:/x\n0::/x\n")
     stat = f"inactive_file 9\ntotal_inactive_file {1 << 29}\n"
     group(
@@ -66,12 +66,12 @@ def test_version_1_has_other_names(tmp_path: Path) -> None:
 
 
 @linux
-def test_a_system_that_says_nothing_refuses_nothing(tmp_path: Path) -> None:
+def test_without_any_figures_the_free_memory_is_unknown(tmp_path: Path) -> None:
     assert memory.available(tmp_path) is None
 
 
 @linux
-def test_this_system_says_something_sensible() -> None:
+def test_this_system_reports_a_plausible_figure() -> None:
     free = memory.available()
     assert free is not None
     assert 50_000_000 < free < 1 << 44
@@ -86,7 +86,7 @@ def test_other_systems_are_asked_through_psutil(monkeypatch: pytest.MonkeyPatch)
     assert free > 50_000_000
 
 
-def test_a_model_that_fits_is_let_in_and_one_that_does_not_is_refused_in_words() -> None:
+def test_a_model_that_fits_is_accepted_and_one_that_does_not_is_refused_in_words() -> None:
     model = replace(models.SHIPPED[0], name="large", memory=5_800_000_000)
     memory.check(model, free=5_800_000_000)
     with pytest.raises(ModelError) as refused:

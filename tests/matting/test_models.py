@@ -14,7 +14,7 @@ from watcher import paths
 from watcher.errors import ModelError
 from watcher.matting import models
 
-# As recorded, not as the catalogue says it: bytes, the start of the SHA-256, side of the input, is it logits?
+# Copied from records and not from the catalogue: bytes, start of the SHA-256, side of the input, is the output logits.
 RECORDED = {
     "isnet-int8": (44551292, "007a0e9a9d5e3932", 1024, False),
     "u2net-int8": (44435985, "95fab45e0a5f2bc2", 320, False),
@@ -36,15 +36,15 @@ HALF, IMAGENET, ONE = (0.5, 0.5, 0.5), (0.485, 0.456, 0.406), (1.0, 1.0, 1.0)
 
 
 def test_the_catalogue_has_what_was_recorded_and_nothing_for_non_commercial_use_alone() -> None:
-    found = {row.name: (row.size, row.sha256[:16], row.side, row.outputs_logits) for row in models.CATALOGUE}
-    assert found == RECORDED
+    rows = {row.name: (row.size, row.sha256[:16], row.side, row.outputs_logits) for row in models.CATALOGUE}
+    assert rows == RECORDED
 
 
 @pytest.mark.parametrize("row", models.CATALOGUE, ids=lambda row: row.name)
 def test_each_row_is_sound(row: models.Model) -> None:
-    isnet, general = row.name.startswith("isnet"), row.name != "isnet-anime"
-    assert row.mean == (HALF if isnet and general else IMAGENET)
-    assert row.std == (ONE if isnet else (0.229, 0.224, 0.225))
+    is_isnet, is_anime = row.name.startswith("isnet"), row.name == "isnet-anime"
+    assert row.mean == (HALF if is_isnet and not is_anime else IMAGENET)
+    assert row.std == (ONE if is_isnet else (0.229, 0.224, 0.225))
     assert re.fullmatch(r"[0-9a-f]{64}", row.sha256)
     assert row.size < row.memory < 16_000_000_000
     assert row.licence
@@ -60,7 +60,7 @@ def test_no_two_rows_are_one_file() -> None:
     assert models.recognise("0" * 64) is None
 
 
-def test_the_shipped_model_is_the_one_in_the_catalogue(nobg: Nobg) -> None:
+def test_the_models_in_the_package_are_those_of_the_catalogue(nobg: Nobg) -> None:
     done = nobg("models", "verify")
     assert done.returncode == 0
     assert models.SHIPPED[0].sha256 in done.stdout
@@ -91,7 +91,7 @@ def test_every_row_can_be_found_and_others_cannot() -> None:
     assert replace(models.SHIPPED[0]) == models.SHIPPED[0]
 
 
-def test_a_name_leads_to_no_other_folder() -> None:
+def test_a_name_cannot_lead_to_another_folder() -> None:
     folder = make_folder()
     outside = folder.parent / "outside.json"
     outside.write_bytes(models.encode_sidecar("ab" * 32, 7, 123, models.SHIPPED[0]))
@@ -100,22 +100,22 @@ def test_a_name_leads_to_no_other_folder() -> None:
             models.find(name)
 
 
-def test_a_model_with_a_sidecar_is_found_with_the_input_of_the_row_it_is_like() -> None:
-    like = models.find("u2netp")
+def test_a_model_with_a_sidecar_has_the_input_and_output_of_its_template() -> None:
+    template = models.find("u2netp")
     folder = make_folder()
-    models.sidecar_path("mine").write_bytes(models.encode_sidecar("ab" * 32, 7, 123, like))
-    found = models.find("mine")
-    assert (found.name, found.sha256, found.size, found.memory) == ("mine", "ab" * 32, 7, 123)
-    assert (found.side, found.mean, found.std, found.outputs_logits) == (
-        like.side,
-        like.mean,
-        like.std,
-        like.outputs_logits,
+    models.sidecar_path("mine").write_bytes(models.encode_sidecar("ab" * 32, 7, 123, template))
+    model = models.find("mine")
+    assert (model.name, model.sha256, model.size, model.memory) == ("mine", "ab" * 32, 7, 123)
+    assert (model.side, model.mean, model.std, model.outputs_logits) == (
+        template.side,
+        template.mean,
+        template.std,
+        template.outputs_logits,
     )
-    assert found.licence == "not known to nobg"
-    assert found not in models.installed()
+    assert model.licence == "not known to nobg"
+    assert model not in models.installed()
     (folder / "mine.onnx").write_bytes(b"content")
-    assert found in models.installed()
+    assert model in models.installed()
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"recipe_from": "none", "sha256": "", "size": 1, "memory": 1}'])
@@ -135,7 +135,7 @@ def test_a_sidecar_cannot_take_the_place_of_a_row() -> None:
     assert models.installed() == list(models.SHIPPED)
 
 
-def test_models_are_beside_the_settings_and_the_worker_is_told_where(
+def test_models_are_in_the_data_folder_or_where_the_environment_says(
     home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     assert paths.models_dir() == home / "data" / "models"
@@ -156,11 +156,11 @@ def test_the_catalogue_is_quick_to_import() -> None:
 
 
 def make_folder() -> Path:
-    """The folder of added models."""
+    """Make the folder of added models."""
     folder = paths.models_dir()
     folder.mkdir(parents=True)
     return folder
 
 
-def test_json_is_what_a_sidecar_is() -> None:
+def test_a_sidecar_is_json() -> None:
     assert json.loads(models.encode_sidecar("ab", 1, 2, models.SHIPPED[0]))["recipe_from"] == "isnet-int8"

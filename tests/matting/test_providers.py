@@ -1,6 +1,6 @@
-"""providers.py and accelerator.py: an accelerator is used where it proves itself, and otherwise the processor.
+"""providers.py and accelerator.py: an accelerator is used if it passes its trial, and otherwise the processor.
 
-The accelerators here are stand-ins: onnxruntime's own for the processor, under another name, failing as asked.
+The accelerators here are stand-ins: onnxruntime's processor under another name, which fails on demand.
 """
 
 import contextlib
@@ -33,136 +33,143 @@ TINY = replace(models.CATALOGUE[0], name="tiny", side=64)
 MODE = modes.Mode(name="tiny", views=(modes.View(TINY, 64),), memory=0, good_for="")
 DATA = {"tiny": network("ReduceMean", side="height")}
 
-Answer = Callable[[Any], Any]
+Alter = Callable[[Any], Any]
 
 
 class Session:
-    """A session of the processor's; `swift`: it says that it is the accelerator's, and its answers go through that."""
+    """A session on the processor. With `alter`, it claims to be on the accelerator, and `alter` changes its outputs."""
 
-    def __init__(self, real: Any, swift: Answer | None) -> None:
-        self.real, self.swift = real, swift
+    def __init__(self, real: Any, alter: Alter | None) -> None:
+        self.real, self.alter = real, alter
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.real, name)
 
     def get_providers(self) -> list[str]:
-        """As onnxruntime's."""
-        return [*([] if self.swift is None else [SWIFT.execution_provider]), providers.CPU_EXECUTION_PROVIDER]
+        """As onnxruntime's session does."""
+        return [*([] if self.alter is None else [SWIFT.execution_provider]), providers.CPU_EXECUTION_PROVIDER]
 
     def run(self, *arguments: Any) -> Any:
-        """As onnxruntime's."""
-        answer = self.real.run(*arguments)
-        if self.swift is None:
-            time.sleep(0.02)  # the processor
-            return answer
-        return self.swift(answer)
+        """As onnxruntime's session does."""
+        outputs = self.real.run(*arguments)
+        if self.alter is None:
+            time.sleep(0.02)  # the processor is slower
+            return outputs
+        return self.alter(outputs)
 
 
 @pytest.fixture
-def swift(monkeypatch: pytest.MonkeyPatch) -> Callable[[Answer | None], None]:
-    """Puts an accelerator into onnxruntime. None: its session quietly is the processor's, as with no driver."""
+def install_swift(monkeypatch: pytest.MonkeyPatch) -> Callable[[Alter | None], None]:
+    """Return a function that puts an accelerator into onnxruntime, whose outputs go through its argument.
 
-    def put(answer: Answer | None) -> None:
+    With None, its session is silently on the processor, as if the driver were missing.
+    """
+
+    def install(alter: Alter | None) -> None:
         real = onnxruntime.InferenceSession
 
-        def made(data: bytes, options: Any, providers: Any = (), **_more: Any) -> Session:
+        def create(data: bytes, options: Any, providers: Any = (), **_more: Any) -> Session:
             is_swift = bool(providers) and providers[0] == (SWIFT.execution_provider, {"speed": "9"})
-            return Session(real(data, options, providers=["CPUExecutionProvider"]), answer if is_swift else None)
+            return Session(real(data, options, providers=["CPUExecutionProvider"]), alter if is_swift else None)
 
-        monkeypatch.setattr(onnxruntime, "InferenceSession", made)
+        monkeypatch.setattr(onnxruntime, "InferenceSession", create)
         monkeypatch.setattr(
             onnxruntime, "get_available_providers", lambda: [SWIFT.execution_provider, providers.CPU_EXECUTION_PROVIDER]
         )
         monkeypatch.setattr(providers, "PROVIDERS", (SWIFT,))
 
-    return put
+    return install
 
 
-def start(known: dict[str, str] | None = None, wanted: str = providers.AUTO) -> accelerator.StartResult:
-    return accelerator.start(DATA, MODE, 1, wanted, known or {})
+def start(past_trials: dict[str, str] | None = None, requested: str = providers.AUTO) -> accelerator.StartResult:
+    return accelerator.start(DATA, MODE, 1, requested, past_trials or {})
 
 
-def fail(_answer: Any) -> Any:
+def fail(_outputs: Any) -> Any:
     raise RuntimeError("device lost")
 
 
-def delay(answer: Any) -> Any:
+def delay(outputs: Any) -> Any:
     time.sleep(0.05)
-    return answer
+    return outputs
 
 
 KEY = accelerator.trial_key(AvailableProvider(SWIFT), MODE)
 
 
-def test_one_that_answers_alike_and_sooner_is_used_and_that_is_remembered(swift: Callable[..., None]) -> None:
-    swift(lambda answer: answer)
-    begun = start()
-    assert (begun.name, begun.notice, begun.tried) == ("swift", None, {KEY: ""})
-    assert begun.ensemble is not None
+def test_one_with_the_same_results_sooner_is_used_and_that_is_remembered(install_swift: Callable[..., None]) -> None:
+    install_swift(lambda outputs: outputs)
+    result = start()
+    assert (result.name, result.notice, result.tried) == ("swift", None, {KEY: ""})
+    assert result.ensemble is not None
 
 
 @pytest.mark.parametrize(
-    ("answer", "why"),
+    ("alter", "reason"),
     [
         (None, "driver or libraries are missing"),
         (fail, "device lost"),
-        (lambda answer: [answer[0] + np.float32(0.02)], r"another than the processor's \(by 0.020\)"),
-        (lambda answer: [answer[0] * np.float32(np.nan)], "no numbers"),
+        (lambda outputs: [outputs[0] + np.float32(0.02)], r"differs from the processor's by 0.020"),
+        (lambda outputs: [outputs[0] * np.float32(np.nan)], "not finite numbers"),
         (delay, "no faster"),
     ],
-    ids=["quietly the processor", "fails", "wrong", "no numbers", "slow"],
+    ids=["silently the processor", "fails", "wrong", "not numbers", "slow"],
 )
 def test_any_other_gives_way_to_the_processor_with_a_sentence(
-    answer: Answer | None, why: str, swift: Callable[..., None]
+    alter: Alter | None, reason: str, install_swift: Callable[..., None]
 ) -> None:
-    swift(answer)
-    begun = start()
-    assert (begun.name, begun.ensemble) == ("cpu", None)
-    assert begun.notice is not None
-    assert begun.notice.startswith("nobg computes on the processor, not on swift: ")
-    assert re.search(why, begun.notice)
-    assert begun.tried == {KEY: begun.notice.split(": ", 1)[1].rstrip(".")}
+    install_swift(alter)
+    result = start()
+    assert (result.name, result.ensemble) == ("cpu", None)
+    assert result.notice is not None
+    assert result.notice.startswith("nobg computes on the processor, not on swift: ")
+    assert re.search(reason, result.notice)
+    assert result.tried == {KEY: result.notice.split(": ", 1)[1].rstrip(".")}
 
 
 def test_one_that_takes_too_long_to_start_gives_way(
-    swift: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    install_swift: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    swift(lambda answer: answer)
+    install_swift(lambda outputs: outputs)
     monkeypatch.setattr(accelerator, "MAX_START_SECONDS", 0.0)
     assert "to start" in str(start().notice)
 
 
-def test_what_is_known_to_be_good_is_not_compared_again(swift: Callable[..., None]) -> None:
-    swift(lambda answer: [answer[0] + np.float32(0.02)])
+def test_what_is_known_to_be_good_is_not_compared_again(install_swift: Callable[..., None]) -> None:
+    install_swift(lambda outputs: [outputs[0] + np.float32(0.02)])
     assert start({KEY: ""}).name == "swift"
 
 
-def test_what_is_known_to_be_bad_is_not_tried_again_unless_asked_for_by_name(swift: Callable[..., None]) -> None:
-    swift(lambda answer: answer)
+def test_what_is_known_to_be_bad_is_not_tried_again_unless_requested_by_name(
+    install_swift: Callable[..., None],
+) -> None:
+    install_swift(lambda outputs: outputs)
     assert start({KEY: "it was slow"}) == accelerator.StartResult()
     assert start({KEY: "it was slow"}, "swift").name == "swift"
 
 
-def test_the_processor_can_be_asked_for_and_one_that_is_not_here_is_said(swift: Callable[..., None]) -> None:
-    swift(lambda answer: answer)
-    assert start(wanted="cpu") == accelerator.StartResult()
-    assert "finds nothing here for provider = 'qnn'" in str(start(wanted="qnn").notice)
+def test_the_processor_can_be_requested_and_a_missing_accelerator_is_reported(
+    install_swift: Callable[..., None],
+) -> None:
+    install_swift(lambda outputs: outputs)
+    assert start(requested="cpu") == accelerator.StartResult()
+    assert "finds nothing here for provider = 'qnn'" in str(start(requested="qnn").notice)
 
 
 def test_a_plug_in_is_given_its_best_device_and_no_plain_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     def device(kind: str, name: str = "PlugExecutionProvider") -> Any:
         return SimpleNamespace(ep_name=name, device=SimpleNamespace(type=SimpleNamespace(name=kind)))
 
-    plug = Provider("plug", "PlugExecutionProvider", plugin_module="json")  # some module that is here
+    plug = Provider("plug", "PlugExecutionProvider", plugin_module="json")  # any module that exists
     monkeypatch.setattr(providers, "PROVIDERS", (plug, replace(plug, plugin_module="no_such_module")))
-    there = [device("CPU"), device("GPU", "Other"), device("NPU"), device("GPU")]
-    monkeypatch.setattr(onnxruntime, "get_ep_devices", lambda: there)
-    assert [found.devices for found in providers.find_available("auto")] == [(there[3],)]
-    del there[2:]
+    devices = [device("CPU"), device("GPU", "Other"), device("NPU"), device("GPU")]
+    monkeypatch.setattr(onnxruntime, "get_ep_devices", lambda: devices)
+    assert [available.devices for available in providers.find_available("auto")] == [(devices[3],)]
+    del devices[2:]
     assert list(providers.find_available("auto")) == []
 
 
-def test_what_was_learnt_is_kept_and_what_failed_is_tried_again_after_a_week() -> None:
+def test_outcomes_are_kept_and_what_failed_is_tried_again_after_a_week() -> None:
     now = 1e9
     assert providers.recall(now) == {}
     providers.remember({"a": "", "b": "slow"}, now)
@@ -175,12 +182,12 @@ def test_what_was_learnt_is_kept_and_what_failed_is_tried_again_after_a_week() -
     assert not (paths.state_dir() / providers.TRIALS_FILE).exists()
 
 
-def test_the_worker_is_told_what_is_wanted_and_known_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_worker_gets_what_is_requested_and_known_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     assert providers.environment("cpu", {"a": ""}) == {}
     monkeypatch.setenv("LD_LIBRARY_PATH", "/drivers")
-    told = providers.environment("auto", {"a": ""})
-    assert set(told) - {"CUDA_PATH"} == {"NOBG_PROVIDER", "NOBG_TRIED", "LD_LIBRARY_PATH"}
-    for name, value in told.items():
+    variables = providers.environment("auto", {"a": ""})
+    assert set(variables) - {"CUDA_PATH"} == {"NOBG_PROVIDER", "NOBG_TRIED", "LD_LIBRARY_PATH"}
+    for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert providers.read_environment() == ("auto", {"a": ""})
 
@@ -190,8 +197,8 @@ def test_the_setting_is_auto_the_processor_or_one_by_name(name: str) -> None:
     assert config.parse(f'provider = "{name}"', Path("c.toml")).provider == name
 
 
-def test_a_provider_that_there_is_not_is_said_with_its_line() -> None:
-    with pytest.raises(UsageError, match=r"c.toml, line 2, provider: it is one of auto, cpu, cuda"):
+def test_an_unknown_provider_is_reported_with_its_line() -> None:
+    with pytest.raises(UsageError, match=r"c.toml, line 2, provider: it must be one of auto, cpu, cuda"):
         config.parse('\nprovider = "abacus"', Path("c.toml"))
 
 
@@ -211,32 +218,32 @@ def test_a_driver_that_takes_the_worker_down_is_remembered(monkeypatch: pytest.M
     providers.forget()
     worker, header = supervisor.start_worker(modes.DEFAULT, "auto")
     worker.close()
-    assert "swift: its driver ends the program" in header["provider"]["told"]
-    assert "ends the program" in json.dumps(providers.recall(time.time()))
+    assert "swift: its driver crashes or hangs" in header["provider"]["told"]
+    assert "crashes or hangs" in json.dumps(providers.recall(time.time()))
 
 
 def test_after_a_death_on_an_accelerator_the_next_worker_uses_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
-    wanted: list[str] = []
+    requested: list[str] = []
 
-    class Fake:
-        accelerated, died, has_ended = True, True, False
+    class FakeWorker:
+        is_accelerated, has_died, has_ended = True, True, False
 
         def close(self) -> None:
             pass
 
-    def begin(_mode: modes.Mode, provider: str, _stop: Any) -> Any:
-        wanted.append(provider)
-        return Fake(), {}
+    def start_worker(_mode: modes.Mode, provider: str, _stop: Any) -> Any:
+        requested.append(provider)
+        return FakeWorker(), {}
 
-    monkeypatch.setattr(supervisor, "start_worker", begin)
-    one = supervisor.Supervisor()
-    one.ensure_worker()
-    one.stop_worker()
-    one.ensure_worker()
-    assert wanted == ["auto", "cpu"]
+    monkeypatch.setattr(supervisor, "start_worker", start_worker)
+    workers = supervisor.Supervisor()
+    workers.ensure_worker()
+    workers.stop_worker()
+    workers.ensure_worker()
+    assert requested == ["auto", "cpu"]
 
 
-def test_all_our_networks_see_the_sample() -> None:
+def test_each_network_in_the_package_sees_the_sample() -> None:
     for mode in modes.MODES:
         ensemble = inference.load_ensemble(mode.read_models(), replace(mode, views=mode.views[-1:]), threads=1)
         values = inference.infer_views(ensemble, [accelerator.sample_input(mode.views[-1])])[0]
@@ -245,13 +252,13 @@ def test_all_our_networks_see_the_sample() -> None:
 
 @pytest.fixture
 def swift_worker(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Workers have an accelerator of this kind, see swift_worker.py."""
+    """Return a function that gives all workers an accelerator of one kind; see tests/support/workers/swift.py."""
     script = str(ROOT / "tests" / "support" / "workers" / "swift.py")
 
-    def put(kind: str) -> None:
+    def install(kind: str) -> None:
         monkeypatch.setattr(supervisor, "worker_command", lambda mode: [sys.executable, "-P", script, kind, mode.name])
 
-    return put
+    return install
 
 
 SAMPLE = (ROOT / "assets" / "samples" / "astronaut.jpg").read_bytes()
@@ -273,7 +280,7 @@ def test_with_an_accelerator_the_jail_has_all_its_walls(swift_worker: Callable[[
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the other jails are not verified")
-def test_one_that_needs_files_while_it_works_gives_way_inside_the_jail(swift_worker: Callable[[str], None]) -> None:
+def test_one_that_needs_files_at_work_gives_way_inside_the_jail(swift_worker: Callable[[str], None]) -> None:
     swift_worker("files")
     worker, ready = supervisor.start_worker(modes.FAST, "auto")
     with worker:

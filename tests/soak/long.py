@@ -69,7 +69,7 @@ def test_20000_files_in_50_folders_while_it_is_stopped(stand_in: Program, tmp_pa
     time.sleep(10)
     print(f"{process.memory_info().rss / 1e6:.0f} MB after")
     assert peak - before < 40 << 20
-    assert "gone through" in (stand_in.state / "nobg.log").read_text()
+    assert "sweeps all watched folders" in (stand_in.state / "nobg.log").read_text()
 
 
 def test_kill_9_of_the_command_50_times(nobg: Nobg, tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""Run a model on a sample squashed to 128 x 128 and write the alpha's bytes to stdout; also under an emulator."""
+"""Run a model on a sample, squashed to 128 x 128, and write the alpha to stdout: a program that an emulator can run.
+
+Arguments: the name of a model in the catalogue and, optionally, another file with that model's input and output.
+"""
 
 import sys
 from pathlib import Path
@@ -11,16 +14,16 @@ SIDE = 128
 SAMPLE = Path(__file__).parents[2] / "assets" / "samples" / "coffee.jpg"
 
 
-def mask(model: models.Model, model_file: bytes) -> bytes:
-    """The alpha: 128 x 128 float32."""
+def infer_sample(model: models.Model, data: bytes) -> bytes:
+    """Return the alpha of the sample: the bytes of 128 x 128 float32. `data`: the bytes of the model's file."""
     view = modes.View(model, SIDE)
-    network = inference.load_network(model_file, model, threads=1)
+    network = inference.load_network(data, model, threads=1)
     with Image.open(SAMPLE) as image:
         values = inference.network_input(image, view)
     return inference.infer_alpha(network, values).tobytes()
 
 
 if __name__ == "__main__":
-    like = models.find_in_catalogue(sys.argv[1])
-    data = Path(sys.argv[2]).read_bytes() if len(sys.argv) > 2 else models.read(like)
-    sys.stdout.buffer.write(mask(like, data))
+    template = models.find_in_catalogue(sys.argv[1])
+    content = Path(sys.argv[2]).read_bytes() if len(sys.argv) > 2 else models.read(template)
+    sys.stdout.buffer.write(infer_sample(template, content))

@@ -1,7 +1,7 @@
-"""Tiny ONNX models, written by hand (onnx.proto3 of the ONNX project): the onnx package is not for the tests.
+"""Tiny ONNX models, encoded by hand after the ONNX project's onnx.proto3, since the tests do without the onnx package.
 
-A network is a chain of operators from `input` (1, 3, side, side) to its first output; the second is there to be
-ignored, like the side outputs of real networks.
+A network is a chain of operators from `input` (1, 3, side, side) to its first output, `alpha`. The second output stands
+for the side outputs of real networks, which nobg ignores.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ FLOAT, FLOAT16 = 1, 10
 
 
 def unknown_model() -> bytes:
-    """The shipped model with an empty entry of metadata (ModelProto.metadata_props) more: the same in other bytes."""
+    """Return a model of the package in other bytes: with one more, empty entry of ModelProto.metadata_props."""
     return models.read(models.SHIPPED[0]) + _part(14, b"")
 
 
 def network(*operators: str, side: int | str, dtype: int = FLOAT, channels: int = 1) -> bytes:
-    """The model's bytes. `side`: a number, or a name for a size that is open; operators: see `_node`."""
+    """Return the bytes of a model. `side`: a number, or the name of an open dimension. `operators`: see `_node`."""
     names = [f"t{number}" for number in range(len(operators))] + ["alpha"]
-    nodes = [_node("Cast", "input", "t0")]  # to float32, in which the processor computes
+    nodes = [_node("Cast", "input", "t0")]  # to float32, whatever `dtype` is
     nodes += [_node(operator, names[n], names[n + 1]) for n, operator in enumerate(operators)]
     nodes.append(_node("Neg", "alpha", "other"))
     graph = b"".join(_part(1, node) for node in nodes) + _part(2, b"tiny")
@@ -29,9 +29,9 @@ def network(*operators: str, side: int | str, dtype: int = FLOAT, channels: int 
 
 
 def _node(operator: str, source: str, target: str) -> bytes:
-    """`Zero` is source - source; the rest is called as ONNX calls it. ReduceMean is over the channels."""
-    sources = [source, source] if operator == "Zero" else [source]
-    node = b"".join(_part(1, name.encode()) for name in sources) + _part(2, target.encode())
+    """Return a NodeProto. `Zero` is source - source; other operators are ONNX's. ReduceMean is over the channels."""
+    inputs = [source, source] if operator == "Zero" else [source]
+    node = b"".join(_part(1, name.encode()) for name in inputs) + _part(2, target.encode())
     node += _part(4, {"Zero": "Sub"}.get(operator, operator).encode())
     if operator == "Cast":
         node += _part(5, _part(1, b"to") + _number(3, FLOAT) + _number(20, 2))

@@ -1,7 +1,7 @@
-"""Loads a mode on an accelerator, if one is here that has proved itself against the processor.
+"""The trial of accelerators: load a mode on one, if it gives the processor's results in less time.
 
-All of this happens before the jail, since a provider opens libraries and devices when its session is made and when it
-runs for the first time. No picture of anybody's is in it: the sample is drawn here.
+This happens before the jail, because a provider opens libraries and devices when its session is created and when it
+first runs. No picture of a person is involved: this module draws the sample.
 """
 
 from __future__ import annotations
@@ -21,18 +21,19 @@ from watcher.matting.modes import Mode, View
 from watcher.matting.providers import AvailableProvider, ProviderError
 
 MAX_MEAN_DIFFERENCE = 0.01
-"""Mean absolute difference of two alphas of the sample; int8 kernels of two makers differ by 0.0014."""
+"""Of two alphas of the sample, mean absolute. The int8 kernels of two manufacturers differ by 0.0014."""
 MAX_START_SECONDS = 10.0
-"""Seconds until an accelerator is ready: a person waits for that at the first picture."""
+"""Until an accelerator is ready: at the first picture, a person waits for that."""
 
 _SAMPLE_SIDE = 256
 
 
 @dataclass
 class StartResult:
-    """How it went. `name`: what computes; `key`: what it is known by; `ensemble`: None: the processor is to do it.
+    """The outcome of `start`.
 
-    `tried`: new knowledge, as `providers.remember` takes it. `told`: what a person should know, or None.
+    `name`: what computes. `key`: the key of its trial. `ensemble`: the loaded mode, or None if the processor computes.
+    `tried`: new outcomes, as `providers.remember` takes them. `notice`: what a person should know, or None.
     """
 
     name: str = providers.CPU
@@ -42,13 +43,13 @@ class StartResult:
     notice: str | None = None
 
     def fall_back_to_cpu(self, reason: str) -> None:
-        """The processor does it after all, also next time."""
+        """Change the outcome: the processor computes, and `reason` is remembered against the accelerator."""
         self.tried[self.key] = reason
         self.notice = f"nobg computes on the processor, not on {self.name}: {reason}."
         self.name, self.ensemble = providers.CPU, None
 
     def as_dict(self) -> dict[str, object]:
-        """As it stands in the worker's first frame."""
+        """Return the entry `provider` of the worker's first message."""
         return {"name": self.name, "tried": self.tried, "told": self.notice}
 
 
@@ -61,83 +62,94 @@ def start(
     *,
     on_try: Callable[[str], None] = lambda _key: None,
 ) -> StartResult:
-    """Try what is wanted (one of providers.NAMES) and here, until one does. Raises nothing: the processor is left.
+    """Try the accelerators of this machine in turn until one passes. Raises nothing: the processor always remains.
 
-    `known`: what providers.recall said. `trying` is told what is tried, before it may take the process down with it.
+    `data`: the bytes of the mode's models by name. `threads`: for the processor. `requested`: one of `providers.NAMES`.
+    `past_trials`: what `providers.recall` returned. `on_try` is called with the key of each trial before it begins,
+    since a driver may end the process.
     """
-    begun = StartResult()
-    for found in providers.find_available(requested):
-        key = trial_key(found, mode)
-        if past_trials.get(key) and requested == providers.AUTO:  # there is something against it, and that was said
+    result = StartResult()
+    for available in providers.find_available(requested):
+        key = trial_key(available, mode)
+        if past_trials.get(key) and requested == providers.AUTO:  # it failed before, and a person was told so then
             continue
-        begun.name, begun.key = found.provider.name, key
+        result.name, result.key = available.provider.name, key
         on_try(key)
         try:
-            begun.ensemble = _load_verified(data, mode, threads, found, is_verified=past_trials.get(key) == "")
-        except Exception as error:  # noqa: BLE001  onnxruntime's and the drivers' errors have no base in common
-            begun.fall_back_to_cpu(inference.first_line(error).rstrip("."))
+            result.ensemble = _load_verified(data, mode, threads, available, is_verified=past_trials.get(key) == "")
+        except Exception as error:  # noqa: BLE001  errors of onnxruntime and of drivers have no common base
+            result.fall_back_to_cpu(inference.first_line(error).rstrip("."))
         else:
-            begun.tried[key] = ""
-            return begun
-        gc.collect()  # its session and its threads are to be gone when the jail is entered
-    if requested not in (providers.AUTO, providers.CPU) and begun.notice is None:
-        begun.notice = f"nobg computes on the processor: onnxruntime finds nothing here for provider = {requested!r}."
-    return begun
+            result.tried[key] = ""
+            return result
+        gc.collect()  # ends its session and threads before the process enters the jail
+    if requested not in (providers.AUTO, providers.CPU) and result.notice is None:
+        result.notice = f"nobg computes on the processor: onnxruntime finds nothing here for provider = {requested!r}."
+    return result
 
 
-def trial_key(found: AvailableProvider, mode: Mode) -> str:
-    """What a trial's outcome depends on, as far as can be told: accelerator, onnxruntime, networks and their sides."""
+def trial_key(available: AvailableProvider, mode: Mode) -> str:
+    """Return the key of a trial: accelerator, version of onnxruntime, and a hash of the networks and their sides.
+
+    These are what its outcome depends on, as far as nobg can tell.
+    """
     views = "".join(f"{view.model.sha256} {view.side} " for view in mode.views)
     digest = hashlib.sha256(views.encode()).hexdigest()[:12]
-    return f"{found.provider.name} {onnxruntime.__version__} {digest}"
+    return f"{available.provider.name} {onnxruntime.__version__} {digest}"
 
 
 def _load_verified(
-    data: Mapping[str, bytes], mode: Mode, threads: int, found: AvailableProvider, *, is_verified: bool
+    data: Mapping[str, bytes], mode: Mode, threads: int, available: AvailableProvider, *, is_verified: bool
 ) -> inference.Ensemble:
-    """The mode on the accelerator, warmed up. Raises ProviderError and others where something is against that."""
-    begin = time.perf_counter()
-    fast = inference.load_ensemble(data, mode, threads, found)
-    warm_up(fast)
-    took = time.perf_counter() - begin
-    if took > MAX_START_SECONDS:
-        raise ProviderError(f"it takes {took:.0f} s to start")
+    """Load the mode on the accelerator and warm it up. Raises ProviderError if it fails the trial, and others.
+
+    `is_verified`: an earlier trial compared it with the processor already.
+    """
+    start_time = time.perf_counter()
+    accelerated = inference.load_ensemble(data, mode, threads, available)
+    warm_up(accelerated)
+    seconds = time.perf_counter() - start_time
+    if seconds > MAX_START_SECONDS:
+        raise ProviderError(f"it takes {seconds:.0f} s to start")
     if not is_verified:
-        _verify_against_cpu(fast, inference.load_ensemble(data, mode, threads))
-    return fast
+        _verify_against_cpu(accelerated, inference.load_ensemble(data, mode, threads))
+    return accelerated
 
 
 def warm_up(ensemble: inference.Ensemble) -> None:
-    """Let each network answer once at each side. Raises onnxruntime's errors, and ModelError where it is no mask."""
+    """Run each network once at each of its sides. Raises onnxruntime's errors, and ModelError as `infer_alpha` does."""
     for view in _distinct_views(ensemble):
         inference.infer_alpha(ensemble.networks[view.model.name], sample_input(view))
 
 
 def _distinct_views(ensemble: inference.Ensemble) -> list[View]:
-    """Each network at each of its sides, once."""
+    """Return each network at each of its sides, once."""
     return list(dict.fromkeys(View(view.model, view.side) for view in ensemble.mode.views))
 
 
 def _verify_against_cpu(accelerated: inference.Ensemble, reference: inference.Ensemble) -> None:
-    """Raises ProviderError where the accelerator, which is warm, does not answer as the processor does, and sooner."""
+    """Raise ProviderError if the warm accelerator's results differ from the processor's, or do not come sooner."""
     warm_up(reference)
     seconds = [0.0, 0.0]
     for view in _distinct_views(accelerated):
         name, values = view.model.name, sample_input(view)
-        answers = []
-        for number, one in enumerate((accelerated.networks[name], reference.networks[name])):
-            begin = time.perf_counter()
-            answers.append(inference.infer_alpha(one, values))
-            seconds[number] += time.perf_counter() - begin
-        difference = float(np.abs(answers[0] - answers[1]).mean())
+        alphas = []
+        for number, network in enumerate((accelerated.networks[name], reference.networks[name])):
+            start_time = time.perf_counter()
+            alphas.append(inference.infer_alpha(network, values))
+            seconds[number] += time.perf_counter() - start_time
+        difference = float(np.abs(alphas[0] - alphas[1]).mean())
         if difference > MAX_MEAN_DIFFERENCE:
-            raise ProviderError(f"with {name} its answer is another than the processor's (by {difference:.3f})")
+            raise ProviderError(f"its result with {name} differs from the processor's by {difference:.3f}")
     if seconds[0] >= seconds[1]:
         raise ProviderError("it is no faster than the processor")
 
 
 def sample_input(view: View) -> inference.FloatArray:
-    """A striped disc on a plain ground, as the view sees it; all our networks take the disc for the subject."""
+    """Return the network input of a view for the sample: a striped disc on a plain ground.
+
+    All networks in the package find the disc to be the subject.
+    """
     down, across = np.mgrid[0:_SAMPLE_SIDE, 0:_SAMPLE_SIDE].astype(np.float32) / _SAMPLE_SIDE - 0.5
     radius = np.hypot(across, 0.8 * down)
     inside = np.clip((0.28 - radius) * _SAMPLE_SIDE / 2 + 0.5, 0, 1)[..., None]

@@ -1,4 +1,4 @@
-"""Several networks' answers -> one alpha: what is subject by the surer network, the outline by the finer one."""
+"""Several views' alphas -> one: the surer network decides what is subject, the finer one draws the outline."""
 
 from __future__ import annotations
 
@@ -13,28 +13,30 @@ from watcher.matting.modes import Mode
 
 FloatArray = NDArray[np.float32]
 
-_PROBABILITY_MARGIN = 0.02  # no network is taken to be surer than this; also the logit of 0 would be infinite
-_SOFTNESS_FLOOR = 0.02  # softness that even the surest mask counts as: at most (1 + 0.5 / 0.02)^2 between two networks
-_MIN_MEAN_ALPHA = 0.001  # the share of the picture below which a subject is no longer taken smaller, so that 0 / 0 is 0
-# When is there a subject? Measured on 217 photos that have one and 316 pictures that have none (README).
-_MIN_AREA_FRACTION = 0.0005  # the share of the picture, a square of a 45th of its side, below which a subject is noise
-_MAX_SOFTNESS = 0.5  # softness above which a mask is none; photos with a subject: 0.024 in the median, 0.24 at most
-_MIN_SOFT_IOU = (
-    0.15  # of what any network calls subject, the part that all must; photos with a subject: 0.95 in the median
+_PROBABILITY_MARGIN = 0.02  # no network counts as more certain than this; also, the log odds of 0 would be infinite
+# Added to each softness, so that even the surest view gets at most (1 + 0.5 / 0.02)^2 times the weight of another.
+_SOFTNESS_FLOOR = 0.02
+_MIN_MEAN_ALPHA = (
+    0.001  # smaller means of alpha count as this, so that the softness of an empty mask is 0 and not 0 / 0
 )
-_AGREEMENT_SIDE = 256  # agreement is about regions: outlines are not to count
-_SUBSAMPLING = (
-    4  # the guided filter's coefficients are found at 1 / 4 of the side: half the work of 1 / 2, the same scores
-)
-_RADIUS = 7  # of its window, at that size: 57 pixels wide at 896
-_EPSILON = 1e-3  # its variance of the guide below which a window counts as flat
+
+# Thresholds of a clear subject, measured on 217 photos with a subject and 316 pictures without.
+_MIN_AREA_FRACTION = 0.0005  # of the picture (a square of a 45th of its side); a smaller subject counts as noise
+_MAX_SOFTNESS = 0.5  # of a mask; photos with a subject: 0.024 in the median, 0.24 at most
+_MIN_SOFT_IOU = 0.15  # between the networks; photos with a subject: 0.95 in the median
+_AGREEMENT_SIDE = 256  # at which the networks are compared: small, because regions must agree, not outlines
+
+# The guided filter computes its coefficients at 1 / 4 of the side: half the work of 1 / 2, with the same scores.
+_SUBSAMPLING = 4
+_RADIUS = 7  # of its window, at that side: the window is 57 pixels wide at 896
+_EPSILON = 1e-3  # variance of the guide below which a window counts as flat
 
 
 def fuse_views(mode: Mode, answers: Sequence[FloatArray]) -> FloatArray:
-    """What the mode's views answered, each (side, side) float32 in 0..1, as one: (S, S), S the largest side.
+    """Combine the alphas of the mode's views into one: (S, S), float32 in 0..1, where S is the largest side.
 
-    Each view has its say on what is subject; where several networks looked, the mode's first, which is the finer one,
-    draws the outline.
+    `answers`: for each view of the mode, in its order, alpha (side, side), float32 in 0..1. All views together decide
+    what is subject. In a mode of several networks, the first of its models draws the outline: it is the finer one.
     """
     fused = pool_opinions(answers)
     if len(mode.models) == 1:
@@ -42,13 +44,13 @@ def fuse_views(mode: Mode, answers: Sequence[FloatArray]) -> FloatArray:
     views = zip(mode.views, answers, strict=True)
     finer = [resize_bilinear(answer, len(fused)) for view, answer in views if view.model == mode.models[0]]
     outlined = transfer_outline(fused, mean(finer))
-    return undo_clipping(outlined)  # the filter leaves a haze of a hundredth around the outline
+    return undo_clipping(outlined)  # the filter leaves a haze of about 0.01 around the outline
 
 
 def has_clear_subject(mode: Mode, answers: Sequence[FloatArray], alpha: FloatArray) -> bool:
-    """Is there something to cut out: a part of the picture, the mask sure of it, and the networks of one mind?
+    """Return whether there is something to cut out: large enough, with a decided mask, and agreed by all networks.
 
-    `answers`: as `one_alpha` takes them; `alpha`: what it made of them.
+    `answers`: as `fuse_views` takes them; `alpha`: its result.
     """
     opinions: dict[Model, list[FloatArray]] = {}
     for view, answer in zip(mode.views, answers, strict=True):
@@ -59,21 +61,21 @@ def has_clear_subject(mode: Mode, answers: Sequence[FloatArray], alpha: FloatArr
 
 
 def subject_area_fraction(values: FloatArray) -> float:
-    """The share, 0..1, of the picture that is more subject than background: alpha (H, W) of at least 0.5."""
+    """Return the fraction, 0..1, of pixels that are subject: alpha (H, W) of at least 0.5."""
     return float(np.count_nonzero(values >= 0.5) / values.size)
 
 
 def soft_iou(alphas: Sequence[FloatArray]) -> float:
-    """How much of what any calls subject is so for all, 0..1: a soft intersection over union (Ruzicka, 1958).
+    """Return the soft intersection over union, 0..1, of alphas of equal shape (Ruzicka, 1958).
 
-    The sum of the least alpha at each place to that of the largest, all of one shape; 0 where none finds anything.
+    It is the sum of the pixelwise minimum divided by the sum of the pixelwise maximum, and 0 for empty alphas.
     """
-    least, largest = np.minimum.reduce(list(alphas)), np.maximum.reduce(list(alphas))
-    return float(least.sum() / max(float(largest.sum()), 1.0))
+    minimum, maximum = np.minimum.reduce(list(alphas)), np.maximum.reduce(list(alphas))
+    return float(minimum.sum() / max(float(maximum.sum()), 1.0))
 
 
 def _downsample(alpha: FloatArray) -> FloatArray:
-    """(s, s) -> (256, 256): each place the mean of what it covers."""
+    """Resize alpha (s, s) to (256, 256): each pixel is the mean of the area that it covers."""
     if len(alpha) == _AGREEMENT_SIDE:
         return alpha
     whole = Image.fromarray(np.ascontiguousarray(alpha))
@@ -81,10 +83,10 @@ def _downsample(alpha: FloatArray) -> FloatArray:
 
 
 def pool_opinions(opinions: Sequence[FloatArray]) -> FloatArray:
-    """Several answers, each (s, s) float32 in 0..1, as one: (S, S) float32 in 0..1, S the largest side.
+    """Average alphas, each (s, s), float32 in 0..1, into one: (S, S), float32 in 0..1, where S is the largest side.
 
-    Their log odds are averaged, each weighted by 1 / (softness + 0.02)^2: a logarithmic opinion pool (Genest and Zidek,
-    "Combining Probability Distributions", Statistical Science 1986) that trusts the surer one more.
+    The average is that of their log odds, each weighted by 1 / (softness + 0.02)^2: a logarithmic opinion pool (Genest
+    and Zidek, "Combining Probability Distributions", Statistical Science 1986) in which the surer one counts more.
     """
     side = max(map(len, opinions))
     total, weights = np.zeros((side, side), np.float32), 0.0
@@ -98,23 +100,23 @@ def pool_opinions(opinions: Sequence[FloatArray]) -> FloatArray:
 
 
 def softness(alpha: FloatArray) -> float:
-    """How undecided a mask is, 0..1: the mean of p (1 - p) to the mean of p.
+    """Return how undecided alpha p is, 0..1: the mean of p (1 - p) divided by the mean of p.
 
-    It is 0 where each pixel is 0 or 1, also for an empty mask: a network that finds nothing counts in full.
+    It is 0 if each pixel is 0 or 1. That includes an empty alpha: a network that finds nothing counts in full.
     """
     mean_alpha = float(alpha.mean())
     return (mean_alpha - float(np.vdot(alpha, alpha)) / alpha.size) / max(mean_alpha, _MIN_MEAN_ALPHA)
 
 
 def log_odds(alpha: FloatArray) -> FloatArray:
-    """log(p / (1 - p)), with p kept within 0.02..0.98."""
+    """Return log(p / (1 - p)) of alpha p, clipped to 0.02..0.98 first."""
     clipped = np.clip(alpha, np.float32(_PROBABILITY_MARGIN), np.float32(1 - _PROBABILITY_MARGIN))
     odds: FloatArray = np.log(clipped / (1 - clipped))
     return odds
 
 
 def undo_clipping(alpha: FloatArray) -> FloatArray:
-    """0.02..0.98 -> 0..1: undoes what `log_odds` keeps from the ends."""
+    """Stretch alpha from 0.02..0.98, to which `log_odds` clips, to 0..1."""
     result: FloatArray = np.clip(
         (alpha - np.float32(_PROBABILITY_MARGIN)) * np.float32(1 / (1 - 2 * _PROBABILITY_MARGIN)), 0, 1
     )
@@ -122,10 +124,11 @@ def undo_clipping(alpha: FloatArray) -> FloatArray:
 
 
 def transfer_outline(fused: FloatArray, guide: FloatArray, radius: int = _RADIUS) -> FloatArray:
-    """`fused` with the outline of `guide`, both (S, S) float32 in 0..1, S a multiple of 4: a fast guided filter.
+    """Return `fused` with the outline of `guide`: both (S, S), float32 in 0..1, with S a multiple of 4.
 
-    Within each window the result is the straight line a * guide + b next to `fused`: it follows the edges of the guide,
-    and keeps the regions of `fused` where the guide is flat (He and Sun, "Fast Guided Filter", arXiv 1505.00996).
+    This is the fast guided filter (He and Sun, arXiv 1505.00996). In each window of (2 radius + 1)^2 at a quarter of
+    the side, the result is the linear function a * guide + b nearest to `fused`: it follows the edges of the guide, and
+    keeps the regions of `fused` where the guide is flat.
     """
     small_fused, small_guide = subsample(fused), subsample(guide)
     mean_guide, mean_fused = box_mean(small_guide, radius), box_mean(small_fused, radius)
@@ -140,7 +143,7 @@ def transfer_outline(fused: FloatArray, guide: FloatArray, radius: int = _RADIUS
 
 
 def mean(alphas: Sequence[FloatArray]) -> FloatArray:
-    """Their mean, of equal shapes (one is returned as it is)."""
+    """Return the mean of alphas of equal shape; a single one is returned as it is."""
     total = alphas[0]
     for alpha in alphas[1:]:
         total = total + alpha
@@ -148,24 +151,27 @@ def mean(alphas: Sequence[FloatArray]) -> FloatArray:
 
 
 def resize_bilinear(alpha: FloatArray, side: int) -> FloatArray:
-    """Bilinear to (side, side) float32."""
+    """Resize alpha (s, s) bilinearly to (side, side), float32."""
     if len(alpha) == side:
         return alpha
     return np.asarray(Image.fromarray(np.ascontiguousarray(alpha)).resize((side, side), Image.Resampling.BILINEAR))
 
 
 def subsample(alpha: FloatArray) -> FloatArray:
-    """Each 4 x 4 pixels as one: their mean."""
+    """Reduce alpha: each 4 x 4 pixels become one, their mean."""
     return np.asarray(Image.fromarray(np.ascontiguousarray(alpha)).reduce(_SUBSAMPLING))
 
 
 def box_mean(values: FloatArray, radius: int) -> FloatArray:
-    """The mean of each window of (2 radius + 1)^2, (H, W) float32; the border is mirrored, the edge pixel included."""
+    """Return the mean of each window of (2 radius + 1)^2: (H, W), float32. The border is mirrored with its edge."""
     return _box_mean_vertical(np.ascontiguousarray(_box_mean_vertical(values, radius).T), radius).T
 
 
 def _box_mean_vertical(values: FloatArray, radius: int) -> FloatArray:
-    """The same along the first axis only: differences of running sums (float32 keeps 6 digits of 500 numbers)."""
+    """Return the same along the first axis only, from differences of running sums.
+
+    float32 is exact enough: it keeps 6 digits of a sum of 500 numbers.
+    """
     width = 2 * radius + 1
     sums = np.cumsum(np.pad(values, ((radius + 1, radius), (0, 0)), "symmetric"), axis=0)
     means: FloatArray = (sums[width:] - sums[:-width]) * np.float32(1 / width)

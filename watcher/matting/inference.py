@@ -1,4 +1,4 @@
-"""Pixels -> alpha: the ONNX sessions, what goes in and out of them, and what becomes of several answers."""
+"""Pixels -> each view's alpha: loading the networks as ONNX sessions, preparing their input, running them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FloatArray = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Network:
-    """A loaded model: the onnxruntime session, the names of its input and of the output that counts, and its row."""
+    """A loaded model: the onnxruntime session, the names of its input and first output, and the input's dtype."""
 
     session: Any
     input_name: str
@@ -33,7 +33,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Ensemble:
-    """A loaded mode: its views, and the network of each model's name."""
+    """A loaded mode: its views, and the network of each model by the model's name."""
 
     mode: Mode
     networks: Mapping[str, Network]
@@ -42,15 +42,15 @@ class Ensemble:
 def load_ensemble(
     data: Mapping[str, bytes], mode: Mode, threads: int, provider: providers.AvailableProvider | None = None
 ) -> Ensemble:
-    """The mode's networks from the bytes of its models by name, on the processor with `threads` threads, or on `on`.
+    """Load the mode's networks from `data`, the bytes of its models by name. Raises ModelError.
 
-    Raises ModelError.
+    They run on the processor with `threads` threads or, if `provider` is not None, on that accelerator.
     """
     networks = {}
     for model in mode.models:
         sides = {view.side for view in mode.views if view.model == model}
-        fixed = sides.pop() if provider is not None and len(sides) == 1 else None
-        networks[model.name] = load_network(data[model.name], model, threads, provider, fixed)
+        fixed_side = sides.pop() if provider is not None and len(sides) == 1 else None
+        networks[model.name] = load_network(data[model.name], model, threads, provider, fixed_side)
     return Ensemble(mode, networks)
 
 
@@ -61,58 +61,60 @@ def load_network(
     provider: providers.AvailableProvider | None = None,
     side: int | None = None,
 ) -> Network:
-    """One network from its model's bytes. Raises ModelError.
+    """Load one network from the bytes of its model. Raises ModelError, and ProviderError if the accelerator fails.
 
-    Ours take any side, and are not told which: each side would be a session of its own, and take 0.1 GB more. Only
-    accelerators are told (`side`): some compile for one size, or take no other.
+    `side` fixes the size of the input, which the networks in the package leave open. Only accelerators need it, because
+    some compile for one size or accept no other. On the processor, a session without a fixed side serves all views; one
+    session for each side would take 0.1 GB more.
     """
     _register_shared_arena()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    options.enable_mem_pattern = (
-        False  # planned memory comes on top of the arena's: 0.83 GB in place of 0.51, no faster
-    )
+    options.enable_mem_pattern = False  # it adds planned memory to the arena's: 0.83 GB in place of 0.51, no faster
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # an idle worker uses no processor time
     options.add_session_config_entry("session.use_env_allocators", "1")
     if side is not None:
-        options.add_free_dimension_override_by_name("height", side)  # our models'; others have no such names
+        options.add_free_dimension_override_by_name("height", side)  # the names in the package's models
         options.add_free_dimension_override_by_name("width", side)
     try:
         session = providers.create_session(data, options, provider)
     except providers.ProviderError:
         raise
-    except Exception as error:  # onnxruntime's errors have no other base in common
+    except Exception as error:  # onnxruntime's errors have no narrower base in common
         raise ModelError(f"The model {model.name} cannot be loaded ({first_line(error)}).") from error
-    session._model_bytes = None  # noqa: SLF001  kept there for a fallback that we do not use: 44 MB for each network
+    session._model_bytes = None  # noqa: SLF001  44 MB for each network, kept for a fallback that is off
     source = session.get_inputs()[0]
     dtype = np.float16 if source.type == "tensor(float16)" else np.float32
-    # The side outputs that U-2-Net, IS-Net and BiRefNet have from their training come after the one that counts.
+    # U2-Net, IS-Net and BiRefNet have side outputs from their training; these come after the alpha.
     return Network(session, source.name, session.get_outputs()[0].name, dtype, model)
 
 
 @functools.cache
 def _register_shared_arena() -> None:
-    """One arena for all networks of the process: they work one after the other. Chunks as large as asked for."""
-    place = onnxruntime.OrtMemoryInfo(
+    """Make all networks of the process share one arena, with chunks of exact size: they run one after the other."""
+    memory_info = onnxruntime.OrtMemoryInfo(
         "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
     )
-    as_asked = {
+    configuration = {
         "max_mem": 0,
         "arena_extend_strategy": 1,
         "initial_chunk_size_bytes": -1,
         "max_dead_bytes_per_chunk": -1,
     }
-    onnxruntime.create_and_register_allocator(place, onnxruntime.OrtArenaCfg(as_asked))
+    onnxruntime.create_and_register_allocator(memory_info, onnxruntime.OrtArenaCfg(configuration))
 
 
 def first_line(error: Exception) -> str:
-    """What an error says, at most 200 characters of it."""
+    """Return the first line of the error's message, or its type if that is empty: at most 200 characters."""
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
 def network_input(rgb: Image.Image, view: View) -> FloatArray:
-    """The picture as a view sees it, squashed, bilinear: (1, 3, side, side) float32, (x / 255 - mean) / std."""
+    """Return the input of a view's network: (1, 3, side, side), float32, (x / 255 - mean) / std.
+
+    `rgb` of any size is squashed bilinearly to the square, and mirrored if the view is.
+    """
     model = view.model
     small = np.asarray(rgb.resize((view.side, view.side), Image.Resampling.BILINEAR))
     if view.mirrored:
@@ -126,7 +128,10 @@ def network_input(rgb: Image.Image, view: View) -> FloatArray:
 
 
 def infer_views(ensemble: Ensemble, inputs: Sequence[FloatArray]) -> list[FloatArray]:
-    """The answer of each view to its input: (side, side) float32 in 0..1 as the picture lies. Raises ModelError."""
+    """Return each view's alpha: (side, side), float32 in 0..1, mirrored views turned back. Raises ModelError.
+
+    `inputs`: what `network_input` returns for each view, in the order of the mode.
+    """
     answers = []
     for view, values in zip(ensemble.mode.views, inputs, strict=True):
         answer = infer_alpha(ensemble.networks[view.model.name], values)
@@ -135,25 +140,28 @@ def infer_views(ensemble: Ensemble, inputs: Sequence[FloatArray]) -> list[FloatA
 
 
 def infer_alpha(network: Network, values: FloatArray) -> FloatArray:
-    """The network's answer: (side, side) float32 in 0..1, not stretched, so that little stays little.
+    """Run the network on `values` (1, 3, side, side) and return its alpha: (side, side), float32 in 0..1.
 
-    Raises ModelError where it is no mask: another shape, or values that are no numbers.
+    Alpha is not stretched to the full range, so that a faint output stays faint. Raises ModelError if the output has
+    another shape, or values that are not finite.
     """
     model, side = network.model, values.shape[-1]
     inputs = {network.input_name: values.astype(network.dtype, copy=False)}
-    answer = np.asarray(network.session.run([network.output_name], inputs)[0])
-    if answer.size != side**2 or answer.shape[-2:] != (side, side):
-        raise ModelError(f"The model {model.name} answers {answer.shape}, which is no mask of side {side}.")
-    mask: FloatArray = answer.reshape(side, side).astype(np.float32, copy=False)
+    output = np.asarray(network.session.run([network.output_name], inputs)[0])
+    if output.size != side**2 or output.shape[-2:] != (side, side):
+        raise ModelError(
+            f"The model {model.name} returns an output of shape {output.shape}, not a mask of side {side}."
+        )
+    alpha: FloatArray = output.reshape(side, side).astype(np.float32, copy=False)
     if model.outputs_logits:
-        mask = _sigmoid(mask)
-    if not np.isfinite(mask).all():
-        raise ModelError(f"The model {model.name} answers values that are no numbers.")
-    return mask
+        alpha = _sigmoid(alpha)
+    if not np.isfinite(alpha).all():
+        raise ModelError(f"The model {model.name} returns values that are not finite numbers.")
+    return alpha
 
 
 def _sigmoid(values: FloatArray) -> FloatArray:
-    """1 / (1 + exp(-x)), which is 0 also where exp is infinite."""
+    """Return 1 / (1 + exp(-x)), without a warning where exp overflows: the result is 0 there."""
     with np.errstate(over="ignore"):
         result: FloatArray = np.reciprocal(1 + np.exp(-values))
     return result

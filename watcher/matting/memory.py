@@ -1,4 +1,4 @@
-"""How much memory is free, and is that enough for a model?"""
+"""How much memory is free, whether that is enough for a model, and how much this process has taken."""
 
 from __future__ import annotations
 
@@ -12,43 +12,47 @@ from watcher.matting.modes import FAST, Mode
 
 
 def check(mode: Mode | Model, free: int | None = None) -> None:
-    """Raise ModelError where it needs more than is `free` (bytes; None: look). To be asked before it is read."""
+    """Raise ModelError if the mode or model needs more than `free` bytes (None: `available()`).
+
+    Call it before the model is read. If the system does not say how much is free, nothing is refused.
+    """
     free = available() if free is None else free
     if free is None or mode.memory <= free:
         return
     smaller = f", or use what needs less: nobg models use {FAST.name}" if mode.memory > FAST.memory else ""
     raise ModelError(
-        f"The model {mode.name} needs about {format_gigabytes(mode.memory)} of memory, and {format_gigabytes(free)} are free. "
-        f"Close other programs{smaller}"
+        f"The model {mode.name} needs about {format_gigabytes(mode.memory)} of memory, and "
+        f"{format_gigabytes(free)} are free. Close other programs{smaller}"
     )
 
 
 def format_gigabytes(count: int) -> str:
-    """Bytes as people say them: 5.8 GB."""
+    """Return bytes as gigabytes of 10^9 with one decimal: 5.8 GB."""
     return f"{count / 1e9:.1f} GB"
 
 
 def available(root: Path = Path("/")) -> int | None:
-    """Bytes that this process can still get without others being pushed out; None where the system does not say.
+    """Return how many bytes this process can get before the system swaps; None if the system does not say.
 
-    On Linux the system's word for it, or less where a container or a service has a limit of its own.
+    On Linux, that is MemAvailable, or less if a control group (of a container or a service) leaves less. `root`: the
+    folder in which proc/ and sys/ are looked up, for tests.
     """
     if sys.platform != "linux":
-        import psutil  # on Linux it takes a worker's start 20 ms longer, and does not know of containers
+        import psutil  # not on Linux, where it costs each start of a worker 20 ms and ignores containers' limits
 
         return int(psutil.virtual_memory().available)
-    found = [_machine_available(root), *_cgroups_available(root)]
-    return min((free for free in found if free is not None), default=None)
+    limits = [_machine_available(root), *_cgroups_available(root)]
+    return min((free for free in limits if free is not None), default=None)
 
 
 def _machine_available(root: Path) -> int | None:
-    """MemAvailable in proc(5): what is free, and what the kernel would give back."""
-    found = re.search(r"^MemAvailable:\s+(\d+) kB", _read_text(root / "proc/meminfo"), re.MULTILINE)
-    return int(found[1]) * 1024 if found else None
+    """Return MemAvailable of proc(5) in bytes: what is free, and what the kernel can reclaim."""
+    match = re.search(r"^MemAvailable:\s+(\d+) kB", _read_text(root / "proc/meminfo"), re.MULTILINE)
+    return int(match[1]) * 1024 if match else None
 
 
 def _cgroups_available(root: Path) -> list[int | None]:
-    """What is left in each control group that holds us: ours and those above it, versions 2 and 1 (cgroups(7))."""
+    """Return the bytes left in this process's control group and in each above it, of versions 2 and 1 (cgroups(7))."""
     left = []
     for line in _read_text(root / "proc/self/cgroup").splitlines():
         _number, controllers, path = line.split(":", 2)
@@ -59,21 +63,23 @@ def _cgroups_available(root: Path) -> list[int | None]:
             top = root / "sys/fs/cgroup/memory"
         else:
             continue
-        # In a container the path is often the host's and not there; then the top is the container's own group.
-        ours = top / path.lstrip("/")
+        # In a container, the path is often the host's and does not exist; `top` is the container's own group then.
+        own_group = top / path.lstrip("/")
         left += [
-            _cgroup_available(group, *names) for group in (ours, *ours.parents) if group == top or top in group.parents
+            _cgroup_available(group, *names)
+            for group in (own_group, *own_group.parents)
+            if group == top or top in group.parents
         ]
     return left
 
 
 def _cgroup_available(group: Path, limit: str, usage: str, reclaimable: str) -> int | None:
-    """The limit less what is used, files that nobody has open not counted; None where there is no limit."""
-    most, used = _read_text(group / limit).strip(), _read_text(group / usage).strip()
-    if not most.isdecimal() or not used.isdecimal():
+    """Return limit minus usage in bytes, not counting inactive file cache; None if the group has no limit."""
+    limit_text, usage_text = _read_text(group / limit).strip(), _read_text(group / usage).strip()
+    if not limit_text.isdecimal() or not usage_text.isdecimal():
         return None
     cache = re.search(rf"^{reclaimable} (\d+)$", _read_text(group / "memory.stat"), re.MULTILINE)
-    return max(0, int(most) - int(used) + (int(cache[1]) if cache else 0))
+    return max(0, int(limit_text) - int(usage_text) + (int(cache[1]) if cache else 0))
 
 
 def _read_text(path: Path) -> str:
@@ -84,12 +90,12 @@ def _read_text(path: Path) -> str:
 
 
 def peak() -> int | None:
-    """The most memory, in bytes, that this process has had so far; None where the system does not say."""
+    """Return the peak memory of this process so far, in bytes; None if the system does not say."""
     if sys.platform == "win32":
         import psutil
 
         return int(psutil.Process().memory_info().peak_wset)
     import resource
 
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024  # getrusage(2): kilobytes, but bytes on macOS
+    maximum = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return maximum if sys.platform == "darwin" else maximum * 1024  # getrusage(2): kilobytes, but bytes on macOS

@@ -1,4 +1,4 @@
-"""The ways to find the subject: `fast`, `balanced`, `best` by the networks in the package, or any one model alone."""
+"""The modes: `fast`, `balanced` and `best`, made of views by the networks in the package, or any single model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from watcher.matting.models import Model
 
 @dataclass(frozen=True)
 class View:
-    """One look at the picture: by which network, squashed to (side, side), as it is or as in a mirror."""
+    """One inference on a picture, squashed to (side, side) and perhaps mirrored, by the network of `model`."""
 
     model: Model
     side: int
@@ -19,10 +19,10 @@ class View:
 
 @dataclass(frozen=True, kw_only=True)
 class Mode:
-    """The views that are made of each picture, and become one alpha.
+    """The views of each picture that become one alpha.
 
-    `memory`: bytes that a worker in this mode takes at most, a picture of 12 megapixels included. `good_for`: one line
-    for people.
+    The first view's model is the one that draws the outline. `memory`: the most bytes that a worker in this mode takes,
+    a picture of 12 megapixels included. `good_for`: one line for people.
     """
 
     name: str
@@ -32,11 +32,11 @@ class Mode:
 
     @property
     def models(self) -> tuple[Model, ...]:
-        """The models it needs, each once."""
+        """The models of its views, each once, in the order of the views."""
         return tuple(dict.fromkeys(view.model for view in self.views))
 
     def read_models(self) -> dict[str, bytes]:
-        """The bytes of its models by their names, known to be the right ones. Raises ModelError."""
+        """Return the bytes of its models by name, their SHA-256 checked. Raises ModelError."""
         return {model.name: models.read(model) for model in self.models}
 
 
@@ -44,7 +44,7 @@ _ISNET = models.find_in_catalogue("isnet-int8")
 _U2NET = models.find_in_catalogue("u2net-int8")
 _MB = 1_000_000
 
-# Each is a point on the curve of quality against work in docs/modes.png, which `benchmarks/quality.py` draws.
+# Each is a point on the curve of quality against work that `benchmarks/quality.py` draws (modes.png in docs/).
 FAST = Mode(
     name="fast",
     views=(View(_U2NET, 256),),
@@ -68,12 +68,12 @@ DEFAULT = BALANCED
 
 
 def find(name: str | None) -> Mode:
-    """The mode called `name` (None: the usual one), or the model of that name alone. Raises ModelError."""
+    """Return the mode called `name` (None: the default), or the one of that single model. Raises ModelError."""
     if name is None:
         return DEFAULT
     return next((mode for mode in MODES if mode.name == name), None) or single_model_mode(models.find(name))
 
 
 def single_model_mode(model: Model) -> Mode:
-    """The mode that is one model, at its own size."""
+    """Return the mode that has one view: the model at its own side."""
     return Mode(name=model.name, views=(View(model, model.side),), memory=model.memory, good_for=model.good_for)
