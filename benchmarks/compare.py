@@ -24,8 +24,8 @@ Method: each tool runs once beforehand, so that files are in the disk cache and 
 alternate, because machines are noisy. Times are medians of whole commands, from start to exit; that of the right-click
 is from the start of `nobg-add` until the file exists, with the resident program not running before. A speed "to
 rembg's" is the median of the rounds' ratios: 4 is four times as fast. "Processor s" are the processor seconds for each
-picture, of a command and all its descendants; on a busy machine, they say more than times. Memory is the largest sum,
-in any round, of the resident memory of the same processes, measured every 10 ms.
+picture, of a command and all its descendants; on a busy machine, they are more reliable than times. Memory is the
+largest sum, in any round, of the resident memory of the same processes, measured every 10 ms.
 """
 
 from __future__ import annotations
@@ -94,12 +94,13 @@ class Run:
 class Tool:
     """How to run one tool.
 
-    `one`: its command for (picture, folder for the output). `many`: for (folder of pictures, folder for the outputs).
+    `picture_command`: its command for (picture, folder for the output). `folder_command`: that for (folder of pictures,
+    folder for the outputs).
     """
 
     name: str
-    one: Callable[[Path, Path], list[str]]
-    many: Callable[[Path, Path], list[str]]
+    picture_command: Callable[[Path, Path], list[str]]
+    folder_command: Callable[[Path, Path], list[str]]
     environment: dict[str, str] = field(default_factory=dict)
     directory: Path | None = None  # in which it must run
 
@@ -136,7 +137,7 @@ def work_of_children() -> float:
 
 
 def work_of_program(pid: int) -> float:
-    """Return the same of the resident program and its worker, which still run and are no children of this process."""
+    """Return those of the resident program and its worker, which are still running and no children of this process."""
     program = psutil.Process(pid)
     return float(sum(sum(process.cpu_times()[:4]) for process in (program, *program.children(recursive=True))))
 
@@ -156,27 +157,27 @@ def rembg(command: str, weights: Path) -> Tool:
     weights = weights.expanduser().resolve()
     session = ["-m", "dis_custom", "-x", json.dumps({"model_path": str(weights)})]
 
-    def one(picture: Path, output: Path) -> list[str]:
+    def picture_command(picture: Path, output: Path) -> list[str]:
         return [command, "i", *session, str(picture), str(output / f"{picture.stem}.png")]
 
-    def many(folder: Path, output: Path) -> list[str]:
+    def folder_command(folder: Path, output: Path) -> list[str]:
         return [command, "p", *session, str(folder), str(output)]
 
     # It loads models from its own folder only. The telemetry of its onnxruntime is on by default.
     environment = {"U2NET_HOME": str(weights.parent), "ORT_DISABLE_TELEMETRY": "1"}
-    return Tool(REMBG, one, many, environment)
+    return Tool(REMBG, picture_command, folder_command, environment)
 
 
 def imgly(folder: Path) -> Tool:
     """Return @imgly's package, installed in this folder. It must run there, because it looks for its models there."""
 
-    def one(picture: Path, output: Path) -> list[str]:
+    def picture_command(picture: Path, output: Path) -> list[str]:
         return ["node", "-e", NODE_SCRIPT, str(output), str(picture)]
 
-    def many(pictures: Path, output: Path) -> list[str]:
+    def folder_command(pictures: Path, output: Path) -> list[str]:
         return ["node", "-e", NODE_SCRIPT, str(output), *map(str, sorted(pictures.iterdir()))]
 
-    return Tool(IMGLY, one, many, directory=folder)
+    return Tool(IMGLY, picture_command, folder_command, directory=folder)
 
 
 def package(folder: Path) -> Path:
@@ -212,7 +213,7 @@ def run_click(picture: Path) -> Run:
     """Measure a right-click with nothing running until the output exists; then stop the resident program."""
     output = picture.with_name(f"{picture.stem}_nobg.png")
     lock = Path(os.environ["NOBG_HOME"], "state", "running.lock")
-    lock.unlink(missing_ok=True)  # it still holds the id of the last program
+    lock.unlink(missing_ok=True)  # it still contains the process number of the last program
     before, start = work_of_children(), time.perf_counter()
     subprocess.run([*CLIENT_COMMAND, str(picture)], check=True)
     while not (lock.exists() and lock.read_text().strip()):
@@ -235,7 +236,7 @@ def select_usable(tools: Iterable[Tool], picture: Path, work_folder: Path) -> li
         output = work_folder / "trial" / tool.name.replace("/", "-")
         output.mkdir(parents=True)
         try:
-            run = tool.run(tool.one(picture, output))
+            run = tool.run(tool.picture_command(picture, output))
             if not any(output.glob("*.png")):
                 raise ToolError(f"it wrote no file ({run.message})")  # noqa: TRY301  both failures are reported alike
         except ToolError as error:
@@ -249,8 +250,8 @@ def run_in_turn(cases: dict[str, Callable[[int], Run]], rounds: int) -> dict[str
     """Run each case once in each round, with the number of the round, and return its runs."""
     runs: dict[str, list[Run]] = {name: [] for name in cases}
     for number in range(rounds):
-        for name, act in cases.items():
-            runs[name].append(act(number))
+        for name, run_case in cases.items():
+            runs[name].append(run_case(number))
     return runs
 
 
@@ -282,7 +283,7 @@ def compare_cold(tools: list[Tool], work_folder: Path, rounds: int) -> None:
     outputs.mkdir()
 
     def command(tool: Tool) -> Callable[[int], Run]:
-        return lambda number: tool.run(tool.one(pictures[number], outputs))
+        return lambda number: tool.run(tool.picture_command(pictures[number], outputs))
 
     run_click(pictures[rounds])  # warms up
     cases: dict[str, Callable[[int], Run]] = {CLICK: lambda number: run_click(pictures[number])}
@@ -298,14 +299,14 @@ def compare_folder(tools: list[Tool], work_folder: Path, rounds: int, count: int
     make_pictures(work_folder / "many", sides)
 
     def command(tool: Tool) -> Callable[[int], Run]:
-        def act(_number: int) -> Run:
+        def run_case(_number: int) -> Run:
             with tempfile.TemporaryDirectory(dir=work_folder) as output:
-                run = tool.run(tool.many(work_folder / "many", Path(output)))
+                run = tool.run(tool.folder_command(work_folder / "many", Path(output)))
                 if (written := len(list(Path(output).glob("*.png")))) < count:
                     raise SystemExit(f"{tool.name} wrote {written} files of {count}.")
             return run
 
-        return act
+        return run_case
 
     title = f"a folder of {count} pictures of 0.3 to 2 MP"
     print_runs(title, run_in_turn({tool.name: command(tool) for tool in tools}, rounds), count)
@@ -334,7 +335,7 @@ def compare_quality(tools: list[Tool], work_folder: Path, photos: Path, every: i
     print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}", flush=True)
     for tool in tools:
         with tempfile.TemporaryDirectory(dir=work_folder) as output:
-            tool.run(tool.many(work_folder / "photos", Path(output)))
+            tool.run(tool.folder_command(work_folder / "photos", Path(output)))
             convert_for_scoring(Path(output))
             scores = [measures for measures in score_all(rows, photos, Path(output)) if measures is not None]
         print(f"| {tool.name} | {len(scores)} of {len(rows)} | {format_columns(scores)} |", flush=True)
@@ -351,7 +352,7 @@ def last_word(*command: str) -> str:
 
 
 def processor_name() -> str:
-    """Return the name of the processor, as far as the system knows it."""
+    """Return the name of the processor, as far as the system reports it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

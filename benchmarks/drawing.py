@@ -64,7 +64,7 @@ def map_colours(values: Grey, *stops: Colour) -> Picture:
 
 
 def cycle_colours(along: Grey, colours: Sequence[Colour]) -> Picture:
-    """Return colours (H, W, 3): the integer part of `along` (H, W) counts through `colours`, again and again."""
+    """Return colours (H, W, 3): the integer part of `along` (H, W) counts through `colours`, repeatedly."""
     result: Picture = np.asarray(colours, np.float32)[np.floor(along).astype(np.intp) % len(colours)]
     return result
 
@@ -97,14 +97,14 @@ def voronoi_cells(rng: Generator, shape: tuple[int, int], size: int, squeeze: fl
     shade = rng.random((rows, columns), np.float32)
     y, x = np.mgrid[0 : shape[0], 0 : shape[1]].astype(np.float32)
     y, x = y / size + 1.5, x / (size * squeeze) + 1.5
-    nearest, second, own = np.full(shape, 9, np.float32), np.full(shape, 9, np.float32), np.zeros(shape, np.float32)
+    nearest, second, tone = np.full(shape, 9, np.float32), np.full(shape, 9, np.float32), np.zeros(shape, np.float32)
     for step in np.ndindex(3, 3):
         row, column = (v.astype(np.intp) + s - 1 for v, s in zip((y, x), step, strict=True))
-        away = np.hypot(row + seeds[row, column, 0] - y, column + seeds[row, column, 1] - x)
-        second = np.minimum(second, np.maximum(nearest, away))
-        own = np.where(away < nearest, shade[row, column], own)
-        nearest = np.minimum(nearest, away)
-    return own, second - nearest
+        distance = np.hypot(row + seeds[row, column, 0] - y, column + seeds[row, column, 1] - x)
+        second = np.minimum(second, np.maximum(nearest, distance))
+        tone = np.where(distance < nearest, shade[row, column], tone)
+        nearest = np.minimum(nearest, distance)
+    return tone, second - nearest
 
 
 def perspective_floor(picture: Picture, horizon: float, far: Colour) -> Picture:

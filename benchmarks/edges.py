@@ -14,9 +14,9 @@ Colours: the mean absolute difference, 0..255, in the edge band between a compos
 the true foreground, on white, on black and on green (0, 160, 60). The true foreground of a photo is unknown, so it is
 computed from the photo and its true alpha by closed-form matting (Levin, Lischinski and Weiss, TPAMI 2008, section 5;
 the package pymatting). It is known for `pasted`: that foreground over another photo of DIR, mixed by the true alpha.
-Compared are nobg's colours, the photo's own (`copy`), and what rembg writes by default (`rembg`: colours multiplied by
-alpha once more, its naive_cutout). Since all use the same alpha, the composites' errors are those of the colours, and
-the same on each ground.
+The table compares nobg's colours, the photo's own (`copy`), and what rembg writes by default (`rembg`: colours
+multiplied by alpha once more, its naive_cutout). Since all use the same alpha, the composites' errors are those of the
+colours, and the same on each ground.
 """
 
 from __future__ import annotations
@@ -110,54 +110,54 @@ def print_colours(title: str, photos: Iterable[Photo]) -> None:
     """Print the table of colours, all with the true alpha."""
     errors: dict[str, list[list[float]]] = {}
     for photo in photos:
-        where = soft_band(photo.alpha)
-        for way, colours in foreground_colours(photo, np.rint(photo.alpha * 255).astype(np.uint8)).items():
+        band = soft_band(photo.alpha)
+        for method, colours in foreground_colours(photo, np.rint(photo.alpha * 255).astype(np.uint8)).items():
             differences = [
                 composite(colours, photo.alpha, ground) - photo.true_composite(ground) for ground in GROUNDS.values()
             ]
-            errors.setdefault(way, []).append([float(np.abs(difference)[where].mean()) for difference in differences])
+            errors.setdefault(method, []).append([float(np.abs(difference)[band].mean()) for difference in differences])
     print_table(title, errors)
 
 
 def print_table(title: str, errors: dict[str, list[list[float]]]) -> None:
     """Print the means over photos, with a column for each ground."""
     print(f"\n| {title} | {' | '.join(GROUNDS)} |\n|---|{'---|' * len(GROUNDS)}")
-    for way, rows in errors.items():
-        print(f"| {way} | {' | '.join(f'{value:.2f}' for value in np.mean(rows, axis=0))} |")
+    for method, rows in errors.items():
+        print(f"| {method} | {' | '.join(f'{value:.2f}' for value in np.mean(rows, axis=0))} |")
 
 
 def print_cutouts(photos: list[Photo], folders: dict[str, Path]) -> None:
     """Print two tables of finished cut-outs with their own alphas: the whole error, and that of the colours alone."""
-    whole: dict[str, list[list[float]]] = {}
-    alone: dict[str, list[list[float]]] = {}
+    total_errors: dict[str, list[list[float]]] = {}
+    colour_errors: dict[str, list[list[float]]] = {}
     for photo in photos:
         cutouts = {}
-        for way, folder in folders.items():
+        for method, folder in folders.items():
             with Image.open(folder / f"{photo.name}_nobg.png") as image:
-                cutouts[way] = np.asarray(image.convert("RGBA"), np.float64)
+                cutouts[method] = np.asarray(image.convert("RGBA"), np.float64)
         if "nobg" in cutouts:
             copied = cutouts["nobg"].copy()
             copied[..., :3] = np.asarray(photo.rgb)
             cutouts["nobg's alpha, copy"] = copied
-        near = max(1, round(0.005 * math.hypot(*photo.alpha.shape)))
-        where = np.asarray(ndimage.binary_dilation(soft_band(photo.alpha), iterations=near), np.bool_)
-        for way, pixels in cutouts.items():
+        reach = max(1, round(0.005 * math.hypot(*photo.alpha.shape)))
+        band = np.asarray(ndimage.binary_dilation(soft_band(photo.alpha), iterations=reach), np.bool_)
+        for method, pixels in cutouts.items():
             colours, alpha = pixels[..., :3], pixels[..., 3] / 255
-            whole.setdefault(way, []).append(
+            total_errors.setdefault(method, []).append(
                 [
-                    float(np.abs(composite(colours, alpha, ground) - photo.true_composite(ground))[where].mean())
+                    float(np.abs(composite(colours, alpha, ground) - photo.true_composite(ground))[band].mean())
                     for ground in GROUNDS.values()
                 ]
             )
             soft = soft_band(alpha) & soft_band(photo.alpha)
             difference = float(np.abs(alpha[..., None] * (colours - photo.colours))[soft].mean()) if soft.any() else 0.0
-            alone.setdefault(way, []).append([difference] * len(GROUNDS))
-    print_table("own alpha and own colours, within 0.5 % of the diagonal from the true band", whole)
-    print_table("own alpha, the colours alone, where both alphas are soft", alone)
+            colour_errors.setdefault(method, []).append([difference] * len(GROUNDS))
+    print_table("own alpha and own colours, within 0.5 % of the diagonal from the true band", total_errors)
+    print_table("own alpha, the colours alone, where both alphas are soft", colour_errors)
 
 
 def bilinear(alpha: NDArray[np.float32], rgb: Image.Image) -> NDArray[np.uint8]:
-    """Stretch alpha to the photo's size without looking at the photo."""
+    """Stretch alpha to the photo's size, whatever the photo shows."""
     wide = np.asarray(Image.fromarray(alpha).resize(rgb.size, Image.Resampling.BILINEAR))
     return np.clip(wide * 255 + 0.5, 0, 255).astype(np.uint8)
 
@@ -171,20 +171,22 @@ def reduce_alpha(alpha: Values, factor: float, sigma: float) -> NDArray[np.float
 
 def print_outlines(photos: list[Photo]) -> None:
     """Print the table of alpha."""
-    ways: dict[str, Callable[[NDArray[np.float32], Image.Image], NDArray[np.uint8]]]
-    ways = {"bilinear": bilinear, "nobg": edges.upscale_alpha}
+    methods: dict[str, Callable[[NDArray[np.float32], Image.Image], NDArray[np.uint8]]]
+    methods = {"bilinear": bilinear, "nobg": edges.upscale_alpha}
     print("\n| larger by | sigma | way | MAE in the band | SAD | gradient |\n|---|---|---|---|---|---|")
     for factor, sigma in REDUCTIONS:
-        for way, upscale in ways.items():
+        for method, upscale in methods.items():
             rows = []
             for photo in photos:
                 small = reduce_alpha(photo.alpha, factor, sigma)
                 upscaled = upscale(small, photo.rgb) / 255
-                where = soft_band(photo.alpha, bilinear(small, photo.rgb) / 255)
+                band = soft_band(photo.alpha, bilinear(small, photo.rgb) / 255)
                 error = np.abs(upscaled - photo.alpha)
                 gradient_difference = gradient(upscaled) - gradient(photo.alpha)
-                rows.append((error[where].mean(), error.sum() / 1000, (gradient_difference**2).sum() / 1000))
-            print(f"| {factor} | {sigma} | {way} | {' | '.join(f'{value:.4f}' for value in np.mean(rows, axis=0))} |")
+                rows.append((error[band].mean(), error.sum() / 1000, (gradient_difference**2).sum() / 1000))
+            print(
+                f"| {factor} | {sigma} | {method} | {' | '.join(f'{value:.4f}' for value in np.mean(rows, axis=0))} |"
+            )
 
 
 def gradient(alpha: Values) -> Values:
@@ -208,12 +210,12 @@ def print_seconds(photo: Photo) -> None:
         print(f"| {size[0]} x {size[1]} | {' | '.join(f'{value:.3f}' for value in row)} |")
 
 
-def processor_seconds(act: Callable[[], object]) -> float:
-    """Return the processor seconds of this thread for `act`: the minimum of five calls."""
+def processor_seconds(function: Callable[[], object]) -> float:
+    """Return the processor seconds of this thread for a call of `function`: the minimum of five calls."""
     times = []
     for _ in range(5):
         start = time.thread_time()
-        act()
+        function()
         times.append(time.thread_time() - start)
     return min(times)
 
@@ -233,7 +235,7 @@ def main() -> None:
     print_colours("colours, pasted, true alpha", mixtures)
     folders = {"nobg": options.cutouts, "rembg": options.rembg_cutouts}
     if any(folders.values()):
-        print_cutouts(photos, {way: folder for way, folder in folders.items() if folder is not None})
+        print_cutouts(photos, {method: folder for method, folder in folders.items() if folder is not None})
     if options.seconds:
         print_seconds(photos[0])
 

@@ -6,7 +6,7 @@
     python -m benchmarks.models compare PHOTOS FIRST SECOND score two such sets against the truth and each other
     python -m benchmarks.models memory NAME...              the peak memory of a real worker, at 12 megapixels
 
-PHOTOS holds index.csv, images/ID.jpg, masks/ID.png and void/ID.png, as `benchmarks/quality.py` describes them. A mask
+PHOTOS has index.csv, images/ID.jpg, masks/ID.png and void/ID.png, as `benchmarks/quality.py` describes them. A mask
 becomes the alpha of OUTPUT/ID_nobg.png, so that `quality.py PHOTOS --pictures OUTPUT` can score it, too. With --model
 (sessions `u2net_custom` and `dis_custom`), rembg finds the file only below the folder that U2NET_HOME names.
 """
@@ -26,11 +26,11 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before rembg imports onnxruntime, w
 import numpy as np
 from PIL import Image
 
-Matter = Callable[[bytes], Image.Image]
+AlphaFunction = Callable[[bytes], Image.Image]
 """The bytes of a photo -> its alpha (mode L)."""
 
 
-def load_nobg(name: str) -> Matter:
+def load_nobg(name: str) -> AlphaFunction:
     """Return the function that computes alpha as the worker does, with the mode or model `name`."""
     from watcher.matting import edges, fusion, inference, modes
     from watcher.picture import codecs
@@ -40,13 +40,13 @@ def load_nobg(name: str) -> Matter:
 
     def infer(data: bytes) -> Image.Image:
         rgb = codecs.decode(codecs.open_header(data)).rgb
-        answers = inference.infer_views(ensemble, [inference.network_input(rgb, view) for view in mode.views])
-        return Image.fromarray(edges.upscale_alpha(fusion.fuse_views(mode, answers), rgb))
+        view_alphas = inference.infer_views(ensemble, [inference.network_input(rgb, view) for view in mode.views])
+        return Image.fromarray(edges.upscale_alpha(fusion.fuse_views(mode, view_alphas), rgb))
 
     return infer
 
 
-def load_rembg(name: str, file: Path | None) -> Matter:
+def load_rembg(name: str, file: Path | None) -> AlphaFunction:
     """Return the function that computes alpha by rembg, with the session `name` and perhaps a model's file."""
     import rembg  # type: ignore[import-not-found]  # it is not installed where mypy runs
 
@@ -66,7 +66,7 @@ def read_ids(photos: Path) -> list[str]:
         return [row["id"] for row in csv.DictReader(file)]
 
 
-def write_masks(infer: Matter, photos: Path, output: Path) -> None:
+def write_masks(infer: AlphaFunction, photos: Path, output: Path) -> None:
     """Write, for every photo, a grey picture whose alpha channel is the mask."""
     output.mkdir(parents=True, exist_ok=True)
     for name in read_ids(photos):

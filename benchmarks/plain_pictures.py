@@ -2,7 +2,8 @@
 
 Skies, walls, grounds, cloths, patterns, pages, blurred backgrounds, and wide open land and sea: none of them has
 anything to cut out, so nobg should skip each with "no clear subject". They are computed from noise with a fixed seed
-for each picture, so nobody holds rights to them. The bytes may differ a little between versions of numpy and Pillow.
+for each picture, so no third party has rights to them. The bytes may differ a little between versions of numpy and
+Pillow.
 
 scenes.py and pages.py draw; RECIPES has the parameters of each picture.
 """

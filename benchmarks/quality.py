@@ -1,6 +1,6 @@
 """Score masks against the truth: `python benchmarks/quality.py DIR` cuts out DIR/images and compares with DIR/masks.
 
-DIR holds index.csv (columns id, dataset, kind), images/ID.jpg, masks/ID.png (8-bit, of the same size; for kind `alpha`
+DIR has index.csv (columns id, dataset, kind), images/ID.jpg, masks/ID.png (8-bit, of the same size; for kind `alpha`
 a soft matte) and, for some, void/ID.png (255: not scored). `--pictures FOLDER` scores finished cut-outs (ID_nobg.png),
 whichever tool made them. `--modes` compares nobg's modes with each other and with single models: quality, also on the
 odd rows of index.csv alone (on which no model was calibrated), against the processor time of the networks, measured in

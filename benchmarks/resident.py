@@ -1,7 +1,7 @@
 """Measure how long a right-click takes and what an idle nobg costs: `python -m benchmarks.resident`.
 
 Each time is compared with a minimum measured in the same minutes: the client with an interpreter that does nothing, a
-picture with a run of the networks alone, whose input is ready and whose session is loaded.
+picture with a run of the networks alone, with their input ready and their sessions loaded.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def until_done(command: list[str], output: Path) -> float:
 
 
 def client(folder: Path) -> None:
-    """Measure the client while the program runs and is paused, so that it does no picture meanwhile."""
+    """Measure the client while the program runs but is paused, so that it processes no picture at the same time."""
     nobg("pause")
     for number in range(1000):
         (folder / f"{number}.jpg").touch()
@@ -79,9 +79,10 @@ def client(folder: Path) -> None:
             for number in range(ROUNDS)
         ]
         many = statistics.median(seconds(thousand_files) for _ in range(5))
-    one, baseline = (statistics.median(pair[i] for pair in pairs) for i in (0, 1))
+    single, baseline = (statistics.median(pair[i] for pair in pairs) for i in (0, 1))
     print(
-        f"nobg-add, one file: {one * 1e3:.1f} ms; python -c pass: {baseline * 1e3:.1f} ms; ratio {one / baseline:.2f}"
+        f"nobg-add, one file: {single * 1e3:.1f} ms; python -c pass: {baseline * 1e3:.1f} ms; "
+        f"ratio {single / baseline:.2f}"
     )
     print(f"nobg-add, 1,000 files: {many:.3f} s")
     shutil.rmtree(os.environ["NOBG_HOME"])
@@ -108,7 +109,7 @@ def picture(folder: Path) -> None:
 
 
 def idle(folder: Path) -> None:
-    """Measure an idle minute with five watched folders of 1,000 finished files; no periodic sweep falls into it."""
+    """Measure an idle minute with five watched folders of 1,000 finished files, between two periodic sweeps."""
     from watcher.commit import file_signature
     from watcher.paths import make_state_folder
     from watcher.queue.job import Job

@@ -89,8 +89,8 @@ def nobg(folder: Path, home: Path) -> tuple[float, int]:
 
 def bare_inference_seconds(runs: int) -> float:
     """Return the seconds of `runs` runs of the networks in a process of its own, after one run to warm up."""
-    done = subprocess.run([sys.executable, __file__, "--bare", str(runs)], capture_output=True, text=True, check=True)
-    return float(done.stdout)
+    result = subprocess.run([sys.executable, __file__, "--bare", str(runs)], capture_output=True, text=True, check=True)
+    return float(result.stdout)
 
 
 def run_bare(runs: int) -> None:

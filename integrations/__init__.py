@@ -1,6 +1,6 @@
 """nobg in the menus of file managers and in the start at login, for each system.
 
-It uses the standard library only and knows nothing of `watcher`. The functions import what they need when called, so
+It uses the standard library only and imports nothing of `watcher`. The functions import what they need when called, so
 `import integrations` loads no other module of the package.
 """
 

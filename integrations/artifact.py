@@ -32,7 +32,7 @@ class Artifact(Protocol):
     def plan(self, previous: RecordEntry | None) -> RecordEntry:
         """Return what the record must keep of the artifact, without writing anything.
 
-        `previous` is the entry that the record has now. Raises IntegrationError where something is in the way.
+        `previous` is the entry that the record has now. Raises IntegrationError if something is in the way.
         """
 
     def write(self, entry: RecordEntry) -> None:

@@ -16,7 +16,7 @@ class Setup:
     no word has control characters. The first of `verbs` goes into the menu itself, the others into a sub-menu.
     `suffixes` are lower case with their period. `icon_path` is nobg's icon, an SVG file. `record_path` is the file
     that records what nobg installed. `home`, `config_home` and `data_home` are the person's folders, `config_dirs` and
-    `data_dirs` the system's. `desktops` are the names in XDG_CURRENT_DESKTOP. `search_path` holds the folders with
+    `data_dirs` the system's. `desktops` are the names in XDG_CURRENT_DESKTOP. `search_path` lists the folders with
     programs. `root` is / except in tests.
     """
 

@@ -1,7 +1,7 @@
 """Install, uninstall and inspect any target.
 
 `install` plans each artifact without writing anything, saves in the record what nobg is about to own, and only then
-writes. So a crash leaves nothing that the record does not know. `uninstall` needs the record alone, so it also removes
+writes. So a crash leaves nothing that is not in the record. `uninstall` needs the record alone, so it also removes
 what an older nobg wrote.
 """
 

@@ -35,8 +35,8 @@ class Record:
             return cls(path)
         except (ValueError, KeyError, TypeError) as error:
             raise IntegrationError(
-                f"{path}, the record of what nobg installed, is damaged. Delete it, remove by hand the entries that "
-                "menus still show, then install again."
+                f"{path}, the record of what nobg installed, is damaged. Delete it, manually remove the entries "
+                "that menus still show, then install again."
             ) from error
 
     def entries_of(self, target: Target) -> dict[str, RecordEntry]:
@@ -67,7 +67,7 @@ class Record:
     def save_and_prune(self) -> None:
         """Save the record, or delete it if it has no entries; remove the empty folders that nobg made.
 
-        A folder that holds files of others stays in the record as long as anything of nobg is installed, so that a
+        A folder that contains files of others stays in the record as long as anything of nobg is installed, so that a
         later uninstall can remove it. Raises OSError.
         """
         if self.entries:

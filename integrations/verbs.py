@@ -10,7 +10,7 @@ REMOVE_LABEL = "Remove background"
 """The label of the first entry, in the menu itself."""
 
 SUBMENU_LABEL = "Remove background (more)"
-"""The label of the sub-menu. It begins like `REMOVE_LABEL`, so that sorted menus show the two side by side."""
+"""The label of the sub-menu. It starts like `REMOVE_LABEL`, so that sorted menus show the two side by side."""
 
 BUILT_IN_RECIPES = (
     ("white", "White background"),

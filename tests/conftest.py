@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from tests.support.program import ROOT, Program, wait_for
+from watcher.matting import modes
 from watcher.worker.supervisor import Worker
 
 __all__ = ["ROOT", "wait_for"]
@@ -22,6 +23,16 @@ __all__ = ["ROOT", "wait_for"]
 SAMPLES = ROOT / "assets" / "samples"
 
 Nobg = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def default_hangup() -> None:
+    """nohup(1) ignores SIGHUP, and programs inherit that; a program started by a test must not.
+
+    A handler that does nothing protects the tests in the same way, and a program does not inherit it.
+    """
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 @pytest.fixture(autouse=True)
@@ -78,6 +89,15 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
     """A real, jailed worker. Tests that only send it pictures share it."""
     os.environ["NOBG_HOME"] = str(tmp_path_factory.mktemp("worker-home"))
     with Worker() as process:
+        process.wait_until_ready()
+        yield process
+
+
+@pytest.fixture(scope="session")
+def fast_worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    """The same in the mode `fast`, for many pictures whose masks do not matter."""
+    os.environ["NOBG_HOME"] = str(tmp_path_factory.mktemp("fast-worker-home"))
+    with Worker(modes.find("fast")) as process:
         process.wait_until_ready()
         yield process
 

@@ -46,8 +46,8 @@ def test_in_this_process_it_gives_the_same_as_in_the_jail() -> None:
         "assert 'onnxruntime' not in sys.modules; b = remove_background(sys.argv[1], jailed=False);"
         "assert a.tobytes() == b.tobytes(); print('same')"
     )
-    done = subprocess.run([sys.executable, "-c", code, ASTRONAUT], capture_output=True, text=True, check=True)
-    assert done.stdout == "same\n"
+    result = subprocess.run([sys.executable, "-c", code, ASTRONAUT], capture_output=True, text=True, check=True)
+    assert result.stdout == "same\n"
 
 
 def test_settings_are_those_of_a_recipe(home: Path) -> None:
@@ -91,7 +91,7 @@ def test_an_image_of_any_mode_is_taken(mode: str) -> None:
     assert difference < (90 if mode in ("L", "LA", "I;16") else 25)
 
 
-def test_the_orientation_and_the_transparency_of_an_image_count() -> None:
+def test_the_orientation_and_the_transparency_of_an_image_are_applied() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     with Image.open(io.BytesIO(saved(Image.new("RGB", (40, 20), "red"), "JPEG", exif=exif))) as image:
@@ -157,10 +157,10 @@ def test_a_forked_process_starts_a_worker_of_its_own() -> None:
         "    b = remove_background(sys.argv[1]); os._exit(0 if a.tobytes() == b.tobytes() else 3)\n"
         "print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), remove_background(sys.argv[1]).size)"
     )
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code, ASTRONAUT], capture_output=True, text=True, check=True, timeout=120
     )
-    assert done.stdout == "0 (512, 512)\n"
+    assert result.stdout == "0 (512, 512)\n"
 
 
 def test_the_tags_of_the_file_that_the_image_came_from_do_not_matter() -> None:
@@ -176,7 +176,7 @@ def test_the_tags_of_the_file_that_the_image_came_from_do_not_matter() -> None:
     assert np.array_equal(np.asarray(result)[opaque][:, :3], np.asarray(resized)[opaque])
 
 
-def test_floating_point_and_integer_images_mean_what_pillow_means_by_them() -> None:
+def test_floating_point_and_integer_images_have_the_ranges_of_pillow() -> None:
     with Image.open(ASTRONAUT) as image:
         grey = image.resize((96, 96)).convert("L")
     expected = remove_background(grey, {"format": "tiff"}, force=True).tobytes()

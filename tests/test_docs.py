@@ -1,4 +1,4 @@
-"""The documents: the site builds and loads nothing from elsewhere, and what pages say of the code is so."""
+"""The documents: the site builds and loads nothing from elsewhere, and what pages say of the code is true."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOADED = {"script": "src", "img": "src", "link": "href", "iframe": "src", "sourc
 
 
 class LoadedAddresses(HTMLParser):
-    """Collects the addresses that a browser loads by itself; links to click on are none."""
+    """Collects the addresses that a browser loads with a page; links to click do not count."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,8 +44,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
     environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
     return folder
 
 
@@ -75,7 +75,7 @@ def test_the_readme_runs_the_test_command_and_ci_does_too() -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_every_file_that_a_document_names_is_there(document: Path) -> None:
+def test_every_file_that_a_document_names_exists(document: Path) -> None:
     text = document.read_text()
     tops = "watcher|integrations|tests|benchmarks|assets|docs"
     for name in re.findall(rf"`((?:{tops})/[\w./-]+\.\w+)`", text):
@@ -85,11 +85,11 @@ def test_every_file_that_a_document_names_is_there(document: Path) -> None:
 
 
 @pytest.mark.parametrize("document", [*PAGES, ROOT / "README.md"], ids=lambda path: path.name)
-def test_every_command_that_a_page_shows_is_one(document: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_that_a_page_shows_is_valid(document: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = document.read_text()
     blocks = re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     shown = [line for block in blocks for line in block.splitlines() if line.startswith("nobg ")]
-    named = re.findall(r"`(nobg [a-z][^`]*)`", text)  # `nobg add` may stand without its arguments
+    named = re.findall(r"`(nobg [a-z][^`]*)`", text)  # `nobg add` may appear without its arguments
     parser = build_parser()
     for line in [*shown, *named]:
         words = shlex.split(re.split(r"\s{2,}| > | && ", line)[0])[1:]

@@ -164,7 +164,7 @@ def test_if_the_records_cannot_be_written_the_exit_code_says_so(
 def test_the_program_is_started_with_the_lock_and_without_the_variables_of_the_file_manager(
     tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The stand-in for the program writes down its arguments and keeps the lock until it is killed."""
+    """The stand-in for the program records its arguments and keeps the lock until it is killed."""
     record = tmp_path / "record"
     stand_in = tmp_path / "stand_in.sh"
     stand_in.write_text(
@@ -285,7 +285,7 @@ def test_a_recipe_that_is_named_is_used_in_place_of_the_default_one(home: Path, 
 
 @pytest.mark.usefixtures("running")
 @pytest.mark.parametrize("broken", ['recipe = "ship"\n', "recipe =\n", 'recipe = "shop"\ncolour = 1\n'])
-def test_wrong_settings_fail_no_click_and_the_last_good_ones_are_used(
+def test_wrong_settings_do_not_fail_a_click_and_the_last_good_ones_are_used(
     home: Path, tmp_path: Path, state: Path, broken: str
 ) -> None:
     write_settings(home, broken)
@@ -299,7 +299,7 @@ def test_wrong_settings_fail_no_click_and_the_last_good_ones_are_used(
 
 
 @pytest.mark.usefixtures("running")
-def test_settings_that_cannot_be_read_fail_no_click(home: Path, tmp_path: Path, state: Path) -> None:
+def test_settings_that_cannot_be_read_do_not_fail_a_click(home: Path, tmp_path: Path, state: Path) -> None:
     (home / "config" / "config.toml").mkdir(parents=True)
     (state / LAST_GOOD_FILE).write_text(f'recipe = "shop"\n{SHOP}')
     assert queue_one(tmp_path, state).recipe == SHOP_KEY
@@ -381,7 +381,7 @@ def test_a_folder_does_not_stand_for_the_outputs_in_it(tmp_path: Path, state: Pa
 @pytest.mark.skipif(sys.platform != "linux", reason="notify-send exists on Linux only")
 @pytest.mark.parametrize("desktop", [True, False])
 def test_messages_are_shown_on_the_desktop(tmp_path: Path, desktop: bool) -> None:
-    """Nobody sees the stderr of a client that a file manager starts."""
+    """The stderr of a client that a file manager starts is invisible."""
     (tmp_path / "bin").mkdir()
     notify = tmp_path / "bin" / "notify-send"
     notify.write_text(

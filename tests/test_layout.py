@@ -1,4 +1,4 @@
-"""How the packages are laid out, what they import, and that the documents cover what there is."""
+"""The layout of the packages, their imports, and whether the documents cover every module and format."""
 
 import ast
 import re
@@ -56,8 +56,8 @@ def test_telemetry_is_off_wherever_watcher_has_been_imported() -> None:
         "import os; del os.environ['ORT_DISABLE_TELEMETRY']; import watcher; print(os.environ['ORT_DISABLE_TELEMETRY'])"
     )
     environment = {"ORT_DISABLE_TELEMETRY": "0", "PATH": "/usr/bin:/bin"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
-    assert done.stdout == "1\n"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert result.stdout == "1\n"
 
 
 @pytest.mark.parametrize("path", [*(ROOT / "benchmarks").glob("*.py"), ROOT / "assets/models/build.py"], ids=str)

@@ -41,14 +41,14 @@ def acquire_free(folder: Path) -> int:
     return lock
 
 
-def test_only_one_has_the_lock_until_it_is_given_back(tmp_path: Path) -> None:
+def test_the_lock_has_one_holder_until_it_is_released(tmp_path: Path) -> None:
     lock = acquire_free(tmp_path)
     assert file_lock.acquire(str(tmp_path)) is None
     file_lock.release(lock)
     file_lock.release(acquire_free(tmp_path))
 
 
-def test_trying_in_vain_leaves_nothing_open(tmp_path: Path) -> None:
+def test_a_failed_attempt_leaves_no_descriptor_open(tmp_path: Path) -> None:
     lock = acquire_free(tmp_path)
     free = os.dup(lock)
     os.close(free)
@@ -99,15 +99,15 @@ def test_a_holder_that_has_not_written_its_number_yet_is_0(tmp_path: Path) -> No
     file_lock.release(lock)
 
 
-def test_looking_for_a_holder_finds_none_and_leaves_the_lock_free(tmp_path: Path) -> None:
+def test_a_check_for_a_holder_leaves_the_lock_free(tmp_path: Path) -> None:
     assert file_lock.holder_pid(str(tmp_path / "not there")) is None
     assert file_lock.holder_pid(str(tmp_path)) is None
     file_lock.release(acquire_free(tmp_path))
 
 
-def test_the_timeout_outlasts_a_process_that_only_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_timeout_outlasts_a_process_that_only_checks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = acquire_free(tmp_path)
-    monkeypatch.setattr(time, "sleep", lambda _: file_lock.release(other))  # the other has finished looking
+    monkeypatch.setattr(time, "sleep", lambda _: file_lock.release(other))  # the other process has finished its check
     lock = file_lock.acquire(str(tmp_path), timeout=60)
     assert lock is not None
     file_lock.release(lock)
@@ -124,14 +124,14 @@ def test_the_timeout_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     file_lock.release(lock)
 
 
-def test_a_child_that_inherits_the_lock_keeps_it_when_the_parent_gives_it_back(tmp_path: Path) -> None:
+def test_a_child_that_inherits_the_lock_keeps_it_when_the_parent_releases_it(tmp_path: Path) -> None:
     lock = acquire_free(tmp_path)
     code = "from watcher import lock; lock.write_pid(int(sys.argv[1]))"
     with child(code, str(lock), pass_fds=[lock]) as process:
         file_lock.release(lock)
         assert file_lock.acquire(str(tmp_path)) is None
         assert file_lock.holder_pid(str(tmp_path)) == process.pid
-        process.communicate()  # its end
+        process.communicate()  # ends the child
         file_lock.release(acquire_free(tmp_path))
 
 

@@ -34,5 +34,5 @@ def test_outputs_are_recognised(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["photo.png", "nobg.png", "photo_nobg", "photo_nobg-x.png", "photo_nobg2.png"])
-def test_other_names_are_not(name: str) -> None:
+def test_other_names_are_not_recognised_as_outputs(name: str) -> None:
     assert not is_output_name(name)

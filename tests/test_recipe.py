@@ -91,7 +91,7 @@ def test_what_a_person_writes_is_read_and_written_again_and_survives_the_journal
     assert values["first_frame"] is True
 
 
-def test_text_from_the_command_line_is_as_good_as_a_number_from_the_file() -> None:
+def test_text_from_the_command_line_equals_a_number_from_the_file() -> None:
     assert read_recipe({"longest_side": "900", "crop": "40"}) == read_recipe({"longest_side": 900, "crop": 40})
 
 
@@ -188,7 +188,7 @@ def test_each_setting_has_its_field_and_the_built_in_recipes_can_be_written() ->
 
 @pytest.mark.parametrize("amount", ["0.001", "12345.678", "0", "0.5", "29999.999", "7"])
 @pytest.mark.parametrize("unit", ["", "%"])
-def test_every_measure_that_can_be_said_survives_the_journal(amount: str, unit: str) -> None:
+def test_every_measure_that_can_be_written_survives_the_journal(amount: str, unit: str) -> None:
     """A job whose recipe cannot be read would stay in the queue for ever."""
     if unit and float(amount) > 100:
         amount = "99.999"

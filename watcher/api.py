@@ -42,7 +42,7 @@ def remove_background(
 ) -> Image.Image:
     """Cut the subject out of a picture.
 
-    `picture`: a path, the bytes of a file, or a PIL image, of which the current frame counts. `recipe`: what the output
+    `picture`: a path, the bytes of a file, or a PIL image, whose current frame is used. `recipe`: what the output
     looks like: None (mode RGBA, transparent around the subject), a Recipe, the name of a recipe in config.toml, or
     settings as in config.toml, such as `{"background": "white", "crop": "5%"}`. `force`: return a cut-out even if no
     clear subject is found.
@@ -105,7 +105,7 @@ def _read_picture_bytes(picture: Picture) -> bytes:
 
 
 def _encode_as_tiff(image: Image.Image) -> bytes:
-    """Encode the image as a TIFF file without loss, with its profile and those EXIF tags that hold for any file.
+    """Encode the image as a TIFF file without loss, with its profile and those EXIF tags that apply to any file.
 
     Tags such as compression and size describe the file that the image came from, and would be wrong.
     """
@@ -123,7 +123,7 @@ def _encode_as_tiff(image: Image.Image) -> bytes:
 
 
 def _pixels_only(image: Image.Image) -> Image.Image:
-    """Copy the pixels without metadata, in a mode that TIFF knows."""
+    """Copy the pixels without metadata, in a mode that TIFF supports."""
     if image.mode in ("F", "I"):  # with the ranges of Pillow's conversions: 0..255, or 0..65535 in I
         is_16_bit = image.mode == "I" and np.asarray(image).max(initial=0) > 255
         image = image.convert("I;16" if is_16_bit else "L")
@@ -168,7 +168,7 @@ def _process_in_worker(mode: modes.Mode, request: dict[str, object], data: bytes
             _supervisor.stop_worker()
             raise PictureError(error.reason) from error
         except BaseException:
-            _supervisor.stop_worker()  # its late answer would be taken for that to the next request
+            _supervisor.stop_worker()  # otherwise the next request would receive its late answer
             raise
 
 

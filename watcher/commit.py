@@ -119,7 +119,7 @@ def publish(target: Path, data: bytes, mode: int = 0o666) -> None:
 def replace(target: Path, data: bytes, mode: int, expected_sha256: str) -> None:
     """Replace `target` with `data` in one step, if it still is an ordinary file with the SHA-256 `expected_sha256`.
 
-    Raises FileExistsError if it is not, because somebody has changed it; otherwise as `publish`.
+    Raises FileExistsError if it is not, because another program has changed it; otherwise as `publish`.
     """
     with destination_errors(target), _temporary(target.parent, data, mode, anonymous=False) as temporary:
         if target.is_symlink() or sha256_of(target) != expected_sha256:
@@ -150,7 +150,7 @@ def destination_errors(target: Path) -> Iterator[None]:
             text = f"{folder} cannot hold a file named {target.name}. Choose another folder with -o."
             raise PictureError("no_permission", text) from error
         if isinstance(error, FileNotFoundError):
-            text = f"The folder {folder} is gone. Is the drive still there?"
+            text = f"The folder {folder} is gone. Check that its drive is connected."
             raise DestinationError(text, folder, "missing") from error
         text = f"{target} cannot be written: {error.strerror}. Choose another folder with -o."
         reason = "missing" if error.errno in _DEVICE_GONE_ERRNOS else "read_only"
@@ -239,7 +239,7 @@ def _link_descriptor(descriptor: int, target: Path) -> None:
 
 
 def rename_if_free(path: Path, target: Path) -> None:
-    """Rename `path` to `target`, also where hard links are missing (FAT, some network file systems).
+    """Rename `path` to `target`, even on file systems without hard links (FAT, some network file systems).
 
     Raises FileExistsError if the name is taken.
     """

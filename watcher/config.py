@@ -15,7 +15,7 @@ from watcher.matting import providers
 from watcher.recipe import BUILT_IN, FIELDS, Recipe, RecipeError, read_folder, read_recipe
 
 LAST_GOOD_FILE = "config.last-good.toml"
-"""The copy in the state folder that the resident program keeps for the time when config.toml is wrong."""
+"""The name of the copy of the last valid config.toml. It is in the state folder, for use while config.toml is wrong."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class Folder:
 
     `recipe`: the complete recipe. `base_recipe_name`: the name of the recipe that it starts from.
     `move_originals`: the sub-folder into which finished originals are moved; None leaves them.
-    `default_overrides`: if the folder follows the default recipe, what it changes in that (at most `output`); None if
-    the folder has a recipe of its own.
+    `default_overrides`: if the folder follows the default recipe, its changes to that recipe (at most `output`); None
+    if the folder has a recipe of its own.
     """
 
     path: Path
@@ -39,7 +39,7 @@ class Folder:
 
 @dataclass(frozen=True)
 class NamedRecipe:
-    """A recipe of the person's own. `menu`: whether the right-click menu offers it, under the name `label`."""
+    """A recipe from config.toml. `menu`: whether the right-click menu offers it, under the name `label`."""
 
     recipe: Recipe
     menu: bool = False
@@ -50,8 +50,8 @@ class NamedRecipe:
 class Config:
     """All settings. `provider`: the kind of processor that computes, one of `providers.NAMES`.
 
-    `model`: the mode or model for recipes that name none; None stands for nobg's own.
-    `default_recipe`: the name of the recipe for pictures without settings of their own; None stands for the plain one.
+    `model`: the mode or model for recipes that name none; None stands for nobg's default.
+    `default_recipe`: the name of the recipe for pictures without settings of their own; None stands for `Recipe()`.
     """
 
     folders: tuple[Folder, ...] = ()
@@ -62,7 +62,7 @@ class Config:
     provider: str = providers.AUTO
 
     def base_recipe(self, name: str | None, settings: Iterable[str]) -> Recipe:
-        """Return the recipe under the settings of a command or a folder.
+        """Return the recipe to which a command or a folder applies its settings.
 
         `name`: the recipe that it names, if any. `settings`: the names of its settings. Raises UsageError if there is
         no such recipe.
@@ -129,7 +129,7 @@ class _TableLocation:
 
 
 def _build_config(values: dict[str, Any], location: _TableLocation) -> Config:
-    """Build the configuration. `location` always says which table is being read, for the message of an error."""
+    """Build the configuration. `location` always says which table is being read, for error messages."""
     _check_keys_and_types(
         values, {"folders": list, "recipes": dict, "model": str, "recipe": str, "notifications": bool, "provider": str}
     )
@@ -167,7 +167,7 @@ def _build_named_recipe(name: str, entry: dict[str, Any]) -> NamedRecipe:
 
 
 def _build_recipe(settings: Mapping[str, Any], base: Recipe, other_keys: Iterable[str]) -> Recipe:
-    """Return `base` with these settings. `other_keys`: what else the table may hold, for the message of an error."""
+    """Return `base` with these settings. `other_keys`: what else the table may contain, for error messages."""
     allowed_keys = [*(field.name for field in FIELDS), *other_keys]
     for key in settings:
         if key not in allowed_keys:

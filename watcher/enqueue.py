@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 SCRIPT_VARIABLES = tuple(f"{manager}_SCRIPT_SELECTED_URIS" for manager in ("CAJA", "NEMO", "NAUTILUS"))
-"""The variables in which file managers pass the selection to a script, one URI a line. Caja sets Nautilus's, too."""
+"""The variables in which file managers pass the selection to a script, one URI per line. Caja also sets Nautilus's."""
 
 USAGE = (
     "usage: nobg-add [--recipe NAME] [--] PICTURE-OR-FOLDER…   "
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def add(arguments: Iterable[str], recipe: str | None = None) -> int:
-    """Put pictures in the queue and start the resident program if it does not run. Returns the exit code.
+    """Put pictures in the queue and start the resident program if it is not running. Returns the exit code.
 
     `arguments`: paths and `file://` URIs of pictures, and of folders, which stand for the pictures directly in them.
     `recipe`: the name of the recipe to use; None: the default recipe.
@@ -65,7 +65,7 @@ def add(arguments: Iterable[str], recipe: str | None = None) -> int:
 
 
 def _add_to_queue(arguments: Iterable[str], recipe: str | None) -> tuple[int, list[str]]:
-    """Do what `add` says. Returns the exit code and messages for the person."""
+    """Do the work of `add`. Returns the exit code and messages for the person."""
     messages: list[str] = []
     pictures: dict[str, tuple[int, bool]] = {}
     for argument in arguments:
@@ -124,7 +124,7 @@ def _print_error(text: str) -> None:
         return
     try:
         sys.stderr.write(f"nobg: {escape_unprintable(text)}\n")
-    except OSError:  # the reader of a pipe has ended; the pictures go into the queue all the same
+    except OSError:  # the reader of a pipe has ended; that does not affect the queue
         return
 
 
@@ -133,7 +133,7 @@ MAX_SHOWN_MESSAGES = 4
 
 
 def _show_notification(messages: list[str]) -> None:
-    """Show the messages on the desktop if a file manager has started the client, since nobody reads its stderr.
+    """Show the messages on the desktop if a file manager has started the client, since its stderr is invisible then.
 
     Without notify-send(1), nothing is shown.
     """
@@ -173,9 +173,8 @@ def to_path(argument: str) -> str:
         return argument
     if scheme != "file":
         raise ValueError("this is not a file on this computer. Copy it into a folder first.")
-    path = os.fsencode(
-        rest[rest.find("/") :]
-    )  # urllib could do this, but loading it takes a tenth of the client's time
+    # urllib could do this, but loading it takes a tenth of the client's time.
+    path = os.fsencode(rest[rest.find("/") :])
     return os.fsdecode(re.sub(rb"%([0-9A-Fa-f]{2})", lambda match: bytes.fromhex(match[1].decode()), path))
 
 
@@ -222,9 +221,8 @@ def start_program(folder: str) -> None:
     `folder`: the state folder. Raises NobgError.
     """
     lock = file_lock.acquire(folder)
-    if lock is None and not file_lock.holder_pid(
-        folder
-    ):  # held for an instant by a reader, or by a program that has just started
+    # No process number: a reader holds the lock for an instant, or the program has just started.
+    if lock is None and not file_lock.holder_pid(folder):
         lock = file_lock.acquire(folder, timeout=0.3)
     if lock is None:
         return

@@ -30,13 +30,13 @@ MIME_TYPES = tuple(mime_type for _, _, mime_types, _ in FORMATS.values() for mim
 """The MIME types of all formats, for menus and the desktop's "Open with"."""
 
 MAX_PIXELS = 250_000_000
-"""Width times height of a picture."""
+"""The largest picture: width times height, in pixels."""
 MAX_BYTES = 1 << 30
-"""Size of a file."""
+"""The largest file."""
 MAX_FRAMES = 600
-"""Frames of an animation."""
+"""The most frames of an animation."""
 MAX_TOTAL_FRAME_PIXELS = 100_000_000
-"""Pixels of all frames of an animation together: all are in memory while the output is written."""
+"""The most pixels of all frames of an animation together: all are in memory while the output is written."""
 
 _ALL_SUFFIXES = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
 

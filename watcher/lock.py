@@ -19,7 +19,7 @@ LOCK_FILE = "running.lock"
 def acquire(folder: str, timeout: float = 0.0, name: str = LOCK_FILE) -> int | None:
     """Lock the state folder `folder`. Returns a descriptor to keep open, or None if another process has the lock.
 
-    `timeout`: seconds to go on trying; `holder_pid` takes the lock for an instant. `name`: the lock's file name.
+    `timeout`: seconds to keep trying, since `holder_pid` takes the lock for an instant. `name`: the lock's file name.
     Raises DestinationError.
     """
     try:
@@ -32,7 +32,7 @@ def acquire(folder: str, timeout: float = 0.0, name: str = LOCK_FILE) -> int | N
             os.close(descriptor)
             return None
         time.sleep(0.05)
-    os.ftruncate(descriptor, 0)  # the process number of the previous holder
+    os.ftruncate(descriptor, 0)  # removes the process number of the previous holder
     return descriptor
 
 

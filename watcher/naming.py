@@ -40,7 +40,7 @@ def resolve_destination(folder: AnyStr, output: AnyStr) -> AnyStr:
 
 
 def escape_unprintable(text: str) -> str:
-    """The text with each unprintable character, such as a line break, as its code in hexadecimal digits."""
+    """The text with each unprintable character, such as a line break, replaced by its code in hexadecimal digits."""
     return "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in text)
 
 

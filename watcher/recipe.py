@@ -42,7 +42,7 @@ COLOURS = {
 """Colour name -> sRGB (the basic colours of CSS Color Module Level 4)."""
 
 PLACEMENTS = ("top-left", "top", "top-right", "left", "center", "right", "bottom-left", "bottom", "bottom-right")
-"""The places on a canvas where the picture can stand."""
+"""The positions that the picture can have on a canvas."""
 
 OUTPUT_EXTENSIONS = {"png": ".png", "webp": ".webp", "jpeg": ".jpg", "tiff": ".tif"}
 """Output format -> file name extension."""
@@ -94,7 +94,7 @@ class Recipe:
     """How to make a cut-out. The default is the subject on a transparent background, as a PNG beside the source.
 
     `background`: None, an sRGB colour `#rrggbb`, or the path of a picture. `output`: the folder for cut-outs, absolute
-    or relative to the source's folder. `model`: None stands for the one in use. `shadow`: how dark it is, 0..100.
+    or relative to the source's folder. `model`: None stands for the model in use. `shadow`: how dark it is, 0..100.
     `quality`: None stands for lossless or, in a JPEG, 92. FIELDS explains the other fields.
     """
 
@@ -146,7 +146,7 @@ class Recipe:
 
 
 _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Recipe) if field.default is not MISSING}
-_JSON_KEYS = {"output": "folder"}  # the name that version 2 of the journal gave it
+_JSON_KEYS = {"output": "folder"}  # the key that version 2 of the journal introduced
 
 
 def _to_json_value(value: Any) -> Any:

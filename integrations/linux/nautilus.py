@@ -115,7 +115,7 @@ def _hint(setup: Setup) -> str:
     if _has_nautilus_python(setup):
         return ""
     return (
-        "The entries are under Scripts. With the package python3-nautilus (Fedora, Arch: nautilus-python) they stand "
+        "The entries are under Scripts. With the package python3-nautilus (Fedora, Arch: nautilus-python) they appear "
         "in the menu itself: install it, then run nobg menu install again."
     )
 

@@ -20,7 +20,7 @@ def artifacts(setup: Setup) -> list[Artifact]:
 
 
 def action(setup: Setup, verb: Verb) -> bytes:
-    """Return the action of a verb. It asks for URIs in double quotes: else Nemo runs nothing on an apostrophe."""
+    """Return the action of a verb. It asks for URIs in double quotes: else a name with an apostrophe runs nothing."""
     command = quoting.exec_line([*setup.client_command, *verb.arguments, "--"], "%U")
     return quoting.key_file(
         (

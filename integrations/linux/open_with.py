@@ -1,7 +1,7 @@
 """An application for "Open With", which every file manager has, without changing what a double click does.
 
 Unless a default was chosen, GLib takes the first program that it finds for a type and searches the person's folders
-before the system's. So merely being there would make nobg the default for photos. Therefore nobg offers itself only for
+before the system's. So its mere presence would make nobg the default for photos. Therefore nobg offers itself only for
 types that another program opens, and writes that program into mimeapps.list as the default if none was chosen yet.
 """
 
@@ -58,7 +58,7 @@ def application_entry(setup: Setup, mime_types: tuple[str, ...]) -> bytes:
             "Desktop Entry",
             [
                 ("Type", "Application"),
-                ("Name", PROGRAM_NAME),  # "Remove background" would stand in the same menu twice
+                ("Name", PROGRAM_NAME),  # "Remove background" would appear in the same menu twice
                 ("Comment", quoting.string_value(TOOLTIP)),
                 ("Exec", quoting.string_value(quoting.exec_line([*setup.client_command, "--"], "%U"))),
                 ("Icon", "nobg"),
@@ -168,7 +168,7 @@ class MimeCache(PathArtifact):
         """Update the cache without nobg; delete it if it did not exist before nobg and is empty now."""
         path = Path(entry["address"])
         _update_mime_cache(entry["program"], path)
-        # If update-desktop-database was uninstalled meanwhile, the cache still names nobg.
+        # If update-desktop-database was uninstalled since, the cache still names nobg.
         if path.is_file() and DESKTOP_FILE.encode() in path.read_bytes():
             only_nobg = rf"^[^=\n]*={DESKTOP_FILE};\n".encode()
             content = re.sub(only_nobg, b"", path.read_bytes(), flags=re.MULTILINE)

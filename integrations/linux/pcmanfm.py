@@ -11,11 +11,11 @@ from integrations.target import Target
 from integrations.verbs import SUBMENU_LABEL, Verb
 
 _MIME_TYPE_PATTERNS = "*;!text/*;!application/*;!audio/*;!video/*;"
-"""libfm shows an action only if one pattern fits everything selected: for JPEG and PNG together, it must be wide."""
+"""libfm shows an action only if one pattern fits everything selected: to fit JPEG and PNG together, it must be wide."""
 
 
 def artifacts(setup: Setup) -> list[Artifact]:
-    """Return an action for each verb, the sub-menu that holds all but the first, and the icon."""
+    """Return an action for each verb, the sub-menu with all but the first, and the icon."""
     folder = setup.data_home / "file-manager" / "actions"
     _, *submenu_verbs = setup.verbs
     submenu = quoting.key_file(

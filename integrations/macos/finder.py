@@ -28,7 +28,7 @@ def artifacts(setup: Setup) -> list[File]:
     folder = setup.home / "Library" / "Services"
     files = []
     labelled_verbs = unique_labels(setup.verbs)
-    # Finder shows a colon in a file name as a slash, and lets nobody type a colon.
+    # Finder shows a colon in a file name as a slash, and does not let people type a colon.
     names = unique_file_names(label.replace(":", "\N{MODIFIER LETTER COLON}") for _, label in labelled_verbs)
     for (verb, label), name in zip(labelled_verbs, names, strict=True):
         contents = folder / f"{name}.workflow" / "Contents"

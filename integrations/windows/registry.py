@@ -32,9 +32,9 @@ class RegistryValue:
 
 @dataclass(frozen=True)
 class RegistryValues(Artifact):
-    """Values of nobg and the keys that they need.
+    """nobg's values and the keys that they need.
 
-    Values that share keys are one artifact, so that its entry knows every key that nobg made for them.
+    Values that share keys are one artifact, so that its entry lists every key that nobg made for them.
     """
 
     base_key: str
@@ -116,7 +116,7 @@ class RegistryValues(Artifact):
         remaining += [_describe_location(key) for key in entry["keys"] if _is_own_key(key) and _key_exists(key)]
         if not remaining:
             return None
-        return f"{remaining[0]} holds something that nobg did not write, so it was not removed."
+        return f"{remaining[0]} contains something that nobg did not write, so it was not removed."
 
 
 def reg_file(values: Iterable[RegistryValue]) -> str:

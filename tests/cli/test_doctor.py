@@ -1,4 +1,4 @@
-"""`nobg doctor`."""
+"""`nobg doctor`, as a person runs it."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ from watcher.matting import models
 from watcher.worker.supervisor import Worker
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the other jails are not verified")
+@pytest.mark.skipif(sys.platform != "linux", reason="the jails of other systems are not verified")
 def test_on_this_machine_every_check_is_good_and_the_sample_is_cut_out(nobg: Nobg) -> None:
     result = nobg("doctor", "--json")
     checks = {check["name"]: check for check in json.loads(result.stdout)["checks"]}

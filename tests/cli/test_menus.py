@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the file manage
 
 @pytest.fixture(autouse=True)
 def person(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home of its own, and a system with two file managers. The path of that home."""
+    """Set up a new home on a system with two file managers, and return the path of that home."""
     programs = tmp_path / "bin"
     programs.mkdir()
     for name in ("nemo", "caja"):
@@ -77,7 +77,7 @@ def test_status_is_for_people_and_programs(nobg: Nobg, person: Path) -> None:
     assert "Caja: installed\n" in nobg("menu", "status").stdout
 
 
-def test_print_only_shows(nobg: Nobg, person: Path) -> None:
+def test_print_writes_nothing(nobg: Nobg, person: Path) -> None:
     result = nobg("menu", "install", "thunar", "nemo", "--print")
     assert "\t<name>Remove background</name>\n" in result.stdout
     assert "[Nemo Action]" in result.stdout
@@ -104,7 +104,7 @@ def test_recipes_from_the_settings_are_in_the_menu_and_work_when_clicked(
     assert (result.returncode, "missing.jpg: the file is not there" in result.stderr) == (1, True)
 
 
-def test_what_cannot_be_written_is_reported_with_exit_code_1(nobg: Nobg, person: Path) -> None:
+def test_an_entry_that_cannot_be_written_is_reported_with_exit_code_1(nobg: Nobg, person: Path) -> None:
     taken = person / ".config/caja/scripts" / REMOVE_LABEL
     taken.parent.mkdir(parents=True)
     taken.write_text("mine")
@@ -129,7 +129,7 @@ def test_autostart_on_off_status(nobg: Nobg, person: Path) -> None:
     assert written_files(person) == []
 
 
-def test_the_doctor_gets_the_file_managers_on_this_computer(nobg: Nobg, person: Path) -> None:
+def test_doctor_checks_the_file_managers_on_this_computer(nobg: Nobg, person: Path) -> None:
     nobg("menu", "install", "caja")
     (person / ".config/caja/scripts" / REMOVE_LABEL).unlink()
     checks = {name: (state, detail) for name, state, detail in menus.checks()}

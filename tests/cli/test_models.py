@@ -18,7 +18,7 @@ FILES = os.environ.get("NOBG_TEST_MODELS", "")
 
 @pytest.fixture
 def unknown_file(tmp_path: Path) -> Path:
-    """A file with a model that works and that nobg does not know."""
+    """Return the path of a file with a working model that nobg does not know."""
     path = tmp_path / "mine.onnx"
     path.write_bytes(unknown_model())
     return path
@@ -57,7 +57,9 @@ def test_the_list_for_scripts(nobg: Nobg) -> None:
     assert rows["isnet-int8"]["card"]["training_data"] == rows["isnet-general-use"]["card"]["training_data"] == "DIS5K"
 
 
-def test_an_unknown_model_can_be_added_used_and_given_up(nobg: Nobg, unknown_file: Path, home: Path) -> None:
+def test_an_unknown_model_can_be_added_used_and_replaced_by_the_default(
+    nobg: Nobg, unknown_file: Path, home: Path
+) -> None:
     refused = nobg("models", "add", unknown_file)
     assert refused.returncode == 2
     assert "--recipe-from" in refused.stderr
@@ -127,7 +129,7 @@ def test_pictures_are_done_and_doctor_checks_with_the_model_in_use(
     assert checks["Sample picture"]["state"] == "good"
 
 
-def test_doctor_reports_that_the_model_in_use_is_gone(nobg: Nobg, unknown_file: Path) -> None:
+def test_doctor_reports_that_the_model_in_use_is_missing(nobg: Nobg, unknown_file: Path) -> None:
     added = model_files.add(unknown_file, models.SHIPPED[0])
     nobg("models", "use", "mine")
     models.path_of(added).unlink()

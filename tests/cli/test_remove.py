@@ -50,7 +50,7 @@ def test_a_photo_gets_its_cut_out_beside_it_and_stays_as_it_was(nobg: Nobg, tmp_
     assert 0.3 < (alpha > 127).mean() < 0.7
 
 
-def test_a_second_time_says_so_and_writes_nothing(nobg: Nobg, tmp_path: Path, photo: Path) -> None:
+def test_a_second_run_says_so_and_writes_nothing(nobg: Nobg, tmp_path: Path, photo: Path) -> None:
     nobg("remove", photo)
     written = (tmp_path / "photo_nobg.png").stat()
     again = nobg("remove", photo)
@@ -76,7 +76,7 @@ def test_folders_recursive_and_output_folder(remove_json: RemoveJson, tmp_path: 
 ODD_NAMES = ["with space.jpg", "it's.jpg", "-dash.jpg", "ünï.jpg", "100%20%f.jpg", "a;b&c$d`e.jpg", "new\nline.jpg"]
 
 
-def test_odd_names_are_only_names(remove_json: RemoveJson, tmp_path: Path) -> None:
+def test_odd_file_names_are_plain_names(remove_json: RemoveJson, tmp_path: Path) -> None:
     (tmp_path / "odd").mkdir()
     for name in ODD_NAMES:
         make_photo(tmp_path / "odd" / name)
@@ -152,7 +152,7 @@ def test_an_output_folder_that_is_a_file_is_wrong_usage(nobg: Nobg, photo: Path)
     assert "is not a folder" in result.stderr
 
 
-def test_a_damaged_journal_is_reported_and_the_work_goes_on(
+def test_a_damaged_journal_is_reported_and_the_work_continues(
     nobg: Nobg, tmp_path: Path, photo: Path, home: Path
 ) -> None:
     (home / "state").mkdir()
@@ -184,7 +184,7 @@ def test_json_has_the_fields_of_the_contract(nobg: Nobg, tmp_path: Path, photo: 
     assert job["seconds"] > 0
 
 
-def test_a_reader_that_goes_away_or_a_full_disk_for_the_output_stops_no_work(tmp_path: Path) -> None:
+def test_a_closed_pipe_or_a_full_disk_for_the_output_does_not_stop_the_work(tmp_path: Path) -> None:
     command = f"{sys.executable} -m watcher remove in"
     for redirection in ("| head -c 1", "> /dev/full", ">&-", ">&- 2>&-"):
         make_photos(tmp_path / "in", 3)
@@ -200,7 +200,7 @@ def test_a_reader_that_goes_away_or_a_full_disk_for_the_output_stops_no_work(tmp
         shutil.rmtree(tmp_path / "in")
 
 
-def test_a_program_that_reads_the_output_gets_the_name_byte_for_byte(tmp_path: Path, photo: Path) -> None:
+def test_a_program_that_reads_the_output_gets_each_name_byte_for_byte(tmp_path: Path, photo: Path) -> None:
     names = [b"latin\xe9.jpg", "日本.jpg".encode(), b"es\x1bcape.jpg"]
     for name in names:
         shutil.copy(os.fsencode(photo), os.fsencode(tmp_path) + b"/" + name)
@@ -257,11 +257,11 @@ def test_ctrl_c_leaves_nothing_half_done_and_exits_130(tmp_path: Path) -> None:
 
 
 def test_kill_9_at_random_moments_20_times_and_everything_is_done_once(nobg: Nobg, tmp_path: Path) -> None:
-    kill_again_and_again(nobg, tmp_path / "in", 20)
+    kill_repeatedly(nobg, tmp_path / "in", 20)
 
 
-def kill_again_and_again(nobg: Nobg, folder: Path, count: int) -> None:
-    """Kill `nobg remove` `count` times, on as many pictures, then let it finish."""
+def kill_repeatedly(nobg: Nobg, folder: Path, count: int) -> None:
+    """Kill `nobg remove` `count` times, on `count` pictures, then let it finish."""
     make_photos(folder, count)
     before = fingerprints(folder)
     random_numbers = random.Random(11)

@@ -57,7 +57,7 @@ def summarize(*jobs: Job) -> Summary:
     return summary
 
 
-# When
+# When a summary is due
 
 
 def test_a_batch_is_summed_up_once_when_it_is_over(batch: Batch, clock: Clock) -> None:
@@ -77,9 +77,7 @@ def test_a_batch_is_summed_up_once_when_it_is_over(batch: Batch, clock: Clock) -
     assert batch.take_due_summary() is None
 
 
-def test_what_comes_soon_after_is_summed_up_together_ten_seconds_after_the_last_time(
-    batch: Batch, clock: Clock
-) -> None:
+def test_later_jobs_are_summed_up_together_ten_seconds_after_the_last_summary(batch: Batch, clock: Clock) -> None:
     batch.add(done(1))
     clock.now += 1
     assert batch.take_due_summary() is not None
@@ -118,7 +116,7 @@ def test_there_is_no_summary_before_anything_happened(batch: Batch) -> None:
     assert not batch.has_pending_summary
 
 
-# What
+# What a summary says
 
 
 def test_one_cut_out_is_named_and_opens_with_a_click() -> None:
@@ -136,7 +134,7 @@ def test_many_cut_outs_are_counted_and_a_click_opens_their_folder() -> None:
     assert summary.first_output == PICTURES / "photo1_nobg.png"
 
 
-def test_of_several_folders_a_click_opens_the_one_with_most() -> None:
+def test_of_several_folders_a_click_opens_the_one_with_the_most_outputs() -> None:
     attic, beach = PICTURES / "attic", PICTURES / "beach"
     summary = summarize(done(1), done(2, folder=attic), done(3, folder=attic), done(4, folder=beach))
     assert summary.body == "In 3 folders"
@@ -161,18 +159,18 @@ def test_a_picture_that_could_not_be_done_is_named_with_its_reason() -> None:
     )
 
 
-def test_of_many_that_could_not_be_done_three_are_named() -> None:
+def test_of_many_failures_three_are_named() -> None:
     summary = summarize(*(missed(f"{number}.jpg", "vanished") for number in range(7)))
     assert summary.title == "7 pictures could not be done"
     reason = "the file is not there (any more). Check the name."
     assert summary.body.split("\n") == [*(f"{number}.jpg: {reason}" for number in range(3)), "… and 4 more"]
 
 
-def test_three_are_all_named() -> None:
+def test_up_to_three_failures_are_all_named() -> None:
     assert len(summarize(*(missed(f"{number}.jpg") for number in range(3))).body.split("\n")) == 3
 
 
-def test_that_there_is_no_clear_subject_is_said() -> None:
+def test_a_missing_clear_subject_is_reported() -> None:
     summary = summarize(missed("sky.jpg", "no_clear_subject"))
     assert summary.title == "No clear subject"
     assert summary.body == "sky.jpg shows no clear subject, so nothing was written"
@@ -181,7 +179,7 @@ def test_that_there_is_no_clear_subject_is_said() -> None:
     assert summary_of_both.body.split("\n")[1] == "sea.jpg shows no clear subject, so nothing was written"
 
 
-def test_some_were_done_and_some_not() -> None:
+def test_a_mixed_batch_reports_done_and_failed_pictures() -> None:
     summary = summarize(*map(done, range(1, 11)), missed("sky.jpg", "no_clear_subject"), missed("b.jpg"))
     assert summary.title == "10 cut-outs ready, 2 not"
     where, sky, other = summary.body.split("\n")
@@ -195,13 +193,13 @@ def test_some_were_done_and_some_not() -> None:
     assert summary_of_two.body.split("\n")[1].startswith("b.jpg: the file is damaged")
 
 
-def test_a_reason_with_its_own_words_keeps_them() -> None:
+def test_a_detail_that_is_a_sentence_replaces_the_general_reason() -> None:
     assert summarize(missed("a.jpg", "unsupported", "it is a folder.")).body == "It is a folder."
     assert summarize(missed("a.jpg", "unreadable", "broken data stream")).body.startswith("The file is damaged")
 
 
 @pytest.mark.parametrize("reason", REASONS)
-def test_nobody_is_told_to_use_a_terminal(reason: str) -> None:
+def test_no_summary_mentions_a_command(reason: str) -> None:
     for summary in (summarize(missed("a.jpg", reason)), summarize(done(1), missed("b.jpg"), missed("a.jpg", reason))):
         assert "`" not in summary.title + summary.body
         assert summary.body
@@ -218,7 +216,7 @@ def test_nobody_is_told_to_use_a_terminal(reason: str) -> None:
         ("`nobg help` helps.", "It could not be done."),
     ],
 )
-def test_sentences_that_tell_what_to_type_are_left_out(detail: str, body: str) -> None:
+def test_sentences_with_commands_are_left_out(detail: str, body: str) -> None:
     assert summarize(missed("a.jpg", "unsupported", detail)).body == body
 
 
@@ -234,7 +232,7 @@ def test_control_characters_in_names_are_made_visible() -> None:
 # Done before
 
 
-def test_a_person_who_asks_again_is_told_that_nothing_has_changed() -> None:
+def test_a_repeated_request_is_answered_with_nothing_new() -> None:
     output = PICTURES / "a_nobg.png"
     before = replace(missed("a.jpg", "already_done"), output=output)
     summary = summarize(before)
@@ -246,14 +244,14 @@ def test_a_person_who_asks_again_is_told_that_nothing_has_changed() -> None:
     assert (summary_of_both.target, summary_of_both.first_output) == (PICTURES, output)
 
 
-def test_that_pictures_of_a_folder_were_done_before_is_no_news(batch: Batch, clock: Clock) -> None:
+def test_finished_pictures_that_a_watched_folder_finds_again_are_not_reported(batch: Batch, clock: Clock) -> None:
     batch.add(replace(missed("a.jpg", "already_done"), watch=PICTURES))
     assert not batch.has_pending_summary
     clock.now += 60
     assert batch.take_due_summary() is None
 
 
-def test_beside_other_news_what_was_done_before_is_not_mentioned() -> None:
+def test_pictures_done_before_are_not_mentioned_beside_new_results() -> None:
     before = missed("a.jpg", "already_done")
     assert summarize(before, done(1, "b_nobg.png")) == summarize(done(1, "b_nobg.png"))
     assert summarize(before, missed("b.jpg")) == summarize(missed("b.jpg"))
@@ -311,10 +309,10 @@ def test_a_batch_of_ten_thousand_stays_small(batch: Batch, clock: Clock) -> None
     try:
         while jobs:
             batch.add(jobs.pop())
-        kept = tracemalloc.get_traced_memory()[0]
+        memory = tracemalloc.get_traced_memory()[0]
     finally:
         tracemalloc.stop()
-    assert kept < 500_000
+    assert memory < 500_000
     clock.now += 1
     summary = batch.take_due_summary()
     assert summary is not None

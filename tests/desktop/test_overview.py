@@ -67,11 +67,11 @@ def test_each_kind_of_change_is_noticed(reader: OverviewReader, journal: Journal
     wait_for(lambda: not reader.has_changed(), 5)
 
 
-def test_a_change_in_the_moment_of_a_look_is_not_missed(reader: OverviewReader, journal: Journal, state: Path) -> None:
+def test_a_change_during_a_check_is_not_missed(reader: OverviewReader, journal: Journal, state: Path) -> None:
     wait_for(lambda: not reader.has_changed(), 5)
     control.set_paused(journal, paused=True)
     assert reader.has_changed()
-    assert reader.has_changed()  # the file system could not tell this one from the next
+    assert reader.has_changed()  # the file system could give the next change the same time
     assert (state / "jobs.db-wal").stat().st_size
 
 

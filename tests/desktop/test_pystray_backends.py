@@ -168,7 +168,7 @@ class RecordedActions(Actions):
 
 @pytest.fixture(autouse=True)
 def _fresh_pystray() -> Iterator[None]:
-    """Have the test import pystray anew, for the system that it chooses; restore the modules afterwards."""
+    """Make the test import pystray again, for the system that it chooses; restore the modules afterwards."""
 
     def pystray_modules() -> dict[str, ModuleType]:
         return {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "pystray"}
@@ -183,13 +183,13 @@ def _fresh_pystray() -> Iterator[None]:
 
 
 def pretend_platform(platform: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the tray's modules, and them alone, take this system for another."""
+    """Make the tray's modules, and no others, behave as on this platform."""
     for module in (tray_backend, tray_menu):
         monkeypatch.setattr(module, "sys", SimpleNamespace(platform=platform))
 
 
 def start_windows(monkeypatch: pytest.MonkeyPatch) -> Windows:
-    """Let pystray and the tray take this system for Windows."""
+    """Make pystray and the tray behave as on Windows; return the stand-in for Windows."""
     windows = Windows()
     monkeypatch.setattr(ctypes, "WinDLL", lambda _name: windows, raising=False)
     monkeypatch.setattr(ctypes, "WINFUNCTYPE", ctypes.CFUNCTYPE, raising=False)
@@ -201,7 +201,7 @@ def start_windows(monkeypatch: pytest.MonkeyPatch) -> Windows:
 
 
 def start_mac(monkeypatch: pytest.MonkeyPatch) -> Mac:
-    """Let pystray and the tray take this system for macOS."""
+    """Make pystray and the tray behave as on macOS; return the stand-in for macOS."""
     mac = Mac()
     for name, module in mac.modules().items():
         monkeypatch.setitem(sys.modules, name, module)

@@ -82,7 +82,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
 
 @pytest.fixture(autouse=True)
 def _fresh_library() -> Iterator[None]:
-    """Have the test import crossfiledialog anew: it chooses a program at its import, and remembers the last folder."""
+    """Make the test import crossfiledialog again: it chooses a program at its import, and remembers the last folder."""
 
     def library_modules() -> dict[str, ModuleType]:
         return {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "crossfiledialog"}
@@ -97,7 +97,7 @@ def _fresh_library() -> Iterator[None]:
 
 
 def pretend_platform(platform: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make `shell`, and it alone, take this system for another."""
+    """Make `shell`, and no other module, behave as on this platform."""
     monkeypatch.setattr(shell, "sys", SimpleNamespace(platform=platform, executable=sys.executable))
 
 
@@ -245,16 +245,16 @@ def test_the_chosen_folders_name_may_end_in_a_space(tmp_path: Path, programs: Pr
     assert shell.choose_folder(tmp_path) == tmp_path / "holiday "
 
 
-def test_the_window_has_a_title_and_begins_in_the_pictures(tmp_path: Path, programs: Programs) -> None:
+def test_the_window_has_a_title_and_starts_in_the_pictures(tmp_path: Path, programs: Programs) -> None:
     start = tmp_path / "my \"pictures\" 'here'"
     programs.add("zenity", says=f"{tmp_path}\n")
     shell.choose_folder(start)
     arguments = programs.arguments_of("zenity")
     assert {"--file-selection", "--directory", f"--title={strings.CHOOSE_FOLDER}"} < set(arguments)
-    assert f"--filename={start}/" in arguments  # without the slash, zenity begins in the folder above
+    assert f"--filename={start}/" in arguments  # without the slash, zenity starts in the folder above
 
 
-def test_kdialog_begins_in_the_pictures(tmp_path: Path, programs: Programs) -> None:
+def test_kdialog_starts_in_the_pictures(tmp_path: Path, programs: Programs) -> None:
     programs.add("kdialog", says=f"{tmp_path}\n")
     shell.choose_folder(tmp_path / "pictures")
     assert programs.arguments_of("kdialog")[:2] == ["--getexistingdirectory", str(tmp_path / "pictures")]
@@ -276,11 +276,11 @@ def test_a_cancelled_choice_is_no_error(program: str, tmp_path: Path, programs: 
     assert shell.choose_folder(tmp_path) is None
 
 
-def test_without_a_program_for_it_the_message_says_which_to_install(tmp_path: Path, programs: Programs) -> None:
+def test_without_a_folder_chooser_the_message_says_what_to_install(tmp_path: Path, programs: Programs) -> None:
     with pytest.raises(NobgError, match="zenity or kdialog"):
         shell.choose_folder(tmp_path)
     programs.add("zenity", says=f"{tmp_path}\n")
-    assert shell.choose_folder(tmp_path) == tmp_path  # zenity was installed meanwhile
+    assert shell.choose_folder(tmp_path) == tmp_path  # zenity has been installed since
 
 
 def test_a_folder_can_be_chosen_after_the_last_one_is_gone(tmp_path: Path, programs: Programs) -> None:
@@ -303,12 +303,12 @@ def test_when_one_program_is_gone_the_other_is_used(tmp_path: Path, programs: Pr
 
 @pytest.fixture
 def mac(programs: Programs, monkeypatch: pytest.MonkeyPatch) -> Programs:
-    """A Mac, also for the library, which asks through osascript."""
+    """A Mac, also for the library, which shows its dialog by osascript."""
     monkeypatch.setattr(sys, "platform", "darwin")
     return programs
 
 
-def test_macos_asks_for_a_folder(tmp_path: Path, mac: Programs) -> None:
+def test_the_folder_dialog_of_macos_returns_the_choice(tmp_path: Path, mac: Programs) -> None:
     mac.add("osascript", says="/Users/a/My Pictures/\n")
     assert shell.choose_folder(tmp_path / 'a "quoted" \\ name') == Path("/Users/a/My Pictures")
     script = mac.arguments_of("osascript")[-1]
@@ -322,7 +322,7 @@ def test_a_cancelled_choice_on_macos_is_no_error(words: str, tmp_path: Path, mac
     assert shell.choose_folder(tmp_path) is None
 
 
-def test_macos_cannot_ask(tmp_path: Path, mac: Programs) -> None:
+def test_a_folder_dialog_that_fails_on_macos_is_an_error(tmp_path: Path, mac: Programs) -> None:
     mac.add("osascript", complains="execution error: No user interaction allowed. (-1713)\n", code=1)
     with pytest.raises(NobgError, match="settings file"):
         shell.choose_folder(tmp_path)
@@ -335,7 +335,7 @@ def test_on_macos_no_message_names_programs_of_linux(tmp_path: Path, mac: Progra
 
 
 @pytest.mark.parametrize(("answer", "chosen"), [("C:\\My Pictures", Path("C:\\My Pictures")), (None, None), ("", None)])
-def test_windows_asks_for_a_folder(
+def test_the_folder_dialog_of_windows_returns_the_choice(
     answer: str | None, chosen: Path | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = windows_dialog(monkeypatch, answer)
@@ -343,7 +343,7 @@ def test_windows_asks_for_a_folder(
     assert calls == [{"title": strings.CHOOSE_FOLDER, "start_dir": str(tmp_path)}]
 
 
-def test_windows_cannot_ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_dialog_that_fails_on_windows_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     windows_dialog(monkeypatch, None, refuses=True)
     with pytest.raises(NobgError, match="settings file"):
         shell.choose_folder(tmp_path)

@@ -37,9 +37,9 @@ class RecordedActions:
     def __init__(self) -> None:
         self.calls: list[Any] = []
 
-    def with_error_notification(self, act: Callable[[], object]) -> Callable[[], object]:
-        """Return `act` unguarded: a test should see errors."""
-        return lambda: act()  # noqa: PLW0108  pystray inspects how many arguments a function takes
+    def with_error_notification(self, callback: Callable[[], object]) -> Callable[[], object]:
+        """Return `callback` unguarded: a test should see errors."""
+        return lambda: callback()  # noqa: PLW0108  pystray inspects how many arguments a function takes
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *arguments, **keywords: self.calls.append((name, *arguments, *keywords.values()))
@@ -171,7 +171,7 @@ def test_importing_the_tray_touches_neither_display_nor_picture_library() -> Non
     assert not set(process.stdout.split()) & {"pystray", "Xlib", "PIL", "desktop_notifier", "dbus_fast", "asyncio"}
 
 
-def test_where_there_is_no_desktop_the_icon_says_so_and_waits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_a_desktop_the_icon_raises_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from watcher.desktop.tray import Tray
 
     for name in ("DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"):

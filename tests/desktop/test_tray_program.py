@@ -55,7 +55,7 @@ class Desktop:
         wait_for(lambda: self.host.item(*path)["toggle-state"] == mark, TIMEOUT_SECONDS)
 
     def process_pictures(self, count: int = 1, text: str = "ok") -> None:
-        """Put so many pictures in the queue, and wait until they are done."""
+        """Put `count` pictures in the queue, and wait until they are done."""
         before = self.program.counts()["done"]
         names = [f"{text}{before + number}.jpg" for number in range(count)]
         for name in names:
@@ -284,7 +284,7 @@ def test_a_first_start_offers_and_does_only_what_is_accepted(desktop: Desktop) -
     assert len([shown for shown in desktop.daemon.shown if shown["title"] == strings.WELCOME]) == 1
 
 
-def test_if_something_is_set_up_already_nothing_is_offered(desktop: Desktop) -> None:
+def test_if_something_is_already_set_up_nothing_is_offered(desktop: Desktop) -> None:
     desktop.program.watch()
     desktop.start(first=True)
     assert strings.SET_UP not in desktop.host.labels()

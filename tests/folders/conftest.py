@@ -1,4 +1,4 @@
-"""A Watcher to be run step by step: real folders, and a clock that the test moves on."""
+"""A Watcher that runs step by step, on real folders, with a clock that the test advances."""
 
 import os
 from dataclasses import replace
@@ -15,7 +15,7 @@ from watcher.queue.journal_queue import SETTLE_SECONDS
 
 
 class Rig:
-    """A Watcher without watchdog: it gets only the hints that the test gives. The clock is the test's."""
+    """A Watcher without watchdog: it gets only the hints that the test gives. The test sets the clock."""
 
     def __init__(self, tmp_path: Path) -> None:
         self.now = 1000.0
@@ -42,7 +42,7 @@ class Rig:
         self.watcher._observer.hints.on_any_event(FileCreatedEvent(str(path)))
 
     def step_after(self, seconds: float) -> None:
-        """Move the clock on and run a round."""
+        """Advance the clock and run a round."""
         self.now += seconds
         self.watcher.step()
 

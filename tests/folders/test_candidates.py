@@ -26,12 +26,12 @@ def test_unfinished_hidden_and_own_files_are_no_candidates(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [".git", "@eaDir", "#recycle", "$RECYCLE.BIN", ".Trash-1000", "Trash", "~x"])
-def test_a_recursive_watch_stays_out_of_hidden_folders_and_trash(name: str) -> None:
+def test_a_recursive_watch_skips_hidden_folders_and_trash(name: str) -> None:
     assert is_excluded_folder(name)
     assert not is_excluded_folder("holiday")
 
 
-def test_a_placeholder_of_a_cloud_is_never_opened() -> None:
+def test_a_placeholder_of_a_cloud_service_is_not_a_local_file() -> None:
     regular = {"st_mode": stat.S_IFREG | 0o644, "st_size": 5}
     assert is_local_nonempty_file(SimpleNamespace(**regular))  # type: ignore[arg-type]
     for mark in ({"st_file_attributes": 0x400000}, {"st_file_attributes": 0x1000}, {"st_flags": 0x40000000}):

@@ -39,11 +39,11 @@ MOUNTS = r"""22 27 0:21 / /proc rw,nosuid,nodev,noexec,relatime shared:14 - proc
         ("/auto/pictures", "nfs4"),
     ],
 )
-def test_a_path_is_on_the_innermost_mount_that_holds_it(path: str, type_name: str) -> None:
+def test_a_path_is_on_the_innermost_mount_that_contains_it(path: str, type_name: str) -> None:
     assert file_system_type(path, MOUNTS) == type_name
 
 
-def test_a_later_mount_on_a_parent_hides_what_was_mounted_below() -> None:
+def test_a_later_mount_on_a_parent_hides_the_mounts_below_it() -> None:
     lines = MOUNTS.splitlines()
     assert file_system_type("/home/me/NAS/local/2024", "\n".join(reversed(lines))) != "xfs"
 
@@ -69,7 +69,7 @@ def test_without_a_matching_mount_the_type_is_unknown() -> None:
 
 @pytest.fixture
 def set_mountinfo(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Returns a function that sets the text of /proc/self/mountinfo."""
+    """Return a function that sets the text of /proc/self/mountinfo."""
 
     def set_text(text: str) -> None:
         monkeypatch.setattr(mounts, "open", lambda *_, **__: io.StringIO(text), raising=False)

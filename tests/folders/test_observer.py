@@ -1,4 +1,4 @@
-"""observer.py and hints.py: what watchdog reports, and folders that come and go."""
+"""observer.py and hints.py: what watchdog reports, and folders that disappear and come back."""
 
 import logging
 import os
@@ -44,7 +44,7 @@ def test_a_folder_that_nobg_may_not_read_is_reported_and_watched_once_it_may(
     assert rig.finish_queued() == ["a.jpg"]
 
 
-def test_an_overflow_in_the_log_of_watchdog_makes_a_sweep(rig: Rig) -> None:
+def test_an_overflow_in_the_log_of_watchdog_causes_a_sweep(rig: Rig) -> None:
     rig.watch()
     rig.sweep()
     rig.watcher.start(rig.state_folder)

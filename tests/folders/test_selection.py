@@ -20,13 +20,13 @@ def test_a_folder_stands_for_the_pictures_directly_in_it(tmp_path: Path) -> None
     assert find_pictures([tmp_path]) == [tmp_path / "a.png", tmp_path / "b.JPG"]
 
 
-def test_recursive_takes_the_folders_in_it_but_follows_no_link(tmp_path: Path) -> None:
+def test_recursive_includes_sub_folders_but_follows_no_link(tmp_path: Path) -> None:
     touch(tmp_path / "a.jpg", tmp_path / "sub/deep/c.jpg")
     (tmp_path / "sub" / "loop").symlink_to(tmp_path)
     assert find_pictures([tmp_path], recursive=True) == [tmp_path / "a.jpg", tmp_path / "sub/deep/c.jpg"]
 
 
-def test_a_file_stands_for_itself_whatever_it_is_called(tmp_path: Path) -> None:
+def test_a_file_stands_for_itself_whatever_its_name(tmp_path: Path) -> None:
     touch(tmp_path / "a_nobg.png", tmp_path / "text")
     selected = [tmp_path / "a_nobg.png", tmp_path / "text", tmp_path / "missing.jpg"]
     assert find_pictures(selected) == selected

@@ -23,7 +23,7 @@ def status(**changes: Any) -> os.stat_result:
     return cast(os.stat_result, SimpleNamespace(**{**unchanged, **changes}))
 
 
-def test_a_file_that_stays_the_same_has_settled_once(settling: Settling) -> None:
+def test_a_file_that_stays_the_same_settles_once(settling: Settling) -> None:
     settling.note("a", 10.0, status())
     assert not settling.has_settled("a", 11.9, status())
     assert settling.has_settled("a", 12.0, status())
@@ -32,7 +32,7 @@ def test_a_file_that_stays_the_same_has_settled_once(settling: Settling) -> None
 
 
 @pytest.mark.parametrize("field", ["st_dev", "st_ino", "st_size", "st_mtime_ns"])
-def test_a_file_that_was_written_to_or_replaced_waits_again(settling: Settling, field: str) -> None:
+def test_a_file_that_was_written_to_or_replaced_settles_again(settling: Settling, field: str) -> None:
     settling.note("a", 10.0, status())
     assert not settling.has_settled("a", 12.0, status(**{field: 2}))
     assert not settling.has_settled("a", 13.9, status(**{field: 2}))
@@ -63,7 +63,7 @@ def test_a_growing_file_has_not_settled(settling: Settling, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("no_content", [None, status(st_size=0)], ids=["gone", "empty"])
-def test_an_empty_or_vanished_file_is_forgotten_and_waits_again_when_it_is_back(
+def test_an_empty_or_vanished_file_is_forgotten_and_starts_to_settle_again_when_it_is_back(
     settling: Settling, no_content: os.stat_result | None
 ) -> None:
     settling.note("a", 10.0, status())

@@ -29,7 +29,7 @@ def test_pictures_that_are_in_the_folder_at_the_start_are_done(rig: Rig) -> None
     assert rig.finish_queued() == []
 
 
-def test_a_file_is_taken_when_it_has_been_the_same_for_two_seconds(rig: Rig) -> None:
+def test_a_file_is_queued_when_it_has_stayed_the_same_for_two_seconds(rig: Rig) -> None:
     rig.watch()
     rig.sweep()
     path = rig.write("a.jpg", "begin")
@@ -93,7 +93,7 @@ def test_only_regular_files_are_queued_and_none_is_opened(rig: Rig) -> None:
     assert rig.finish_queued() == ["target.jpg"]
 
 
-def test_a_recursive_watch_goes_into_sub_folders_but_not_into_all(rig: Rig) -> None:
+def test_a_recursive_watch_includes_sub_folders_except_excluded_ones(rig: Rig) -> None:
     for name in ("a.jpg", "x/b.jpg", "x/y/c.jpg", ".hidden/d.jpg", "@eaDir/e.jpg", "done/f.jpg", "x/done/g.jpg"):
         rig.write(name)
     rig.watch(recursive=True, move_originals="done")
@@ -117,7 +117,7 @@ def test_a_watch_that_is_not_recursive_ignores_hints_from_sub_folders(rig: Rig) 
     assert rig.finish_queued() == ["a.jpg"]
 
 
-def test_of_nested_watches_the_inner_one_counts(rig: Rig) -> None:
+def test_of_nested_watched_folders_the_inner_one_applies(rig: Rig) -> None:
     inner = Recipe(Path("cut"))
     rig.write("x/b.jpg")
     rig.watcher.configure([Folder(rig.folder, recursive=True), Folder(rig.folder / "x", recipe=inner)])
@@ -128,7 +128,7 @@ def test_of_nested_watches_the_inner_one_counts(rig: Rig) -> None:
     assert rig.finish_queued() == ["x/b.jpg"]
 
 
-def test_what_waits_in_an_inner_watched_folder_that_is_removed_belongs_to_the_outer_one(rig: Rig) -> None:
+def test_the_pictures_of_an_inner_watched_folder_that_is_removed_belong_to_the_outer_one(rig: Rig) -> None:
     rig.write("x/b.jpg")
     outer = Folder(rig.folder, recursive=True)
     rig.watcher.configure([outer, Folder(rig.folder / "x")])
@@ -153,7 +153,7 @@ def test_after_a_gap_in_time_all_folders_are_swept(rig: Rig) -> None:
     assert rig.finish_queued() == ["a.jpg"]
 
 
-def test_a_burst_or_a_lost_event_makes_a_sweep(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_burst_of_events_causes_a_sweep(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hints, "MAX_HINTS", 10)
     rig.watch()
     rig.sweep()
@@ -179,7 +179,7 @@ def test_a_folder_that_is_no_longer_watched_is_left_alone(rig: Rig) -> None:
 
 
 def test_a_disabled_folder_is_left_alone_until_it_is_enabled_again(rig: Rig) -> None:
-    done_path, left_path = rig.write("a.jpg"), rig.write("b.jpg")
+    done_path, other_path = rig.write("a.jpg"), rig.write("b.jpg")
     rig.watch()
     rig.sweep()
     first = rig.journal.next_job()
@@ -195,7 +195,7 @@ def test_a_disabled_folder_is_left_alone_until_it_is_enabled_again(rig: Rig) -> 
     assert rig.finish_queued() == []
     rig.watch()
     rig.sweep()
-    assert rig.finish_queued() == [left_path.name, "c.jpg"]
+    assert rig.finish_queued() == [other_path.name, "c.jpg"]
 
 
 def test_a_picture_that_settles_while_its_folder_is_disabled_waits_until_it_is_enabled(rig: Rig) -> None:
@@ -211,7 +211,7 @@ def test_a_picture_that_settles_while_its_folder_is_disabled_waits_until_it_is_e
     assert rig.finish_queued() == ["a.jpg"]
 
 
-def test_a_disabled_folder_is_no_part_of_the_one_around_it(rig: Rig) -> None:
+def test_a_disabled_folder_is_excluded_from_the_one_around_it(rig: Rig) -> None:
     outer = Folder(rig.folder, recursive=True)
     for name in ("a.jpg", "off/b.jpg", "off/deep/c.jpg"):
         rig.write(name)
@@ -249,7 +249,7 @@ def test_after_a_loss_of_the_records_existing_pictures_are_adopted_and_later_one
     assert not later.adopt
 
 
-def test_a_persons_own_picture_is_done_whatever_its_name_ends_with(rig: Rig) -> None:
+def test_a_persons_own_picture_is_done_whatever_its_suffix(rig: Rig) -> None:
     rig.watch(recipe=Recipe(suffix="_white"))
     rig.write("a.jpg")
     rig.write("a_white.jpg")  # the journal does not know it, so it is the person's
@@ -257,7 +257,7 @@ def test_a_persons_own_picture_is_done_whatever_its_name_ends_with(rig: Rig) -> 
     assert rig.finish_queued() == ["a.jpg", "a_white.jpg"]
 
 
-def test_after_a_loss_of_the_records_outputs_are_known_by_their_names(rig: Rig) -> None:
+def test_after_a_loss_of_the_records_outputs_are_recognised_by_their_names(rig: Rig) -> None:
     rig.journal.set_setting("rebuild", "1")
     rig.watcher = Watcher(rig.journal, clock=lambda: rig.now, wall_clock=lambda: rig.now)
     for name in ("a.jpg", "a_white.jpg", "a_white-2.jpg"):
@@ -268,7 +268,7 @@ def test_after_a_loss_of_the_records_outputs_are_known_by_their_names(rig: Rig) 
 
 
 @pytest.mark.parametrize("has_hint", [True, False])
-def test_an_output_that_the_journal_knows_is_no_source(rig: Rig, has_hint: bool) -> None:
+def test_an_output_in_the_journal_is_not_a_source(rig: Rig, has_hint: bool) -> None:
     rig.watch()
     job = Job(Path("/elsewhere/a.jpg"), source_hash="1", model="m")
     rig.journal.record(job, state="active", output=rig.folder / "a_white.jpg", output_hash="2")

@@ -42,7 +42,7 @@ def restart(rig: Rig) -> None:
     rig.watcher = Watcher(rig.journal, clock=lambda: rig.now, wall_clock=lambda: rig.now)
 
 
-def keep_running(_lab: Rig) -> None:
+def keep_running(_rig: Rig) -> None:
     """Do nothing, in place of restart()."""
 
 
@@ -73,7 +73,7 @@ def test_another_default_recipe_applies_to_new_pictures_only(rig: Rig, restart_o
 
 
 @WITH_AND_WITHOUT_RESTART
-def test_what_waits_under_an_earlier_default_is_done_under_the_new_one(
+def test_queued_pictures_of_an_earlier_default_are_done_under_the_new_one(
     rig: Rig, restart_or_not: Callable[[Rig], None]
 ) -> None:
     for name in ("a.jpg", "b.jpg", "c.jpg"):
@@ -108,8 +108,8 @@ def test_a_picture_that_the_worker_has_is_not_done_twice(rig: Rig) -> None:
     assert rig.journal.pending_counts() == (0, 1)
 
 
-def test_what_a_person_did_under_one_default_recipe_is_not_done_again_under_the_next(rig: Rig) -> None:
-    """The same goes for a picture that a person retried: both are requests of a person, whatever folder they lie in."""
+def test_a_picture_that_a_person_requested_under_one_default_is_not_done_again_under_the_next(rig: Rig) -> None:
+    """The same applies to a picture that a person retried: both are a person's requests, in whatever folder."""
     path = rig.write("a.jpg")
     rig.journal.enqueue([(os.fsencode(path), 1, None)])
     job = rig.journal.next_job()
@@ -124,12 +124,12 @@ def test_what_a_person_did_under_one_default_recipe_is_not_done_again_under_the_
 
 @WITH_AND_WITHOUT_RESTART
 @pytest.mark.parametrize(
-    ("recipe", "follows"),
+    ("recipe", "default_overrides"),
     [(Recipe(Path("cut")), Recipe(Path("cut"))), (WHITE, None), (CROP, None)],
     ids=["another output", "its own recipe, which the default was once", "its own recipe"],
 )
-def test_a_folder_that_gets_a_setting_of_its_own_does_all_again(
-    rig: Rig, recipe: Recipe, follows: Recipe | None, restart_or_not: Callable[[Rig], None]
+def test_a_folder_that_gets_a_setting_of_its_own_does_all_pictures_again(
+    rig: Rig, recipe: Recipe, default_overrides: Recipe | None, restart_or_not: Callable[[Rig], None]
 ) -> None:
     rig.write("a.jpg")
     rig.watch(recipe=WHITE, default_overrides=Recipe())
@@ -137,7 +137,7 @@ def test_a_folder_that_gets_a_setting_of_its_own_does_all_again(
     rig.sweep()
     assert rig.finish_queued() == ["a.jpg"]
     restart_or_not(rig)
-    rig.watch(recipe=recipe, default_overrides=follows)
+    rig.watch(recipe=recipe, default_overrides=default_overrides)
     rig.sweep()
     (job,) = queued_jobs(rig)
     assert JournalQueue(rig.journal).find_earlier_job(replace(job, source_hash="1")) is None
@@ -146,7 +146,7 @@ def test_a_folder_that_gets_a_setting_of_its_own_does_all_again(
     assert rig.finish_queued() == []
 
 
-def test_what_waits_under_a_former_recipe_of_the_folder_is_forgotten(rig: Rig) -> None:
+def test_queued_pictures_of_a_former_recipe_of_the_folder_are_dropped(rig: Rig) -> None:
     rig.write("a.jpg")
     rig.watch()
     rig.sweep()

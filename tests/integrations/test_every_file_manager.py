@@ -188,7 +188,7 @@ def test_uninstall_by_a_nobg_with_other_verbs_needs_the_record_alone(target: Tar
     assert snapshot_tree(setup.home) == {}
 
 
-def test_status_tells_absent_not_installed_current_and_gone(target: Target, setup: Setup) -> None:
+def test_status_distinguishes_absent_not_installed_current_and_gone(target: Target, setup: Setup) -> None:
     assert installer.status(target, setup).state == "not installed"
     without_programs = replace(setup, search_path=())
     assert installer.status(target, without_programs).is_present == (target.key in ("open-with", "autostart"))
@@ -311,7 +311,7 @@ def test_a_damaged_record_is_reported_and_nothing_is_done(target: Target, setup:
 
 
 def test_golden_files(target: Target, tmp_path: Path) -> None:
-    """Compare with tests/golden. NOBG_GOLDEN=write rewrites them; look at the difference before you keep it.
+    """Compare with tests/golden. NOBG_GOLDEN=write rewrites them; check the difference before you commit it.
 
     All files of a target are in one text, since a checkout on Windows could not have files of these names.
     """

@@ -127,7 +127,7 @@ def test_foreign_content_in_keys_of_nobg_stays_and_is_reported(windows: FakeWinr
     windows.put(rf"{PNG}\nobg.remove\DropTarget", "CLSID", "{0}")
     assert not installer.install(EXPLORER, setup).changed
     (problem,) = installer.uninstall(EXPLORER, setup).problems
-    assert rf"{PNG}\nobg.remove holds something that nobg did not write" in problem
+    assert rf"{PNG}\nobg.remove contains something that nobg did not write" in problem
     assert windows.texts() == {
         (rf"{PNG}\nobg.remove", "Position", "Top"),
         (rf"{PNG}\nobg.remove\DropTarget", "CLSID", "{0}"),
@@ -141,7 +141,7 @@ def test_install_repairs_a_changed_value_and_uninstall_leaves_it(windows: FakeWi
     assert status.state == "stale"
     assert "MUIVerb is from an older or moved nobg, or was changed" in status.problems[0]
     (problem,) = installer.uninstall(EXPLORER, setup).problems
-    assert "value MUIVerb holds something" in problem
+    assert "value MUIVerb contains something" in problem
     assert windows.texts() == {(rf"{PNG}\nobg.remove", "MUIVerb", "Mine")}
     assert installer.install(EXPLORER, setup).problems == ()
     assert windows.texts() == intended_values(setup)
@@ -235,7 +235,7 @@ def test_an_ico_file_beside_the_icon_is_used(setup: Setup) -> None:
 
 
 def test_golden_files(setup: Setup) -> None:
-    """Compare with tests/golden. NOBG_GOLDEN=write rewrites them; look at the difference before you keep it."""
+    """Compare with tests/golden. NOBG_GOLDEN=write rewrites them; check the difference before you commit it."""
     folder = "C:\\Program Files\\nobg"
     golden_setup = replace(
         setup, client_command=(rf"{folder}\nobg-add.exe",), resident_command=(rf"{folder}\pythonw.exe", "-m", "watcher")
@@ -344,7 +344,7 @@ def test_a_run_value_that_a_person_changed_stays(windows: FakeWinreg, setup: Set
     installer.install(RUN_KEY_AUTOSTART, setup)
     windows.put(RUN_KEY, "nobg", "theirs.exe")
     (problem,) = installer.uninstall(RUN_KEY_AUTOSTART, setup).problems
-    assert "value nobg holds something that nobg did not write" in problem
+    assert "value nobg contains something that nobg did not write" in problem
     assert windows.texts() == {(RUN_KEY, "nobg", "theirs.exe")}
 
 

@@ -112,7 +112,7 @@ def test_the_services_of_others_stay(setup: Setup) -> None:
 
 
 def test_golden_files(setup: Setup) -> None:
-    """Compare with tests/golden. NOBG_GOLDEN=write rewrites them; look at the difference before you keep it."""
+    """Compare with tests/golden. NOBG_GOLDEN=write rewrites them; check the difference before you commit it."""
     installer.install(FINDER, setup)
     files = service_files(setup)
     if os.environ.get("NOBG_GOLDEN") == "write":
@@ -191,14 +191,14 @@ def test_zsh_passes_every_name_whole(setup: Setup, tmp_path: Path, options: str)
         action = finder.workflow_document(odd_setup, verb)["actions"][0]["action"]
         parameters = action["ActionParameters"]
         # Automator runs this when it passes its input as arguments.
-        done = subprocess.run(
+        result = subprocess.run(
             [parameters["shell"].removeprefix("/bin/"), "-c", parameters["COMMAND_STRING"], "-", *NAMES],
             env={**os.environ, "ZDOTDIR": str(tmp_path)},
             capture_output=True,
             check=True,
         )
-        assert done.stdout.decode().split("\0")[:-1] == [*verb.arguments, "--", *NAMES]
-        assert done.stderr == b""
+        assert result.stdout.decode().split("\0")[:-1] == [*verb.arguments, "--", *NAMES]
+        assert result.stderr == b""
 
 
 def test_the_hint_says_where_to_enable_the_entries(setup: Setup) -> None:

@@ -31,8 +31,8 @@ def gio(setup: Setup, mime: str) -> str:
     }
     environment |= {"XDG_DATA_HOME": str(setup.data_home), "XDG_DATA_DIRS": str(setup.data_dirs[0])}
     environment |= {"XDG_CONFIG_DIRS": str(setup.config_dirs[0]), "XDG_CURRENT_DESKTOP": ""}
-    done = subprocess.run(["gio", "mime", mime], env=environment, capture_output=True, text=True, check=False)
-    return done.stdout
+    result = subprocess.run(["gio", "mime", mime], env=environment, capture_output=True, text=True, check=False)
+    return result.stdout
 
 
 needs_gio = pytest.mark.skipif(

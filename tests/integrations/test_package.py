@@ -27,8 +27,8 @@ def test_integrations_load_the_standard_library_alone() -> None:
         " for system in ('linux', 'darwin', 'win32')];"
         "print(*light, '|', *{name.partition('.')[0] for name in set(sys.modules) - before})"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    light, _, everything = done.stdout.partition("|")
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    light, _, everything = result.stdout.partition("|")
     assert set(light.split()) == {"__future__", "integrations"}
     assert not set(everything.split()) - set(sys.stdlib_module_names) - {"integrations"}
 
@@ -36,7 +36,9 @@ def test_integrations_load_the_standard_library_alone() -> None:
 @pytest.mark.parametrize("command", [["add", "--"], ["--version"]])
 def test_nobg_runs_from_a_checkout(command: list[str]) -> None:
     script = ROOT / "integrations" / "checkout.py"
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-P", "-S", script, *command], cwd="/", env={}, capture_output=True, text=True, check=False
     )
-    assert (done.returncode, "nobg" in done.stdout + done.stderr) == ({"add": 2}.get(command[0], 0), True), done.stderr
+    assert (result.returncode, "nobg" in result.stdout + result.stderr) == ({"add": 2}.get(command[0], 0), True), (
+        result.stderr
+    )

@@ -1,4 +1,4 @@
-"""Thunar's one file, in which nobg's actions stand among the person's."""
+"""Thunar's one file, in which nobg's actions are among the person's."""
 
 from __future__ import annotations
 

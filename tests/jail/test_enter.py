@@ -1,4 +1,4 @@
-"""The jail as the worker enters it: what it refuses, and what the worker sees of the system."""
+"""The jail that the worker enters: what it refuses, and what the worker sees of the system."""
 
 import os
 import sys
@@ -42,7 +42,7 @@ def test_all_threads_of_the_worker_are_filtered_and_may_gain_no_privileges(worke
 
 
 @linux
-def test_the_worker_has_no_core_dump_bounded_memory_and_a_bare_environment(worker: Worker) -> None:
+def test_the_worker_has_no_core_dump_and_bounded_memory(worker: Worker) -> None:
     limits = Path(f"/proc/{worker.pid}/limits").read_text()
     core = next(line for line in limits.splitlines() if line.startswith("Max core file size"))
     space = next(line for line in limits.splitlines() if line.startswith("Max address space"))
@@ -51,7 +51,9 @@ def test_the_worker_has_no_core_dump_bounded_memory_and_a_bare_environment(worke
 
 
 @linux
-def test_the_worker_knows_nothing_of_the_person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_of_the_worker_reveals_nothing_about_the_person(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SECRET_TOKEN", "x")
     monkeypatch.setenv("NOBG_HOME", str(tmp_path))
     with Worker() as process:

@@ -1,4 +1,4 @@
-"""The layers on Linux, each alone: what it refuses, and that it reports why it is not active."""
+"""The layers on Linux, each alone: what each refuses, and how it reports why it is not active."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import pytest
 from tests.jail.test_enter import FORBIDDEN_ACTS
 from watcher.jail import landlock, seccomp
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="these layers are Linux's")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="these layers exist only on Linux")
 
 
 def probe_after(setup: str) -> dict[str, bool]:
@@ -23,19 +23,19 @@ def probe_after(setup: str) -> dict[str, bool]:
     return refused
 
 
-def test_landlock_alone_keeps_files_closed() -> None:
+def test_landlock_alone_refuses_files() -> None:
     refused = probe_after("linux.enter_before_threads()")
     assert refused["read a file"]
     assert refused["write a file"]
     assert not refused["open a local socket"]
 
 
-def test_seccomp_alone_keeps_everything_closed() -> None:
+def test_seccomp_alone_refuses_everything() -> None:
     setup = "linux.set_prctl(38, 1); layer = seccomp.enter_seccomp(); assert layer.active, layer"
     assert probe_after(setup) == dict.fromkeys(FORBIDDEN_ACTS, True)
 
 
-def test_landlock_reports_that_it_comes_too_late_for_a_thread() -> None:
+def test_landlock_reports_that_a_thread_was_running_already() -> None:
     code = (
         "import threading; from watcher.jail import landlock; e = threading.Event()\n"
         "threading.Thread(target=e.wait).start(); layer = landlock.enter_landlock(); e.set()\n"
@@ -45,7 +45,7 @@ def test_landlock_reports_that_it_comes_too_late_for_a_thread() -> None:
 
 
 @pytest.mark.parametrize(("version", "size"), [(1, 8), (2, 8), (3, 8), (4, 16), (5, 16), (6, 24), (7, 24), (99, 24)])
-def test_each_landlock_version_gets_the_ruleset_it_knows(version: int, size: int) -> None:
+def test_each_landlock_version_gets_a_ruleset_of_its_size(version: int, size: int) -> None:
     assert len(landlock.ruleset_attributes(version)) == size
 
 

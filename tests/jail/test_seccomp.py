@@ -8,7 +8,7 @@ import pytest
 from watcher.jail.seccomp import filter_program
 from watcher.jail.syscalls import ARCHITECTURES
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="seccomp is Linux's")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="seccomp exists only on Linux")
 
 
 def decide(program: bytes, audit_arch: int, number: int, first_argument: int = 0, second_argument: int = 0) -> int:
@@ -31,7 +31,7 @@ ALLOW, KILL, REFUSE = 0x7FFF0000, 0x80000000, 0x00050000
 
 
 @pytest.mark.parametrize("name", ["x86_64", "aarch64"])
-def test_the_filter_decides_each_call_as_written(name: str) -> None:
+def test_the_filter_allows_or_refuses_each_call_as_specified(name: str) -> None:
     architecture = ARCHITECTURES[name]
     program = filter_program(architecture, pid=4242)
     for number in range(600):
@@ -57,6 +57,6 @@ def test_the_filter_decides_each_call_as_written(name: str) -> None:
     assert len(program) // 8 < 256 * 16
 
 
-def test_the_other_abi_of_x86_is_closed() -> None:
+def test_the_filter_refuses_the_x32_abi() -> None:
     program = filter_program(ARCHITECTURES["x86_64"], pid=1)
     assert decide(program, 0xC000003E, 0x40000000 + 41) == REFUSE | 13

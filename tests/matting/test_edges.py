@@ -1,4 +1,4 @@
-"""edges.py"""
+"""Tests of edges.py."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def test_a_photo_little_larger_than_alpha_changes_nothing() -> None:
     assert np.abs(upscale_alpha(small, noise_photo(80, 200)) - bilinear(small, 80, 200)).max() <= 0.51
 
 
-def test_nothing_and_everything_stay_what_they_are() -> None:
+def test_an_empty_and_a_full_alpha_stay_unchanged() -> None:
     assert upscale_alpha(np.zeros((8, 8), np.float32), noise_photo(100, 50)).max() == 0
     assert upscale_alpha(np.ones((8, 8), np.float32), noise_photo(100, 50)).min() == 255
 
@@ -38,7 +38,7 @@ def test_the_outline_follows_the_photo() -> None:
 
 def test_an_outline_across_tiles_has_no_seam() -> None:
     small = blur(np.asarray(Image.fromarray(disc(400, 150)).resize((100, 100), Image.Resampling.BOX)), 1.5)
-    photo = Image.new("RGB", (400, 400), "grey")  # says nothing: only the slope of alpha itself can change
+    photo = Image.new("RGB", (400, 400), "grey")  # without information: only the slope of alpha itself can change
     upscaled = upscale_alpha(small, photo).astype(np.int16)
     assert np.abs(upscaled - upscaled[::-1]).max() <= 2  # tiles of 32 do not lie evenly on 100 pixels
     assert np.abs(upscaled - upscaled[:, ::-1]).max() <= 2
@@ -46,21 +46,20 @@ def test_an_outline_across_tiles_has_no_seam() -> None:
 
 def test_texture_stays_out_of_flat_areas() -> None:
     small = blur(disc(128, 40), 1.5)
-    photo = Image.blend(
-        composite(disc(512, 185)), noise_photo(512, 512), 0.3
-    )  # its subject is larger than alpha has it
+    # The subject of the photo is larger than that of alpha.
+    photo = Image.blend(composite(disc(512, 185)), noise_photo(512, 512), 0.3)
     upscaled, plain = upscale_alpha(small, photo), bilinear(small, 512, 512)
     assert upscaled[plain == 0].max() == 0
     assert upscaled[plain == 255].min() == 255
 
 
-def test_what_is_just_beside_a_flat_tile_reaches_into_it() -> None:
+def test_interpolation_reaches_into_a_flat_tile() -> None:
     small = np.zeros((64, 64), np.float32)
     small[:, 32:] = 0.019  # tiles are 32 wide
     assert np.abs(upscale_alpha(small, noise_photo(512, 512)) - bilinear(small, 512, 512)).max() <= 0.51
 
 
-def test_there_is_no_rim_between_an_outline_and_what_is_not_quite_nothing() -> None:
+def test_no_rim_appears_beside_alphas_that_are_not_quite_0_or_1() -> None:
     small = blur(disc(128, 40), 1.5) * np.float32(0.9) + np.float32(0.05)
     upscaled = upscale_alpha(small, composite(disc(512, 160)))
     assert upscaled.min() >= 12

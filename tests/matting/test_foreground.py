@@ -1,4 +1,4 @@
-"""foreground.py"""
+"""Tests of foreground.py."""
 
 import numpy as np
 import pytest

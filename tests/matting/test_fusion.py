@@ -20,7 +20,7 @@ def disc(side: int, radius: float, inside: float = 1.0, outside: float = 0.0) ->
     return np.where(np.hypot(x, y) < radius, inside, outside).astype(np.float32)
 
 
-def test_a_single_alpha_stays_as_it_is_except_for_its_haze() -> None:
+def test_a_single_alpha_stays_unchanged_except_for_its_haze() -> None:
     fused = fusion.pool_opinions([RAMP])
     assert fused == pytest.approx(np.clip((RAMP - 0.02) / 0.96, 0, 1), abs=1e-5)
     assert fusion.pool_opinions([np.full((8, 8), 0.015, np.float32)]).max() == 0
@@ -40,7 +40,7 @@ def test_two_networks_that_are_equally_sure_and_disagree_leave_it_undecided() ->
 
 
 def test_a_network_that_finds_nothing_counts_in_full() -> None:
-    """Otherwise, a doubtful subject that only one of the two sees would be cut out as if it were certain."""
+    """Otherwise, a doubtful subject that only one of the two finds would be cut out as if it were certain."""
     nothing, doubtful = np.zeros((64, 64), np.float32), disc(64, 0.3, inside=0.8)
     assert fusion.softness(nothing) == 0
     assert fusion.pool_opinions([doubtful, nothing]).max() < 0.1
@@ -53,7 +53,7 @@ def test_each_view_counts() -> None:
     assert twice[between].mean() < once[between].mean() - 0.1
 
 
-def test_the_outline_is_the_finer_network_s_and_the_regions_are_the_fused_ones() -> None:
+def test_the_outline_is_that_of_the_finer_network_and_the_regions_are_the_fused_ones() -> None:
     fine = disc(128, 0.3)
     coarse = fusion.resize_bilinear(disc(32, 0.3), 128)
     result = fusion.transfer_outline(coarse, fine, radius=4)
@@ -74,7 +74,7 @@ def test_box_mean_is_the_mean_of_its_window(radius: int) -> None:
 
 
 @pytest.mark.parametrize("mode", [*MODES, single_model_mode(SHIPPED[0])], ids=lambda mode: mode.name)
-def test_each_mode_s_alphas_become_one_of_its_largest_side(mode: Mode) -> None:
+def test_the_alphas_of_each_mode_become_one_of_its_largest_side(mode: Mode) -> None:
     small = replace(mode, views=tuple(replace(view, side=view.side // 8) for view in mode.views))
     alpha = fusion.fuse_views(small, [disc(view.side, 0.3) for view in small.views])
     assert alpha.shape == (max(view.side for view in small.views),) * 2
@@ -83,7 +83,7 @@ def test_each_mode_s_alphas_become_one_of_its_largest_side(mode: Mode) -> None:
     assert alpha.mean() == pytest.approx(np.pi * 0.09, abs=0.02)
 
 
-def test_the_outline_of_several_networks_is_the_first_one_s() -> None:
+def test_the_outline_of_several_networks_is_that_of_the_first() -> None:
     views = (View(SHIPPED[0], 128), View(SHIPPED[1], 32))
     fine, coarse = disc(128, 0.3), disc(32, 0.3)
     alpha = fusion.fuse_views(replace(BALANCED, views=views), [fine, coarse])
@@ -100,8 +100,8 @@ def test_a_subject_is_clear_where_the_networks_agree_and_are_sure() -> None:
     views = (View(SHIPPED[0], 128), View(SHIPPED[1], 32))
     two_networks, one_network = replace(BALANCED, views=views), replace(BALANCED, views=views[:1])
 
-    def is_clear(mode: Mode, *answers: Values) -> bool:
-        return fusion.has_clear_subject(mode, answers, fusion.fuse_views(mode, answers))
+    def is_clear(mode: Mode, *view_alphas: Values) -> bool:
+        return fusion.has_clear_subject(mode, view_alphas, fusion.fuse_views(mode, view_alphas))
 
     small, large = disc(32, 0.3), disc(128, 0.3)
     assert is_clear(two_networks, large, small)
@@ -114,5 +114,5 @@ def test_a_subject_is_clear_where_the_networks_agree_and_are_sure() -> None:
     assert not is_clear(one_network, np.zeros_like(large))
 
 
-def test_the_subject_is_what_is_more_than_half_there() -> None:
+def test_the_subject_is_where_alpha_is_at_least_half() -> None:
     assert fusion.subject_area_fraction(np.array([[0.0, 0.49], [0.5, 1.0]], np.float32)) == 0.5

@@ -1,4 +1,4 @@
-"""inference.py"""
+"""Tests of inference.py."""
 
 from dataclasses import replace
 
@@ -52,7 +52,7 @@ def test_logits_go_through_the_sigmoid_however_large_they_are() -> None:
     assert (alpha[0, 0], alpha[0, 1]) == (0.0, 1.0)
 
 
-def test_a_network_may_want_half_precision() -> None:
+def test_a_network_may_need_half_precision() -> None:
     loaded = inference.load_network(network("ReduceMean", side=4, dtype=FLOAT16), TINY, threads=1)
     alpha = inference.infer_alpha(loaded, VALUES)
     assert alpha.dtype == np.float32

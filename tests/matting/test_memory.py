@@ -1,4 +1,4 @@
-"""memory.py"""
+"""Tests of memory.py."""
 
 import sys
 import types
@@ -37,7 +37,7 @@ def test_without_limits_it_is_what_the_kernel_reports(tmp_path: Path) -> None:
 
 
 @linux
-def test_the_tightest_group_above_us_counts_and_file_cache_does_not(tmp_path: Path) -> None:
+def test_the_tightest_enclosing_group_counts_and_file_cache_does_not(tmp_path: Path) -> None:
     machine(tmp_path, "0::/a.slice/b.service\n")
     group(tmp_path, "a.slice", memory_max=f"{4 << 30}\n", memory_current=f"{3 << 30}\n")
     group(tmp_path, "a.slice/b.service", memory_max=f"{6 << 30}\n", memory_current=f"{1 << 30}\n")
@@ -101,8 +101,8 @@ def test_a_model_that_fits_is_accepted_and_one_that_does_not_is_refused_in_words
 
 def test_the_peak_is_that_of_this_process() -> None:
     before = memory.peak()
-    held = bytearray(200_000_000)
-    held[::4096] = b"x" * len(held[::4096])
+    block = bytearray(200_000_000)
+    block[::4096] = b"x" * len(block[::4096])
     after = memory.peak()
     assert before is not None
     assert after is not None

@@ -1,4 +1,4 @@
-"""models.py"""
+"""Tests of models.py."""
 
 import json
 import re
@@ -61,9 +61,9 @@ def test_no_two_rows_are_one_file() -> None:
 
 
 def test_the_models_in_the_package_are_those_of_the_catalogue(nobg: Nobg) -> None:
-    done = nobg("models", "verify")
-    assert done.returncode == 0
-    assert models.SHIPPED[0].sha256 in done.stdout
+    result = nobg("models", "verify")
+    assert result.returncode == 0
+    assert models.SHIPPED[0].sha256 in result.stdout
     assert models.path_of(models.SHIPPED[0]).stat().st_size == models.SHIPPED[0].size
     assert models.installed() == list(models.SHIPPED)
 

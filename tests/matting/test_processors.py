@@ -25,8 +25,8 @@ def test_a_processor_without_vnni_computes_the_same_mask(model: models.Model) ->
     environment = {"PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
     masks = []
     for emulator in ([], ["qemu-x86_64", "-cpu", "Haswell"]):
-        done = subprocess.run([*emulator, *program], capture_output=True, check=True, env=environment)
-        masks.append(np.frombuffer(done.stdout, np.float32))
+        result = subprocess.run([*emulator, *program], capture_output=True, check=True, env=environment)
+        masks.append(np.frombuffer(result.stdout, np.float32))
     native, haswell = masks
     assert native.size == 128 * 128
     assert 0.2 < (native > 0.5).mean() < 0.8

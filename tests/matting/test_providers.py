@@ -97,7 +97,9 @@ def delay(outputs: Any) -> Any:
 KEY = accelerator.trial_key(AvailableProvider(SWIFT), MODE)
 
 
-def test_one_with_the_same_results_sooner_is_used_and_that_is_remembered(install_swift: Callable[..., None]) -> None:
+def test_an_accelerator_with_the_same_results_in_less_time_is_used_and_remembered(
+    install_swift: Callable[..., None],
+) -> None:
     install_swift(lambda outputs: outputs)
     result = start()
     assert (result.name, result.notice, result.tried) == ("swift", None, {KEY: ""})
@@ -115,7 +117,7 @@ def test_one_with_the_same_results_sooner_is_used_and_that_is_remembered(install
     ],
     ids=["silently the processor", "fails", "wrong", "not numbers", "slow"],
 )
-def test_any_other_gives_way_to_the_processor_with_a_sentence(
+def test_any_other_accelerator_is_rejected_with_a_reason(
     alter: Alter | None, reason: str, install_swift: Callable[..., None]
 ) -> None:
     install_swift(alter)
@@ -127,7 +129,7 @@ def test_any_other_gives_way_to_the_processor_with_a_sentence(
     assert result.tried == {KEY: result.notice.split(": ", 1)[1].rstrip(".")}
 
 
-def test_one_that_takes_too_long_to_start_gives_way(
+def test_an_accelerator_that_takes_too_long_to_start_is_rejected(
     install_swift: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install_swift(lambda outputs: outputs)
@@ -135,12 +137,12 @@ def test_one_that_takes_too_long_to_start_gives_way(
     assert "to start" in str(start().notice)
 
 
-def test_what_is_known_to_be_good_is_not_compared_again(install_swift: Callable[..., None]) -> None:
+def test_an_accelerator_that_passed_before_is_not_compared_again(install_swift: Callable[..., None]) -> None:
     install_swift(lambda outputs: [outputs[0] + np.float32(0.02)])
     assert start({KEY: ""}).name == "swift"
 
 
-def test_what_is_known_to_be_bad_is_not_tried_again_unless_requested_by_name(
+def test_an_accelerator_that_failed_before_is_tried_again_only_by_name(
     install_swift: Callable[..., None],
 ) -> None:
     install_swift(lambda outputs: outputs)
@@ -202,12 +204,12 @@ def test_an_unknown_provider_is_reported_with_its_line() -> None:
         config.parse('\nprovider = "abacus"', Path("c.toml"))
 
 
-def test_a_driver_that_takes_the_worker_down_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_driver_that_crashes_the_worker_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     script = (
         "import sys, os; from watcher.worker import protocol\n"
         "from watcher.matting.providers import read_environment\n"
-        "o = sys.stdout.buffer; wanted, known = read_environment()\n"
-        "if wanted == 'auto' and 'swift 1' not in known:\n"
+        "o = sys.stdout.buffer; requested, tried = read_environment()\n"
+        "if requested == 'auto' and 'swift 1' not in tried:\n"
         " protocol.write_message(o, {'trying': 'swift 1'}); o.flush(); os.abort()\n"
         "protocol.write_message(o, {'ready': True, 'jail': []}); o.flush(); sys.stdin.read()\n"
     )
@@ -280,7 +282,9 @@ def test_with_an_accelerator_the_jail_has_all_its_walls(swift_worker: Callable[[
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the other jails are not verified")
-def test_one_that_needs_files_at_work_gives_way_inside_the_jail(swift_worker: Callable[[str], None]) -> None:
+def test_an_accelerator_that_opens_files_at_work_is_rejected_inside_the_jail(
+    swift_worker: Callable[[str], None],
+) -> None:
     swift_worker("files")
     worker, ready = supervisor.start_worker(modes.FAST, "auto")
     with worker:
@@ -291,7 +295,7 @@ def test_one_that_needs_files_at_work_gives_way_inside_the_jail(swift_worker: Ca
     assert "jail" in next(iter(providers.recall(time.time()).values()))
 
 
-def test_one_that_fails_at_work_costs_no_picture(
+def test_an_accelerator_that_fails_at_work_loses_no_picture(
     swift_worker: Callable[[str], None], folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     swift_worker("lost")

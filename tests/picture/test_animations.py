@@ -1,4 +1,4 @@
-"""Animations in codecs.py"""
+"""Tests of the animations in codecs.py."""
 
 from typing import Any
 

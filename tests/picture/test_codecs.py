@@ -1,4 +1,4 @@
-"""codecs.py"""
+"""Tests of codecs.py."""
 
 import io
 import struct

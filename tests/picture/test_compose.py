@@ -1,4 +1,4 @@
-"""compose.py"""
+"""Tests of compose.py."""
 
 import numpy as np
 import pytest
@@ -218,7 +218,7 @@ def test_an_empty_alpha_has_no_shadow() -> None:
     assert not rendered(np.zeros((120, 200), np.uint8), shadow=100).any()
 
 
-def test_a_damaged_profile_costs_no_picture() -> None:
+def test_a_damaged_profile_leaves_the_pixels_unchanged() -> None:
     image = Image.new("RGB", (2, 2), (1, 2, 3))
     assert compose.convert_profile(image, b"nonsense" * 40, None).getpixel((0, 0)) == (1, 2, 3)
 

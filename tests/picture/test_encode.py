@@ -1,4 +1,4 @@
-"""encode.py"""
+"""Tests of encode.py."""
 
 import io
 

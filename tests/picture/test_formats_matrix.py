@@ -353,7 +353,7 @@ def test_every_way_of_decoding_works_in_the_jail(files: Path) -> None:
         sink, source = cast(BinaryIO, process.stdin), cast(BinaryIO, process.stdout)
         message = protocol.read_message(source)
         assert message is not None
-        assert message[0]["walls"]
+        assert message[0]["layers"]
         assert all(message[0]["refused"].values())
         for name, data in every_file(files):
             protocol.write_message(sink, {"id": name}, data)

@@ -1,4 +1,4 @@
-"""metadata.py"""
+"""Tests of metadata.py."""
 
 import io
 from typing import Any
@@ -58,7 +58,7 @@ def test_a_picture_with_damaged_metadata_is_decoded_without_it(kind: str, damage
     assert picture.exif is None
 
 
-def test_metadata_kept_has_no_text_that_may_name_a_place() -> None:
+def test_kept_metadata_has_no_text_that_may_name_a_place() -> None:
     exif = Image.Exif()
     exif[0x010F] = "Camera"
     inner = exif.get_ifd(0x8769)

@@ -1,4 +1,4 @@
-"""png.py"""
+"""Tests of png.py."""
 
 import io
 import shutil

@@ -1,4 +1,4 @@
-"""profiles.py"""
+"""Tests of profiles.py."""
 
 import io
 

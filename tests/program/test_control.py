@@ -35,7 +35,7 @@ def test_a_command_without_output_settings_has_the_default_recipe(
     assert control.resolve_recipe(WHITE, name, values) == recipe
 
 
-def test_without_a_default_recipe_the_plain_one_counts() -> None:
+def test_without_a_default_recipe_the_plain_one_applies() -> None:
     assert control.resolve_recipe(Config(), None, {}) == Recipe()
 
 
@@ -49,7 +49,7 @@ def test_remove_follows_the_default_recipe(nobg: Nobg, photo: Path) -> None:
 
 @pytest.fixture
 def watched(tmp_path: Path) -> Path:
-    """Watch two folders, `on` and `off`, and switch the second off. Returns the folder they are in."""
+    """Watch two folders, `on` and `off`, switch the second off, and return the folder that they are in."""
     for name in ("on", "off"):
         (tmp_path / name).mkdir()
         assert main(["watch", "add", str(tmp_path / name), "--json"]) == 0
@@ -57,7 +57,7 @@ def watched(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_folder_that_is_off_says_so(watched: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_disabled_folder_is_shown_as_off(watched: Path, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     assert main(["watch", "list"]) == 0
     assert capsys.readouterr().out == f"{watched}/on: not watched\n{watched}/off: off\n"
@@ -83,7 +83,7 @@ def test_a_folder_that_is_watched_again_is_switched_on_and_still_follows_the_def
     assert folder.recipe == Recipe(Path("cut"), background="#ffffff")
 
 
-def test_while_the_settings_are_wrong_status_shows_the_last_good_ones(watched: Path) -> None:
+def test_while_the_settings_are_invalid_status_shows_the_last_good_ones(watched: Path) -> None:
     path = paths.config_path()
     (paths.state_dir() / config.LAST_GOOD_FILE).write_text(path.read_text())
     path.write_text('recipe = "ship"\n' + path.read_text())

@@ -31,20 +31,20 @@ path = '/inbox'
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A configuration as a person wrote it."""
+    """Return the path of a configuration that a person wrote."""
     path = tmp_path / "config.toml"
     path.write_text(WRITTEN)
     return path
 
 
 def folder_table(folder: Folder) -> dict[str, object]:
-    """The folder_table of the folder in config.toml."""
+    """Return the folder's table in config.toml."""
     keys = {"path": str(folder.path), "recursive": folder.recursive, "move_originals": folder.move_originals}
     settings = config_values(folder.recipe, folder.recipe.non_default_settings())
     return {key: value for key, value in keys.items() if value} | settings
 
 
-def test_the_first_folder_begins_the_file_for_its_owner_alone(tmp_path: Path) -> None:
+def test_the_first_folder_creates_the_file_for_its_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "new" / "config.toml"
     folder = plain_folder("/a", "out", recursive=True, move_originals="old")
     assert edit_config.add_folder(path, folder_table(folder)) == config.load(path) == Config((folder,))
@@ -70,11 +70,11 @@ def test_the_last_folder_can_be_removed(file: Path) -> None:
 
 
 @pytest.mark.parametrize("before", ["folders = []\n", 'folders = [{path = "/a", recursive = true}]\n'])
-def test_folders_that_somebody_wrote_as_a_list_stay(file: Path, before: str) -> None:
+def test_folders_in_an_inline_list_stay(file: Path, before: str) -> None:
     file.write_text(before)
-    kept = config.load(file).folders
+    existing = config.load(file).folders
     assert edit_config.add_folder(file, folder_table(Folder(Path("/b")))).folders == (
-        *kept,
+        *existing,
         plain_folder("/b"),
     )
 
@@ -88,13 +88,13 @@ def test_a_folder_added_again_changes_in_its_place(file: Path, monkeypatch: pyte
     assert edit_config.add_folder(file, folder_table(plain_folder("/camera"))).folders[0] == plain_folder("/camera")
 
 
-def test_what_changes_nothing_writes_nothing(file: Path) -> None:
+def test_a_change_without_effect_writes_nothing(file: Path) -> None:
     before = file.stat()
     edit_config.add_folder(file, folder_table(Folder(Path("/camera"), recursive=True)))
     assert file.stat() == before
 
 
-def test_a_link_stays_and_what_it_leads_to_changes(file: Path, tmp_path: Path) -> None:
+def test_a_link_stays_and_its_target_changes(file: Path, tmp_path: Path) -> None:
     link = tmp_path / "home" / "config.toml"
     link.parent.mkdir()
     link.symlink_to("../config.toml")
@@ -104,20 +104,20 @@ def test_a_link_stays_and_what_it_leads_to_changes(file: Path, tmp_path: Path) -
     assert os.listdir(link.parent) == ["config.toml"]
 
 
-def test_a_process_that_reads_meanwhile_gets_the_whole_old_file(file: Path) -> None:
+def test_a_process_that_is_reading_gets_the_whole_old_file(file: Path) -> None:
     with file.open() as reader:
         edit_config.remove_folder(file, Path("/inbox"))
         assert reader.read() == WRITTEN
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
-def test_a_disk_that_is_full_leaves_the_old_file_and_nothing_else(
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(
     file: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    def full(*_: object) -> NoReturn:
+    def raise_no_space(*_: object) -> NoReturn:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, call, full)
+    monkeypatch.setattr(os, call, raise_no_space)
     with pytest.raises(DestinationError, match=rf"^{file} cannot be written \(No space"):
         edit_config.add_folder(file, folder_table(Folder(Path("/new"))))
     assert file.read_text() == WRITTEN
@@ -125,7 +125,7 @@ def test_a_disk_that_is_full_leaves_the_old_file_and_nothing_else(
 
 
 @pytest.mark.parametrize("broken", ["[[folders]", FOLDER_A + FOLDER_A, "colour = 1"])
-def test_a_file_that_is_wrong_already_is_not_changed(file: Path, broken: str) -> None:
+def test_an_invalid_file_is_not_changed(file: Path, broken: str) -> None:
     file.write_text(broken)
     with pytest.raises(UsageError, match=", line "):
         edit_config.add_folder(file, folder_table(Folder(Path("/b"))))
@@ -141,7 +141,7 @@ def test_a_file_that_is_wrong_already_is_not_changed(file: Path, broken: str) ->
         (Folder(Path("/new"), move_originals="a/b"), "name of a sub-folder"),
     ],
 )
-def test_what_would_make_the_file_wrong_is_refused(file: Path, folder: Folder, reason: str) -> None:
+def test_a_change_that_would_make_the_file_invalid_is_refused(file: Path, folder: Folder, reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
         edit_config.add_folder(file, folder_table(folder))
     assert file.read_text() == WRITTEN
@@ -198,11 +198,11 @@ def test_a_setting_outside_the_tables_is_added_before_them_and_removed_again(
 
 
 def non_empty_lines(text: str) -> list[str]:
-    """The lines that are not empty."""
+    """Return the lines that are not empty."""
     return [line for line in text.split("\n") if line]
 
 
-def test_the_first_setting_begins_the_file(tmp_path: Path) -> None:
+def test_the_first_setting_creates_the_file(tmp_path: Path) -> None:
     edit_config.set_value(tmp_path / "config.toml", "notifications", False)
     assert (tmp_path / "config.toml").read_text() == f"# {edit_config.HEADER_COMMENT}\nnotifications = false\n"
 
@@ -220,7 +220,7 @@ def test_a_folder_is_switched_off_and_on_in_its_place(file: Path) -> None:
         edit_config.set_folder_value(file, Path("/elsewhere"), "enabled", False)
 
 
-def test_a_folder_that_somebody_wrote_in_a_list_is_switched_off(file: Path) -> None:
+def test_a_folder_in_an_inline_list_is_switched_off(file: Path) -> None:
     file.write_text('folders = [{path = "/a"}, {path = "/b"}]\n')
     edit_config.set_folder_value(file, Path("/b"), "enabled", False)
     assert [folder.enabled for folder in config.load(file).folders] == [True, False]
@@ -234,7 +234,7 @@ def test_a_folder_that_is_added_again_is_on(file: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "reason"), [("recipe", "ship", "no recipe called ship"), ("x", "", "no such")]
 )
-def test_a_value_that_makes_no_sense_is_refused(file: Path, key: str, value: str, reason: str) -> None:
+def test_an_invalid_value_is_refused(file: Path, key: str, value: str, reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
         edit_config.set_value(file, key, value)
     with pytest.raises(UsageError, match=reason):

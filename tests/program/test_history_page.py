@@ -95,7 +95,7 @@ def test_odd_names_are_shown_and_their_pictures_found(name: bytes) -> None:
     assert job.source.name.encode(errors="backslashreplace").decode() in browser.text
 
 
-def test_nothing_is_loaded_but_the_pictures() -> None:
+def test_the_page_loads_nothing_but_the_pictures() -> None:
     text = render_page([PHOTO, FAILED, replace(PHOTO, moved_to=Path("/old/photo.jpg"))], older_count=5)
     assert sorted(loaded_files(Browser(text))) == [
         b"/old/photo.jpg",
@@ -106,7 +106,7 @@ def test_nothing_is_loaded_but_the_pictures() -> None:
         assert remote not in text.replace("file:///", "").lower()
 
 
-def test_the_policy_allows_file_images_and_the_one_script() -> None:
+def test_the_policy_allows_local_images_and_the_one_script() -> None:
     browser = Browser(render_page([PHOTO]))
     sha256 = base64.b64encode(hashlib.sha256(browser.script.encode()).digest()).decode()
     assert dict(part.split(maxsplit=1) for part in browser.policy.split(";")) == {
@@ -119,7 +119,7 @@ def test_the_policy_allows_file_images_and_the_one_script() -> None:
     assert browser.count("script") == 1
 
 
-def test_the_policy_stands_before_everything_it_governs() -> None:
+def test_the_policy_comes_before_everything_it_governs() -> None:
     text = render_page([PHOTO])
     assert text.index("Content-Security-Policy") < min(text.index(tag) for tag in ("<style", "<script", "<img"))
 
@@ -138,7 +138,7 @@ def test_the_order_is_kept() -> None:
 @pytest.mark.parametrize(
     ("job", "label", "reason"),
     [
-        (replace(PHOTO, undone=True), "taken back", ""),
+        (replace(PHOTO, undone=True), "undone", ""),
         (FAILED, "failed", REASONS["truncated"]),
         (replace(FAILED, output=PHOTO.output), "failed", REASONS["truncated"]),
         (replace(FAILED, detail="The card was pulled out."), "failed", "The card was pulled out."),
@@ -147,7 +147,7 @@ def test_the_order_is_kept() -> None:
         (replace(PHOTO, state="active"), "being done", ""),
     ],
 )
-def test_what_was_not_done_has_text_and_no_pictures(job: Job, label: str, reason: str) -> None:
+def test_a_job_without_an_output_has_text_and_no_pictures(job: Job, label: str, reason: str) -> None:
     browser = Browser(render_page([job]))
     assert browser.urls == []
     assert browser.count("figure") == 0
@@ -156,7 +156,7 @@ def test_what_was_not_done_has_text_and_no_pictures(job: Job, label: str, reason
     assert "photo_nobg.png" not in browser.text
 
 
-def test_what_was_done_says_what_was_written_and_where_the_original_went() -> None:
+def test_a_finished_job_shows_its_output_and_where_the_original_went() -> None:
     browser = Browser(render_page([replace(PHOTO, moved_to=Path("/old/photo.jpg"))]))
     assert b"/pictures/photo.jpg" not in loaded_files(browser)
     assert "done" in browser.texts
@@ -177,7 +177,7 @@ def test_an_empty_history_says_so() -> None:
     assert "Nothing has been done yet." in browser.text
 
 
-def test_a_picture_that_browsers_do_not_show_is_left_out_and_the_cut_out_stands_alone() -> None:
+def test_a_picture_that_browsers_do_not_show_is_left_out_and_the_cut_out_is_shown_alone() -> None:
     browser = Browser(render_page([replace(PHOTO, source=Path("/pictures/photo.HEIC"))]))
     assert loaded_files(browser) == [b"/pictures/photo_nobg.png"]
     assert browser.count("input") == 0

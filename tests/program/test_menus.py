@@ -1,4 +1,4 @@
-"""program/menus.py: what nobg tells the integrations of itself."""
+"""program/menus.py: how nobg describes itself to the integrations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A journal with a clock of the test's own, and how pictures get in and are started."""
+"""A journal with a clock that the test sets, and helpers that enqueue and start jobs."""
 
 import os
 from dataclasses import replace
@@ -12,7 +12,7 @@ from watcher.queue.journal import Journal
 
 
 class Clock:
-    """A clock that the test moves on."""
+    """A clock that the test advances."""
 
     def __init__(self) -> None:
         self.now = 1000.0

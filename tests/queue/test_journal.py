@@ -1,4 +1,4 @@
-"""journal.py, outputs.py and watched_files.py: what the journal records, and what it knows."""
+"""journal.py, outputs.py and watched_files.py: what the journal records, and what it finds."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from watcher.errors import DestinationError
 from watcher.queue.journal import Journal
 
 
-def test_the_same_source_content_and_recipe_is_one_job(journal: Journal) -> None:
+def test_the_same_source_content_and_recipe_are_one_job(journal: Journal) -> None:
     first = journal.record(make_job(), state="active").id
     assert journal.record(make_job(), state="done").id == first
     assert journal.record(make_job(content="bb"), state="done").id != first
@@ -33,7 +33,7 @@ def test_a_job_is_found_with_what_was_recorded_last(journal: Journal) -> None:
     assert journal.find(PHOTO, "bb", "{}") is None
 
 
-def test_only_an_unedited_file_that_nobg_wrote_from_that_source_is_its_own(journal: Journal) -> None:
+def test_only_an_unedited_file_that_nobg_wrote_from_that_source_counts_as_its_output(journal: Journal) -> None:
     journal.record(make_job(), state="done", output=OUTPUT, output_hash="ff")
     assert journal.outputs.has_written(PHOTO, OUTPUT, "ff")
     assert not journal.outputs.has_written(PHOTO, OUTPUT, "00")
@@ -41,7 +41,7 @@ def test_only_an_unedited_file_that_nobg_wrote_from_that_source_is_its_own(journ
     assert not journal.outputs.has_written(PHOTO, Path("/pictures/other.png"), "ff")
 
 
-def test_a_name_that_is_not_text_survives(journal: Journal) -> None:
+def test_a_name_that_is_not_valid_text_is_recorded_unchanged(journal: Journal) -> None:
     source = Path(os.fsdecode(b"/pictures/caf\xe9\n.jpg"))
     journal.record(make_job(source), state="done", output=source.with_suffix(".png"), output_hash="ff")
     found_job = journal.find(source, "aa", "{}")
@@ -49,7 +49,7 @@ def test_a_name_that_is_not_text_survives(journal: Journal) -> None:
     assert os.fsencode(found_job.source) == b"/pictures/caf\xe9\n.jpg"
 
 
-def test_what_a_person_requests_comes_before_what_lies_in_a_watched_folder(journal: Journal) -> None:
+def test_a_persons_pictures_come_before_those_of_a_watched_folder(journal: Journal) -> None:
     enqueue(journal, "folder.jpg", watch=b"/pictures")
     enqueue(journal, "person.jpg")
     assert take_and_start(journal).source.name == "person.jpg"
@@ -57,7 +57,7 @@ def test_what_a_person_requests_comes_before_what_lies_in_a_watched_folder(journ
     assert journal.next_job() is None
 
 
-def test_a_picture_that_waits_already_has_one_job_and_its_better_rank(journal: Journal) -> None:
+def test_a_picture_that_is_queued_again_keeps_one_job_with_the_better_rank(journal: Journal) -> None:
     enqueue(journal, "b.jpg", "a.jpg", watch=b"/pictures")
     enqueue(journal, "a.jpg")
     enqueue(journal, "a.jpg", watch=b"/pictures")
@@ -86,7 +86,7 @@ def test_a_second_request_for_the_same_content_continues_the_same_job(journal: J
     assert sum(journal.counts_by_state().values()) == 1
 
 
-def test_an_attempt_is_counted_before_it_begins_and_uncounted_only_if_the_job_is_put_back(journal: Journal) -> None:
+def test_an_attempt_is_counted_before_it_starts_and_uncounted_only_if_the_job_is_put_back(journal: Journal) -> None:
     enqueue(journal, "a.jpg")
     started = take_and_start(journal)
     assert (started.attempts, started.worker_deaths) == (1, 1)
@@ -96,18 +96,18 @@ def test_an_attempt_is_counted_before_it_begins_and_uncounted_only_if_the_job_is
     assert take_and_start(journal).attempts == 2
 
 
-def test_a_job_that_was_active_when_the_program_ended_waits_again_and_is_not_blamed(
+def test_a_job_that_was_active_when_the_program_ended_is_queued_without_a_worker_death(
     journal: Journal, tmp_path: Path
 ) -> None:
     enqueue(journal, "a.jpg", "b.jpg")
     assert take_and_start(journal, "aa").source.name == "a.jpg"
     journal.close()
-    again = Journal(tmp_path)
-    assert again.counts_by_state()["active"] == 1
-    again.recover()
-    assert again.counts_by_state()["active"] == 0
-    first, second = take_and_start(again, "bb"), take_and_start(again, "aa")
-    assert (first.source.name, second.source.name) == ("b.jpg", "a.jpg")  # what was interrupted comes last
+    reopened = Journal(tmp_path)
+    assert reopened.counts_by_state()["active"] == 1
+    reopened.recover()
+    assert reopened.counts_by_state()["active"] == 0
+    first, second = take_and_start(reopened, "bb"), take_and_start(reopened, "aa")
+    assert (first.source.name, second.source.name) == ("b.jpg", "a.jpg")  # the interrupted job comes last
     assert (second.attempts, second.interrupted, second.worker_deaths) == (2, 1, 1)
 
 
@@ -154,11 +154,11 @@ def test_everything_waits_while_nobg_is_paused(journal: Journal) -> None:
     assert journal.next_job() is not None
 
 
-def test_a_folder_that_is_no_longer_watched_takes_its_jobs_with_it(journal: Journal) -> None:
+def test_the_queued_jobs_of_a_folder_that_is_no_longer_watched_are_removed(journal: Journal) -> None:
     enqueue(journal, "a.jpg", watch=b"/pictures")
-    enqueue(journal, "b.jpg", watch=b"/kept")
+    enqueue(journal, "b.jpg", watch=b"/watched")
     enqueue(journal, "c.jpg")
-    journal.watched_files.drop_unwatched_jobs({Path("/kept"): "{}"})
+    journal.watched_files.drop_unwatched_jobs({Path("/watched"): "{}"})
     assert {take_and_start(journal, str(n)).source.name for n in range(2)} == {"b.jpg", "c.jpg"}
     assert journal.next_job() is None
 
@@ -177,7 +177,7 @@ def test_a_picture_that_is_requested_again_while_it_is_being_read_is_read_again(
     taken = journal.next_job()
     assert taken is not None
     clock.now += 1
-    enqueue(journal, "a.jpg")  # it was saved again meanwhile
+    enqueue(journal, "a.jpg")  # it has been saved again
     assert journal.start(replace(taken, source_hash="old", model="m")) is None
     journal.merge_duplicate(taken, earlier)
     journal.record(taken, state="failed", reason="vanished")
@@ -228,9 +228,9 @@ def test_the_recipes_that_a_folder_followed_outlast_the_program_and_do_not_pile_
 ) -> None:
     for recipe in ("{}", WHITE, CROP, WHITE, "{}"):
         journal.watched_files.known_recipes(Path("/pictures"), recipe, "{}")
-    again = Journal(tmp_path)
-    assert sorted(again.watched_files.known_recipes(Path("/pictures"), WHITE, "{}")) == sorted(["{}", WHITE, CROP])
-    assert again.watched_files.known_recipes(Path("/other"), WHITE, "{}") == [WHITE]
+    reopened = Journal(tmp_path)
+    assert sorted(reopened.watched_files.known_recipes(Path("/pictures"), WHITE, "{}")) == sorted(["{}", WHITE, CROP])
+    assert reopened.watched_files.known_recipes(Path("/other"), WHITE, "{}") == [WHITE]
 
 
 @pytest.mark.parametrize("default_overrides", [None, '{"folder": "6375"}'])
@@ -245,7 +245,7 @@ def test_a_folder_whose_own_settings_change_does_all_pictures_again(
     ]  # the earlier defaults were forgotten
 
 
-def test_a_content_that_was_settled_under_an_earlier_default_is_found(journal: Journal) -> None:
+def test_content_that_was_settled_under_an_earlier_default_is_found(journal: Journal) -> None:
     journal.watched_files.known_recipes(Path("/pictures"), "{}", "{}")
     earlier = journal.record(make_job(), state="done")
     journal.watched_files.known_recipes(Path("/pictures"), WHITE, "{}")
@@ -334,7 +334,7 @@ def plan_of(journal: Journal, query: Callable[[Journal], object]) -> list[str]:
     return [str(row[3]) for text in explainable for row in journal._db.connection.execute(f"EXPLAIN QUERY PLAN {text}")]
 
 
-def test_a_full_or_read_only_disk_is_reported_in_words(journal: Journal) -> None:
+def test_a_full_or_read_only_disk_is_reported_in_plain_words(journal: Journal) -> None:
     journal._db.execute("PRAGMA query_only = ON", ())
     with pytest.raises(DestinationError, match="cannot write there"):
         enqueue(journal, "a.jpg")

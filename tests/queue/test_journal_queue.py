@@ -26,7 +26,7 @@ from watcher.worker.supervisor import Supervisor
 
 
 class Rig:
-    """A journal, its queue, a folder with the picture a.jpg, and a clock that the test moves on."""
+    """A journal, its queue, a folder with the picture a.jpg, and a clock that the test advances."""
 
     def __init__(self, tmp_path: Path, folder: Path) -> None:
         self.now = 1000.0
@@ -73,7 +73,7 @@ def watched(rig: Rig) -> dict[str, bytes]:
 
 
 def finish_with_output(rig: Rig, content: str = "PNG") -> Job:
-    """Do the picture, with its output."""
+    """Finish the job of the picture, with an output."""
     output = rig.folder / "a_nobg.png"
     output.write_text(content)
     output_hash = commit.sha256_of(output)
@@ -87,7 +87,7 @@ def publish_without_recording(rig: Rig, **options: Any) -> Job:
     return rig.finish(rig.request(**options), state="active", output=output, output_hash=commit.sha256_of(output))
 
 
-def test_a_job_with_an_existing_output_is_done_for_persons_and_folders(rig: Rig) -> None:
+def test_a_job_with_an_existing_output_counts_as_done_for_persons_and_folders(rig: Rig) -> None:
     rig.write()
     first = finish_with_output(rig)
     for options in ({}, watched(rig)):
@@ -117,8 +117,8 @@ def test_a_folder_tries_again_only_what_may_have_changed(rig: Rig, reason: str, 
     assert rig.queue.find_earlier_job(replace(first, id=99)) is None  # a person who requests it again gets a new result
 
 
-def test_a_folder_does_a_content_once_whatever_the_default_recipe_has_become(rig: Rig) -> None:
-    """The file may get another date, for instance from a backup; then it is read again."""
+def test_a_watched_folder_does_each_content_once_even_if_the_default_recipe_changes(rig: Rig) -> None:
+    """A file that gets another date, for instance from a backup, is read again."""
     rig.write()
     rig.journal.watched_files.known_recipes(rig.folder, "{}", "{}")
     first = finish_with_output(rig)
@@ -134,7 +134,7 @@ def test_a_folder_does_a_content_once_whatever_the_default_recipe_has_become(rig
     assert rig.queue.find_earlier_job(rig.read(rig.request(recipe=white))) is None  # a person gets a new result
 
 
-def test_force_does_a_picture_again(rig: Rig) -> None:
+def test_force_redoes_a_picture(rig: Rig) -> None:
     rig.write()
     finish_with_output(rig)
     assert rig.queue.find_earlier_job(rig.read(rig.request(force=True))) is None
@@ -225,7 +225,7 @@ def test_deleted_and_unplugged_are_told_apart(tmp_path: Path) -> None:
     assert not is_unplugged(Job(full, device=device + 1))  # the number changed with a restart of the machine
 
 
-def test_the_pictures_of_a_missing_drive_continue_when_one_of_them_is_back(rig: Rig) -> None:
+def test_the_pictures_of_an_unplugged_drive_wait_until_one_of_them_is_back(rig: Rig) -> None:
     job = rig.request()
     elsewhere = replace(job, device=(job.device or 0) + 1)
     assert rig.queue.defer_if_not_ready(elsewhere, None)
@@ -293,7 +293,7 @@ def test_a_deleted_folder_makes_no_job_wait(rig: Rig) -> None:
     rig.queue.pause_destination(
         replace(job, device=(job.device or 0) + 1), DestinationError("gone", rig.folder, "missing"), needed_bytes=0
     )
-    assert rig.journal.pauses() == []  # it holds other files: it is no mount point
+    assert rig.journal.pauses() == []  # it contains other files, so it is no mount point
     (rig.folder / "a.jpg").unlink()
     rig.queue.pause_destination(
         replace(job, device=(job.device or 0) + 1), DestinationError("gone", rig.folder, "missing"), needed_bytes=0
@@ -355,7 +355,7 @@ def test_after_a_power_cut_between_moving_and_recording_the_original_is_found(ri
     assert job.moved_to == rig.folder / "done" / "a-2.jpg"
 
 
-def test_a_picture_whose_output_another_one_has_replaced_is_not_done(rig: Rig) -> None:
+def test_a_picture_whose_output_another_one_has_replaced_counts_as_not_done(rig: Rig) -> None:
     """a.jpg was done; then a.png got the name a_nobg.png."""
     rig.write()
     first = finish_with_output(rig)
@@ -386,7 +386,7 @@ def test_a_missing_folder_can_be_used_when_it_is_back(tmp_path: Path) -> None:
 def test_an_original_is_moved_only_if_it_has_not_changed_since(rig: Rig) -> None:
     source = rig.write()
     job = rig.read(rig.request(move_to="done", **watched(rig)))
-    rig.write("edited meanwhile")
+    rig.write("edited")
     assert rig.queue.move_original(job) is None
     assert source.exists()
     job = rig.read(job)
@@ -404,7 +404,7 @@ def test_an_original_that_cannot_be_moved_stays(rig: Rig, caplog: pytest.LogCapt
     assert "could not be moved" in caplog.text
 
 
-def test_a_watched_folder_waits_for_a_background_picture_and_a_person_is_told(rig: Rig) -> None:
+def test_a_watched_folder_waits_for_a_missing_background_and_a_persons_request_fails(rig: Rig) -> None:
     rig.write()
     key = Recipe(background=rig.folder / "drive" / "beach.jpg").key()
     rig.request(recipe=key, **watched(rig))

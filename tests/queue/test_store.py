@@ -31,9 +31,9 @@ def test_a_damaged_journal_is_moved_aside_not_deleted_and_rebuilt(tmp_path: Path
     assert journal.get_setting("rebuild")
     journal.record(make_job(), state="done")
     journal.close()
-    again = Journal(tmp_path)
-    assert again.damaged_path is None
-    assert again.find(PHOTO, "aa", "{}") is not None
+    reopened = Journal(tmp_path)
+    assert reopened.damaged_path is None
+    assert reopened.find(PHOTO, "aa", "{}") is not None
 
 
 def damage(path: Path) -> None:
@@ -52,7 +52,7 @@ def large_journal(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_damaged_page_is_found_by_the_check_of_integrity(large_journal: Path) -> None:
+def test_the_integrity_check_finds_a_damaged_page(large_journal: Path) -> None:
     damage(large_journal / "jobs.db")
     assert Journal(large_journal, check_integrity=True).damaged_path is not None
     assert Journal(large_journal).counts_by_state()["queued"] == 0
@@ -100,7 +100,7 @@ def test_a_journal_that_was_replaced_notices(journal: Journal, tmp_path: Path) -
     assert other.is_current()
 
 
-def test_a_second_connection_of_one_process_does_not_take_the_first_ones_locks(tmp_path: Path) -> None:
+def test_closing_a_second_connection_of_one_process_keeps_the_locks_of_the_first(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     enqueue(journal, "a.jpg")
     Journal(tmp_path).close()
@@ -146,11 +146,11 @@ def test_the_records_of_the_first_version_are_kept(tmp_path: Path) -> None:
     assert journal.outputs.has_written(PHOTO, OUTPUT, "ff")
     journal.enqueue([(b"/pictures/photo.jpg", 1, None)])
     assert take_and_start(journal, "aa").id == 5
-    assert tables(tmp_path) == tables(current(tmp_path))
+    assert tables(tmp_path) == tables(new_journal_folder(tmp_path))
 
 
-def current(tmp_path: Path) -> Path:
-    """Return the folder of a journal that was created in the present version."""
+def new_journal_folder(tmp_path: Path) -> Path:
+    """Create a journal in the present version, and return its folder."""
     folder = tmp_path / "new"
     folder.mkdir()
     Journal(folder).close()
@@ -165,7 +165,7 @@ def tables(folder: Path) -> list[tuple[str, ...]]:
     return rows
 
 
-def test_the_records_of_the_second_version_are_kept_and_folders_know_their_files_under_another_default(
+def test_the_records_of_the_second_version_are_kept_and_their_files_stay_known_under_another_default(
     tmp_path: Path,
 ) -> None:
     with sqlite3.connect(tmp_path / "jobs.db") as db:
@@ -184,7 +184,7 @@ def test_the_records_of_the_second_version_are_kept_and_folders_know_their_files
         earlier.close()
     journal = Journal(tmp_path)
     assert journal._db.execute("SELECT * FROM jobs", ()) == journal_rows
-    assert tables(tmp_path) == tables(current(tmp_path))
+    assert tables(tmp_path) == tables(new_journal_folder(tmp_path))
     assert sorted(journal._db.execute("SELECT * FROM followed", ())) == [
         (b"/cut", '{"folder": "6375"}', '{"folder": "6375"}'),
         (b"/pictures", "{}", "{}"),

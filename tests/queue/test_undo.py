@@ -20,12 +20,12 @@ def journal(home: Path) -> Journal:
     return Journal(home / "state")
 
 
-Done = Callable[[str], Job]
+MakeDoneJob = Callable[[str], Job]
 
 
 @pytest.fixture
-def done(journal: Journal, folder: Path) -> Done:
-    """Returns a function that makes a picture with a job that is done, and its output."""
+def make_done_job(journal: Journal, folder: Path) -> MakeDoneJob:
+    """Return a function that creates a picture, its output and its finished job."""
 
     def make(name: str) -> Job:
         (folder / f"{name}.jpg").write_text(name)
@@ -47,24 +47,28 @@ def trash_into(trashed: list[Path]) -> Callable[[Path], None]:
     return trash
 
 
-def test_an_unchanged_output_goes_to_the_trash_and_the_journal_remembers_it(journal: Journal, done: Done) -> None:
-    job = done("a")
+def test_an_unchanged_output_goes_to_the_trash_and_its_job_is_marked_undone(
+    journal: Journal, make_done_job: MakeDoneJob
+) -> None:
+    job = make_done_job("a")
     trashed: list[Path] = []
     assert list(undo.undo([job], journal, trash_into(trashed))) == [(job, None)]
     assert trashed == [job.output]
     (again,) = journal.find_jobs([job.id or 0])
     assert again.undone
-    assert undo.reason_to_keep(again, journal) == "it was taken back before."
+    assert undo.reason_to_keep(again, journal) == "it was undone earlier."
 
 
-@pytest.mark.parametrize("change", ["edited", "deleted", "linked", "not ours"])
-def test_an_output_that_is_not_as_nobg_wrote_it_stays(journal: Journal, done: Done, change: str) -> None:
-    job = done("a")
+@pytest.mark.parametrize("change", ["edited", "deleted", "linked", "not recorded"])
+def test_an_output_that_is_not_as_nobg_wrote_it_stays(
+    journal: Journal, make_done_job: MakeDoneJob, change: str
+) -> None:
+    job = make_done_job("a")
     trashed: list[Path] = []
     output = job.output
     assert output is not None
     if change == "edited":
-        output.write_text("by hand")
+        output.write_text("edited")
     elif change == "deleted":
         output.unlink()
     elif change == "linked":
@@ -79,11 +83,11 @@ def test_an_output_that_is_not_as_nobg_wrote_it_stays(journal: Journal, done: Do
     assert not journal.find_jobs([job.id or 0])[0].undone
 
 
-def test_where_there_is_no_trash_the_output_stays(journal: Journal, done: Done) -> None:
+def test_without_a_trash_the_output_stays(journal: Journal, make_done_job: MakeDoneJob) -> None:
     def refuse(path: Path) -> None:
         raise PermissionError(f"no trash for {path}")
 
-    job = done("a")
+    job = make_done_job("a")
     ((_, reason),) = undo.undo([job], journal, refuse)
     assert reason is not None
     assert "could not be moved to the trash" in reason
@@ -91,9 +95,11 @@ def test_where_there_is_no_trash_the_output_stays(journal: Journal, done: Done) 
     assert job.output.exists()
 
 
-def test_an_original_that_was_moved_goes_back_unless_its_path_is_taken(journal: Journal, done: Done) -> None:
+def test_an_original_that_was_moved_goes_back_unless_its_path_is_taken(
+    journal: Journal, make_done_job: MakeDoneJob
+) -> None:
     for is_taken in (False, True):
-        job = done(f"a{is_taken}")
+        job = make_done_job(f"a{is_taken}")
         moved = job.source.parent / f"moved{is_taken}.jpg"
         job.source.rename(moved)
         assert job.id is not None
@@ -105,28 +111,25 @@ def test_an_original_that_was_moved_goes_back_unless_its_path_is_taken(journal: 
         assert job.source.read_text() == ("another" if is_taken else "aFalse")
 
 
-def test_the_command_takes_back_what_it_can_names_what_stays_and_exits_1(
-    nobg: Nobg, done: Done, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_command_undoes_what_it_can_names_the_rest_and_exits_1(
+    nobg: Nobg, make_done_job: MakeDoneJob, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    first, second = done("a"), done("b")
-    (folder / "b_nobg.png").write_text("by hand")
+    first, second = make_done_job("a"), make_done_job("b")
+    (folder / "b_nobg.png").write_text("edited")
     undone = nobg("undo", str(first.id), str(second.id))
     assert undone.returncode == 1
     assert undone.stdout == f"{folder / 'a_nobg.png'} is in the trash.\n"
-    assert (
-        undone.stderr
-        == f"nobg: {folder / 'b_nobg.png'} was not taken back: it has been changed since, so it is yours.\n"
-    )
+    assert undone.stderr == f"nobg: {folder / 'b_nobg.png'} was not undone: it has been changed since nobg wrote it.\n"
     assert os.listdir(tmp_path / "data" / "Trash" / "files") == ["a_nobg.png"]
-    assert (folder / "b_nobg.png").read_text() == "by hand"
+    assert (folder / "b_nobg.png").read_text() == "edited"
 
 
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
-        (("undo",), "nothing to take back"),
+        (("undo",), "nothing to undo"),
         (("undo", "7"), "no job 7"),
         (("retry", "7"), "no job 7"),
         (("watch", "add", ".", "--move-originals", "a/b"), "not the name of a sub-folder"),
@@ -152,23 +155,23 @@ def test_every_command_reports_records_that_cannot_be_written(
 
 
 def test_the_history_is_newest_first_and_json_has_the_fields_of_the_contract(
-    nobg: Nobg, done: Done, journal: Journal
+    nobg: Nobg, make_done_job: MakeDoneJob, journal: Journal
 ) -> None:
-    done("a")
-    job = done("b")
+    make_done_job("a")
+    job = make_done_job("b")
     journal.mark_undone(job)
     jobs = json.loads(nobg("history", "--json").stdout)["jobs"]
     assert [Path(entry["source"]).name for entry in jobs] == ["b.jpg", "a.jpg"]
     assert set(jobs[0]) >= {"id", "source", "output", "state", "reason", "seconds", "model", "verdict"}
     shown = nobg("history").stdout.splitlines()
-    assert "taken back" in shown[0]
+    assert "  undone  " in shown[0]
     assert "a.jpg -> a_nobg.png" in shown[1]
 
 
 def test_the_page_is_written_for_its_owner_and_opened(
-    nobg: Nobg, done: Done, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    nobg: Nobg, make_done_job: MakeDoneJob, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done("a")
+    make_done_job("a")
     opened = tmp_path / "opened"
     browser = tmp_path / "browser"
     browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
@@ -181,8 +184,8 @@ def test_the_page_is_written_for_its_owner_and_opened(
     assert "a_nobg.png" in page.read_text()
 
 
-def test_output_that_is_not_read_to_its_end_is_no_error(nobg: Nobg, done: Done) -> None:
+def test_a_reader_that_closes_the_pipe_early_causes_no_error(nobg: Nobg, make_done_job: MakeDoneJob) -> None:
     for number in range(40):
-        done(str(number))
+        make_done_job(str(number))
     shown = nobg("history", prefix=("bash", "-c", 'set -o pipefail; "$@" | head -c 1', "x"))
     assert (shown.returncode, shown.stderr) == (0, "")

@@ -1,4 +1,4 @@
-"""Test the other real file managers, by hand: `bash tests/run tests/real_desktop/others.py`; about five minutes.
+"""Tests of the other real file managers, to run on request: `bash tests/run tests/real_desktop/others.py` (5 minutes).
 
 apt-get install --no-install-recommends nemo caja thunar pcmanfm libfm-modules libatk-adaptor libgail-common dolphin
 """
@@ -119,7 +119,9 @@ def test_a_folder_and_a_picture(desktop: Desktop, case: Case, folder: Path) -> N
 
 def test_nothing_is_offered_on_text(desktop: Desktop, case: Case, folder: Path) -> None:
     if not case.filters or case.remove_keys:
-        pytest.skip("it shows scripts for all files" if not case.filters else "keys cannot find out")
+        pytest.skip(
+            "it shows scripts for all files" if not case.filters else "keys cannot show whether an item is absent"
+        )
     pictures(folder, ("a.jpg",))
     (folder / "notes.txt").write_text("not a picture")
     desktop.visit(case.manager, folder, case.remove, "--absent")

@@ -64,8 +64,8 @@ class Element:
 
 def visible_elements(desktop: Desktop) -> list[Element]:
     """Return every element on the screen; none if the accessibility bus does not answer."""
-    done = desktop.run(SYSTEM_PYTHON, "-c", READ_SCREEN)
-    return [Element(*values) for values in json.loads(done.stdout)] if done.returncode == 0 else []
+    result = desktop.run(SYSTEM_PYTHON, "-c", READ_SCREEN)
+    return [Element(*values) for values in json.loads(result.stdout)] if result.returncode == 0 else []
 
 
 def find_element(desktop: Desktop, name: str, *roles: str) -> Element:
@@ -111,7 +111,7 @@ def wait_for_drawing(seconds: float) -> None:
 
 
 def take_screenshot(desktop: Desktop, name: str) -> Image.Image:
-    """Return the screen as RGB; also keep it in the folder nobg-tray-shots, for a person who looks into a failure."""
+    """Return the screen as RGB; also keep it in the folder nobg-tray-shots, for a person who investigates a failure."""
     folder = Path(tempfile.gettempdir()) / "nobg-tray-shots"
     folder.mkdir(exist_ok=True)
     path = folder / f"{name}.png"

@@ -31,7 +31,7 @@ OPENBOX = """<openbox_config xmlns="http://openbox.org/3.4/rc"><applications>
 
 
 class Desktop:
-    """A desktop. `home` becomes HOME; `command_prefix` goes before every command, for instance to be another user.
+    """A desktop. `home` becomes HOME; `command_prefix` goes before every command, for instance to switch the user.
 
     Openbox manages the windows, unless the test starts a shell that does so itself (`openbox=False`).
     A process belongs to the desktop if it has its private XDG_RUNTIME_DIR, whichever process started it: this includes
@@ -96,7 +96,7 @@ class Desktop:
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command as the person does. Output goes to files: processes that it starts could keep a pipe open."""
         with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
-            done = subprocess.run(
+            result = subprocess.run(
                 [*self.command_prefix, *command],
                 env=self.environment,
                 cwd=self.home,
@@ -107,23 +107,23 @@ class Desktop:
             )
             output.seek(0)
             errors.seek(0)
-            return subprocess.CompletedProcess(done.args, done.returncode, output.read(), errors.read())
+            return subprocess.CompletedProcess(result.args, result.returncode, output.read(), errors.read())
 
     def nobg(self, *arguments: str) -> str:
         """Run the nobg command that is tested; return what it prints."""
-        done = self.run(str(Path(sys.executable).with_name("nobg")), *arguments)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        result = self.run(str(Path(sys.executable).with_name("nobg")), *arguments)
+        assert result.returncode == 0, result.stderr
+        return result.stdout
 
     def visit(self, manager: str, folder: Path, item: str, *options: str) -> str:
         """Select everything in the folder and click the item; return the file manager's standard error.
 
         `options` are those of driver.py.
         """
-        done = self.run(SYSTEM_PYTHON, str(DRIVER), manager, str(folder), item, *options)
-        print(done.stdout, done.stderr)  # pytest shows it if the test fails
-        assert done.returncode == 0
-        return done.stderr
+        result = self.run(SYSTEM_PYTHON, str(DRIVER), manager, str(folder), item, *options)
+        print(result.stdout, result.stderr)  # pytest shows it if the test fails
+        assert result.returncode == 0
+        return result.stderr
 
     def processes(self) -> list[psutil.Process]:
         """Return all processes of this desktop."""
@@ -160,9 +160,9 @@ def missing_programs(*programs: str) -> list[str]:
 
 
 def _environment(home: Path, runtime: Path) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(DROPPED_PREFIXES)}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(DROPPED_PREFIXES)}
     return {
-        **kept,
+        **inherited,
         "HOME": str(home),
         "XDG_RUNTIME_DIR": str(runtime),
         "XDG_CURRENT_DESKTOP": "GNOME",

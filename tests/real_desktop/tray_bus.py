@@ -1,4 +1,4 @@
-"""The tray icon as its host sees it on D-Bus: whether a host is there, and the icon's menu."""
+"""The tray icon as its host sees it on D-Bus: whether a host is running, and the icon's menu."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _get_property(desktop: Desktop, owner: str, path: str, interface: str, name:
     return answer[0].value if answer else None
 
 
-def _call(  # noqa: PLR0917  D-Bus calls have as many parts
+def _call(  # noqa: PLR0917  a D-Bus call has this many parts
     desktop: Desktop, owner: str, path: str, interface: str, name: str, signature: str, body: list[Any]
 ) -> list[Any] | None:
     async def call() -> list[Any] | None:

@@ -1,7 +1,7 @@
-"""Test the icon and the notifications on real desktops: `python -m tests.real_desktop.tray_hosts [CASE…]`, by menu.
+"""Test the icon and the notifications on real desktops: `python -m tests.real_desktop.tray_hosts [CASE…]`.
 
-Each case starts a desktop of its own, processes real pictures and makes real clicks. The screenshots for the
-documentation are made on the way.
+Each case starts a desktop of its own, processes real pictures and makes real clicks. It also makes the
+screenshots for the documentation.
 
 apt-get install --no-install-recommends xfce4-panel xfce4-notifyd gnome-shell gnome-shell-extension-appindicator \
   gjs dunst suckless-tools zenity scrot
@@ -347,7 +347,7 @@ def _start_gnome(desktop: Desktop) -> None:
     wait_for(lambda: has_watcher(desktop))
     wait_for(lambda: [element for element in visible_elements(desktop) if element.name == "Activities"])
     wait_for_drawing(2)
-    press_key(desktop, "Escape")  # GNOME begins with its overview
+    press_key(desktop, "Escape")  # GNOME starts in its overview
 
 
 class _KeyboardMenu:

@@ -1,4 +1,4 @@
-"""Test Explorer's side as far as wine supports it: import the .reg file, and pass odd names to each verb.
+"""Test the entries for Explorer as far as wine supports them: import the .reg file, and pass odd names to each verb.
 
     apt-get install -y --no-install-recommends wine wine64 gcc-mingw-w64-x86-64    (1.2 GB; no X server)
     python -m tests.real_desktop.wine                                                   (from the checkout; a minute)
@@ -126,7 +126,7 @@ class Wine:
     def run(self, *command: str | Path, check: bool = True) -> str:
         """Run a command; return what it prints. wine encodes arguments by the locale, so that is UTF-8."""
         environment = {**self.environment, "LC_ALL": "C.UTF-8"}
-        done = subprocess.run(
+        result = subprocess.run(
             ["nice", *map(str, command)],
             env=environment,
             cwd=self.folder,
@@ -134,7 +134,7 @@ class Wine:
             check=check,
             timeout=300,
         )
-        return done.stdout.decode("utf-8", "replace").replace("\r", "")
+        return result.stdout.decode("utf-8", "replace").replace("\r", "")
 
     def build(self, name: str, source: str) -> Path:
         """Build a Windows program from C; return its path."""

@@ -1,1 +1,1 @@
-"""The long forms of some tests, run by hand."""
+"""The long forms of some tests, to run on request."""

@@ -1,6 +1,6 @@
-"""The long form of some tests, by hand: `bash tests/run tests/soak/long.py`; half an hour.
+"""The long form of some tests, to run on request: `bash tests/run tests/soak/long.py` (half an hour).
 
-The short forms are in tests/test_resident.py and tests/test_remove.py. `-s` shows the figures.
+The short forms are in tests/program/test_resident.py and tests/cli/test_remove.py. `-s` shows the figures.
 """
 
 import os
@@ -15,13 +15,13 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from tests.cli.test_remove import assert_complete, fingerprints, kill_again_and_again
+from tests.cli.test_remove import assert_complete, fingerprints, kill_repeatedly
 from tests.conftest import SAMPLES, Nobg
 from tests.support.program import Program, make_trees, outputs, wait_for, wait_until_settled, write_while_stopped
 
 
 def photos(folder: Path, count: int) -> None:
-    """Photos that differ in content."""
+    """Write `count` photos that differ in content."""
     data = (SAMPLES / "chelsea.jpg").read_bytes()
     for number in range(count):
         (folder / f"{number:03}.jpg").write_bytes(data + str(number).encode())
@@ -73,7 +73,7 @@ def test_20000_files_in_50_folders_while_it_is_stopped(stand_in: Program, tmp_pa
 
 
 def test_kill_9_of_the_command_50_times(nobg: Nobg, tmp_path: Path) -> None:
-    kill_again_and_again(nobg, tmp_path / "in", 50)
+    kill_repeatedly(nobg, tmp_path / "in", 50)
 
 
 def test_kill_9_a_hundred_times_over_200_pictures(program: Program, folder: Path) -> None:
@@ -103,11 +103,11 @@ def test_300_clients_at_once_and_30_killed(stand_in: Program, folder: Path) -> N
     clients = [subprocess.Popen([sys.executable, "-c", code, str(folder / f"{number}.jpg")]) for number in range(300)]
     for client in random.Random(3).sample(clients, 30):
         client.kill()
-    vouched = {number for number, client in enumerate(clients) if client.wait() == 0}
-    print(f"{len(vouched)} clients exited 0")
-    assert len(vouched) >= 270
+    confirmed = {number for number, client in enumerate(clients) if client.wait() == 0}
+    print(f"{len(confirmed)} clients exited 0")
+    assert len(confirmed) >= 270
     wait_for(lambda: not stand_in.counts()["queued"] + stand_in.counts()["active"], 120)
-    assert {f"{number}_nobg.png" for number in vouched} <= set(outputs(folder))
+    assert {f"{number}_nobg.png" for number in confirmed} <= set(outputs(folder))
 
 
 def test_300_clients_at_once_start_one_program(tmp_path: Path, home: Path) -> None:

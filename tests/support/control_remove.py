@@ -1,6 +1,6 @@
 """`control_remove.py HOME ARGUMENTS…` is `nobg ARGUMENTS…` with the unjailed worker.
 
-The privacy test has it as a positive control. HOME: the worker's home folder.
+It is the positive control of the privacy test. HOME: the worker's home folder.
 """
 
 import sys

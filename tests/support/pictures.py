@@ -18,7 +18,7 @@ WIDTH, HEIGHT = 96, 64
 
 
 def run_tool(*command: str | Path) -> bytes:
-    """Run the program. Returns what it writes to standard output; skips the test if the program is missing."""
+    """Run the program and return what it writes to standard output. Skip the test if the program is missing."""
     if shutil.which(str(command[0])) is None:
         pytest.skip(f"{command[0]} is not installed")
     result = subprocess.run([str(part) for part in command], capture_output=True, check=False, timeout=60)
@@ -27,7 +27,7 @@ def run_tool(*command: str | Path) -> bytes:
 
 
 def scene() -> NDArray[np.uint16]:
-    """The scene, (64, 96, 4) 16-bit RGBA: a photo, full-range ramps in each colour, and alpha from 0 to 65535."""
+    """Return the scene, (64, 96, 4) 16-bit RGBA: a photo, full-range ramps in each colour, alpha from 0 to 65535."""
     with Image.open(SAMPLES / "chelsea.jpg") as photo:
         small = np.asarray(photo.convert("RGB").resize((WIDTH, HEIGHT))).astype(np.uint16) * 257
     ramp = np.linspace(0, 65535, WIDTH).round().astype(np.uint16)
@@ -42,16 +42,16 @@ def scene() -> NDArray[np.uint16]:
 
 
 def scene8() -> NDArray[np.uint8]:
-    """The scene at 8 bits, rounded."""
+    """Return the scene at 8 bits, rounded."""
     return ((scene().astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 def write_scene(folder: Path) -> Path:
     """Write the scene as the PNG files rgb8, rgba8, grey8, rgb16 and rgba16. Returns `folder`."""
-    pixels, eight = scene(), scene8()
-    Image.fromarray(eight).save(folder / "rgba8.png")
-    Image.fromarray(eight[..., :3].copy()).save(folder / "rgb8.png")
-    Image.fromarray(eight[..., 1].copy()).save(folder / "grey8.png")
+    pixels, pixels8 = scene(), scene8()
+    Image.fromarray(pixels8).save(folder / "rgba8.png")
+    Image.fromarray(pixels8[..., :3].copy()).save(folder / "rgb8.png")
+    Image.fromarray(pixels8[..., 1].copy()).save(folder / "grey8.png")
     raw = folder / "scene.rgba"
     raw.write_bytes(pixels.astype("<u2").tobytes())
     size = ("-size", f"{WIDTH}x{HEIGHT}", "-depth", "16", "-endian", "LSB")
@@ -61,14 +61,14 @@ def write_scene(folder: Path) -> Path:
 
 
 def magick_pixels(path: Path) -> NDArray[np.uint8]:
-    """The pixels that ImageMagick reads from the file, (H, W, 4), upright."""
+    """Return the pixels that ImageMagick reads from the file, (H, W, 4), upright."""
     raw = run_tool("convert", f"{path}[0]", "-auto-orient", "-colorspace", "sRGB", "-depth", "8", "RGBA:-")
     size = run_tool("convert", f"{path}[0]", "-auto-orient", "-format", "%w %h", "info:-").split()
     return np.frombuffer(raw, np.uint8).reshape(int(size[1]), int(size[0]), 4)
 
 
 def vips_pixels(path: Path, folder: Path) -> NDArray[np.uint8]:
-    """The pixels that libvips reads from the file, (H, W, 1 to 4), upright, scaled to 8 bits."""
+    """Return the pixels that libvips reads from the file, (H, W, 1 to 4), upright, scaled to 8 bits."""
     upright, raw = folder / "upright.v", folder / "upright.raw"
     run_tool("vips", "autorot", path, upright)
     run_tool("vips", "rawsave", upright, raw)

@@ -24,15 +24,15 @@ STAND_IN_WORKER = ROOT / "tests" / "support" / "workers" / "stand_in.py"
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
-    """Wait until `condition` holds. Fails after `seconds`, which is longer than any machine needs."""
+    """Wait until `condition` returns a true value. Fails after `seconds`, which is longer than any machine needs."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
+        assert time.monotonic() < deadline, "the condition was not met in time"
         time.sleep(0.02)
 
 
 class Program:
-    """`nobg run` with the real worker, with one that copies its input (`stand_in`), or with the script `worker`."""
+    """`nobg run` with the real worker, with the stand-in worker (`stand_in`), or with the script `worker`."""
 
     def __init__(self, home: Path, folder: Path, *, stand_in: bool = False, worker: Path | None = None) -> None:
         self.state = home / "state"
@@ -79,30 +79,30 @@ class Program:
         self("watch", "add", self.folder, *options)
 
     def finished_jobs(self) -> list[Job]:
-        """The finished jobs, oldest first."""
+        """Return the finished jobs, oldest first."""
         journal = Journal(self.state)
         jobs = journal.history()[::-1]
         journal.close()
         return jobs
 
     def counts(self) -> dict[str, int]:
-        """State -> number of jobs."""
+        """Return state -> number of jobs."""
         journal = Journal(self.state)
         counts = journal.counts_by_state()
         journal.close()
         return counts
 
     def has_done(self, count: int) -> Callable[[], bool]:
-        """A condition for `wait_for`: `count` jobs are done, and none waits."""
+        """Return a condition for `wait_for`: `count` jobs are done, and none waits."""
         return lambda: (counts := self.counts())["done"] == count and not counts["queued"] + counts["active"]
 
     def worker_inputs(self) -> list[str]:
-        """The pictures that the stand-in worker got: one line of its log for each."""
+        """Return the content of each picture that the stand-in worker got, from the lines of its log."""
         return [line for line in self.log.read_text().splitlines() if line != "started"] if self.log.exists() else []
 
 
 def outputs(folder: Path) -> list[str]:
-    """The names of all cut-outs and temporary files below `folder`."""
+    """Return the names of all cut-outs and temporary files below `folder`."""
     return sorted(path.name for path in folder.rglob("*") if "nobg" in path.name)
 
 

@@ -1,6 +1,6 @@
 """`stand_in_program.py WORKER LOG ARGUMENTS…` is `nobg ARGUMENTS…` with the script WORKER as its worker.
 
-LOG: the script's first argument; empty: it gets none.
+LOG: the script's first argument; if it is empty, the script gets no such argument.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Tiny ONNX models, encoded by hand after the ONNX project's onnx.proto3, since the tests do without the onnx package.
+"""Tiny ONNX models, encoded here according to the ONNX project's onnx.proto3, since the tests lack the onnx package.
 
 A network is a chain of operators from `input` (1, 3, side, side) to its first output, `alpha`. The second output stands
 for the side outputs of real networks, which nobg ignores.
@@ -12,7 +12,7 @@ FLOAT, FLOAT16 = 1, 10
 
 
 def unknown_model() -> bytes:
-    """Return a model of the package in other bytes: with one more, empty entry of ModelProto.metadata_props."""
+    """Return a shipped model in other bytes: with an additional, empty entry in ModelProto.metadata_props."""
     return models.read(models.SHIPPED[0]) + _part(14, b"")
 
 

@@ -26,7 +26,7 @@ Run = Callable[..., list[Job]]
 
 @pytest.fixture
 def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The log of the stand-in worker: a line for each picture, and `started` for each start."""
+    """Install the stand-in worker. Return its log: a line for each picture, and `started` for each start."""
     path = tmp_path / "worker.log"
     command = [sys.executable, str(STAND_IN_WORKER), str(path)]
     monkeypatch.setattr(supervisor, "worker_command", lambda _mode: command)
@@ -116,7 +116,7 @@ def test_what_was_done_is_not_done_again(folder: Path, journal: Journal) -> None
 
 
 @pytest.mark.usefixtures("log")
-def test_force_does_it_again_in_the_same_place(folder: Path, journal: Journal) -> None:
+def test_force_redoes_a_picture_and_replaces_its_output(folder: Path, journal: Journal) -> None:
     sources = write(folder, "ok")
     first = list(dispatch.run(sources, journal))[0]
     again = list(dispatch.run(sources, journal, force=True))[0]
@@ -146,7 +146,7 @@ def test_a_source_that_is_changed_back_gets_its_first_cut_out_back(folder: Path,
 
 
 @pytest.mark.usefixtures("log")
-def test_a_failure_in_between_does_not_make_our_own_output_foreign(
+def test_after_a_failure_the_earlier_output_still_counts_as_nobgs_own(
     folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sources = write(folder, "ok")
@@ -184,7 +184,7 @@ def test_two_runs_on_one_picture_make_one_output(
 
 
 @pytest.mark.usefixtures("log")
-def test_a_link_to_our_own_output_is_not_replaced_by_a_file(folder: Path, journal: Journal) -> None:
+def test_a_link_to_an_output_of_nobg_is_not_replaced_by_a_file(folder: Path, journal: Journal) -> None:
     sources = write(folder, "ok old")
     list(dispatch.run(sources, journal))
     (folder / "0_nobg.png").rename(folder / "kept.png")
@@ -194,7 +194,9 @@ def test_a_link_to_our_own_output_is_not_replaced_by_a_file(folder: Path, journa
     assert (folder / "kept.png").read_text() == "PNG of ok old"
 
 
-def test_a_journal_that_cannot_be_written_ends_the_run_in_words(log: Path, folder: Path, journal: Journal) -> None:
+def test_a_journal_that_cannot_be_written_ends_the_run_in_plain_words(
+    log: Path, folder: Path, journal: Journal
+) -> None:
     journal._db.execute("PRAGMA query_only = ON", ())
     with pytest.raises(DestinationError, match="cannot write there"):
         list(dispatch.run(write(folder, "ok"), journal))
@@ -202,18 +204,18 @@ def test_a_journal_that_cannot_be_written_ends_the_run_in_words(log: Path, folde
 
 
 @pytest.mark.usefixtures("log")
-def test_an_output_that_somebody_edited_is_left_alone(folder: Path, journal: Journal) -> None:
+def test_an_edited_output_is_left_alone(folder: Path, journal: Journal) -> None:
     sources = write(folder, "ok old")
     list(dispatch.run(sources, journal))
-    (folder / "0_nobg.png").write_text("edited by hand")
+    (folder / "0_nobg.png").write_text("edited")
     write(folder, "ok new")
     result = list(dispatch.run(sources, journal))[0]
     assert result.output == folder / "0_nobg-2.png"
-    assert (folder / "0_nobg.png").read_text() == "edited by hand"
+    assert (folder / "0_nobg.png").read_text() == "edited"
 
 
 @pytest.mark.usefixtures("log")
-def test_two_sources_of_one_stem_do_not_share_an_output(folder: Path, journal: Journal) -> None:
+def test_two_sources_with_the_same_stem_do_not_share_an_output(folder: Path, journal: Journal) -> None:
     (folder / "a.jpg").write_text("ok jpg")
     (folder / "a.png").write_text("ok png")
     results = list(dispatch.run([folder / "a.jpg", folder / "a.png"], journal))
@@ -224,7 +226,7 @@ def test_two_sources_of_one_stem_do_not_share_an_output(folder: Path, journal: J
 
 
 @pytest.mark.usefixtures("log")
-def test_a_link_or_a_folder_that_has_the_name_is_left_alone(folder: Path, journal: Journal) -> None:
+def test_a_link_or_a_folder_with_the_name_of_the_output_is_left_alone(folder: Path, journal: Journal) -> None:
     sources = write(folder, "ok")
     (folder / "0_nobg.png").symlink_to("nowhere")
     (folder / "0_nobg-2.png").mkdir()
@@ -233,7 +235,7 @@ def test_a_link_or_a_folder_that_has_the_name_is_left_alone(folder: Path, journa
 
 
 @pytest.mark.usefixtures("log")
-def test_another_folder_is_another_way_of_doing_it(folder: Path, journal: Journal, tmp_path: Path) -> None:
+def test_another_output_folder_is_another_recipe(folder: Path, journal: Journal, tmp_path: Path) -> None:
     sources = write(folder, "ok")
     elsewhere = tmp_path / "out"
     elsewhere.mkdir()
@@ -246,7 +248,7 @@ def test_another_folder_is_another_way_of_doing_it(folder: Path, journal: Journa
 
 @pytest.mark.usefixtures("log")
 @pytest.mark.parametrize("published", [True, False])
-def test_after_a_crash_between_journal_and_file_it_is_done_once(
+def test_after_a_crash_between_journal_and_file_a_picture_is_done_once(
     folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch, published: bool
 ) -> None:
     class PowerCutError(BaseException):
@@ -275,12 +277,12 @@ def test_after_a_crash_between_journal_and_file_it_is_done_once(
 def test_a_full_disk_stops_the_run_and_fails_no_picture(
     folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(_descriptor: int) -> None:
+    def raise_no_space(_descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     sources = write(folder, "ok 0", "ok 1")
     with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", full)
+        patch.setattr(os, "fsync", raise_no_space)
         with pytest.raises(DestinationError):
             list(dispatch.run(sources, journal))
     assert journal.counts_by_state() == {"queued": 0, "active": 0, "done": 0, "skipped": 0, "failed": 0}
@@ -288,16 +290,14 @@ def test_a_full_disk_stops_the_run_and_fails_no_picture(
 
 
 @pytest.mark.usefixtures("log")
-def test_a_full_disk_takes_nothing_from_the_records(
-    folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_loses_no_records(folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     sources = write(folder, "ok")
     first = list(dispatch.run(sources, journal))[0]
 
-    def full(_descriptor: int) -> None:
+    def raise_no_space(_descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", raise_no_space)
     with pytest.raises(DestinationError):
         list(dispatch.run(sources, journal, force=True))
     (job,) = journal.history()
@@ -305,7 +305,7 @@ def test_a_full_disk_takes_nothing_from_the_records(
 
 
 @pytest.mark.usefixtures("log")
-def test_a_full_disk_stops_only_what_belongs_there(
+def test_a_full_disk_stops_only_the_pictures_of_that_disk(
     folder: Path, tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sources = write(folder, "ok 0", "ok 1")
@@ -314,18 +314,18 @@ def test_a_full_disk_stops_only_what_belongs_there(
     other.write_text("ok b")
     publish = commit.publish
 
-    def full(target: Path, *arguments: Any) -> None:
+    def publish_unless_full(target: Path, *arguments: Any) -> None:
         if target.parent == folder:
             raise DestinationError("There is no room.", folder, "full")
         publish(target, *arguments)
 
-    monkeypatch.setattr(commit, "publish", full)
+    monkeypatch.setattr(commit, "publish", publish_unless_full)
     with pytest.raises(DestinationError):
         list(dispatch.run([*sources, other], journal))
     assert (tmp_path / "other" / "b_nobg.png").read_text() == "PNG of ok b"
 
 
-def test_a_worker_that_does_not_start_is_reported_in_words(
+def test_a_worker_that_does_not_start_is_reported_in_plain_words(
     folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervisor, "worker_command", lambda _mode: [sys.executable, "-c", "import no_such_module"])
@@ -333,7 +333,7 @@ def test_a_worker_that_does_not_start_is_reported_in_words(
         list(dispatch.run(write(folder, "ok"), journal))
 
 
-def test_a_worker_without_its_model_is_reported_in_words(
+def test_a_worker_without_its_model_is_reported_in_plain_words(
     folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
@@ -365,7 +365,7 @@ def test_what_another_recipe_made_stays_and_each_recipe_replaces_its_own(folder:
 
 
 @pytest.mark.usefixtures("log")
-def test_two_recipes_that_make_the_same_share_it(folder: Path, journal: Journal) -> None:
+def test_two_recipes_with_the_same_result_share_one_output(folder: Path, journal: Journal) -> None:
     sources = write(folder, "ok")
     list(dispatch.run(sources, journal))
     (again,) = dispatch.run(sources, journal, recipe=Recipe(folder))
@@ -373,7 +373,7 @@ def test_two_recipes_that_make_the_same_share_it(folder: Path, journal: Journal)
 
 
 @pytest.mark.usefixtures("log")
-def test_the_background_picture_goes_to_the_worker_and_a_missing_one_fails_in_words(
+def test_the_background_picture_goes_to_the_worker_and_a_missing_one_fails_in_plain_words(
     folder: Path, journal: Journal, tmp_path: Path
 ) -> None:
     beach = tmp_path / "beach.jpg"
@@ -390,7 +390,7 @@ def test_the_background_picture_goes_to_the_worker_and_a_missing_one_fails_in_wo
 
 @pytest.fixture
 def models_started(log: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The model of each worker that was started; the models are `a`, `b` and the default one."""
+    """Return a list that gets the model of each started worker; the models are `a`, `b` and the default one."""
     started: list[str] = []
 
     def command(mode: Mode) -> list[str]:
@@ -428,9 +428,7 @@ def test_each_picture_is_done_by_the_model_of_its_recipe(
     assert models_started == [default, "a", "b", default]
 
 
-def test_a_model_that_is_not_there_fails_its_pictures_alone(
-    folder: Path, journal: Journal, models_started: list[str]
-) -> None:
+def test_a_missing_model_fails_only_its_own_pictures(folder: Path, journal: Journal, models_started: list[str]) -> None:
     results = process_with_models(folder, journal, None, "gone", None)
     outcomes = {job.source.stem: (job.state, job.reason, job.detail) for job in results}
     assert outcomes["1"][:2] == ("failed", "unsupported")
@@ -438,7 +436,9 @@ def test_a_model_that_is_not_there_fails_its_pictures_alone(
     assert set(models_started) == {modes.DEFAULT.name}
 
 
-def test_a_picture_done_by_another_model_is_not_done(folder: Path, journal: Journal, models_started: list[str]) -> None:
+def test_a_picture_done_by_another_model_counts_as_not_done(
+    folder: Path, journal: Journal, models_started: list[str]
+) -> None:
     sources = write(folder, "ok")
     list(dispatch.run(sources, journal))
     other = replace(modes.DEFAULT, name="a")
@@ -451,14 +451,14 @@ def test_a_picture_done_by_another_model_is_not_done(folder: Path, journal: Jour
 
 
 @pytest.mark.usefixtures("models_started")
-def test_what_is_said_of_a_model_is_a_sentence_that_history_shows(folder: Path, journal: Journal) -> None:
+def test_the_reason_why_a_model_cannot_be_used_is_a_full_sentence(folder: Path, journal: Journal) -> None:
     (job,) = process_with_models(folder, journal, "gone")
     assert describe_reason(job.reason or "", job.detail or "").startswith(
         "the model gone cannot be used: There is no model"
     )
 
 
-def test_a_worker_that_dies_loading_a_recipe_s_model_costs_that_picture_alone(
+def test_a_worker_that_dies_while_loading_a_recipes_model_fails_only_that_picture(
     folder: Path, journal: Journal, log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def command(mode: Mode) -> list[str]:

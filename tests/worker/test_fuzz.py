@@ -22,7 +22,7 @@ COUNT = 300  # files of each kind
 
 @pytest.fixture
 def program(home: Path, folder: Path) -> Iterator[Program]:
-    """The program with its real, jailed worker, but without a network, which takes a thousand times as long."""
+    """The program with its real, jailed worker, but without neural networks, which take a thousand times as long."""
     running = Program(home, folder, worker=ROOT / "tests" / "support" / "workers" / "no_network.py")
     yield running
     running.stop(9)
@@ -32,7 +32,7 @@ def hashes(folder: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir() if path.is_file()}
 
 
-def test_damaged_files_fail_by_name_and_the_program_goes_on(program: Program, folder: Path) -> None:
+def test_damaged_files_fail_by_name_and_the_program_keeps_running(program: Program, folder: Path) -> None:
     sound_files = seeds()
     assert sorted(sound_files) == sorted(SUFFIXES)
     for kind in sound_files:

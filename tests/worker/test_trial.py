@@ -32,7 +32,7 @@ def test_the_subject_that_a_model_must_find_is_the_one_that_the_shipped_model_fi
     assert trial.find_problem(alpha) is None
 
 
-def test_a_mask_may_be_coarser_but_not_another() -> None:
+def test_a_mask_may_be_coarser_but_must_show_the_same_subject() -> None:
     expected = np.array([int(bit) for bit in f"{int(trial.SAMPLE_SUBJECT_GRID, 16):0256b}"], np.float32).reshape(16, 16)
     assert trial.find_problem(expected) is None
     assert trial.find_problem(np.roll(expected, 1, axis=1)) is None
@@ -61,14 +61,14 @@ def test_the_shipped_model_under_other_bytes_passes_and_its_memory_is_measured()
     ],
     ids=["no model", "empty", "full", "logits", "infinite", "three channels", "another size"],
 )
-def test_what_makes_no_sane_mask_is_refused_in_words(data: bytes, message: str) -> None:
+def test_a_model_without_a_plausible_mask_is_refused_in_plain_words(data: bytes, message: str) -> None:
     with pytest.raises(UsageError, match=message) as refused:
         trial.run(data, TEMPLATE)
     assert "does not work as u2netp does" in str(refused.value)
     assert "--recipe-from" in str(refused.value)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the other jails are not verified")
+@pytest.mark.skipif(sys.platform != "linux", reason="the jails of other systems are not verified")
 def test_the_model_is_tried_in_the_jail(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A sitecustomize module, which Python imports at its start, tries to open a file and a socket at exit."""
     (tmp_path / "sitecustomize.py").write_text(

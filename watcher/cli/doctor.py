@@ -24,7 +24,7 @@ SAMPLE = "samples/astronaut.jpg"
 class Check:
     """The result of one check.
 
-    `state`: "good"; "warning", if nobg works, with less than it could have; or "bad", with an `exit_code` above 0.
+    `state`: "good"; "warning", if nobg works but lacks something; or "bad", with an `exit_code` above 0.
     """
 
     name: str
@@ -61,7 +61,7 @@ def run_checks() -> list[Check]:
         checks.append(Check("Settings", "bad", str(error), error.exit_code))
     checks += [*_check_models(mode), _check_memory(mode)]
     try:
-        providers.forget()  # so that accelerators that failed before are tried again
+        providers.forget()  # so that the worker tries again the accelerators that failed before
         worker, ready = supervisor.start_worker(mode, supervisor.configured_provider())
         with worker:
             checks += _check_worker(worker, ready)
@@ -71,7 +71,7 @@ def run_checks() -> list[Check]:
 
 
 def _check_menus() -> list[Check]:
-    """Check the entries in file managers' menus. A problem there is only a warning: nobg works without."""
+    """Check the entries in file managers' menus. A problem there is only a warning: nobg works without them."""
     try:
         return [Check(*row) for row in menus.checks()]
     except NobgError as error:
@@ -79,7 +79,7 @@ def _check_menus() -> list[Check]:
 
 
 def _check_onnxruntime() -> Check:
-    """Check which package provides onnxruntime. Those for accelerators write to the same folder."""
+    """Check which package provides onnxruntime. The packages for accelerators install into the same folder."""
     packages = dict.fromkeys(importlib.metadata.packages_distributions().get("onnxruntime", []))
     if not packages:
         return Check("onnxruntime", "bad", "not installed. Install nobg again.", 3)

@@ -77,7 +77,7 @@ def autostart_status(options: argparse.Namespace) -> int:
 def checks() -> list[tuple[str, str, str]]:
     """Return the rows for `nobg doctor`: name, state ("good" or "warning") and detail.
 
-    There is a row for each file manager that is here or has an entry, and one for the autostart.
+    There is a row for each file manager that is present or has an entry, and one for the autostart.
     """
     rows = [
         (
@@ -105,10 +105,10 @@ def _warn_about_recipes() -> None:
 def _print_text(text: str) -> None:
     """Print a preview of artifacts.
 
-    On Windows it is a .reg file. Redirected into a file, it is encoded as regedit does it. Elsewhere it stays ASCII,
-    which PowerShell can read and write again without damage.
+    On Windows it is a .reg file. If it is redirected into a file, it gets the encoding that regedit uses. Elsewhere it
+    stays ASCII, which PowerShell can read and write again without damage.
     """
-    with contextlib.suppress(OSError):  # the reader may have gone
+    with contextlib.suppress(OSError):  # the reader may have closed the pipe
         if sys.platform == "win32" and stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode):
             from integrations.windows.registry import encode_reg_file
 

@@ -16,7 +16,7 @@ from watcher.program import edit_config
 
 
 def current_model_name() -> str:
-    """Return the name of the mode or model that nobg uses unless told otherwise. Raises UsageError."""
+    """Return the name of the mode or model that nobg uses by default. Raises UsageError."""
     return config.load(paths.config_path()).model or modes.DEFAULT.name
 
 

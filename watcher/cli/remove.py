@@ -1,4 +1,4 @@
-"""`nobg remove`: cuts out the pictures that were named, in this process, and prints what became of each."""
+"""`nobg remove`: cuts out the named pictures, in this process, and prints the result of each."""
 
 from __future__ import annotations
 
@@ -36,15 +36,17 @@ def remove(options: argparse.Namespace) -> int:
         recipe = replace(recipe, output=_make_output_folder(options.output))
     mode = modes.find(recipe.model or settings.model)
     sources = selection.find_pictures(options.paths, recursive=options.recursive)
-    named = {os.path.abspath(path) for path in options.paths}
+    named_paths = {os.path.abspath(path) for path in options.paths}
     jobs: list[Job] = []
     error: NobgError | None = None
     with (
         terminal.open_journal() as journal,
         _progress_bar(len(sources), shown=not options.json and sys.stderr.isatty()) as advance,
     ):
-        # Naming a folder means its pictures, not the cut-outs of them, whatever suffix those have.
-        sources = [path for path in sources if str(path) in named or not journal.outputs.is_output(os.fsencode(path))]
+        # A folder stands for its pictures, not for their cut-outs, whatever suffix these have.
+        sources = [
+            path for path in sources if str(path) in named_paths or not journal.outputs.is_output(os.fsencode(path))
+        ]
         try:
             for job in dispatch.run(
                 sources, journal, recipe=recipe, force=options.force, mode=mode, on_notice=_print_notice
@@ -80,7 +82,7 @@ def _make_output_folder(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def _progress_bar(total: int, *, shown: bool) -> Iterator[Callable[[], object]]:
-    """Show a bar with how many pictures are done and how long the rest takes. Yields what advances it by one."""
+    """Show how many pictures are done and how long the rest takes. Yields the function that advances the bar by one."""
     layout = "{bar} {n_fmt} of {total_fmt}, {remaining} left"
     with tqdm(total=total, disable=not shown, leave=False, bar_format=layout) as bar:
         yield bar.update
@@ -92,7 +94,7 @@ def _print_notice(text: str) -> None:
 
 
 def _print_job(job: Job) -> None:
-    """Print the output's path to standard output, and whatever else a person should know to standard error."""
+    """Print the output's path to standard output, and reasons and notes to standard error."""
     name = terminal.printable(str(job.source))
     if job.reason is not None and job.reason != "already_done":
         text = describe_reason(job.reason, job.detail or "")

@@ -200,25 +200,27 @@ def _history_line(job: Job) -> str:
     outcome = f": {describe_reason(job.reason, job.detail or '')}" if job.reason else ""
     if job.output is not None and job.state == "done":
         outcome = f" -> {job.output.name}"
-    state = "taken back" if job.undone else job.state
+    state = "undone" if job.undone else job.state
     return f"{job.id:>6}  {when}  {state:<10}  {job.source}{outcome}"
 
 
 def undo(options: argparse.Namespace) -> int:
-    """Run `nobg undo`. Return 1 if an output stays where it is."""
+    """Run `nobg undo`. Return 1 if a job was not undone."""
     if options.jobs and options.last:
         raise UsageError("Name jobs or give --last, not both.")
     with terminal.open_journal() as journal:
         results = list(undoing.undo(control.jobs_to_undo(journal, options.jobs), journal, undoing.move_to_trash))
     if options.json:
-        terminal.print_json({"jobs": [{**job.as_dict(), "undone": why is None, "left": why} for job, why in results]})
-    for job, why in results:
+        terminal.print_json(
+            {"jobs": [{**job.as_dict(), "undone": reason is None, "left": reason} for job, reason in results]}
+        )
+    for job, reason in results:
         name = str(job.output or job.source)
-        if why is not None:
-            terminal.print_error(f"{name} was not taken back: {why}")
+        if reason is not None:
+            terminal.print_error(f"{name} was not undone: {reason}")
         elif not options.json:
             terminal.print_line(f"{name} is in the trash.")
-    return 1 if any(why is not None for _, why in results) else 0
+    return 1 if any(reason is not None for _, reason in results) else 0
 
 
 def retry(options: argparse.Namespace) -> int:
@@ -232,7 +234,7 @@ def retry(options: argparse.Namespace) -> int:
         terminal.print_json({"jobs": [job.as_dict() for job in jobs]})
     elif jobs:
         count = "1 picture" if len(jobs) == 1 else f"{len(jobs)} pictures"
-        terminal.print_line(f"nobg tries {count} again.")
+        terminal.print_line(f"nobg will try {count} again.")
     else:
         terminal.print_line("These pictures are already in the queue." if options.jobs else "Nothing has failed.")
     return 0

@@ -1,4 +1,4 @@
-"""Standard output and standard error: text that is safe on a terminal, JSON, and readers that have gone away."""
+"""Standard output and standard error: text that is safe on a terminal, JSON, and pipes that are closed early."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def configure_streams() -> None:
     """Make standard output and error accept every file name, even where they are closed."""
     if sys.stdout is None:  # closed by the program that started nobg
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  as long as the process
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  stays open as long as the process runs
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115  same
     for stream in (sys.stdout, sys.stderr):
@@ -39,8 +39,8 @@ def flush() -> None:
 
 
 def write_above_progress(text: str, stream: TextIO) -> None:
-    """Write one line above the progress bar. A reader that has gone, or a full disk, does not stop the work."""
-    from tqdm import tqdm  # here, because every command imports this module
+    """Write one line above the progress bar. A closed pipe or a full disk does not stop the work."""
+    from tqdm import tqdm  # imported here, because every command imports this module
 
     with contextlib.suppress(OSError):
         tqdm.write(text, stream)
@@ -61,7 +61,7 @@ def printable(text: str) -> str:
 
 
 def print_line(text: str) -> None:
-    """Print a line of the result. A reader that has gone does not stop the work."""
+    """Print a line of the result. A closed pipe does not stop the work."""
     with contextlib.suppress(OSError):
         print(printable(text))
 
@@ -74,7 +74,7 @@ def print_json(value: Any) -> None:
 
 @contextlib.contextmanager
 def open_journal() -> Iterator[Journal]:
-    """Open the journal. If it is damaged, it is replaced and the person is told."""
+    """Open the journal. If it is damaged, replace it and print an error."""
     from watcher import paths
     from watcher.queue.journal import Journal
 

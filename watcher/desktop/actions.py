@@ -25,7 +25,7 @@ from watcher.queue.journal import Journal
 
 logger = logging.getLogger(__name__)
 
-MAX_FAILURE_LINES = 3  # cut-outs that were not undone, in one answer
+MAX_FAILURE_LINES = 3  # cut-outs that one notification lists as not undone
 
 
 class Actions:
@@ -43,7 +43,7 @@ class Actions:
                 callback()
             except NobgError as error:
                 self._notify(Notification(strings.FAILED, str(error)))
-            except Exception:  # whatever it is: one click must not end the program
+            except Exception:  # any error: one click must not end the program
                 logger.exception("A click could not be carried out")
                 self._notify(Notification(strings.FAILED, strings.UNEXPECTED_ERROR))
 
@@ -108,14 +108,14 @@ class Actions:
 
     def _undo_jobs(self, jobs: Sequence[Job], journal: Journal) -> None:
         results = list(undo.undo(jobs, journal, undo.move_to_trash))
-        kept = [(job, why) for job, why in results if why is not None]
+        failures = [(job, why) for job, why in results if why is not None]
         lines = [
             strings.NOT_UNDONE.format(name=escape_unprintable((job.output or job.source).name), why=why)
-            for job, why in kept[:MAX_FAILURE_LINES]
+            for job, why in failures[:MAX_FAILURE_LINES]
         ]
-        if len(kept) > MAX_FAILURE_LINES:
-            lines.append(strings.MORE.format(count=len(kept) - MAX_FAILURE_LINES))
-        undone_count = len(results) - len(kept)
+        if len(failures) > MAX_FAILURE_LINES:
+            lines.append(strings.MORE.format(count=len(failures) - MAX_FAILURE_LINES))
+        undone_count = len(results) - len(failures)
         title = strings.pluralize(strings.IN_TRASH, undone_count) if undone_count else strings.FAILED
         self._notify(Notification(title, "\n".join(lines)))
 
@@ -147,7 +147,7 @@ class Actions:
             self._notify(Notification(strings.MENU_CHANGED, text))
 
     def set_start_at_login(self, *, enabled: bool) -> None:
-        """Start the program at login, or no longer."""
+        """Switch the start at login on or off."""
         result = menus.switch_autostart(on=enabled)
         if result.problems:
             raise NobgError("\n".join(result.problems))
@@ -170,7 +170,7 @@ class Actions:
             overview.SETUP_LOGIN: partial(self.set_start_at_login, enabled=True),
         }
         for offer in offers:
-            self.with_error_notification(action_by_offer[offer])()  # each by itself: a failure must not stop the next
+            self.with_error_notification(action_by_offer[offer])()  # one failure must not stop the next action
 
     def _watch_offered_folder(self) -> None:
         folder = overview.offered_folder()
@@ -186,7 +186,7 @@ class Actions:
             journal.set_setting("welcome", overview.SETUP_DISMISSED)
 
     def quit(self) -> None:
-        """End the program once the picture in work is done."""
+        """End the program once the current picture is done."""
         self._stop_program()
 
 

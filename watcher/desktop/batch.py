@@ -14,7 +14,7 @@ from watcher.naming import escape_unprintable
 from watcher.queue.job import Job
 
 QUIET_SECONDS = 1.0  # a batch ends this long after its last job: the next picture may be on its way
-SUMMARY_INTERVAL_SECONDS = 10.0  # at least this long from one summary to the next
+SUMMARY_INTERVAL_SECONDS = 10.0  # the shortest time from one summary to the next
 MAX_NAMED_FAILURES = 3  # failed pictures that a summary names
 
 _SENTENCE_END = re.compile(r"(?<=\.) ")
@@ -75,7 +75,7 @@ class Batch:
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the first finished job was begun; 0.0 while the queue is idle."""
+        """Seconds since the first finished job started; 0.0 while the queue is idle."""
         return self._clock() - self._started_at if self.finished_count else 0.0
 
     def add(self, job: Job) -> None:
@@ -98,12 +98,12 @@ class Batch:
     def _add_done(self, job: Job) -> None:
         assert job.id is not None
         assert job.output is not None
-        if job.id not in self._done_ids:  # a person may have had the same job done again
+        if job.id not in self._done_ids:  # a person may have asked for the same job twice
             self._done_ids[job.id] = None
             self._folders.setdefault(str(job.output.parent), _PictureGroup()).add(job.output)
 
     def take_due_summary(self) -> Summary | None:
-        """Return the summary if it is due, and begin a new one. Call this again and again while the queue is idle."""
+        """Return the summary if it is due, and begin a new one. Call this repeatedly while the queue is idle."""
         now = self._clock()
         if now - self._last_finished_at < QUIET_SECONDS:
             return None
@@ -178,8 +178,8 @@ def _plain_reason(job: Job) -> str:
     """Return why the picture was not done, without sentences about commands: the reader may never use a terminal."""
     assert job.reason is not None
     sentences = _SENTENCE_END.split(escape_unprintable(describe_reason(job.reason, job.detail or "")))
-    kept = [sentence for sentence in sentences if not any(marker in sentence for marker in _COMMAND_MARKERS)]
-    return " ".join(kept) or strings.UNKNOWN_REASON
+    plain = [sentence for sentence in sentences if not any(marker in sentence for marker in _COMMAND_MARKERS)]
+    return " ".join(plain) or strings.UNKNOWN_REASON
 
 
 def _name_or_count(forms: tuple[str, str], pictures: _PictureGroup) -> str:
@@ -191,7 +191,7 @@ def _name_or_count(forms: tuple[str, str], pictures: _PictureGroup) -> str:
 def describe_progress(finished: int, waiting: int, elapsed: float) -> str:
     """Return how far the work is, such as "3 of 12, about 8 s".
 
-    `finished` and `waiting` count pictures; the picture in work is a waiting one. `elapsed`: seconds since the start.
+    `finished` and `waiting` count pictures; the current picture counts as waiting. `elapsed`: seconds since the start.
     """
     total = finished + waiting
     if not finished or not waiting or elapsed <= 0:
@@ -201,7 +201,7 @@ def describe_progress(finished: int, waiting: int, elapsed: float) -> str:
 
 
 def _describe_duration(seconds: float) -> str:
-    """Return the time in the largest unit that has at least one whole, rounded."""
+    """Return the time, rounded, in the largest unit of which there is at least one."""
     if round(seconds) < 60:
         return strings.SECONDS.format(count=max(1, round(seconds)))
     if round(seconds / 60) < 60:

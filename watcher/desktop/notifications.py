@@ -140,7 +140,7 @@ class Notifier:
             try:
                 async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
                     await self._send(notification, self._desktop or self._open_desktop())
-            except Exception as error:  # noqa: BLE001  whatever it is: nobg works without notifications
+            except Exception as error:  # noqa: BLE001  any error: nobg works without notifications
                 if _is_broken(self._desktop):
                     await self._disconnect()
                 if is_new or self._desktop is not None:
@@ -198,7 +198,7 @@ class Notifier:
         """Show title and body by AppleScript, which cannot show buttons."""
         if self._platform != "darwin":
             raise OSError("nobg cannot show them on this system")
-        # osascript reads no options after the first word that is none ("nobg"), so the title may begin with a dash.
+        # osascript reads no options after the first word that is not one ("nobg"), so the title may start with a dash.
         self._run_command(
             ["osascript", "-e", OSASCRIPT, "nobg", title, body],
             capture_output=True,

@@ -24,7 +24,7 @@ from watcher.queue.journal import Journal
 MAX_RECENT = 10  # cut-outs in the menu
 MTIME_MARGIN_NANOSECONDS = 50_000_000  # two changes within a few milliseconds may get the same time
 TRANSPARENT = "transparent"
-"""The recipe of the settings that name none."""
+"""The recipe that applies if the settings name none."""
 
 SETUP_OFFERED, SETUP_DISMISSED = "offered", "over"
 """Values of the journal's setting `welcome`: the menu offers to set nobg up; or the person has declined or done it."""

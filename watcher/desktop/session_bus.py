@@ -13,8 +13,8 @@ ADDRESS_VARIABLE = "DBUS_SESSION_BUS_ADDRESS"
 def address(environment: Mapping[str, str] = os.environ) -> str:
     """Return the address of the session bus. Raises ConnectionError if there is none, or only one on another machine.
 
-    dbus_fast would look for what a bus left behind on an X display, and would connect to other machines: nobg opens no
-    network connection, not even for this.
+    dbus_fast would look for an address that a bus has stored on an X display, and would connect to other machines: nobg
+    opens no network connection, not even for this.
     """
     bus_address = environment.get(ADDRESS_VARIABLE)
     if not bus_address:

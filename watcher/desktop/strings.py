@@ -82,7 +82,7 @@ OPEN_FOLDER = "Open folder"
 UNDO = "Undo"
 IN_TRASH = ("1 cut-out is in the trash", "{count} cut-outs are in the trash")
 NOTHING_TO_UNDO = "There is nothing to undo"
-NOT_UNDONE = "{name} was kept: {why}"
+NOT_UNDONE = "{name} was not undone: {why}"
 CHOOSE_FOLDER = "Choose a folder to watch"
 NO_CHOOSER = (
     "No program for choosing a folder was found. Install zenity or kdialog, or add the folder in the settings file."

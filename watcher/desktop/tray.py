@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 IDLE, WORKING, PAUSED, ATTENTION = "idle", "working", "paused", "attention"
 """States of the icon; each has its pictures in assets/tray."""
 
-ICON_SIZES = (16, 22, 24, 32, 48, 64)  # pixels; each size is drawn for itself
+ICON_SIZES = (16, 22, 24, 32, 48, 64)  # pixels; each size has a drawing of its own
 POLL_SECONDS = 0.9  # between two checks for changes: the icon shows a change within a second
 HOST_GRACE_SECONDS = 10.0  # before X11's bar is used instead: at login the modern bar may start later
 HOST_POLL_SECONDS = 5.0  # while X11's bar is used, between two checks for a modern bar
@@ -89,7 +89,7 @@ class Tray:
             icon_ended.set()
 
     def _update_until_stopped(self, icon: Any, stop: threading.Event, icon_ended: threading.Event) -> None:
-        """Keep the icon up to date, in a thread beside its own loop; end the icon in the end."""
+        """Keep the icon up to date, in a thread beside its own loop; finally end the icon."""
         started_at = time.monotonic()
         reader = OverviewReader(self._state)
         try:
@@ -102,7 +102,7 @@ class Tray:
             ):
                 try:
                     self._refresh(icon, reader)
-                except Exception:  # whatever it is: the work goes on, and this loop must still end the icon
+                except Exception:  # any error: this loop must still end the icon
                     logger.exception("The icon could not be updated")
                     icon_ended.wait(RETRY_SECONDS)
         finally:

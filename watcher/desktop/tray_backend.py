@@ -16,9 +16,9 @@ from watcher.desktop import session_bus, strings
 def load_pystray(*, legacy_tray: bool) -> Any:
     """Return a namespace of pystray's `Menu` and `MenuItem`, an `Icon` for this desktop, and `modern`.
 
-    `modern`: the icon takes its picture in several sizes, and a left click opens the menu by itself. `legacy_tray`: on
-    Linux, use the System Tray Protocol of X11 even if there is a session bus. Raises ConnectionError if nothing can
-    show an icon.
+    `modern`: the icon takes its picture in several sizes, and the desktop itself opens the menu on a left click.
+    `legacy_tray`: on Linux, use the System Tray Protocol of X11 even if there is a session bus. Raises ConnectionError
+    if nothing can show an icon.
     """
     if sys.platform != "linux":
         pystray = import_module("pystray")

@@ -168,7 +168,7 @@ def _always(value: bool) -> Callable[[Any], bool]:
 
 
 def _truncate_middle(text: str) -> str:
-    """Return a name or path at a length that a menu can show: beginning and end tell most."""
+    """Return a name or path at a length that a menu can show: its beginning and its end."""
     text = escape_unprintable(text)
     return (
         text if len(text) <= MAX_LABEL_CHARS else f"{text[: MAX_LABEL_CHARS * 2 // 3]}…{text[-MAX_LABEL_CHARS // 3 :]}"

@@ -47,13 +47,13 @@ class UserInterface:
         """Show the icon until `stop` is set; try again whenever the desktop cannot show it."""
         try:
             self._offer_setup()
-        except Exception:  # whatever it is: the work goes on
+        except Exception:  # any error: this must not stop the work
             logger.exception("The offer of the first start could not be shown")
         last_problem = ""
         while not stop.is_set():
             try:
                 self._tray.run(stop)
-            except Exception as error:  # whatever it is: the work goes on without an icon
+            except Exception as error:  # any error: nobg works without an icon
                 if str(error) != last_problem:
                     logger.info("No icon for now: %s", error, exc_info=not isinstance(error, OSError))
                 last_problem = str(error)
@@ -88,7 +88,7 @@ class UserInterface:
         return Notification(summary.title, summary.body, tuple(buttons), guard(partial(actions.open, summary.target)))
 
     def _offer_setup(self) -> None:
-        """At the very first start, offer once in a notification to set nobg up; the menu goes on offering it."""
+        """At the very first start, offer once in a notification to set nobg up; the menu keeps offering it."""
         with contextlib.closing(Journal(self._state)) as journal:
             if paths.config_path().exists() or journal.get_setting("welcome") is not None:
                 return

@@ -1,4 +1,4 @@
-"""Which files in a watched folder may be pictures to do, judged by name and lstat alone."""
+"""Which files in a watched folder may be pictures to cut out, judged by name and lstat alone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DATALESS = 0x40000000
 
 
 def is_candidate(name: str) -> bool:
-    """Return whether a file of this name may be a picture to do; outputs of nobg and unfinished downloads are not."""
+    """Return whether a file of this name may be a picture to cut out: neither an output nor an unfinished download."""
     return is_source_name(name) and _UNFINISHED.match(name) is None
 
 
@@ -27,9 +27,9 @@ def is_excluded_folder(name: str) -> bool:
 
 
 def is_local_nonempty_file(status: os.stat_result) -> bool:
-    """Return whether it is a regular file with content on this machine.
+    """Return whether `status` is that of a regular, non-empty file whose content is on this machine.
 
-    A placeholder of a cloud service is not: opening it would download it.
+    The content of a cloud service's placeholder is not: opening it would download it.
     """
     is_placeholder = (
         getattr(status, "st_file_attributes", 0) & _OFFLINE_ATTRIBUTES or getattr(status, "st_flags", 0) & _DATALESS

@@ -21,7 +21,7 @@ from watchdog.events import (
 from watcher.folders.candidates import is_candidate
 from watcher.queue import store
 
-MAX_HINTS = 5000  # with more than these at once, a sweep is cheaper, and the system may have dropped events
+MAX_HINTS = 5000  # beyond this many, a sweep is cheaper, and the system may have dropped events
 
 EVENTS: list[type[FileSystemEvent]] = [
     FileCreatedEvent,
@@ -31,14 +31,14 @@ EVENTS: list[type[FileSystemEvent]] = [
     DirCreatedEvent,
     DirMovedEvent,
 ]
-"""The events that may bring a picture."""
+"""The events after which there may be a new picture."""
 
 
 class Hints(FileSystemEventHandler):
     """Collects the paths to check from watchdog's threads, for the thread that calls take()."""
 
     def __init__(self, wake_event: threading.Event) -> None:
-        """`wake_event` is set whenever there is something to take."""
+        """`wake_event` is set whenever take() has something to return."""
         super().__init__()
         self._wake_event = wake_event
         self._lock = threading.Lock()
@@ -72,14 +72,14 @@ class Hints(FileSystemEventHandler):
 
 
 class OverflowHandler(logging.Handler):
-    """Notes lost events. watchdog reports them nowhere but in its log."""
+    """Notes lost events, which watchdog reports only in its log."""
 
     def __init__(self, hints: Hints) -> None:
         super().__init__(logging.WARNING)
         self._hints = hints
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Called by watchdog's logger."""
+        """Note an overflow. Called by watchdog's logger."""
         if "overflow" in record.getMessage():
             self._hints.mark_lost()
 
@@ -92,6 +92,6 @@ class WakeHandler(FileSystemEventHandler):
         self._callback = callback
 
     def on_any_event(self, event: FileSystemEvent) -> None:
-        """Called by watchdog for every event in the state folder."""
+        """Call back if the event is a wake-up. Called by watchdog for every event in the state folder."""
         if os.path.basename(os.fsdecode(event.src_path)) == store.WAKE_FILE:
             self._callback()

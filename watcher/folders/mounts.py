@@ -1,4 +1,4 @@
-"""Whether a folder must be polled. On network and FUSE file systems, the system does not report all changes."""
+"""Decides whether a folder must be polled: on network and FUSE file systems, the system does not report all changes."""
 
 from __future__ import annotations
 
@@ -21,9 +21,8 @@ def must_poll(folder: str) -> bool:
         drive = os.path.splitdrive(os.path.abspath(folder))[0]
         return drive.startswith("\\\\") or ctypes.windll.kernel32.GetDriveTypeW(drive + "\\") == drive_remote
     if sys.platform == "darwin":
-        return os.path.realpath(folder).startswith(
-            "/Volumes/"
-        )  # network drives, and local ones, which polling suits too
+        # Network drives are below /Volumes. So are local drives, for which polling works as well.
+        return os.path.realpath(folder).startswith("/Volumes/")
     try:
         with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
             return _POLLED_FILE_SYSTEMS.fullmatch(file_system_type(os.path.realpath(folder), file.read())) is not None

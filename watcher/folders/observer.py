@@ -1,4 +1,4 @@
-"""watchdog's observer: which folders the system reports changes of, and which must be polled."""
+"""watchdog's observer: for which folders the system reports changes, and which must be polled."""
 
 from __future__ import annotations
 
@@ -54,16 +54,16 @@ class FolderObserver:
             self._observer.join()
 
     def check(self, folder: WatchedFolder) -> None:
-        """Check that the folder exists and is the one being watched, and watch it again if not.
+        """Check that the folder exists and is the one being watched. If it is a new one, watch it.
 
         A folder may be deleted and created again, and a drive may be unplugged and come back.
         """
         try:
             status = os.stat(folder.path)
             identity = (status.st_dev, status.st_ino) if stat.S_ISDIR(status.st_mode) else None
-            problem = None if identity else "this is not a folder."
+            problem = None if identity else "it is not a folder."
             if identity and not os.access(folder.path, os.R_OK | os.X_OK):
-                identity, problem = None, "nobg may not look into it. Check its permissions."
+                identity, problem = None, "nobg is not allowed to read it. Check its permissions."
         except OSError as error:
             identity = None
             problem = "it is not there." if error.errno == errno.ENOENT else f"{error.strerror}."
@@ -106,7 +106,7 @@ class FolderObserver:
     def check_watch_limit(self, folder: WatchedFolder, all_folders: Iterable[WatchedFolder]) -> bool:
         """After a sweep, poll a recursive watched folder if the system refused to watch one of its sub-folders.
 
-        Return whether polling has begun.
+        Return whether the folder is polled from now on.
         """
         if folder.config.recursive and not folder.is_polled and self._has_hit_watch_limit(all_folders):
             _fall_back_to_polling(folder, _describe_watch_error(OSError(errno.ENOSPC, "")))
@@ -149,11 +149,11 @@ def _count_inotify_watches() -> int:
 
 
 def _describe_watch_error(error: OSError) -> str:
-    """Return the sentence for a person when the system refuses to report changes."""
+    """Return a sentence that says why the system does not report changes."""
     if error.errno not in (errno.ENOSPC, errno.EMFILE):
         return f"the system does not report changes here ({error.strerror}), so nobg checks for them from time to time."
     name = "watches" if error.errno == errno.ENOSPC else "instances"
     return (
-        "the system's limit of folders to watch is reached, so nobg checks for changes from time to time. To raise it: "
+        "the system's limit on watched folders is reached, so nobg checks for changes from time to time. To raise it: "
         f"sudo sysctl fs.inotify.max_user_{name}={524288 if name == 'watches' else 1024}"
     )

@@ -1,4 +1,4 @@
-"""Pure: which files have settled, that is, have stayed the same for long enough."""
+"""Which files have settled, that is, have stayed the same for long enough. Reads neither clock nor disk."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class Settling:
         return len(self._unsettled)
 
     def note(self, path: str, now: float, status: os.stat_result) -> None:
-        """Note the file's status at `now`. If the file has changed, its quiet time begins again."""
+        """Note the file's status at `now`. If the file has changed, its quiet time restarts."""
         if path not in self._unsettled or self._unsettled[path][0] != identity(status):
             self._unsettled[path] = (identity(status), now)
 
     def has_settled(self, path: str, now: float, status: os.stat_result | None) -> bool:
-        """Note the file's status at `now` and return whether it has settled; then the file is forgotten.
+        """Note the file's status at `now`. Return whether the file has settled, and forget it if it has.
 
-        A file that is gone or no longer wanted (`status` None) or empty is forgotten, too: it has not settled.
+        A file that is empty, gone or no longer relevant (`status` None) has not settled, and is forgotten, too.
         """
         if status is None or status.st_size == 0:  # once an empty file has content, a hint or a sweep finds it again
             self._unsettled.pop(path, None)

@@ -1,4 +1,4 @@
-"""Watched folders, round by round: hints and sweeps find files, and the files that have settled become jobs.
+"""Watches folders in rounds: hints and sweeps find files, and the files that have settled become jobs.
 
 Hints alone are not reliable, since systems lose events; sweeps find the rest. Files are checked with lstat only, never
 opened.
@@ -33,7 +33,7 @@ FOLDER_CHECK_SECONDS = 3.0  # seconds between checks of the folders themselves w
 SWEEP_INTERVAL_SECONDS = 300.0  # seconds between sweeps of a folder whose changes the system reports
 POLL_INTERVAL_SECONDS = 10.0  # seconds between sweeps of any other folder
 SWEEP_COST_FACTOR = 50  # the next sweep waits for at least this many times the duration of the last one
-MAX_UNACCOUNTED_SECONDS = 5.0  # after a longer gap the machine slept or the program was stopped, and events were lost
+MAX_UNACCOUNTED_SECONDS = 5.0  # after a longer gap, the machine slept or the program was stopped: events were lost
 HINT_DEBOUNCE_SECONDS = 0.1  # seconds for hints to gather
 
 
@@ -63,7 +63,7 @@ class Watcher:
         self._reported_states: dict[str, list[str | None]] | None = None
 
     def start(self, state_folder: Path) -> None:
-        """Begin to listen for events in the watched folders, and for wake-ups through `state_folder`."""
+        """Start listening for events in the watched folders, and for wake-ups through `state_folder`."""
         self._observer.start(state_folder, self._on_queued)
 
     def stop(self) -> None:
@@ -93,7 +93,7 @@ class Watcher:
         return self._journal.watched_files.known_recipes(config.path, config.recipe.key(), default_overrides)
 
     def step(self) -> float:
-        """Run one round. Return the seconds until the next is due, unless wake_event is set before."""
+        """Run one round. Return the seconds until the next one is due; it is due at once when wake_event is set."""
         now, wall_time = self._clock(), self._wall_clock()
         unaccounted_seconds = max(now - self._last_times[0], wall_time - self._last_times[1]) - self._wait_seconds
         hinted_paths, are_hints_lost = self._observer.hints.take()
@@ -118,7 +118,7 @@ class Watcher:
         return self._wait_seconds
 
     def wait(self, seconds: float) -> None:
-        """Wait for `seconds`, or until wake_event is set and more hints have had a moment to gather."""
+        """Wait for `seconds`, or until wake_event is set, plus a moment in which more hints can gather."""
         if self.wake_event.wait(seconds):
             time.sleep(HINT_DEBOUNCE_SECONDS)
             self.wake_event.clear()
@@ -126,7 +126,7 @@ class Watcher:
     # Finding files
 
     def _sweep(self, folder: WatchedFolder, now: float) -> None:
-        """Go through the whole folder. Files that are new or changed begin to settle."""
+        """Go through the whole folder, and note its new and changed files for settling."""
         started = self._clock()
         folder.directory_count, folder.sweep_problem = 0, None
         for path, status in self._new_candidates(folder, folder.path):
@@ -138,7 +138,7 @@ class Watcher:
             folder.sweep_at = now + max(POLL_INTERVAL_SECONDS, rest_seconds)
 
     def _new_candidates(self, folder: WatchedFolder, top: str) -> Iterator[tuple[str, os.stat_result]]:
-        """Yield path and lstat of the candidates in the directory `top` that have no job as they are now."""
+        """Yield path and lstat of the candidates in the directory `top` whose present content has no job."""
         directories = [top]
         while directories:
             directory = directories.pop()
@@ -175,7 +175,7 @@ class Watcher:
         return folder if folder is not None and (path == folder.path or folder.covers(path)) else None
 
     def _check_hint(self, path: str, now: float) -> None:
-        """Let the file at `path`, or the files in that directory, settle if they have no job as they are now."""
+        """Note the file at `path`, or the files in that directory, for settling if their present content has no job."""
         folder = self._folder_of(path)
         status = None if folder is None else _lstat(path)
         if folder is None or status is None:
@@ -216,7 +216,7 @@ class Watcher:
             self._on_queued()
 
     def _enqueue_options(self, config: Folder) -> dict[str, Any]:
-        """Return how the pictures of a folder are to be done, as the keyword arguments of Journal.enqueue()."""
+        """Return the request for the pictures of a folder, as keyword arguments of Journal.enqueue()."""
         output = config.recipe.output
         return {
             "recipe": config.recipe.key(),

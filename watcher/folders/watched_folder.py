@@ -1,4 +1,4 @@
-"""A watched folder: its configuration, and how it stands."""
+"""A watched folder: its configuration and its state."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class WatchedFolder:
 
     config: Folder
     known_recipes: list[str]  # the recipes under which its files count as known
-    watch: ObservedWatch | None = None  # watchdog's; None: the system does not report changes
+    watch: ObservedWatch | None = None  # watchdog's handle; None: the system does not report changes
     identity: tuple[int, int] | None = None  # device and inode of the existing folder; None: it is missing
     is_polled: bool = False
     sweep_at: float = 0.0  # time of the next sweep
@@ -33,13 +33,13 @@ class WatchedFolder:
 
     @property
     def state(self) -> str:
-        """`missing`, `polled` or `watched`, as `nobg status --json` has it."""
+        """`missing`, `polled` or `watched`, as `nobg status --json` shows it."""
         if self.identity is None:
             return "missing"
         return "polled" if self.is_polled else "watched"
 
     def covers(self, path: str) -> bool:
-        """Return whether this watch includes the folder that `path` lies in."""
+        """Return whether this watch includes the folder that contains `path`."""
         relative_folder = os.path.relpath(os.path.dirname(path), self.path)
         if relative_folder == os.curdir:
             return True

@@ -22,12 +22,15 @@ def enter_before_threads(model_memory: int = 0, *, accelerated: bool = False) ->
 
 
 def enter_with_threads(model_memory: int = 0) -> list[Layer]:
-    """Enter the layers that bind the whole process: call it when everything is loaded. `model_memory`: as before."""
+    """Enter the layers that bind the whole process: call it when everything is loaded.
+
+    `model_memory`: bytes that the model needs.
+    """
     return _backend("enter_with_threads")(MEMORY_LIMIT_BYTES + model_memory)
 
 
 def _backend(name: str) -> Callable[..., list[Layer]]:
-    """Return this system's function `name`. The first call imports the backend: it must come before the jail."""
+    """Return this system's function `name`. The first call imports the backend, so it must come before the jail."""
     if sys.platform == "linux":
         from watcher.jail import linux as backend
     elif sys.platform == "darwin":

@@ -19,7 +19,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def enter_landlock(*, accelerated: bool = False) -> Layer:
-    """Deny every file, and what else this kernel's Landlock covers: TCP, abstract sockets, signals to other processes.
+    """Deny every file and all else that this Landlock covers: TCP, abstract sockets, signals to other processes.
 
     Landlock does not bind threads that run already, so the process must have one thread only. `accelerated`: an
     accelerator's driver has started further threads, which is accepted, since they decode no pictures.
@@ -47,7 +47,7 @@ def enter_landlock(*, accelerated: bool = False) -> Layer:
 
 
 def ruleset_attributes(version: int) -> bytes:
-    """Return a struct landlock_ruleset_attr that handles, and so without any rule denies, all that `version` can."""
+    """Return a struct landlock_ruleset_attr that handles all that `version` covers. Without rules, it denies it all."""
     file_bits = 13  # EXECUTE ... MAKE_SYM
     if version >= 2:
         file_bits = 14  # REFER

@@ -17,5 +17,5 @@ class Layer:
     detail: str
 
     def as_dict(self) -> dict[str, str | bool]:
-        """The layer as an entry of the worker's ready message."""
+        """Return the layer as an entry of the worker's ready message."""
         return asdict(self)

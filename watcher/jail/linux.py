@@ -29,7 +29,7 @@ def enter_before_threads(memory_limit: int = MEMORY_LIMIT_BYTES, *, accelerated:
 
     `accelerated`: an accelerator's driver has started threads; see `enter_landlock`.
     """
-    set_prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # without its parent, the worker has nobody to answer
+    set_prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # a worker without its parent is useless
     set_prctl(_PR_SET_NO_NEW_PRIVS, 1)  # the kernel demands it for Landlock and seccomp without privileges
     return [set_resource_limits(memory_limit), enter_landlock(accelerated=accelerated)]
 
@@ -47,7 +47,7 @@ def set_prctl(option: int, value: int) -> None:
 
 
 def set_resource_limits(memory_limit: int = MEMORY_LIMIT_BYTES) -> Layer:
-    """Forbid core dumps, which would hold a person's picture, and more than `memory_limit` further bytes of memory."""
+    """Forbid core dumps, which would contain pictures, and more than `memory_limit` further bytes of memory."""
     with open("/proc/self/statm") as file:
         used_bytes = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 
 def probe() -> dict[str, bool]:
-    """Try each forbidden act and return whether it was refused, by the act's name.
+    """Try each forbidden act. Return, for each act's name, whether it was refused.
 
     An attempt that succeeds does no harm: it sends nothing, and the file that it reads is the Python interpreter.
     """
@@ -50,7 +50,7 @@ def _start_program() -> None:
 
         subprocess.run([sys.executable, "-c", ""], check=False, timeout=10)
         return
-    child = os.fork()  # the jail refuses this; outside it, the child goes on to start the program
+    child = os.fork()  # the jail refuses this; outside the jail, the child starts the program
     if child == 0:
         try:
             os.execv(sys.executable, [sys.executable, "-c", ""])

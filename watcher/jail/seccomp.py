@@ -48,7 +48,7 @@ def filter_program(architecture: Architecture, pid: int) -> bytes:
     """Return the filter as struct sock_filter[]: code u16, jump-if-true u8, jump-if-false u8, operand u32.
 
     The filter allows a new thread (clone with CLONE_THREAD), but no new process. It cannot read the flags of clone3, so
-    it answers ENOSYS, and libc falls back to clone. Three calls may name this process (`pid`) only: tgkill, which abort
+    it returns ENOSYS, and libc falls back to clone. Three calls may name this process (`pid`) only: tgkill, which abort
     needs; prlimit64, where 0 is the calling process; setpriority, where 0 is the calling thread.
     """
     instructions = [
@@ -80,7 +80,7 @@ def filter_program(architecture: Architecture, pid: int) -> bytes:
 
 
 def _allow_only_if(number: int, argument_offset: int, tests: list[tuple[int, int]]) -> list[bytes]:
-    """Allow call `number` if one of the tests holds for its argument, else refuse it; other calls jump over this block.
+    """Allow call `number` if its argument passes one of the tests, else refuse it; other calls jump over this block.
 
     `tests`: each a jump instruction's code and operand.
     """

@@ -49,7 +49,7 @@ class ExtendedLimits(ctypes.Structure):
 
 
 def job_limits(memory_limit: int = MEMORY_LIMIT_BYTES) -> ExtendedLimits:
-    """The Job Object's limits: one process, bounded memory, no crash dialog, an end when its handle is closed."""
+    """Return the Job Object's limits: one process, bounded memory, no crash dialog, an end when its handle closes."""
     limits = ExtendedLimits()
     limits.BasicLimitInformation.LimitFlags = (
         _LIMIT_ACTIVE_PROCESS | _LIMIT_PROCESS_MEMORY | _LIMIT_DIE_ON_UNHANDLED_EXCEPTION | _LIMIT_KILL_ON_JOB_CLOSE

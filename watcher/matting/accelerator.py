@@ -1,7 +1,7 @@
 """The trial of accelerators: load a mode on one, if it gives the processor's results in less time.
 
 This happens before the jail, because a provider opens libraries and devices when its session is created and when it
-first runs. No picture of a person is involved: this module draws the sample.
+first runs. It uses no picture of the person: this module draws the sample.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from watcher.matting.modes import Mode, View
 from watcher.matting.providers import AvailableProvider, ProviderError
 
 MAX_MEAN_DIFFERENCE = 0.01
-"""Of two alphas of the sample, mean absolute. The int8 kernels of two manufacturers differ by 0.0014."""
+"""The largest mean absolute difference of two alphas of the sample. Int8 kernels of two manufacturers: 0.0014."""
 MAX_START_SECONDS = 10.0
-"""Until an accelerator is ready: at the first picture, a person waits for that."""
+"""The longest time until an accelerator is ready: the person waits for it at the first picture."""
 
 _SAMPLE_SIDE = 256
 
@@ -65,13 +65,13 @@ def start(
     """Try the accelerators of this machine in turn until one passes. Raises nothing: the processor always remains.
 
     `data`: the bytes of the mode's models by name. `threads`: for the processor. `requested`: one of `providers.NAMES`.
-    `past_trials`: what `providers.recall` returned. `on_try` is called with the key of each trial before it begins,
+    `past_trials`: what `providers.recall` returned. `on_try` is called with the key of each trial before it starts,
     since a driver may end the process.
     """
     result = StartResult()
     for available in providers.find_available(requested):
         key = trial_key(available, mode)
-        if past_trials.get(key) and requested == providers.AUTO:  # it failed before, and a person was told so then
+        if past_trials.get(key) and requested == providers.AUTO:  # it failed before, and the person was notified then
             continue
         result.name, result.key = available.provider.name, key
         on_try(key)

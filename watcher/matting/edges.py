@@ -12,7 +12,7 @@ FloatArray = NDArray[np.float32]
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom, in pixels; right and bottom are exclusive."""
 
-# Rows of the result at a time: at full size, float32 takes 400 MB for a picture of 100 megapixels.
+# Rows computed at a time: at full size, float32 takes 400 MB for a picture of 100 megapixels.
 _BAND_ROWS = 512
 
 # For alpha, by the guided filter; benchmarks/edges.py measures the result.

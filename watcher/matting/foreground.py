@@ -29,11 +29,11 @@ def estimate_foreground(rgb: Image.Image, alpha: NDArray[np.uint8]) -> Image.Ima
     tiles = list(_outline_tiles(alpha))
     if not tiles:
         return rgb
-    front, back = _smooth_colours(rgb, alpha)
+    foreground, background = _smooth_colours(rgb, alpha)
     result = rgb.copy()
     for tile in tiles:
         tile_alpha = alpha[tile[1] : tile[3], tile[0] : tile[2]]
-        result.paste(_recover_foreground(rgb, tile_alpha, tile, front, back), tile[:2])
+        result.paste(_recover_foreground(rgb, tile_alpha, tile, foreground, background), tile[:2])
     return result
 
 
@@ -62,10 +62,10 @@ def _smooth_colours(rgb: Image.Image, alpha: NDArray[np.uint8]) -> tuple[Image.I
     i = np.ascontiguousarray(np.asarray(small, np.float32).transpose(2, 0, 1))
     a = np.asarray(Image.fromarray(alpha).resize(size, Image.Resampling.BOX, reducing_gap=1.0), np.float32)
     a = a * np.float32(1 / 255)
-    front, back = _fuse_blurred(i, i, i, a, _FAR_RADIUS)
-    detail = i - a * front - (1 - a) * back
-    front, back = _fuse_blurred(i, np.clip(front + a * detail, 0, 255), back, a, _NEAR_RADIUS)
-    colours = [np.clip(values + 0.5, 0, 255).astype(np.uint8).transpose(1, 2, 0) for values in (front, back)]
+    foreground, background = _fuse_blurred(i, i, i, a, _FAR_RADIUS)
+    detail = i - a * foreground - (1 - a) * background
+    foreground, background = _fuse_blurred(i, np.clip(foreground + a * detail, 0, 255), background, a, _NEAR_RADIUS)
+    colours = [np.clip(values + 0.5, 0, 255).astype(np.uint8).transpose(1, 2, 0) for values in (foreground, background)]
     return Image.fromarray(np.ascontiguousarray(colours[0])), Image.fromarray(np.ascontiguousarray(colours[1]))
 
 

@@ -16,9 +16,8 @@ FloatArray = NDArray[np.float32]
 _PROBABILITY_MARGIN = 0.02  # no network counts as more certain than this; also, the log odds of 0 would be infinite
 # Added to each softness, so that even the surest view gets at most (1 + 0.5 / 0.02)^2 times the weight of another.
 _SOFTNESS_FLOOR = 0.02
-_MIN_MEAN_ALPHA = (
-    0.001  # smaller means of alpha count as this, so that the softness of an empty mask is 0 and not 0 / 0
-)
+# Smaller means of alpha count as this, so that the softness of an empty mask is 0 and not 0 / 0.
+_MIN_MEAN_ALPHA = 0.001
 
 # Thresholds of a clear subject, measured on 217 photos with a subject and 316 pictures without.
 _MIN_AREA_FRACTION = 0.0005  # of the picture (a square of a 45th of its side); a smaller subject counts as noise
@@ -32,29 +31,29 @@ _RADIUS = 7  # of its window, at that side: the window is 57 pixels wide at 896
 _EPSILON = 1e-3  # variance of the guide below which a window counts as flat
 
 
-def fuse_views(mode: Mode, answers: Sequence[FloatArray]) -> FloatArray:
+def fuse_views(mode: Mode, view_alphas: Sequence[FloatArray]) -> FloatArray:
     """Combine the alphas of the mode's views into one: (S, S), float32 in 0..1, where S is the largest side.
 
-    `answers`: for each view of the mode, in its order, alpha (side, side), float32 in 0..1. All views together decide
+    `view_alphas`: for each view of the mode, in order, alpha (side, side), float32 in 0..1. All views together decide
     what is subject. In a mode of several networks, the first of its models draws the outline: it is the finer one.
     """
-    fused = pool_opinions(answers)
+    fused = pool_opinions(view_alphas)
     if len(mode.models) == 1:
         return fused
-    views = zip(mode.views, answers, strict=True)
-    finer = [resize_bilinear(answer, len(fused)) for view, answer in views if view.model == mode.models[0]]
+    views = zip(mode.views, view_alphas, strict=True)
+    finer = [resize_bilinear(view_alpha, len(fused)) for view, view_alpha in views if view.model == mode.models[0]]
     outlined = transfer_outline(fused, mean(finer))
     return undo_clipping(outlined)  # the filter leaves a haze of about 0.01 around the outline
 
 
-def has_clear_subject(mode: Mode, answers: Sequence[FloatArray], alpha: FloatArray) -> bool:
+def has_clear_subject(mode: Mode, view_alphas: Sequence[FloatArray], alpha: FloatArray) -> bool:
     """Return whether there is something to cut out: large enough, with a decided mask, and agreed by all networks.
 
-    `answers`: as `fuse_views` takes them; `alpha`: its result.
+    `view_alphas`: as `fuse_views` takes them; `alpha`: its result.
     """
     opinions: dict[Model, list[FloatArray]] = {}
-    for view, answer in zip(mode.views, answers, strict=True):
-        opinions.setdefault(view.model, []).append(_downsample(answer))
+    for view, view_alpha in zip(mode.views, view_alphas, strict=True):
+        opinions.setdefault(view.model, []).append(_downsample(view_alpha))
     if subject_area_fraction(alpha) < _MIN_AREA_FRACTION or softness(alpha) > _MAX_SOFTNESS:
         return False
     return len(opinions) == 1 or soft_iou([mean(views) for views in opinions.values()]) >= _MIN_SOFT_IOU
@@ -90,8 +89,8 @@ def pool_opinions(opinions: Sequence[FloatArray]) -> FloatArray:
     """
     side = max(map(len, opinions))
     total, weights = np.zeros((side, side), np.float32), 0.0
-    for answer in opinions:
-        opinion = resize_bilinear(answer, side)
+    for alpha in opinions:
+        opinion = resize_bilinear(alpha, side)
         weight = (softness(opinion) + _SOFTNESS_FLOOR) ** -2
         total += np.float32(weight) * log_odds(opinion)
         weights += weight
@@ -168,7 +167,7 @@ def box_mean(values: FloatArray, radius: int) -> FloatArray:
 
 
 def _box_mean_vertical(values: FloatArray, radius: int) -> FloatArray:
-    """Return the same along the first axis only, from differences of running sums.
+    """Return the mean of each window along the first axis only, from differences of running sums.
 
     float32 is exact enough: it keeps 6 digits of a sum of 500 numbers.
     """

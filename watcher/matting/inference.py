@@ -132,11 +132,11 @@ def infer_views(ensemble: Ensemble, inputs: Sequence[FloatArray]) -> list[FloatA
 
     `inputs`: what `network_input` returns for each view, in the order of the mode.
     """
-    answers = []
+    view_alphas = []
     for view, values in zip(ensemble.mode.views, inputs, strict=True):
-        answer = infer_alpha(ensemble.networks[view.model.name], values)
-        answers.append(answer[:, ::-1] if view.mirrored else answer)
-    return answers
+        view_alpha = infer_alpha(ensemble.networks[view.model.name], values)
+        view_alphas.append(view_alpha[:, ::-1] if view.mirrored else view_alpha)
+    return view_alphas
 
 
 def infer_alpha(network: Network, values: FloatArray) -> FloatArray:

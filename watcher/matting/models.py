@@ -58,9 +58,9 @@ class Model:
 
 # Sizes and SHA-256 of files on the release page: at least two independent public repositories agree on each. `memory`
 # is a little more than `python -m benchmarks.models memory` measured on 2 cores with onnxruntime 1.32: isnet-int8 0.64
-# GB, isnet-fp16 1.76, the same in float32 1.62 (used for isnet-general-use and isnet-anime, whose files were not at
-# hand), u2net 1.23 (used for u2net_human_seg, too: the same network), u2netp 0.59 (its network with random weights).
-# The others are estimates. silueta lies between u2netp and u2net, as its size does. BiRefNet's lite version as ONNX
+# GB, isnet-fp16 1.76, the same in float32 1.62 (used for isnet-general-use and isnet-anime, in place of their files),
+# u2net 1.23 (used for u2net_human_seg, too: the same network), u2netp 0.59 (its network, with random weights). The rest
+# are estimates. silueta lies between u2netp and u2net, as its size does. BiRefNet's lite version as ONNX
 # took 6 GB on a GPU (HivisionIDPhotos issue 93) and does not fit into the 4 GB of a browser. The weights of the other
 # BiRefNets are 0.75 GB larger; between u2netp and u2net, each byte of weights costs 3.7 bytes of memory.
 CATALOGUE = (
@@ -313,7 +313,7 @@ def _read_sidecar(path: Path) -> Model:
             size=int(values["size"]),
             memory=int(values["memory"]),
             card=cards.added_by_person(str(values["licence"])),
-            good_for=f"added by you; worked with as {template.name} is",
+            good_for=f"added by you; used in the same way as {template.name}",
             sources=(),
         )
     except (OSError, ValueError, KeyError, TypeError, ModelError) as error:

@@ -44,7 +44,7 @@ _ISNET = models.find_in_catalogue("isnet-int8")
 _U2NET = models.find_in_catalogue("u2net-int8")
 _MB = 1_000_000
 
-# Each is a point on the curve of quality against work that `benchmarks/quality.py` draws (modes.png in docs/).
+# Each is a point on the curve of quality against work that `benchmarks/quality.py` draws (docs/pictures/modes.png).
 FAST = Mode(
     name="fast",
     views=(View(_U2NET, 256),),

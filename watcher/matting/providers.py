@@ -40,9 +40,8 @@ class Provider:
 
 PROVIDERS: tuple[Provider, ...] = (
     Provider("cuda", "CUDAExecutionProvider"),
-    Provider(
-        "directml", "DmlExecutionProvider"
-    ),  # requires sequential execution without memory patterns, which nobg uses anyway
+    # DirectML requires sequential execution without memory patterns, which nobg uses anyway.
+    Provider("directml", "DmlExecutionProvider"),
     Provider(
         "coreml",
         "CoreMLExecutionProvider",
@@ -56,7 +55,7 @@ NAMES = (AUTO, CPU, *(provider.name for provider in PROVIDERS))
 
 
 class ProviderError(Exception):
-    """The accelerator cannot be used; the message gives the reason and has "it" for the accelerator."""
+    """The accelerator cannot be used; the message gives the reason and calls the accelerator "it"."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,7 @@ _LIBRARY_PATH_VARIABLES = ("LD_LIBRARY_PATH", "CUDA_PATH")
 
 
 def environment(requested: str, tried: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that tell a worker which provider is requested and how past trials ended; none for `cpu`."""
+    """Return the variables that pass the requested provider and past outcomes to a worker; none for `cpu`."""
     if requested == CPU:
         return {}
     variables = {"NOBG_PROVIDER": requested, "NOBG_TRIED": json.dumps(tried)}
@@ -144,7 +143,7 @@ def recall(now: float) -> dict[str, str]:
 
 
 def _load_trials(now: float) -> dict[str, tuple[str, float]]:
-    """Return the same with the time of each trial; failures older than a week are left out."""
+    """Return what `recall` does, with the time of each trial; failures older than a week are left out."""
     try:
         entries = json.loads((paths.state_dir() / TRIALS_FILE).read_text("utf-8")).items()
         return {
@@ -158,8 +157,8 @@ def _load_trials(now: float) -> dict[str, tuple[str, float]]:
 
 def remember(tried: Mapping[str, str], now: float) -> None:
     """Add outcomes of trials to those on disk. An error is ignored: a lost outcome costs no more than another trial."""
-    known = _load_trials(now)
-    new = {key: (reason, now) for key, reason in tried.items() if key not in known or known[key][0] != reason}
+    past = _load_trials(now)
+    new = {key: (reason, now) for key, reason in tried.items() if key not in past or past[key][0] != reason}
     if not new:
         return
     import tempfile  # here, so that the client, which reads the settings through this module, starts sooner
@@ -167,7 +166,7 @@ def remember(tried: Mapping[str, str], now: float) -> None:
     with contextlib.suppress(OSError):
         descriptor, name = tempfile.mkstemp(dir=paths.state_dir(), prefix=".providers-")
         with open(descriptor, "w", encoding="utf-8") as file:
-            json.dump(known | new, file)
+            json.dump(past | new, file)
         os.replace(name, paths.state_dir() / TRIALS_FILE)
 
 

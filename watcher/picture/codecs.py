@@ -73,8 +73,8 @@ load_decoders()
 def open_header(data: bytes) -> Image.Image:
     """Return the picture in the file `data` with its size known and its pixels not yet decoded.
 
-    Raises PictureError: `unreadable` (empty or damaged), `truncated`, `unsupported` (not one of our formats, or a
-    variety that cannot be decoded) or `too_large`.
+    Raises PictureError: `unreadable` (empty or damaged), `truncated`, `unsupported` (not a supported format,
+    or a variety that cannot be decoded) or `too_large`.
     """
     if not data:
         raise PictureError("unreadable", "the file is empty. Copy or download it again.")
@@ -104,9 +104,9 @@ def _candidate_formats(data: bytes) -> tuple[str, ...]:
 
 
 def _open_error(data: bytes) -> PictureError:
-    """Why no plugin opened the file; Pillow itself does not say.
+    """The reason why no plugin opened the file; Pillow itself gives none.
 
-    A file that begins like one of our formats is damaged or a variety that no plugin decodes.
+    A file that starts like a supported format is damaged or a variety that no plugin decodes.
     """
     formats = [name for name in SUFFIXES if (accept := Image.OPEN[name][1]) and accept(data[:16]) is True]
     if not formats:

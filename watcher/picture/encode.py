@@ -21,7 +21,7 @@ JPEG_QUALITY = 92
 MAX_SIDE_PIXELS = {"webp": 16_383, "jpeg": 65_535}
 """Format -> the most pixels on a side (libwebp's WEBP_MAX_DIMENSION; JPEG: the 16 bits of ISO/IEC 10918-1)."""
 ANIMATED_FORMATS = ("png", "webp")
-"""The formats that can hold an animation; the others get its first frame."""
+"""The formats that can contain an animation; the others contain its first frame."""
 
 _EXIF_PREFIX = b"Exif\0\0"
 _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825  # tags that point to EXIF's own directories
@@ -110,7 +110,7 @@ def _save_jpeg(image: Image.Image, file: io.BytesIO, recipe: Recipe, extras: Ext
 
 
 def _save_tiff(image: Image.Image, file: io.BytesIO, _recipe: Recipe, extras: Extras, options: dict[str, Any]) -> None:
-    tags = Image.Exif()  # in a TIFF, EXIF is no block of its own: its tags stand among the others
+    tags = Image.Exif()  # in a TIFF, EXIF is no block of its own: its tags are among the others
     tags.load(options.pop("exif", None))
     compression = "tiff_adobe_deflate"
     if tags.get_ifd(_EXIF_IFD) or tags.get_ifd(_GPS_IFD):

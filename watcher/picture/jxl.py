@@ -1,7 +1,7 @@
 """Decode JPEG XL for Pillow, with the decoder of pillow-jxl-plugin.
 
-Not with the Pillow plugin in that package: it decodes while it opens, before the size can be checked, and misreads grey
-with alpha of more than 8 bits.
+The Pillow plugin in that package is not used: it decodes while it opens, before the size can be checked, and misreads
+grey with alpha of more than 8 bits.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _decode(data: bytes, size: tuple[int, int]) -> Image.Image:
     Raises OSError if it is damaged or its size is not `size`, which the header declares.
     """
     is_jpeg, header, pixels, icc, _ = _run_decoder(data)
-    if is_jpeg:  # the file holds a whole JPEG, which the decoder returns bit for bit
+    if is_jpeg:  # the file contains a whole JPEG, which the decoder returns bit for bit
         image: Image.Image = Image.open(io.BytesIO(pixels), formats=("JPEG",))
         image.load()
         ImageOps.exif_transpose(image, in_place=True)

@@ -56,11 +56,11 @@ _KEPT_EXIF_TAGS = frozenset(
 )
 """Tags kept of the photo's directory at level "keep".
 
-Left out: what may name a place or a serial number or hold a preview (comments, MakerNote, private tags), and what
+Left out: what may name a place or a serial number or contain a preview (comments, MakerNote, private tags), and what
 describes the stored pixels (size, subject area).
 """
 _DROPPED_EXIF_TAGS = {
-    0x927C,  # MakerNote: may hold previews, in a format that only the maker knows
+    0x927C,  # MakerNote: may contain previews, in an undocumented format
     0xA002,  # PixelXDimension, of the stored picture
     0xA003,  # PixelYDimension
     _INTEROP_IFD,  # an offset in the old block; _filter_exif() copies what it points to

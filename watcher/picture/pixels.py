@@ -155,7 +155,7 @@ def load_png(image: PngImagePlugin.PngImageFile, data: bytes) -> Image.Image:
 def _load_sixteen_bit_colour(image: PngImagePlugin.PngImageFile, data: bytes, raw_mode: str) -> Image.Image:
     """The PNG's 16-bit colour rounded to eight bits.
 
-    Pillow gives the high bytes only. Asked for the other byte order, it gives the low bytes; so the file is decoded
+    Pillow gives the high bytes only. With the other byte order, it gives the low bytes; so the file is decoded
     twice.
     """
     image.load()

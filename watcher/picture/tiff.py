@@ -278,7 +278,7 @@ def _wrap_as_grey_tiff(pieces: list[bytes], layout: SampleLayout, rows: int) -> 
     directory, values = struct.pack("<H", len(tags)), b""
     for tag in sorted(tags):
         packed = struct.pack(f"<{len(tags[tag])}I", *tags[tag])
-        if len(packed) == 4:  # a single value stands in the directory itself
+        if len(packed) == 4:  # a single value is stored in the directory itself
             field = packed
         else:
             field = struct.pack("<I", values_offset + len(values))

@@ -153,7 +153,7 @@ def parse_layout(tags: Tags) -> SampleLayout:
 
 
 def layout_or_none(tags: Tags) -> SampleLayout | None:
-    """Return what parse_layout() returns, or None where it raises."""
+    """Return what parse_layout() returns, or None if it raises."""
     try:
         return parse_layout(tags)
     except (TypeError, KeyError, ValueError):

@@ -1,4 +1,4 @@
-"""What the commands `watch`, `pause`, `resume`, `status`, `history`, `undo` and `retry` do, and some clicks."""
+"""What `watch`, `pause`, `resume`, `status`, `history`, `undo` and `retry` do, as commands or as clicks."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def make_folder_table(
     values: Mapping[str, object] = MappingProxyType({}),
     move_originals: str | None = None,
 ) -> dict[str, Any]:
-    """Return a watched folder's table for config.toml.
+    """Return the table for a watched folder in config.toml.
 
     `recipe` and `values`: see resolve_recipe. `move_originals`: the sub-folder for finished originals; None: they stay.
     Raises UsageError if a folder does not exist or the settings are wrong.
@@ -88,8 +88,8 @@ def make_folder_table(
 
 def count_pictures(folder: Folder) -> int:
     """Return how many pictures are in the folder now."""
-    paths = find_pictures([folder.path], recursive=folder.recursive)
-    return len([path for path in paths if path != folder.path])
+    pictures = find_pictures([folder.path], recursive=folder.recursive)
+    return len([path for path in pictures if path != folder.path])
 
 
 def status(journal: Journal) -> dict[str, Any]:
@@ -129,7 +129,7 @@ def status(journal: Journal) -> dict[str, Any]:
 
 _DAMAGED_RECORDS_TEXT = (
     "The records of earlier jobs were damaged. They are now in {path}; nobg has started new ones. Pictures that you "
-    "right-clicked before and that are not done must be chosen again. Delete that file once you have read this."
+    "right-clicked before and that are not done yet must be chosen again. Delete that file once you have read this."
 )
 
 
@@ -160,7 +160,7 @@ def folder_as_dict(folder: Folder) -> dict[str, Any]:
 def retry(journal: Journal, job_ids: Sequence[int]) -> list[Job]:
     """Put jobs back into the queue and return them: those with these numbers or, without numbers, all failed ones.
 
-    A job that is named is done even if it was done before or has no clear subject, because the person has looked at it.
+    A job named by its number is done even if it was done before or has no clear subject: the person knows the picture.
     Jobs that are queued or active are left out. Raises UsageError for a number that no job has.
     """
     chosen = _find_jobs(journal, job_ids) if job_ids else journal.failed_jobs()
@@ -178,18 +178,21 @@ def retry(journal: Journal, job_ids: Sequence[int]) -> list[Job]:
 
 
 def jobs_to_undo(journal: Journal, job_ids: Sequence[int]) -> list[Job]:
-    """Return the jobs with these numbers or, without numbers, those of the last request. Raises UsageError if none."""
+    """Return the jobs with these numbers or, without numbers, those of the last request.
+
+    Raises UsageError if there are none.
+    """
     chosen = _find_jobs(journal, job_ids) if job_ids else latest_undoable_jobs(journal)
     if not chosen:
-        raise UsageError("There is nothing to take back. `nobg history` shows what was done.")
+        raise UsageError("There is nothing to undo. `nobg history` shows what was done.")
     return chosen
 
 
-MAX_SEARCHED_REQUESTS = 50  # how many requests to search for one that can be taken back
+MAX_SEARCHED_REQUESTS = 50  # how many requests to search for one that can be undone
 
 
 def latest_undoable_jobs(journal: Journal) -> list[Job]:
-    """Return the jobs of the newest request with a job that can be taken back; if there is none, of the newest one."""
+    """Return the jobs of the newest request with a job that can be undone; if there is none, of the newest one."""
     newest: list[Job] = []
     searched_times: list[float] = []
     while len(searched_times) < MAX_SEARCHED_REQUESTS and (jobs := journal.jobs_of_last_request(searched_times)):
@@ -222,6 +225,6 @@ def write_history_page(journal: Journal) -> Path:
 
 
 def set_paused(journal: Journal, *, paused: bool) -> None:
-    """Make the program pause, or continue. A pause outlasts the program."""
+    """Pause or resume the program. A pause persists after the program ends."""
     journal.set_setting("paused", "1" if paused else None)
     store.wake_program(str(paths.state_dir()))

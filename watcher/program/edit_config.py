@@ -33,9 +33,8 @@ def change(path: Path, edit: Callable[[Any], None]) -> Config:
             document.add(tomlkit.comment(HEADER_COMMENT))
         else:
             config.parse(text, path)
-            document = tomlkit.parse(
-                text if text.endswith("\n") else f"{text}\n"
-            )  # tomlkit would write a new table on the last line
+            # Without a line end there, tomlkit would write a new table on the last line.
+            document = tomlkit.parse(text if text.endswith("\n") else f"{text}\n")
         edit(document)
         changed = _reposition_added_lines(text or "", tomlkit.dumps(document))
         changed_config = config.parse(changed, path)
@@ -46,7 +45,7 @@ def change(path: Path, edit: Callable[[Any], None]) -> Config:
 
 @contextlib.contextmanager
 def _settings_lock() -> Iterator[None]:
-    """Keep other nobg processes from changing the settings meanwhile. Goes on without the lock after five seconds."""
+    """Keep other nobg processes from changing the settings. If the lock is not free in 5 s, continue without it."""
     lock = file_lock.acquire(str(paths.state_dir()), timeout=5.0, name="settings.lock")
     try:
         yield
@@ -97,9 +96,9 @@ def _write(path: Path, text: str) -> None:
 
 
 def add_folder(path: Path, table: Mapping[str, Any]) -> Config:
-    """Watch a folder, or change how it is watched. `table`: its [[folders]] table, which replaces that of the folder.
+    """Watch a folder, or change how it is watched. `table`: the [[folders]] table that replaces its present one.
 
-    Raises as `change`.
+    Raises what `change` raises.
     """
     for value in table.values():
         try:
@@ -139,7 +138,7 @@ def _folder_tables(document: Any) -> Any:
 
 
 def remove_folder(path: Path, folder: Path) -> Config:
-    """Stop watching `folder`. Raises UsageError if it is not watched, and as `change`."""
+    """Stop watching `folder`. Raises UsageError if it is not watched, and what `change` raises."""
 
     def edit(document: Any) -> None:
         tables = document.get("folders", [])
@@ -151,7 +150,7 @@ def remove_folder(path: Path, folder: Path) -> Config:
 
 
 def set_folder_value(path: Path, folder: Path, key: str, value: str | bool | None) -> Config:
-    """Change one setting of a watched folder. `value`: None deletes it. Raises as `remove_folder`."""
+    """Change one setting of a watched folder. `value`: None deletes it. Raises what `remove_folder` raises."""
 
     def edit(document: Any) -> None:
         tables = document.get("folders", [])
@@ -161,7 +160,7 @@ def set_folder_value(path: Path, folder: Path, key: str, value: str | bool | Non
 
 
 def set_value(path: Path, key: str, value: str | bool | None) -> Config:
-    """Change a setting that is in no table, such as `recipe`. `value`: None deletes it. Raises as `change`."""
+    """Change a setting that is in no table, such as `recipe`. `value`: None deletes it. Raises what `change` raises."""
     return change(path, lambda document: _set_or_delete(document, key, value))
 
 

@@ -51,7 +51,7 @@ figure:focus-within { outline: 3px solid Highlight; outline-offset: -3px; }
 
 
 def render_page(jobs: Sequence[Job], older_count: int = 0) -> str:
-    """Return the page for these jobs, newest first. `older_count`: how many older jobs it leaves out."""
+    """Return the page for these jobs, newest first. `older_count`: the number of older jobs that are left out."""
     script = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
     policy = f"default-src 'none'; img-src file:; style-src 'unsafe-inline'; script-src 'sha256-{script}'"
     articles = "\n".join(_render_article(job) for job in jobs) or "<p>Nothing has been done yet.</p>"
@@ -79,7 +79,7 @@ def render_page(jobs: Sequence[Job], older_count: int = 0) -> str:
 
 def _render_article(job: Job) -> str:
     name, folder = _escape(job.source.name), _escape(str(job.source.parent))
-    state = "taken back" if job.undone else STATE_LABELS[job.state]
+    state = "undone" if job.undone else STATE_LABELS[job.state]
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(job.changed_at))
     paragraphs = []
     if job.output is not None and job.state == "done" and not job.undone:

@@ -45,7 +45,7 @@ class _PrivateFileHandler(logging.handlers.RotatingFileHandler):
 
 
 class _OneLineFormatter(logging.Formatter):
-    """Formats each message as one line, even if it names a file with a line end in its name."""
+    """Formats each message as one line, even if a file name in it contains a line break."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging's name
         """Return the line, with control characters escaped."""

@@ -66,7 +66,7 @@ def autostart_status() -> Status:
 
 
 def make_setup() -> Setup:
-    """Return what the integrations need to know of nobg. Raises UsageError if its path is not valid text."""
+    """Return what the integrations need to know about nobg. Raises UsageError if its path is not valid text."""
     home = Path.home()
     return Setup(
         client_command=_with_home_variable(_command_line("nobg-add", "add")),
@@ -97,7 +97,7 @@ def _command_line(script: str, command: str) -> tuple[str, ...]:
 
     The link that pipx and uv put into ~/.local/bin is not used, because it can be moved or belong to another nobg; both
     tools keep the environment's path when they upgrade it. The path is not resolved: Python finds a venv by it.
-    `command`: the command of `nobg`, used where the script itself is not.
+    `command`: the command of `nobg`, used where the script itself cannot be.
     """
     folders = [os.path.dirname(sys.executable), sysconfig.get_path("scripts")]
     suffix = ".exe" if sys.platform == "win32" else ""
@@ -118,7 +118,7 @@ def _python_path() -> str:
 
 
 def _with_home_variable(command: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the command with NOBG_HOME set as it is now: a file manager does not have it, and recipes are there.
+    """Return the command with NOBG_HOME set as it is now: a file manager does not set it, and it leads to the recipes.
 
     Raises UsageError if a word of the command is not valid text.
     """
@@ -134,7 +134,7 @@ def _with_home_variable(command: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def recipes_not_in_menu() -> list[str]:
-    """Return the names of recipes that want to be in the menu but have control characters, which menus cannot hold."""
+    """Return the names of recipes that are meant for the menu but have control characters, which menus cannot hold."""
     recipes = config.load(paths.config_path()).recipes
     return [name for name, recipe in recipes.items() if recipe.menu and _has_control_characters(name)]
 

@@ -31,8 +31,8 @@ from watcher.worker.supervisor import Supervisor
 logger = logging.getLogger(__name__)
 
 WORKER_IDLE_SECONDS = 60.0  # time without work after which the worker is stopped, to free its memory
-QUEUE_POLL_SECONDS = 3.0  # time between looks at the queue; a client that adds a job also wakes the program
-SUMMARY_POLL_SECONDS = 0.5  # the same, while a notification of finished jobs is due
+QUEUE_POLL_SECONDS = 3.0  # time between checks of the queue; a client that adds a job also wakes the program
+SUMMARY_POLL_SECONDS = 0.5  # the same while a notification about finished jobs is due
 CHECK_INTERVAL_SECONDS = 5.0  # time between checks of paused destinations and of jobs.db
 RESTART_DELAY_SECONDS = 5.0  # pause after a session has failed
 WORKER_RETRY_SECONDS = 60.0  # pause after the worker or its model has failed; a client's wake-up ends it early
@@ -55,7 +55,7 @@ def take_lock(state: Path, inherited: int | None = None) -> int | None:
 
 
 class UserInterface(Protocol):
-    """What shows the running program to a person. desktop.ui implements it, because this wing cannot import desktop."""
+    """Shows the running program to a person. Implemented in desktop.ui, because this wing cannot import desktop."""
 
     def run(self, stop: threading.Event) -> None:
         """Show the program until `stop` is set. Called in the main thread."""
@@ -80,7 +80,7 @@ def run(
     there is no user interface (`--no-tray`). Raises DestinationError if the log cannot be written.
     """
     handler = set_up_logging(state / LOG_FILE_NAME)
-    warnings.filterwarnings("ignore", module="watchdog")  # it warns at length when two folders appear at once
+    warnings.filterwarnings("ignore", module="watchdog")  # it issues long warnings when two folders appear at once
     stop, session_over = threading.Event(), threading.Event()
 
     def request_stop(*_: object) -> None:
@@ -124,7 +124,7 @@ class _SessionThread(threading.Thread):
         self.failure: BaseException | None = None
 
     def run(self) -> None:
-        """Run sessions until the program is to stop. An exception here stops it and is kept in `failure`."""
+        """Run sessions until the program must stop. An exception here stops it and is stored in `failure`."""
         try:
             while not self._stop_program.is_set() and self._ensure_lock():
                 self._run_session()
@@ -134,7 +134,7 @@ class _SessionThread(threading.Thread):
             self._stop_program.set()
 
     def _ensure_lock(self) -> bool:
-        """Take the lock anew if the state folder was deleted. Return False if another nobg has it now."""
+        """Take the lock again if the state folder was deleted. Return False if another nobg has it now."""
         if not file_lock.is_current(self._lock, str(self._state)):
             new_lock = take_lock(paths.state_dir())
             if new_lock is None:
@@ -230,7 +230,7 @@ class _Session:
         return thread
 
     def _dispatch(self, journal: Journal) -> None:
-        """Do the jobs in the queue, then wait for new ones; again and again."""
+        """Repeat until the session ends: do the jobs in the queue, then wait for new ones."""
 
         def record_worker_state(header: protocol.Header) -> None:
             layers = [layer for layer in header["jail"] if "network" in layer["name"]]
@@ -240,7 +240,7 @@ class _Session:
             journal.set_setting("trouble", None)
 
         supervisor, queue = Supervisor(on_ready=record_worker_state), JournalQueue(journal)
-        has_trouble = True  # the last session may have recorded some
+        has_trouble = True  # the last session may have recorded a problem
         try:
             while not self._should_stop():
                 self._wakeup.clear()
@@ -253,7 +253,7 @@ class _Session:
                 except NobgError as error:
                     if error.exit_code != 3:  # not the model's or the worker's error, but the journal's
                         raise
-                    logger.error("%s", error)  # noqa: TRY400  the message says it all
+                    logger.error("%s", error)  # noqa: TRY400  the message is enough
                     journal.set_setting("trouble", str(error))
                     has_trouble = True
                     self._wakeup.clear()

@@ -14,10 +14,10 @@ logger = logging.getLogger(__name__)
 
 
 class Settings:
-    """The configuration in force: that of config.toml or, while the file has an error, the last good one."""
+    """The configuration in force: that of config.toml or, while the file has an error, the last good version."""
 
     def __init__(self, path: Path, backup_path: Path) -> None:
-        """`path`: config.toml. `backup_path`: the copy of the last good one, for a start while config.toml is wrong."""
+        """`path`: config.toml. `backup_path`: its last good version, for a start while config.toml is invalid."""
         self._path = path
         self._backup_path = backup_path
         self._last_stamp: object = ()
@@ -54,4 +54,4 @@ class Settings:
             ) as file:
                 file.write(text)
         except OSError as error:
-            logger.warning("The last good settings cannot be kept in %s: %s", self._backup_path, error)
+            logger.warning("The last good settings cannot be saved in %s: %s", self._backup_path, error)

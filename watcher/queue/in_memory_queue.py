@@ -23,7 +23,7 @@ class InMemoryQueue:
         self._failed_destinations: set[Path] = set()
         self._previous_jobs: dict[Path, Job | None] = {}
         self.error: DestinationError | None = None
-        """Why the first destination failed; None: none did."""
+        """Why the first destination failed; None if none has failed."""
 
     def take(self, fits: Callable[[Job], bool]) -> Job | None:
         """Return the first job, if it fits. Drop jobs whose destination has failed."""
@@ -32,16 +32,16 @@ class InMemoryQueue:
         return self._pending.popleft() if self._pending and fits(self._pending[0]) else None
 
     def start(self, job: Job) -> Job:
-        """Count the attempt in memory only. Remember the journal's job, for pause_destination()."""
+        """Count the attempt in memory only. Remember the journal's earlier record, for pause_destination()."""
         self._previous_jobs[job.source] = self._journal.find(job.source, job.source_hash, job.recipe)
         return replace(job, attempts=job.attempts + 1)
 
     def put_back(self, job: Job, *, delay: float = 0.0, count_attempt: bool = False) -> None:  # noqa: ARG002  see JobQueue
-        """Return the job to the front, so that results keep their order."""
+        """Return the job to the front of the queue, so that results keep their order."""
         self._pending.appendleft(job if count_attempt else replace(job, attempts=job.attempts - 1))
 
     def pause_destination(self, job: Job, error: DestinationError, needed_bytes: int) -> None:  # noqa: ARG002  see JobQueue
-        """Drop the job and all others with its destination, and restore what the journal knew before."""
+        """Drop the job and all others with the same destination, and restore the journal's earlier record of it."""
         if job.id is None:
             job = self._journal.find(job.source, job.source_hash, job.recipe) or job
         self._journal.discard_plan(job, self._previous_jobs[job.source])
@@ -57,7 +57,7 @@ class InMemoryQueue:
         return False
 
     def find_earlier_job(self, job: Job) -> Job | None:
-        """Return the job that was done before, unless this one is forced."""
+        """Return the job that has done the same before, unless `job` is forced."""
         return None if job.force else find_done_job(job, self._journal)
 
     def move_original(self, job: Job) -> None:  # noqa: ARG002  see JobQueue

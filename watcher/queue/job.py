@@ -51,11 +51,11 @@ class Job:
 
     @property
     def worker_deaths(self) -> int:
-        """How many workers have died while they had this job."""
+        """How many workers have died while they processed this job."""
         return self.attempts - self.interrupted
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the job with the keys that `--json` promises."""
+        """Return the job as `--json` shows it."""
         return {
             "id": self.id,
             "source": str(self.source),

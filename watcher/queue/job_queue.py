@@ -24,22 +24,22 @@ class JobQueue(Protocol):
         """Count an attempt, just before a worker gets the job. Return the started job, or None if it was withdrawn."""
 
     def put_back(self, job: Job, *, delay: float = 0.0, count_attempt: bool = False) -> None:
-        """Return the job to the queue, for at least `delay` seconds.
+        """Return the job to the queue. It is not taken again for at least `delay` seconds.
 
         `count_attempt`: the worker died, so the attempt stays counted.
         """
 
     def pause_destination(self, job: Job, error: DestinationError, needed_bytes: int) -> None:
-        """Let the job wait, and all others with the same destination: `error` says why nothing can be written there.
+        """Make the job and all others with the same destination wait.
 
-        `needed_bytes`: the size of the job's output.
+        `error`: why nothing can be written there. `needed_bytes`: the size of the job's output.
         """
 
     def defer_if_unwritable(self, job: Job) -> bool:
-        """Let the job wait if nobg has no permission to write to its destination. Return whether it waits."""
+        """Defer the job if nobg has no permission to write to its destination. Return whether it was deferred."""
 
     def defer_if_not_ready(self, job: Job, source: commit.Source | None) -> bool:
-        """Let the job wait if its source is still changing or its drive is gone. Return whether it waits.
+        """Defer the job if its source is still changing or its drive is unplugged. Return whether it was deferred.
 
         `source`: the source as it was read; None if it does not exist.
         """
@@ -48,7 +48,7 @@ class JobQueue(Protocol):
         """Return the earlier job that makes `job` superfluous, or None. The job's `source_hash` must be set."""
 
     def move_original(self, job: Job) -> Path | None:
-        """After the output has been published, move the original if the person wants that. Return its new path."""
+        """After the output has been published, move the original if the request says so. Return its new path."""
 
 
 def find_done_job(job: Job, journal: Journal) -> Job | None:
@@ -60,9 +60,8 @@ def find_done_job(job: Job, journal: Journal) -> Job | None:
     if earlier is None or earlier.undone or earlier.output is None or not os.path.lexists(earlier.output):
         return None
     is_only_planned = earlier.state in ("active", "queued")
-    if (
-        not is_only_planned and earlier.model != job.model
-    ):  # the person has chosen another model, or a newer nobg uses another
+    # Another model: the person has chosen it, or it is the default of a newer nobg.
+    if not is_only_planned and earlier.model != job.model:
         return None
     current_hash = commit.sha256_of(earlier.output)
     if current_hash != earlier.output_hash and (

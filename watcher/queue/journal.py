@@ -21,7 +21,7 @@ from watcher.queue.outputs import Outputs
 from watcher.queue.watched_files import WatchedFiles
 
 _RESULT_CONDITION = "state = 'done' AND undone = 0 AND output IS NOT NULL"
-"""A job whose output undo can move to the trash. SQLite uses the indexes of schema.py only for these very words."""
+"""A job whose output undo can move to the trash. SQLite uses the indexes of schema.py only for this exact text."""
 
 _TAKE_OVER = """
 UPDATE jobs SET (folder, place, device, rank, watch, force, adopt, move_to, asked_at, attempts, interrupted) =
@@ -66,7 +66,7 @@ class Journal:
             store.enqueue(self._db.connection, pictures, self._clock(), **request)
 
     def next_job(self) -> Job | None:
-        """Return the job whose turn it is, or None. Change nothing.
+        """Return the next job to process, or None. The journal stays unchanged.
 
         Jobs that a person requested come first; among equals, those with fewer attempts.
         """
@@ -115,7 +115,7 @@ class Journal:
         return self._db.connection.execute(query, (job.id, job.asked_at)).fetchone() is not None
 
     def _find_duplicate(self, job: Job) -> tuple[int] | None:
-        """Return the number of another job with the same source, content and recipe."""
+        """Return the row (id,) of another job with the same source, content and recipe, or None."""
         row: tuple[int] | None = self._db.connection.execute(
             "SELECT id FROM jobs WHERE source = ? AND source_hash = ? AND recipe = ? AND id != ?",
             (os.fsencode(job.source), job.source_hash, job.recipe, job.id),
@@ -123,7 +123,7 @@ class Journal:
         return row
 
     def merge_duplicate(self, job: Job, existing: Job) -> None:
-        """Answer the request for `job` with the job `existing`, which has done the same before."""
+        """Settle the request for `job` with `existing`, the job that has done the same before."""
 
         def merge() -> None:
             db = self._db.connection
@@ -137,7 +137,7 @@ class Journal:
         self._db.run_in_transaction(merge)
 
     def put_back(self, job: Job, *, delay: float = 0.0, count_attempt: bool = False) -> None:
-        """Return the job to the queue, for at least `delay` seconds.
+        """Return the job to the queue. It is not taken again for at least `delay` seconds.
 
         `count_attempt`: the worker died, so the attempt stays counted.
         """
@@ -154,7 +154,7 @@ class Journal:
         )
 
     def recover(self) -> None:
-        """Return to the queue what an earlier program left active, and end all pauses. Called once after a start."""
+        """Queue the jobs that an earlier program left active, and end all pauses. Call it once at the start."""
         self._db.execute(
             "UPDATE jobs SET state = 'queued', not_before = 0, interrupted = min(attempts, interrupted + 1) "
             "WHERE state = 'active'",
@@ -205,7 +205,7 @@ class Journal:
         return replace(changed, id=int(rows[0][0]))
 
     def adopt(self, job: Job, output: Path, output_hash: str) -> Job:
-        """After a loss of the records, record the job as done because `output` exists where it would have written.
+        """After a loss of the records, record the job as done, because the file that it would write, `output`, exists.
 
         The file is not recorded as nobg's own: nothing shows that nobg wrote it.
         """
@@ -258,7 +258,7 @@ class Journal:
     # Folders whose pictures wait
 
     def pause(self, folder: Path, reason: str, needed_bytes: int = 0) -> None:
-        """Let the pictures of `folder` wait: those that lie there, and those whose output belongs there.
+        """Make the pictures of `folder` wait: those in it, and those whose output belongs in it.
 
         `reason` is a key of errors.DESTINATION_REASONS, `needed_bytes` the size of the output that did not fit.
         """
@@ -277,7 +277,7 @@ class Journal:
         self._db.execute("DELETE FROM pauses WHERE place = ?", (os.fsencode(folder),))
 
     def has_sources_in(self, folder: Path) -> bool:
-        """Return whether the source of a queued job lies directly in `folder`."""
+        """Return whether the source of a queued job is directly in `folder`."""
         query = "SELECT 1 FROM jobs WHERE state = 'queued' AND folder = ? LIMIT 1"
         return bool(self._db.execute(query, (os.fsencode(folder),)))
 
@@ -328,10 +328,10 @@ class Journal:
         return [job for job_id in possible_ids for job in self._db.select_jobs("id = ?", job_id)]
 
     def jobs_of_last_request(self, excluded_times: Sequence[float] = ()) -> list[Job]:
-        """Return the jobs with outputs to undo of the newest request that has any.
+        """Return the jobs that can be undone, of the newest request that has such jobs.
 
-        A request is one call of the client, or all that one sweep of a watched folder found. `excluded_times`: the
-        requests to skip, by their `asked_at`.
+        A request is one call of the client, or everything that one sweep of a watched folder found.
+        `excluded_times`: the requests to skip, by their `asked_at`.
         """
         not_excluded = f"asked_at NOT IN ({', '.join('?' * len(excluded_times))})"
         newest = (

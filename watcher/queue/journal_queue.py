@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 SETTLE_SECONDS = 2.0  # seconds for which a file must stay the same before nobg takes it
 FREE_SPACE_MARGIN_BYTES = 256 << 10  # bytes that must be free beyond what is needed before a full destination is tried
 PAUSE_RETRY_SECONDS = 300.0  # seconds after which a pause ends in any case
-_UNSATISFIABLE_BYTES = 1 << 62  # bytes needed, when free space says nothing: for instance, a quota is used up
+_UNSATISFIABLE_BYTES = 1 << 62  # needed_bytes of a pause that free space cannot end, for instance of a used-up quota
 _RETRYABLE_REASONS = ("no_permission", "vanished", "timeout")
 
 
@@ -48,7 +48,7 @@ class JournalQueue:
         self._journal.put_back(job, delay=delay, count_attempt=count_attempt)
 
     def pause_destination(self, job: Job, error: DestinationError, needed_bytes: int) -> None:
-        """Let the job wait, and all others with the same destination, until check_pauses() ends the pause."""
+        """Make the job and all others with the same destination wait until check_pauses() ends the pause."""
         assert error.reason is not None
         logger.warning("%s waits: %s", job.destination, error)
         job_recipe = parse_key(job.recipe)
@@ -60,13 +60,13 @@ class JournalQueue:
             return
         folder = job.source.parent if is_source_folder_missing else job.destination
         pause = Pause(folder, error.reason, needed_bytes, self._clock())
-        if is_pause_resolved(pause):  # what the system reports does not show the cause
+        if is_pause_resolved(pause):  # the system shows no cause, so it cannot show its end
             pause = replace(pause, needed_bytes=_UNSATISFIABLE_BYTES)
         self._journal.pause(pause.folder, pause.reason, pause.needed_bytes)
         self._journal.put_back(job)
 
     def defer_if_unwritable(self, job: Job) -> bool:
-        """Let the job wait if permissions forbid writing to its destination: a person may change them later."""
+        """Defer the job if permissions forbid writing to its destination: a person may change them later."""
         if _is_writable(job.destination):
             return False
         error = DestinationError(f"nobg may not write to {job.destination}.", job.destination, "read_only")
@@ -74,7 +74,7 @@ class JournalQueue:
         return True
 
     def defer_if_not_ready(self, job: Job, source: commit.Source | None) -> bool:
-        """Let the job wait if its drive is gone (until it is back) or its source is still changing (SETTLE_SECONDS)."""
+        """Defer the job while its drive is unplugged, or for SETTLE_SECONDS if its source is still changing."""
         if source is None:
             if not is_unplugged(job):
                 return False
@@ -92,10 +92,10 @@ class JournalQueue:
         return is_changing
 
     def find_earlier_job(self, job: Job) -> Job | None:
-        """Return the earlier job with this content, if there is nothing left to do but to report it.
+        """Return the earlier job with this content if reporting its result is all that is left to do.
 
         A person who requests a picture again gets a new result, unless the output still exists. For a watched folder,
-        the first result stands, except failures that may pass.
+        the first result is final, except for failures that may be temporary.
         """
         done_job = find_done_job(job, self._journal)
         if done_job is not None and (done_job.id == job.id or not job.force):
@@ -108,7 +108,7 @@ class JournalQueue:
         if earlier is None or earlier.id == job.id:
             return None
         if earlier.state == "active":
-            # With `started_at`, this program's worker has it. Without, a `nobg remove` left it behind.
+            # If `started_at` is set, this program's worker has the job. If not, a `nobg remove` left it unfinished.
             return earlier if earlier.started_at is not None else None
         is_settled = earlier.state in ("done", "skipped", "failed") and earlier.reason not in _RETRYABLE_REASONS
         return earlier if is_settled and job.watch is not None and not job.force else None
@@ -137,7 +137,7 @@ class JournalQueue:
             return None
 
     def check_pauses(self) -> bool:
-        """End the pauses whose reason is gone. Return whether any ended."""
+        """End the pauses whose cause is gone. Return whether any ended."""
         ended = [pause for pause in self._journal.pauses() if self._is_over(pause)]
         for pause in ended:
             logger.info("%s can be used again", pause.folder)
@@ -160,10 +160,10 @@ def _signature(path: Path) -> str | None:
 
 
 def is_unplugged(job: Job) -> bool:
-    """Return whether the source is gone together with its drive, rather than deleted.
+    """Return whether the source is missing because its drive was unplugged, not because it was deleted.
 
-    It is if the nearest existing folder lies on another device than the source did. A source's own folder that holds
-    files is an exception: a mount point without its drive is empty, so there only the device number has changed.
+    That is so if the nearest existing folder is not on the device that the source was on. But if that folder is
+    the source's own and contains files, only the device number has changed: an unused mount point is empty.
     """
     if job.device is None:
         return False
@@ -179,7 +179,7 @@ def is_unplugged(job: Job) -> bool:
 
 
 def is_pause_resolved(pause: Pause) -> bool:
-    """Return whether the reason of the pause is gone, as far as the system shows it."""
+    """Return whether the cause of the pause is gone, as far as the system shows it."""
     try:
         if pause.reason == "full":
             free_bytes = shutil.disk_usage(_nearest_existing(pause.folder)).free
@@ -205,5 +205,5 @@ def _has_entries(folder: Path) -> bool:
 
 
 def _nearest_existing(folder: Path) -> Path:
-    """Return the folder itself or, if it does not exist yet, the nearest one above it that does."""
+    """Return the folder itself or, if it does not exist yet, its nearest existing ancestor."""
     return next(parent for parent in (folder, *folder.parents) if parent.exists() or parent == parent.parent)

@@ -10,7 +10,7 @@ from watcher.queue.job import Job
 
 
 class Outputs:
-    """The outputs that nobg wrote, or planned to write, from which source. Raises what Database raises."""
+    """The outputs that nobg wrote or planned to write, each with its source. Raises what Database raises."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -30,7 +30,7 @@ class Outputs:
         return bool(self._db.execute("SELECT 1 FROM outputs WHERE output = ? LIMIT 1", (path,)))
 
     def may_replace(self, job: Job, output: Path, current_hash: str, new_hash: str) -> bool:
-        """Return whether `job` may replace the file `output` (its hash: `current_hash`) by content of `new_hash`.
+        """Return whether `job` may replace the file `output` (its hash: `current_hash`) with content of `new_hash`.
 
         It may if nobg made that file from the same source. The output of another recipe stays, unless both contents
         are identical.

@@ -16,23 +16,23 @@ CREATE TABLE jobs (
     reason TEXT,
     detail TEXT,
     verdict TEXT,
-    attempts INTEGER NOT NULL DEFAULT 0,     -- how often it was given to a worker; counted before
-    interrupted INTEGER NOT NULL DEFAULT 0,  -- of these, how often the program itself was ended meanwhile
+    attempts INTEGER NOT NULL DEFAULT 0,     -- how often a worker got it; counted just before
+    interrupted INTEGER NOT NULL DEFAULT 0,  -- in how many of them the program itself ended
     seconds REAL,
     output BLOB,
     output_hash TEXT,
     folder BLOB NOT NULL,       -- where the source is
     place BLOB NOT NULL,        -- where the output goes
-    device INTEGER,             -- of the source, when it was asked for: tells deleted from unplugged
-    signature TEXT,             -- size and times of the source when it was last looked at
+    device INTEGER,             -- of the source at the request: distinguishes deleted from unplugged
+    signature TEXT,             -- size and times of the source at the last check
     rank INTEGER NOT NULL DEFAULT 0,
-    watch BLOB,                 -- the watched folder it came from; NULL: a person asked
+    watch BLOB,                 -- the watched folder it came from; NULL: a person requested it
     force INTEGER NOT NULL DEFAULT 0,
-    adopt INTEGER NOT NULL DEFAULT 0,  -- the records were lost: an output that is there counts as done
+    adopt INTEGER NOT NULL DEFAULT 0,  -- the records were lost: an existing output counts as done
     move_to TEXT,               -- sub-folder for the original once it is done; NULL: it stays
-    moved_to BLOB,              -- where the original is since
+    moved_to BLOB,              -- where the original has been moved
     not_before REAL NOT NULL DEFAULT 0,
-    asked_at REAL NOT NULL,     -- seconds since 1970, like the next two; the same for all of one call
+    asked_at REAL NOT NULL,     -- seconds since 1970, like the next two; the same for a whole request
     started_at REAL,
     changed_at REAL NOT NULL,
     undone INTEGER NOT NULL DEFAULT 0,
@@ -41,13 +41,13 @@ CREATE TABLE jobs (
 );
 CREATE INDEX waiting ON jobs (rank, attempts, id) WHERE state = 'queued';
 CREATE INDEX by_folder ON jobs (folder);
-CREATE TABLE outputs (  -- all that we ever wrote or were about to write: how our files are known
+CREATE TABLE outputs (  -- everything that nobg wrote or was about to write: shows which files are its own
     output BLOB NOT NULL,
     output_hash TEXT NOT NULL,
     source BLOB NOT NULL,
     PRIMARY KEY (output, output_hash, source)
 ) WITHOUT ROWID;
-CREATE TABLE pauses (  -- places where nothing can be written or read for now
+CREATE TABLE pauses (  -- folders that cannot be written or read for now
     place BLOB PRIMARY KEY,
     reason TEXT NOT NULL,
     needed INTEGER NOT NULL DEFAULT 0,  -- bytes
@@ -60,10 +60,10 @@ _SCHEMA_ADDED_IN_3 = """
 CREATE INDEX in_hand ON jobs (id) WHERE state = 'active';
 CREATE INDEX results ON jobs (changed_at, id) WHERE state = 'done' AND undone = 0 AND output IS NOT NULL;
 CREATE INDEX requests ON jobs (asked_at) WHERE state = 'done' AND undone = 0 AND output IS NOT NULL;
-CREATE TABLE followed (  -- all that the default recipe has been for each watched folder that follows it
+CREATE TABLE followed (  -- for each watched folder that follows the default recipe: every default so far
     watch BLOB NOT NULL,
     recipe TEXT NOT NULL,  -- as in jobs
-    said TEXT NOT NULL,    -- what the folder says itself, as a recipe; once that is another, all is done anew
+    said TEXT NOT NULL,    -- the folder's own settings, as a recipe; if they change, all is done again
     PRIMARY KEY (watch, recipe)
 ) WITHOUT ROWID;
 """
@@ -91,8 +91,8 @@ DROP TABLE outputs_1;
 def upgrade_script(version: int) -> str:
     """Return the SQL that brings a jobs.db of this version to store.SCHEMA_VERSION; version 0 is an empty file.
 
-    Each statement ends with a semicolon at the end of a line. The statements call
-    the SQL function folder_of(path), which the connection must provide.
+    Each statement ends with a semicolon at the end of a line. The statements call the SQL function folder_of(path),
+    which the connection must provide.
     """
     tables = _TABLES + _SCHEMA_ADDED_IN_3
     return {

@@ -49,7 +49,7 @@ def _create_file(path: str) -> None:
     """Create an empty file, 0600, if there is none.
 
     Only SQLite may open an existing file: when a process closes any descriptor of a file, it loses all its locks on
-    that file (fcntl(2)), and other programs would take the file for unused.
+    that file (fcntl(2)), and other programs would assume that the file is unused.
     """
     if not os.path.exists(path):
         try:
@@ -60,7 +60,7 @@ def _create_file(path: str) -> None:
 
 def _migrate(db: sqlite3.Connection) -> None:
     """Bring the tables up to date."""
-    from watcher.queue import schema  # here, so that the client does not load it on every click
+    from watcher.queue import schema  # imported here, so that the client does not load it on every click
 
     _enable_wal(db)
     db.create_function("folder_of", 1, os.path.dirname)
@@ -144,7 +144,7 @@ def move_aside(path: str, expected_inode: int | None) -> str | None:
         number = 1
         while os.path.exists(damaged_path := os.path.join(folder, f"jobs.damaged-{number}.db")):
             number += 1
-        for suffix in ("-wal", "-shm", ""):  # the log first: SQLite must never take it for the log of a new file
+        for suffix in ("-wal", "-shm", ""):  # the log first: SQLite must never mistake it for the log of a new file
             if os.path.exists(path + suffix):
                 os.replace(path + suffix, damaged_path + suffix)
         return damaged_path

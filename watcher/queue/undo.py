@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 def undo(jobs: Iterable[Job], journal: Journal, trash: Callable[[Path], None]) -> Iterator[tuple[Job, str | None]]:
-    """Undo the jobs. Yield each with None, or with a sentence that says why its output stays.
+    """Undo the jobs. Yield each with None, or with a sentence that says why it was not undone.
 
     `trash` moves a file to the trash, or raises OSError.
     """
@@ -26,7 +26,7 @@ def undo(jobs: Iterable[Job], journal: Journal, trash: Callable[[Path], None]) -
             try:
                 trash(job.output)
             except OSError as error:
-                reason = f"it could not be moved to the trash ({error}). Delete it yourself if you like."
+                reason = f"it could not be moved to the trash ({error}). You can delete it yourself."
         if reason is None:
             restore_original(job, journal)
             journal.mark_undone(job)
@@ -36,17 +36,17 @@ def undo(jobs: Iterable[Job], journal: Journal, trash: Callable[[Path], None]) -
 def reason_to_keep(job: Job, journal: Journal) -> str | None:
     """Return a sentence that says why nobg must not touch the output of `job`; None: it is still as nobg wrote it."""
     if job.undone:
-        return "it was taken back before."
+        return "it was undone earlier."
     if job.state != "done" or job.output is None or job.output_hash is None:
         return "nothing was written for this picture."
     if not os.path.lexists(job.output):
-        return "it is not there any more."
+        return "it no longer exists."
     current_hash = None if job.output.is_symlink() else commit.sha256_of(job.output)
     if current_hash == job.output_hash:
-        is_ours = journal.outputs.has_written(job.moved_to or job.source, job.output, job.output_hash)
-        return None if is_ours else "nobg's records do not show that it wrote this file."
+        is_own_output = journal.outputs.has_written(job.moved_to or job.source, job.output, job.output_hash)
+        return None if is_own_output else "nobg's records do not show that it wrote this file."
     is_replaced = current_hash is not None and journal.outputs.has_written_from_any_source(job.output, current_hash)
-    return "a newer cut-out has taken its place." if is_replaced else "it has been changed since, so it is yours."
+    return "a newer cut-out has taken its place." if is_replaced else "it has been changed since nobg wrote it."
 
 
 def restore_original(job: Job, journal: Journal) -> None:

@@ -1,4 +1,4 @@
-"""What the journal knows of the files in watched folders, and of the recipes that those folders followed."""
+"""The files in watched folders that have a job, and the recipes that those folders followed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class WatchedFiles:
         self._db = database
 
     def known_recipes(self, watched_folder: Path, recipe: str, default_overrides: str | None) -> list[str]:
-        """Return the recipes under which a file of this watched folder counts as known. `recipe` is the one in force.
+        """Record `recipe`, the one in force. Return all under which a file of this folder counts as known.
 
         A folder that follows the default recipe applies a new default to new files only. So its files also count as
         known under every earlier default, for as long as its own settings (`default_overrides`, as a recipe) stay the
@@ -52,7 +52,7 @@ class WatchedFiles:
         return bool(self._db.execute(query, (source, signature, *recipes)))
 
     def find_settled_under_earlier_recipe(self, job: Job) -> Job | None:
-        """Return the finished job of this content under a recipe that the job's watched folder followed before."""
+        """Return the finished job of this content under an earlier recipe of the job's watched folder, or None."""
         if job.watch is None:
             return None
         jobs = self._db.select_jobs(

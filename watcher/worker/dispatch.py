@@ -1,4 +1,4 @@
-"""Takes jobs through the worker: feeds it ahead, and finds the picture that makes it die; no image code."""
+"""Takes jobs through the worker: feeds it ahead, and finds the picture that kills it. No image code."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from watcher.worker.tasks import Task, prepare_task
 MAX_TASKS_IN_FLIGHT = 3
 """Pictures that the worker may have: the first is encoded, the second is in the networks, the third is decoded."""
 MAX_BYTES_IN_FLIGHT = 64 << 20
-"""Bytes of files that the worker may have before it gets another picture."""
+"""While the worker has files of this many bytes or more, it gets no further picture."""
 MAX_WORKER_DEATHS = 3
-"""So often may the worker die with a picture before the picture fails."""
+"""How often the worker may die with a picture before the picture fails."""
 FINISH_GRACE_SECONDS = 5.0
 """Seconds that the worker may still take for its pictures when the caller stops dispatch."""
 
@@ -35,7 +35,7 @@ FINISH_GRACE_SECONDS = 5.0
 def process_queue(
     queue: JobQueue, journal: Journal, supervisor: Supervisor, should_stop: Callable[[], bool] = never_stop
 ) -> Generator[Job]:
-    """Process the jobs of `queue` until none is left that can be done now; yield each with its result.
+    """Process the jobs of `queue` until none can be done now; yield each with its result.
 
     Once `should_stop` returns True, dispatch takes no further job, and gives the worker FINISH_GRACE_SECONDS for its
     pictures. At the end, also after an error, unfinished jobs go back to the queue. Raises ModelError, WorkerError, and
@@ -64,7 +64,7 @@ def process_queue(
                 yield result
     finally:
         if in_flight:
-            supervisor.stop_worker()  # else its answers would reach the next caller
+            supervisor.stop_worker()  # otherwise its answers would reach the next caller
             with suppress(DestinationError, DamagedJournalError):  # the next start of the program recovers them
                 for task in in_flight:
                     queue.put_back(task.job)
@@ -93,7 +93,7 @@ def _feed_worker(
     while not should_stop() and (job := queue.take(lambda job: _has_room(in_flight, job, supervisor))) is not None:
         try:
             prepared = prepare_task(replace(job, model=_model_name(job, supervisor)), queue, journal)
-        except (OSError, MemoryError) as error:  # one picture must not keep nobg from the others
+        except (OSError, MemoryError) as error:  # one picture must not stop the others
             reason = "too_large" if isinstance(error, MemoryError) else "unreadable"
             prepared = journal.record(job, state="failed", reason=reason, detail=str(error))
         if isinstance(prepared, Task):
@@ -102,7 +102,7 @@ def _feed_worker(
                 worker = supervisor.ensure_worker(_mode(prepared.job, supervisor), should_stop)
             except (ModelError, WorkerError) as error:
                 if prepared.job.model == supervisor.default_mode.name:
-                    raise  # without the default mode, other jobs would fail, too
+                    raise  # without the default mode, other jobs would fail as well
                 in_flight.pop()
                 sentence = f"the model {prepared.job.model} cannot be used: {str(error).rstrip('.')}."
                 yield journal.record(prepared.job, state="failed", reason="unsupported", detail=sentence)
@@ -113,7 +113,7 @@ def _feed_worker(
 
 
 def _model_name(job: Job, supervisor: Supervisor) -> str:
-    """Return the name of the mode, or the model alone, that does the job."""
+    """Return the name of the mode, or of the single model, for the job."""
     return parse_key(job.recipe).model or supervisor.default_mode.name
 
 
@@ -123,7 +123,7 @@ def _mode(job: Job, supervisor: Supervisor) -> Mode:
 
 
 def _has_room(in_flight: deque[Task], next_job: Job, supervisor: Supervisor) -> bool:
-    """Return whether the worker may get `next_job` as well. A picture that saw a worker die goes alone."""
+    """Return whether the worker may get `next_job` as well. A picture whose worker died is processed alone."""
     if not in_flight:
         return True
     if (
@@ -137,7 +137,7 @@ def _has_room(in_flight: deque[Task], next_job: Job, supervisor: Supervisor) -> 
 
 
 def _requeue_after_death(reason: str, in_flight: deque[Task], queue: JobQueue, journal: Journal) -> Iterator[Job]:
-    """Put the dead worker's jobs back, to go alone next time; fail, and yield, those that saw too many deaths."""
+    """Put the dead worker's jobs back, to be processed alone; fail and yield those whose workers died too often."""
     was_alone = len(in_flight) == 1
     while in_flight:
         job = in_flight[-1].job
@@ -149,7 +149,7 @@ def _requeue_after_death(reason: str, in_flight: deque[Task], queue: JobQueue, j
 
 
 def _forward_notice(header: protocol.Header, on_notice: Callable[[str], None]) -> None:
-    """Pass on what a person should know of a new worker: that it tried an accelerator in vain."""
+    """Pass on the notice of a new worker, if any: that it could not use an accelerator."""
     if text := header.get("provider", {}).get("told"):
         on_notice(text)
 
@@ -166,7 +166,7 @@ def run(
     """Process `sources` in order, and yield each job when it ends.
 
     `recipe`: None is the default one. `force`: include pictures that are already done or show no clear subject. `mode`:
-    for recipes that name none. `on_notice`: gets what a person should know of the worker.
+    for recipes that name none. `on_notice`: gets each notice about the worker that a person should see.
     Raises ModelError and WorkerError; and, after all other pictures, DestinationError if one could not be written.
     """
     key, now = (recipe or Recipe()).key(), time.time()

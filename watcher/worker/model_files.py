@@ -35,7 +35,7 @@ def add(path: Path, template: Model | None = None, try_out: Trial = trial.run) -
     sha256 = hashlib.sha256(data).hexdigest()
     model = models.recognise(sha256)
     if model is not None:
-        if model not in models.SHIPPED:  # else it came with nobg
+        if model not in models.SHIPPED:  # a shipped model is installed already
             _install(models.path_of(model), data, sha256)
         return model
     if template is None:
@@ -75,13 +75,13 @@ def _describe_unknown_file(path: Path, data: bytes, sha256: str) -> str:
         text += f" Its name is that of {namesake.name}, which has {namesake.size} bytes; this file has {len(data)}."
         text += " If the download was cut off, get it again."
     return (
-        f"{text} `nobg models list` shows those it knows. To use it all the same, name the model it is built like: "
+        f"{text} `nobg models list` shows those it knows. To use it anyway, name the model that it is built like: "
         "nobg models add FILE --recipe-from NAME"
     )
 
 
 def _file_names(model: Model) -> set[str]:
-    """The names that the model's file has in the data folder and where a person finds it."""
+    """Return the names that the model's file has in the data folder and at its sources."""
     return {model.file_name, *(Path(source).name for source in model.sources)}
 
 
@@ -94,7 +94,7 @@ def _add_unknown(path: Path, data: bytes, sha256: str, template: Model, try_out:
     for name in _candidate_names(path.stem):
         sidecar = models.sidecar_path(name)
         model_path = sidecar.with_suffix(".onnx")
-        with contextlib.suppress(FileExistsError):  # another model has that name, or has just got it
+        with contextlib.suppress(FileExistsError):  # another model has that name, perhaps since a moment ago
             if commit.sha256_of(model_path) != sha256:  # equal: nobg ended before it wrote the sidecar
                 _publish(model_path, data)
             _publish(sidecar, models.encode_sidecar(sha256, len(data), memory_bytes, template))
@@ -116,7 +116,7 @@ def _install(path: Path, data: bytes, sha256: str) -> None:
     existing_sha256 = commit.sha256_of(path)
     if existing_sha256 == sha256:
         return
-    with contextlib.suppress(FileExistsError):  # another process is adding it, too
+    with contextlib.suppress(FileExistsError):  # another process is installing it as well
         _publish(path, data, existing_sha256)
     if commit.sha256_of(path) != sha256:
         raise DestinationError(f"{path} is in the way. Remove it, and add the model again.", path.parent)
@@ -125,7 +125,7 @@ def _install(path: Path, data: bytes, sha256: str) -> None:
 def _publish(path: Path, data: bytes, expected_sha256: str | None = None) -> None:
     """Write `path` completely or not at all.
 
-    Raises DestinationError, and FileExistsError if the path holds anything but a file with `expected_sha256`.
+    Raises DestinationError, and FileExistsError if `path` exists and is not a file with `expected_sha256`.
     """
     _make_folder(path.parent)
     try:
@@ -133,7 +133,7 @@ def _publish(path: Path, data: bytes, expected_sha256: str | None = None) -> Non
             commit.publish(path, data, 0o600)
         else:
             commit.replace(path, data, 0o600, expected_sha256)
-    except (PictureError, DestinationError) as error:  # whose message is about pictures
+    except (PictureError, DestinationError) as error:  # its own message is about pictures
         if isinstance(error, DestinationError) and error.reason == "full":
             raise
         raise _folder_error(path.parent) from error

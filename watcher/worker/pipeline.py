@@ -26,7 +26,7 @@ MAX_PIXELS_IN_FLIGHT = 40_000_000
 
 
 class Budget:
-    """Limits how many pixels are in flight; a picture that is alone always gets in."""
+    """Limits how many pixels are in flight. A picture on its own is always admitted."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -48,9 +48,9 @@ class Budget:
 
 @dataclass
 class Work:
-    """One picture on its way: the request (`header`, `data`), the answer, and what the steps have made so far.
+    """One picture in the pipeline: the request (`header`, `data`), the answer, and the results of the steps so far.
 
-    `decoder` yields the picture's frames; `mattes` holds each frame and its alpha (H, W) until the last is there.
+    `decoder` yields the picture's frames; `mattes` has each frame and its alpha (H, W) until the last frame is done.
     `area_fraction` is the subject's largest share of a frame, 0..1; `busy_seconds` the time that the steps took.
     """
 
@@ -77,9 +77,9 @@ class Work:
 
 @dataclass
 class Frame:
-    """One frame of a picture, which each step hands to the next.
+    """One frame of a picture, which each step passes to the next.
 
-    `tensors`: per view, the network's input, later its alpha. A picture that is no animation has one frame, the last.
+    `tensors`: per view, the network's input, later its alpha. A still picture has one frame, which is also the last.
     """
 
     work: Work
@@ -89,7 +89,7 @@ class Frame:
     busy_seconds: float = 0.0
 
     def run_step(self, step: Callable[[Frame], None]) -> None:
-        """Run one step, unless the picture is answered already. Any error fails this picture alone."""
+        """Run one step, unless the picture has its answer already. Any error fails this picture alone."""
         if "state" in self.work.answer:
             return
         start = time.perf_counter()
@@ -147,9 +147,9 @@ class Pipeline:
         frame.tensors = [inference.network_input(frame.picture.rgb, view) for view in self.ensemble.mode.views]
 
     def infer(self, frame: Frame) -> None:
-        """Run the second step: the networks' inputs become their alphas.
+        """Run the second step: replace the networks' inputs by their alphas.
 
-        An error on an accelerator ends the process, since it is not the picture's; the next worker uses the processor.
+        An error on an accelerator ends the process: the picture is not its cause. The next worker uses the processor.
         """
         try:
             frame.tensors = inference.infer_views(self.ensemble, frame.tensors)
@@ -190,7 +190,7 @@ class Pipeline:
             work.answer.update(state="skipped", reason=verdict)
 
     def process(self, request: protocol.Header, data: bytes) -> tuple[protocol.Header, bytes]:
-        """Run all steps of one picture in this thread, and return header and bytes as the worker would answer."""
+        """Run all steps of one picture in this thread, and return the header and the bytes of the worker's answer."""
         work = Work(header=request, answer={"id": request["id"]}, data=data)
         try:
             for frame in self.decode(work):
@@ -238,7 +238,7 @@ def _decode_cached(data: bytes) -> codecs.Picture:
 
 
 def usable_cpu_count() -> int:
-    """The number of processors that this process may use."""
+    """Return the number of processors that this process may use."""
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

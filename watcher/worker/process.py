@@ -80,11 +80,11 @@ def _start_thread(target: Callable[[], None]) -> threading.Thread:
     """Start a thread whose error ends the process: a worker without one of its threads would hang its caller."""
 
     def run() -> None:
-        if sys.platform == "linux":  # the networks' threads go first: each of their steps waits for the slowest
+        if sys.platform == "linux":  # the networks' threads have priority: each step waits for the slowest one
             os.setpriority(os.PRIO_PROCESS, 0, _HELPER_NICENESS)  # 0: on Linux, this thread
         try:
             target()
-        except BaseException:  # noqa: BLE001  whatever it is: the caller gone, nonsense in the pipe, no memory left
+        except BaseException:  # noqa: BLE001  whatever the cause: no caller, an invalid message, no memory left
             traceback.print_exc()
             os._exit(1)
 
@@ -101,11 +101,11 @@ def _report_trial(stdout: BinaryIO, key: str) -> None:
 def _verify_in_jail(
     start_result: accelerator.StartResult, data: Mapping[str, bytes], mode: modes.Mode
 ) -> inference.Ensemble:
-    """Return the ensemble on the accelerator if it also works in the jail, else on the processor, which always does."""
+    """Return the ensemble on the accelerator if it also works in the jail, otherwise on the processor."""
     assert start_result.ensemble is not None
     try:
         accelerator.warm_up(start_result.ensemble)
-    except Exception as error:  # noqa: BLE001  onnxruntime's and the drivers' errors have no base in common
+    except Exception as error:  # noqa: BLE001  onnxruntime's and the drivers' errors have no common base class
         start_result.fall_back_to_cpu(f"it does not work in the jail ({inference.first_line(error)})")
     return start_result.ensemble or inference.load_ensemble(data, mode, usable_cpu_count())
 
@@ -113,7 +113,7 @@ def _verify_in_jail(
 def main() -> int:
     """Load everything, enter the jail, report it, then serve; return the exit code.
 
-    The order matters: ARCHITECTURE.md says why.
+    The order matters: ARCHITECTURE.md explains it.
     """
     stdin = os.fdopen(os.dup(0), "rb")
     stdout = os.fdopen(os.dup(1), "wb")

@@ -1,4 +1,4 @@
-"""Messages between nobg and its worker: a JSON header and, behind it, bytes. Nothing is ever unpickled.
+"""Messages between nobg and its worker: a JSON header, followed by bytes. Nothing is ever unpickled.
 
 On the wire: 4 bytes, big-endian, the header's length; the header in UTF-8, whose `size` is the number of bytes that
 follow; those bytes.
@@ -22,7 +22,7 @@ class ProtocolError(Exception):
 
 
 def write_message(stream: BinaryIO, header: Header, payload: bytes | memoryview = b"") -> None:
-    """Write one message and flush. Raises OSError if the other side is gone."""
+    """Write one message and flush. Raises OSError if the other side has closed the pipe."""
     view = memoryview(payload)
     encoded_header = json.dumps({**header, "size": view.nbytes}).encode()
     stream.write(_LENGTH.pack(len(encoded_header)) + encoded_header)

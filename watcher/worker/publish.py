@@ -47,7 +47,7 @@ def handle_answer(task: Task, header: protocol.Header, output: bytes, queue: Job
 
 
 def _publish(task: Task, output: bytes, queue: JobQueue, journal: Journal, **record_fields: Any) -> Job:
-    """Enter the output in the journal, then publish it under the first name that is free or that nobg may replace."""
+    """Record the output in the journal, then publish it under the first name that is free or that nobg may replace."""
     digest = hashlib.sha256(output).hexdigest()
     job, recipe = task.job, parse_key(task.job.recipe)
     if recipe.should_create_destination:
@@ -65,7 +65,7 @@ def _publish(task: Task, output: bytes, queue: JobQueue, journal: Journal, **rec
             else:
                 commit.replace(path, output, task.source.mode, existing_sha256)
         except FileExistsError:
-            if commit.sha256_of(path) != digest:  # equal: a second run on this picture has just published it
+            if commit.sha256_of(path) != digest:  # equal: another run on this picture has just published it
                 continue
         assert job.id is not None
         moved_to = queue.move_original(job)
@@ -75,12 +75,14 @@ def _publish(task: Task, output: bytes, queue: JobQueue, journal: Journal, **rec
 
 
 def _make_destination(destination: Path, source_folder: Path) -> None:
-    """Create the folder for outputs, unless the folder of the originals is gone: its drive may not be plugged in.
+    """Create the folder for outputs, unless the folder of the originals is missing: its drive may not be plugged in.
 
     Raises DestinationError, and PictureError if a file is in the way.
     """
     if not source_folder.is_dir():
-        raise DestinationError(f"The folder {source_folder} is gone. Is the drive still there?", destination, "missing")
+        raise DestinationError(
+            f"The folder {source_folder} is gone. Check that its drive is connected.", destination, "missing"
+        )
     try:
         with commit.destination_errors(destination):
             destination.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The worker process as its parent handles it: start, feed, read, end, replace; no image code."""
+"""The parent's side of the worker process: starts, feeds, reads, ends and replaces it. No image code."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def never_stop() -> bool:
 
 
 class WorkerDiedError(Exception):
-    """The worker ended, or its parent had to end it, before it answered. `reason` is a job reason."""
+    """The worker ended, or its parent had to end it, before it answered. `reason` is a key of errors.REASONS."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -43,7 +43,7 @@ class WorkerDiedError(Exception):
 
 
 class DriverError(Exception):
-    """The worker ended while it tried the accelerator `name`; `key` is that of the trial."""
+    """The worker ended while it tried the accelerator `name`; `key` is the key of the trial."""
 
     def __init__(self, key: str) -> None:
         super().__init__(key)
@@ -55,7 +55,7 @@ class StoppedError(Exception):
 
 
 def worker_environment() -> dict[str, str]:
-    """Return the worker's whole environment: where modules and added models are; no telemetry, little memory."""
+    """Return the worker's whole environment: the paths of modules and added models, no telemetry, little memory."""
     environment = {
         "ORT_DISABLE_TELEMETRY": "1",
         "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
@@ -167,10 +167,10 @@ class Worker:
     def receive(self, timeout: float, should_stop: Callable[[], bool] = never_stop) -> tuple[protocol.Header, bytes]:
         """Wait for the next answer. Raises WorkerDiedError, and StoppedError as soon as `should_stop` returns True.
 
-        `timeout`: seconds without a message. Each progress message of an animation starts them anew.
+        `timeout`: seconds without a message. Each progress message of an animation restarts the count.
         """
         max_polls = max(1, round(timeout / _STOP_POLL_SECONDS))
-        polls_left = max_polls  # not a deadline: Ctrl-Z may stop this process and the clock runs on
+        polls_left = max_polls  # not a deadline: the clock runs on while Ctrl-Z has stopped this process
         while polls_left > 0:
             polls_left -= 1
             if should_stop():
@@ -199,7 +199,7 @@ class Worker:
             while (message := protocol.read_message(self._stdout)) is not None:
                 self._incoming.put(message)
         except (protocol.ProtocolError, OSError) as error:
-            logger.info("The worker's output broke off: %s", error)
+            logger.info("The worker's output ended early: %s", error)
         self._incoming.put(None)
 
 
@@ -208,8 +208,8 @@ def start_worker(
 ) -> tuple[Worker, protocol.Header]:
     """Start a worker; return it when it is ready, with the header of its ready message.
 
-    If an accelerator's driver ends or hangs a worker, the next worker does without that accelerator. Raises ModelError,
-    WorkerError, StoppedError.
+    If an accelerator's driver crashes or hangs a worker, the next worker does not use that accelerator.
+    Raises ModelError, WorkerError, StoppedError.
     """
     failed: set[str] = set()
     notice: str | None = None
@@ -239,7 +239,7 @@ def configured_provider() -> str:
 
 
 class Supervisor:
-    """Holds the one worker of a program: starts it when there is work, keeps it, and replaces it when it dies."""
+    """Manages the one worker of a program: starts it when there is work, keeps it, and replaces it when it dies."""
 
     def __init__(
         self, default_mode: Mode = DEFAULT, on_ready: Callable[[protocol.Header], None] = lambda _header: None
@@ -254,8 +254,8 @@ class Supervisor:
     def ensure_worker(self, mode: Mode | None = None, should_stop: Callable[[], bool] = never_stop) -> Worker:
         """Return the worker; start one if there is none, or if the worker has another mode than `mode`.
 
-        `mode`: None keeps the running worker, or starts one in the default mode. Ask for another mode only while the
-        worker has no picture: its process ends. Raises ModelError, WorkerError, StoppedError.
+        `mode`: None keeps the running worker, or starts one in the default mode. Request another mode only while
+        the worker has no picture, since its process ends. Raises ModelError, WorkerError, StoppedError.
         """
         if mode is not None and mode != self._worker_mode:
             self.stop_worker()

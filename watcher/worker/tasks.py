@@ -18,9 +18,9 @@ from watcher.recipe import Recipe, parse_key
 from watcher.worker import protocol
 
 MAX_INTERRUPTIONS = 10
-"""So often may nobg as a whole end while it has a picture; then the picture fails, as it is most likely the cause."""
+"""How often nobg itself may end while it has a picture before the picture fails, since it is most likely the cause."""
 BACKGROUND_RETRY_SECONDS = 60.0
-"""A picture of a watched folder waits that long before nobg looks again for a background that is not there."""
+"""How long a picture of a watched folder waits before nobg looks again for a missing background."""
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Task:
 
 
 def prepare_task(job: Job, queue: JobQueue, journal: Journal) -> Task | Job | None:
-    """Read the source. Return a task for the worker, the finished job if nothing is to be done, or None if it waits."""
+    """Read the source. Return a task for the worker, the finished job if nothing is left to do, or None if it waits."""
     if job.interrupted >= MAX_INTERRUPTIONS:
         return journal.record(job, state="failed", reason="worker_died")
     try:
@@ -65,7 +65,7 @@ def prepare_task(job: Job, queue: JobQueue, journal: Journal) -> Task | Job | No
         if earlier.id is not None and (moved_to or earlier.id == job.id):
             journal.finish(earlier.id, moved_to)  # also the job itself, if nobg ended between publishing and finishing
         journal.merge_duplicate(job, earlier)
-        return replace(earlier, state="skipped", reason="already_done", watch=job.watch)  # as a result of this request
+        return replace(earlier, state="skipped", reason="already_done", watch=job.watch)  # the result of this request
     return _start_task(job, source, queue, journal)
 
 
@@ -98,9 +98,8 @@ def read_background(recipe: Recipe) -> bytes:
 def _handle_unreadable_source(job: Job, error: PictureError, queue: JobQueue, journal: Journal) -> Job | None:
     """Return the job, done before or failed, whose source cannot be read; None if it waits for the source."""
     done = find_done_job(job, journal) if job.output is not None else None
-    if (
-        done is not None and done.id is not None
-    ):  # nobg ended after it had moved the original, before it finished the job
+    # nobg ended after it had moved the original and before it finished the job.
+    if done is not None and done.id is not None:
         journal.finish(done.id, _find_moved_original(job))
         journal.merge_duplicate(job, done)
         return done
@@ -110,7 +109,7 @@ def _handle_unreadable_source(job: Job, error: PictureError, queue: JobQueue, jo
 
 
 def _find_moved_original(job: Job) -> Path | None:
-    """Return the path to which nobg has moved the original of `job`; None if it is nowhere."""
+    """Return the path to which nobg has moved the original of `job`; None if there is no such file."""
     for name in numbered_names(job.source.name):
         path = job.source.parent / (job.move_to or "") / name
         if not os.path.lexists(path):

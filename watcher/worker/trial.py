@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SAMPLE = "samples/astronaut.jpg"
 GRID_SIDE = 16
 SAMPLE_SUBJECT_GRID = "000007800780078007000f001f803fc03fe07fe07fe07ffc7ffe7ffe7fff7fff"
-"""Where the shipped model sees the sample's subject: GRID_SIDE x GRID_SIDE bits, row by row, as one number."""
+"""Where the shipped model finds the sample's subject: GRID_SIDE x GRID_SIDE bits, row by row, as one number."""
 MIN_IOU = 0.5
 """Minimum overlap (intersection over union) between the subject that a model finds and the expected one."""
 _PICTURE_HEADROOM_BYTES = 200_000_000
@@ -35,7 +35,7 @@ _PICTURE_HEADROOM_BYTES = 200_000_000
 def run(data: bytes, template: models.Model) -> int:
     """Try the model `data` with the input and output of `template`; return the bytes of memory that a worker needs.
 
-    Raises UsageError if its answer is no sane mask, ModelError if there is not enough memory to try.
+    Raises UsageError if its output is not a plausible mask, ModelError if there is not enough memory to try it.
     """
     memory.check(template)
     problem, peak_bytes = _run_in_subprocess(data, template)
@@ -97,7 +97,7 @@ def main() -> int:
         problem = find_problem(inference.infer_alpha(network, inference.network_input(rgb, view)))
     except ModelError as error:
         problem = str(error)
-    except Exception as error:  # noqa: BLE001  onnxruntime's errors have no other base; the model is to blame
+    except Exception as error:  # noqa: BLE001  onnxruntime's errors have no other base class; the model is the cause
         problem = f"{type(error).__name__}: {error}"[:200]
     json.dump({"problem": problem, "memory": memory.peak()}, stdout)
     stdout.flush()
@@ -108,14 +108,14 @@ def find_problem(alpha: NDArray[np.float32]) -> str | None:
     """Return what is wrong with this alpha (H, W) of the sample, as the end of a sentence; None if it is good."""
     if alpha.min() < -0.01 or alpha.max() > 1.01:
         return f"its values go from {alpha.min():.2f} to {alpha.max():.2f}, but a mask's go from 0 to 1."
-    found, expected = subject_grid(alpha), int(SAMPLE_SUBJECT_GRID, 16)
-    if found == 0:
+    actual, expected = subject_grid(alpha), int(SAMPLE_SUBJECT_GRID, 16)
+    if actual == 0:
         return "it finds no subject in the sample picture."
-    if found == (1 << GRID_SIDE**2) - 1:
+    if actual == (1 << GRID_SIDE**2) - 1:
         return "it takes all of the sample picture for the subject."
-    iou = (found & expected).bit_count() / (found | expected).bit_count()
+    iou = (actual & expected).bit_count() / (actual | expected).bit_count()
     if iou < MIN_IOU:
-        return f"in the sample picture, it finds another subject than nobg does (overlap {iou:.0%})."
+        return f"in the sample picture, it finds another subject, not the one that nobg finds (overlap {iou:.0%})."
     return None
 
 

@@ -138,7 +138,7 @@ def test_it_is_registered_when_it_becomes_visible_and_only_once(host: Host) -> N
         assert host.received("NewStatus")[-2:] == [["Passive"], ["Active"]]
 
 
-def test_a_panel_that_asks_at_once_sees_it_as_it_is(host: Host) -> None:
+def test_a_panel_that_asks_at_once_gets_the_current_status(host: Host) -> None:
     with shown(host) as icon:
         icon._hide()  # pystray itself sets `visible` only after this call
         assert host.properties()["Status"] == "Passive"
@@ -227,7 +227,7 @@ def test_it_can_run_again_on_the_next_bus_with_the_same_numbers(monkeypatch: pyt
     assert numbers == [[1, 2], [1, 2]]
 
 
-def test_stop_ends_it_at_once_and_for_good(host: Host) -> None:
+def test_stop_ends_it_at_once_and_permanently(host: Host) -> None:
     with shown(host) as icon:
         started_at = time.monotonic()
         icon.stop()
@@ -247,7 +247,7 @@ def test_a_click_can_stop_it(host: Host) -> None:
 
 
 @pytest.mark.usefixtures("bus")
-def test_stop_before_the_start_is_not_forgotten() -> None:
+def test_stop_before_the_start_takes_effect() -> None:
     icon = Icon("nobg", RED)
     icon.stop()
     run = Run(icon)
@@ -256,7 +256,7 @@ def test_stop_before_the_start_is_not_forgotten() -> None:
 
 
 @pytest.mark.parametrize("setup", [None, lambda _: None])
-def test_without_a_bus_it_says_so(monkeypatch: pytest.MonkeyPatch, setup: Any) -> None:
+def test_without_a_bus_it_raises_an_error(monkeypatch: pytest.MonkeyPatch, setup: Any) -> None:
     monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     threads = threading.active_count()
@@ -266,7 +266,7 @@ def test_without_a_bus_it_says_so(monkeypatch: pytest.MonkeyPatch, setup: Any) -
 
 
 @pytest.mark.parametrize("address", ["unix:path=/nowhere/bus", "autolaunch:", "nonsense", "unix:path=,,=", ";"])
-def test_an_address_that_leads_nowhere_is_no_bus(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+def test_an_address_that_leads_nowhere_is_an_error(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
     with pytest.raises(ConnectionError, match=r"does not answer|not on this machine"):
         Icon("nobg", RED).run()
@@ -307,7 +307,7 @@ def test_stop_ends_the_wait_for_a_bus_that_does_not_answer(silent_bus: socket.so
     assert run.error is None
 
 
-def test_a_bus_that_hangs_up_is_no_bus(silent_bus: socket.socket) -> None:
+def test_a_bus_that_hangs_up_is_an_error(silent_bus: socket.socket) -> None:
     run = Run(Icon("nobg", RED))
     caller, _ = silent_bus.accept()
     caller.recv(1)
@@ -358,7 +358,7 @@ def test_the_title_is_split_into_title_and_tooltip_text(host: Host) -> None:
 # pystray
 
 
-def test_pystray_is_there_without_a_display_and_the_environment_stays() -> None:
+def test_pystray_loads_without_a_display_and_leaves_the_environment_unchanged() -> None:
     code = (
         "import os; before = dict(os.environ)\n"
         "from watcher.desktop.status_notifier import pystray_base\n"

@@ -18,7 +18,7 @@ from tests.support.desktop.tray_system import Line, System
 
 
 class Native:
-    """An object of AppKit: after setX_(value) it has the attribute x. `owner` checks that its main thread does so."""
+    """An object of AppKit: after setX_(value) it has the attribute x. `owner` checks that its main thread calls it."""
 
     owner: Mac | None = None
 
@@ -85,7 +85,7 @@ class Mac(System):
     """AppKit and its main thread, which is the thread that made the icon.
 
     While a menu is open, the main thread makes the calls of callAfter. Those of callLater (with a delay) wait until the
-    menu is closed: performSelector:withObject:afterDelay: is for the default mode of the run loop.
+    menu is closed: performSelector:withObject:afterDelay: runs in the default mode of the run loop only.
     """
 
     def __init__(self) -> None:
@@ -138,7 +138,7 @@ class Mac(System):
         helper = module("PyObjCTools.AppHelper", callAfter=self.call_after, callLater=self.call_later)
         tools = module("PyObjCTools", MachSignals=signals, AppHelper=helper)
         objc = module("objc", namedSelector=self._named)
-        return {each.__name__: each for each in (appkit, foundation, objc, tools, signals, helper)}
+        return {stand_in.__name__: stand_in for stand_in in (appkit, foundation, objc, tools, signals, helper)}
 
     # macOS's side
 

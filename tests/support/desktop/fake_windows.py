@@ -224,7 +224,7 @@ class Windows(System):
         self._chosen.put(0)
 
     def settle(self) -> None:
-        """Do nothing: an open menu holds up no other thread."""
+        """Do nothing: an open menu blocks no other thread."""
 
     def is_clean(self) -> bool:
         return not (self.icons or self.popups or self.windows or self.classes)

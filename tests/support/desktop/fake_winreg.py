@@ -32,7 +32,7 @@ class Handle:
 class FakeWinreg:
     """`keys`: path, in its first spelling -> name of the value -> data and type.
 
-    `refuse_after`: SetValueEx is refused after so many calls; None: never.
+    `refuse_after`: the number of calls after which SetValueEx is refused; None: never.
     """
 
     HKEY_CURRENT_USER = 1

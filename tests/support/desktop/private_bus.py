@@ -1,4 +1,4 @@
-"""A message bus of a test's own, on which only the test starts programs."""
+"""A message bus for a single test, on which only the test starts programs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CONFIGURATION = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Con
 <busconfig><type>session</type><listen>unix:dir={folder}</listen>
 <policy context="default"><allow send_destination="*"/><allow receive_sender="*"/><allow own="*"/></policy>
 </busconfig>"""
-"""A session bus that starts none of this machine's services by itself."""
+"""A session bus that starts none of this machine's services."""
 
 
 @contextlib.contextmanager

@@ -36,7 +36,7 @@ class Run:
             self.error = error
 
     def wait(self, seconds: float = 5.0) -> None:
-        """Wait until `run` has ended by itself."""
+        """Wait until `run` has ended without being stopped."""
         self._thread.join(seconds)
         assert not self._thread.is_alive()
 
@@ -67,14 +67,14 @@ def shown(host: Host, *items: Any) -> Iterator[Icon]:
 
 
 class ChangingMenu:
-    """A menu that the test changes. `build_count`: how often pystray asked for its items."""
+    """A menu that the test changes. `build_count`: how often pystray has called it for its items."""
 
     def __init__(self, *items: Any) -> None:
         self.items = items
         self.build_count = 0
 
     def __call__(self) -> tuple[Any, ...]:
-        """Return the items, as pystray asks for them."""
+        """Return the items. Called by pystray."""
         self.build_count += 1
         return self.items
 

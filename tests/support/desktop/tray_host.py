@@ -1,4 +1,4 @@
-"""A stand-in for a panel that shows icons (a host): it accepts them, reads their menus and clicks."""
+"""A stand-in for a panel that shows icons (a host): it accepts icons, reads their menus and clicks their items."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Host:
         self._wait(self._connect())
 
     def stop(self) -> None:
-        """End, as a panel that was killed. Do nothing if the host does not run."""
+        """End the way a killed panel does. Do nothing if the host does not run."""
         if self._loop is None or self._thread is None:
             return
         self._wait(self._disconnect())

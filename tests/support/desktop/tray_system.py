@@ -1,4 +1,4 @@
-"""What a stand-in for a system offers to tests of pystray's backends: how a person sees and clicks icon and menu."""
+"""The interface of the stand-ins for a system: how a person sees and clicks icon and menu."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LINE = Line("")
 
 
 class System:
-    """The interface of both stand-ins. `menu`: the system's menu that the icon has now."""
+    """The interface of both stand-ins. `menu`: the icon's present menu, an object of the system."""
 
     menu: Any
 
@@ -62,7 +62,7 @@ class System:
         raise NotImplementedError
 
     def settle(self) -> None:
-        """Wait until the loop has done what it was asked before, as far as an open menu lets it."""
+        """Wait until the loop has handled all earlier calls, as far as an open menu allows."""
         raise NotImplementedError
 
     def is_clean(self) -> bool:

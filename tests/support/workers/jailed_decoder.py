@@ -1,4 +1,4 @@
-"""The worker's decoders in the worker's jail, without the network, which takes a second for each picture."""
+"""The worker's decoders in the worker's jail, without the networks, which take a second for each picture."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def main() -> None:
     layers = [*enter.enter_before_threads(), *enter.enter_with_threads()]
     refused = probe()
     protocol.write_message(
-        sys.stdout.buffer, {"walls": [layer.name for layer in layers if layer.active], "refused": refused}
+        sys.stdout.buffer, {"layers": [layer.name for layer in layers if layer.active], "refused": refused}
     )
     while (message := protocol.read_message(sys.stdin.buffer)) is not None:
         try:

@@ -1,4 +1,4 @@
-"""The real worker in its jail, without a network: the middle of each picture is its subject."""
+"""The real worker in its jail, without neural networks: the middle of each picture is its subject."""
 
 import sys
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ from watcher.worker import process
 
 
 def middle_square(view: View) -> inference.FloatArray:
-    """Return the alpha that each view answers: 1 in the middle, 0 around it."""
+    """Return the alpha of each view: 1 in the middle, 0 around it."""
     alpha = np.zeros((view.side, view.side), np.float32)
     alpha[view.side // 4 : -view.side // 4, view.side // 4 : -view.side // 4] = 1.0
     return alpha
 
 
 def infer_views(ensemble: inference.Ensemble, _inputs: Sequence[inference.FloatArray]) -> list[inference.FloatArray]:
-    """Answer in place of the networks."""
+    """Return alphas in place of the networks."""
     return [middle_square(view) for view in ensemble.mode.views]
 
 

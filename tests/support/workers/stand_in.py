@@ -1,6 +1,6 @@
-"""A worker without model and jail that obeys each picture's first word: ok, slow, second, large, die or hang.
+"""A worker without a model or a jail that obeys each picture's first word: ok, slow, second, large, die or hang.
 
-Its first argument is a log: a line `started`, then the bytes of each picture.
+Its first argument is the path of a log. It writes a line `started` there, then the bytes of each picture.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The real worker with a fake accelerator, which is the processor: `support.workers.swift KIND MODE`.
+"""The real worker with a fake accelerator, which is the processor: `python swift.py KIND MODE`.
 
 KIND: `good`; `files`: each run opens a file, as a driver might; `lost`: each run but those on the sample fails.
 """
@@ -19,7 +19,7 @@ RealSession = onnxruntime.InferenceSession
 
 
 class Session:
-    """A session on the processor: slowed down, or, with the fake provider, as it is."""
+    """A session on the processor: at full speed with the fake provider, else slowed down."""
 
     def __init__(self, data: bytes, options: Any, providers: Any, **_more: Any) -> None:
         self.names = [name if isinstance(name, str) else name[0] for name in providers]

@@ -69,5 +69,5 @@ def make_call(destination: str, path: str, interface: str, member: str, argument
         member=member,
         signature="s",
         body=[argument],
-        flags=MessageFlag.NO_AUTOSTART,  # a desktop that runs no host for icons does not want one
+        flags=MessageFlag.NO_AUTOSTART,  # do not start a host on a desktop that has none
     )

@@ -29,9 +29,9 @@ class Icon(_Base):  # type: ignore[misc]  # pystray has no types
 
     - `icon` may be a sequence of PIL images, the same picture in several sizes; the host takes the size that fits.
     - `title`: what follows the first line becomes the smaller text of the tooltip.
-    - `attention`: something needs the person. `registered`: a host has accepted the icon.
+    - `attention`: something needs the person's attention. `registered`: a host has accepted the icon.
     - `run` may be called in any thread, and again after it ended. It raises ConnectionError if there is no session bus
-      or when the bus ends. `stop` is final, even before `run` has begun.
+      or when the bus ends. `stop` is final, even before `run` has started.
     - Each click is handled in a thread of its own.
     """
 
@@ -56,7 +56,7 @@ class Icon(_Base):  # type: ignore[misc]  # pystray has no types
 
     @property
     def attention(self) -> bool:
-        """Whether something needs the person."""
+        """Whether something needs the person's attention."""
         return self._attention
 
     @attention.setter
@@ -100,7 +100,7 @@ class Icon(_Base):  # type: ignore[misc]  # pystray has no types
             bus.export(ITEM_PATH, self._bus_item)
             bus.add_message_handler(self._on_bus_message)
             host = await connection.watch_host(bus)
-            if self._host is None:  # else a NameOwnerChanged has arrived meanwhile, which is newer
+            if self._host is None:  # else a NameOwnerChanged has arrived since, which is newer
                 self._set_host(host)
             self._call_setup()
             await asyncio.wait({disconnected})
@@ -146,7 +146,7 @@ class Icon(_Base):  # type: ignore[misc]  # pystray has no types
         """Call `callback` in the thread of `run`; do nothing while `run` does not run."""
         loop = self._loop
         if loop is not None:
-            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            with contextlib.suppress(RuntimeError):  # the loop has just ended
                 loop.call_soon_threadsafe(callback)
 
     def _show(self) -> None:

@@ -1,4 +1,4 @@
-"""The icon itself on the bus: the interface org.kde.StatusNotifierItem, and pictures as it wants them."""
+"""The icon itself on the bus: the interface org.kde.StatusNotifierItem, and pictures in its format."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class StatusNotifierItem(ServiceInterface):
 
     @dbus_method(name="ContextMenu")
     def context_menu(self, _x: DBusInt32, _y: DBusInt32) -> Nothing:
-        """Do nothing: the host shows the menu by itself."""
+        """Do nothing: the host itself shows the menu."""
 
     @dbus_method(name="Scroll")
     def scroll(self, _delta: DBusInt32, _orientation: DBusStr) -> Nothing:

@@ -37,7 +37,7 @@ The name of an item is its attribute `key` if it has one, otherwise its label; t
 
 
 class ItemNumbers:
-    """The numbers of items on the bus. No number is given to a second item: a host may still show an older menu."""
+    """The numbers of items on the bus. No number is used for a second item: a host may still show an older menu."""
 
     def __init__(self) -> None:
         self._number_by_path: dict[ItemPath, int] = {}
@@ -116,16 +116,16 @@ def diff_properties(
 ) -> tuple[list[tuple[int, Properties]], list[tuple[int, list[str]]]]:
     """Return the properties that changed and the names of those that were removed, by the item's number.
 
-    Items with numbers above `newest_known` are new: a host asks for their properties by itself. An item that comes back
+    Items with numbers above `newest_known` are new: hosts request their properties unasked. An item that comes back
     is not new: the host may still have its old properties.
     """
     updated, removed = [], []
     for number, entry in new.items():
         old_properties = old[number].properties if number in old else {}
         changed = {name: value for name, value in entry.properties.items() if old_properties.get(name) != value}
-        gone = [name for name in old_properties if name not in entry.properties]
+        removed_names = [name for name in old_properties if name not in entry.properties]
         if changed and number <= newest_known:
             updated.append((number, changed))
-        if gone:
-            removed.append((number, gone))
+        if removed_names:
+            removed.append((number, removed_names))
     return updated, removed
