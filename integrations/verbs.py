@@ -1,4 +1,4 @@
-"""The table of menu entries from which every target is built, and all words that people read in menus."""
+"""The table of menu entries from which every target is built, and all words that people read in right-click menus."""
 
 from __future__ import annotations
 

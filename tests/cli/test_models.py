@@ -10,7 +10,7 @@ from tests.conftest import Nobg, make_photo
 from tests.support.tiny_onnx import unknown_model
 from watcher import paths
 from watcher.matting import models, modes
-from watcher.worker import model_files, trial
+from watcher.worker import model_files, model_trial
 
 FILES = os.environ.get("NOBG_TEST_MODELS", "")
 """A folder with files that cannot be in the project: u2net.onnx, its wheel, the npm package, ..."""
@@ -147,6 +147,6 @@ def test_the_real_files_are_recognised_and_find_the_subject(nobg: Nobg) -> None:
         model = model_files.add(path)
         assert model in models.installed()
         assert models.path_of(model).parent == paths.models_dir()
-        assert trial.run(models.read(model), model) < model.memory * 1.1
+        assert model_trial.run(models.read(model), model) < model.memory * 1.1
         assert nobg("models", "use", model.name).returncode == 0
     assert len(json.loads(nobg("models", "list", "--json").stdout)["models"]) == len(models.CATALOGUE)

@@ -83,7 +83,7 @@ def test_the_overview_has_settings_and_journal(reader: OverviewReader, journal: 
     journal.set_setting("offline_by", "seccomp")
     snapshot = reader.read()
     assert (snapshot.paused, snapshot.waiting, snapshot.recipe, snapshot.notifications) == (True, 1, "white", False)
-    assert snapshot.folders == (overview.WatchedFolder(tmp_path, enabled=False),)
+    assert snapshot.folders == (overview.FolderStatus(tmp_path, enabled=False),)
     assert snapshot.recent == (output,)
     assert snapshot.offline_by == "seccomp"
 

@@ -25,7 +25,7 @@ from watcher import paths
 from watcher.desktop import overview, strings, tray, tray_backend, tray_menu
 from watcher.desktop.actions import Actions
 from watcher.desktop.notifications import Notification
-from watcher.desktop.overview import Overview, WatchedFolder
+from watcher.desktop.overview import FolderStatus, Overview
 from watcher.desktop.tray import Tray
 from watcher.desktop.tray_menu import MenuBuilder
 from watcher.program import control
@@ -39,9 +39,9 @@ FIRST_OUTPUT, SECOND_OUTPUT = Path("/srv/a/photo_nobg.png"), Path("/srv/b/photo_
 FULL = Overview(
     waiting=9,
     folders=(
-        WatchedFolder(HOLIDAY),
-        WatchedFolder(SHOP, enabled=False),
-        WatchedFolder(STICK, problem="it is not there."),
+        FolderStatus(HOLIDAY),
+        FolderStatus(SHOP, enabled=False),
+        FolderStatus(STICK, problem="it is not there."),
     ),
     recipe="white",
     recent=(FIRST_OUTPUT, SECOND_OUTPUT),  # both have the same name
@@ -283,7 +283,7 @@ def test_a_click_that_fails_notifies_the_person_and_ends_nothing(
         (Overview(recipe="my own", starts_at_login=True), {"my own", "Start at login", "Notifications"}),
         (
             Overview(
-                folders=(WatchedFolder(SHOP, enabled=False), WatchedFolder(HOLIDAY)),
+                folders=(FolderStatus(SHOP, enabled=False), FolderStatus(HOLIDAY)),
                 is_in_menu=True,
                 notifications=False,
             ),
@@ -325,7 +325,7 @@ def test_names_are_shown_as_they_are(
 ) -> None:
     system = start(monkeypatch)
     name = "Tom & Jerry && _100%_ 'x' ~1_nobg.png"
-    icon = make_icon(Overview(recent=(Path("/srv") / name,), folders=(WatchedFolder(Path("/srv/R&D")),), recipe="B&W"))
+    icon = make_icon(Overview(recent=(Path("/srv") / name,), folders=(FolderStatus(Path("/srv/R&D")),), recipe="B&W"))
     lines = {line.label: line for line in system.read(system.menu)}
     below = [lines[label].below[0].label for label in ("Recent", "Watched folders")]
     assert [*below, lines["Output"].below[-1].label] == [name, "/srv/R&D", "B&W"]

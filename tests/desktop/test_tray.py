@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from watcher.desktop import overview, strings
-from watcher.desktop.overview import Overview, WatchedFolder
+from watcher.desktop.overview import FolderStatus, Overview
 from watcher.desktop.status_notifier import pystray_base
 from watcher.desktop.tray import ATTENTION, IDLE, PAUSED, WORKING, icon_state
 from watcher.desktop.tray_menu import MenuBuilder, describe_status
@@ -23,7 +23,7 @@ CUT_OUT = Path("/home/a/photo_nobg.png")
 
 FULL = Overview(
     waiting=9,
-    folders=(WatchedFolder(HOLIDAY), WatchedFolder(Path("/srv/shop"), enabled=False)),
+    folders=(FolderStatus(HOLIDAY), FolderStatus(Path("/srv/shop"), enabled=False)),
     recent=(CUT_OUT, Path("/home/a/other_nobg.png")),
     is_in_menu=True,
     offline_by="seccomp",
@@ -143,7 +143,7 @@ def test_problems_are_shown_whole_but_only_a_few() -> None:
 
 
 def test_a_folders_problem_comes_first_in_its_menu() -> None:
-    snapshot = Overview(folders=(WatchedFolder(HOLIDAY, problem="it is not there."),))
+    snapshot = Overview(folders=(FolderStatus(HOLIDAY, problem="it is not there."),))
     assert next(iter(find(make_menu(snapshot), strings.FOLDERS, str(HOLIDAY)).submenu)).text == "it is not there."
 
 

@@ -25,16 +25,7 @@ from tests.picture.samples import (
     rich_exif,
     saved,
 )
-from tests.support.pictures import (
-    HEIGHT,
-    WIDTH,
-    magick_pixels,
-    make_tiff,
-    run_tool,
-    scene,
-    scene8,
-    vips_pixels,
-)
+from tests.support.pictures import HEIGHT, WIDTH, magick_pixels, make_tiff, run_tool, scene, scene8, vips_pixels
 from watcher.errors import PictureError
 from watcher.picture import codecs
 from watcher.worker import protocol

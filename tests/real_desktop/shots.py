@@ -10,7 +10,7 @@ from PIL import Image
 
 from integrations.verbs import REMOVE_LABEL, SUBMENU_LABEL
 from tests.conftest import SAMPLES
-from tests.real_desktop.others import CASES, Case, ordinary_user
+from tests.real_desktop.other_file_managers import CASES, Case, ordinary_user
 from tests.real_desktop.session import Desktop
 from tests.real_desktop.suite import give, person
 from tests.support.program import ROOT

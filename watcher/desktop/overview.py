@@ -34,7 +34,7 @@ SETUP_MENU, SETUP_FOLDER, SETUP_LOGIN = "menu", "folder", "login"
 
 
 @dataclass(frozen=True)
-class WatchedFolder:
+class FolderStatus:
     """A watched folder. `enabled`: whether it is switched on. `problem`: why it cannot be watched; None: it can be."""
 
     path: Path
@@ -52,7 +52,7 @@ class Overview:
 
     paused: bool = False
     waiting: int = 0
-    folders: tuple[WatchedFolder, ...] = ()
+    folders: tuple[FolderStatus, ...] = ()
     recipe: str = TRANSPARENT
     recent: tuple[Path, ...] = ()
     problems: tuple[str, ...] = ()
@@ -118,7 +118,7 @@ class OverviewReader:
         settings, problems = _load_settings(self._state)
         folder_states = json.loads(journal.get_setting("folders") or "{}")
         folders = tuple(
-            WatchedFolder(folder.path, folder.enabled, folder_states.get(str(folder.path), (None, None))[1])
+            FolderStatus(folder.path, folder.enabled, folder_states.get(str(folder.path), (None, None))[1])
             for folder in settings.folders
         )
         problems += [f"{folder.path}: {folder.problem}" for folder in folders if folder.enabled and folder.problem]
@@ -145,7 +145,7 @@ class OverviewReader:
 
 
 def _remaining_offers(
-    journal: Journal, *, is_in_menu: bool, starts_at_login: bool, folders: tuple[WatchedFolder, ...]
+    journal: Journal, *, is_in_menu: bool, starts_at_login: bool, folders: tuple[FolderStatus, ...]
 ) -> tuple[str, ...]:
     if journal.get_setting("welcome") != SETUP_OFFERED:
         return ()

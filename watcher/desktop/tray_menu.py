@@ -95,7 +95,7 @@ class MenuBuilder:
         items = [self._folder_item(folder) for folder in snapshot.folders] or [self._text_item(strings.NO_FOLDER)]
         return [*items, self._menu_class.SEPARATOR, self._action_item(strings.ADD_FOLDER, self._actions.add_folder)]
 
-    def _folder_item(self, folder: overview.WatchedFolder) -> Any:
+    def _folder_item(self, folder: overview.FolderStatus) -> Any:
         actions, path = self._actions, folder.path
         items = [
             self._toggle_item(

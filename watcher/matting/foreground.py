@@ -1,4 +1,4 @@
-"""The subject's own colours at its outline, without those of the old background."""
+"""The subject's own colours at its outline, without those of the old background: no halo."""
 
 from __future__ import annotations
 

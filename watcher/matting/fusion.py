@@ -1,4 +1,7 @@
-"""Several views' alphas -> one: the surer network decides what is subject, the finer one draws the outline."""
+"""Several views' alphas -> one: the surer network decides what is subject, the finer one draws the outline.
+
+Also decides whether there is a clear subject at all (`has_clear_subject`).
+"""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ from watcher.config import LAST_GOOD_FILE
 from watcher.errors import NobgError
 from watcher.folders.watch import Watcher
 from watcher.matting import modes
+from watcher.program.live_config import Settings
 from watcher.program.log import LOG_FILE_NAME, set_up_logging
-from watcher.program.settings import Settings
 from watcher.queue.job import Job
 from watcher.queue.journal import Journal
 from watcher.queue.journal_queue import JournalQueue

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from watcher import commit
 from watcher.errors import DestinationError
+from watcher.queue.finished_jobs import find_done_job
 from watcher.queue.job import Job
-from watcher.queue.job_queue import find_done_job
 from watcher.queue.journal import Journal
 
 

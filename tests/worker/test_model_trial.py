@@ -14,7 +14,7 @@ from tests.support.tiny_onnx import network, unknown_model
 from watcher import paths
 from watcher.errors import ModelError, UsageError
 from watcher.matting import inference, models, modes
-from watcher.worker import supervisor, trial
+from watcher.worker import model_trial, supervisor
 
 TEMPLATE = models.find("u2netp")
 
@@ -22,29 +22,31 @@ TEMPLATE = models.find("u2netp")
 def shipped_alpha() -> NDArray[np.float32]:
     mode = modes.single_model_mode(models.SHIPPED[0])
     ensemble = inference.load_ensemble(mode.read_models(), mode, threads=2)
-    with Image.open(paths.asset(trial.SAMPLE)) as image:
+    with Image.open(paths.asset(model_trial.SAMPLE)) as image:
         return inference.infer_views(ensemble, [inference.network_input(image, mode.views[0])])[0]
 
 
 def test_the_subject_that_a_model_must_find_is_the_one_that_the_shipped_model_finds() -> None:
     alpha = shipped_alpha()
-    assert trial.subject_grid(alpha) == int(trial.SAMPLE_SUBJECT_GRID, 16)
-    assert trial.find_problem(alpha) is None
+    assert model_trial.subject_grid(alpha) == int(model_trial.SAMPLE_SUBJECT_GRID, 16)
+    assert model_trial.find_problem(alpha) is None
 
 
 def test_a_mask_may_be_coarser_but_must_show_the_same_subject() -> None:
-    expected = np.array([int(bit) for bit in f"{int(trial.SAMPLE_SUBJECT_GRID, 16):0256b}"], np.float32).reshape(16, 16)
-    assert trial.find_problem(expected) is None
-    assert trial.find_problem(np.roll(expected, 1, axis=1)) is None
-    assert "another subject" in (trial.find_problem(1 - expected) or "")
-    assert "another subject" in (trial.find_problem(np.flipud(expected)) or "")
-    assert "no subject" in (trial.find_problem(expected * 0.4) or "")
-    assert "all of" in (trial.find_problem(np.ones_like(expected)) or "")
-    assert "from -1.00 to 1.00" in (trial.find_problem(expected * 2 - 1) or "")
+    expected = np.array([int(bit) for bit in f"{int(model_trial.SAMPLE_SUBJECT_GRID, 16):0256b}"], np.float32).reshape(
+        16, 16
+    )
+    assert model_trial.find_problem(expected) is None
+    assert model_trial.find_problem(np.roll(expected, 1, axis=1)) is None
+    assert "another subject" in (model_trial.find_problem(1 - expected) or "")
+    assert "another subject" in (model_trial.find_problem(np.flipud(expected)) or "")
+    assert "no subject" in (model_trial.find_problem(expected * 0.4) or "")
+    assert "all of" in (model_trial.find_problem(np.ones_like(expected)) or "")
+    assert "from -1.00 to 1.00" in (model_trial.find_problem(expected * 2 - 1) or "")
 
 
 def test_the_shipped_model_under_other_bytes_passes_and_its_memory_is_measured() -> None:
-    memory_bytes = trial.run(unknown_model(), models.SHIPPED[0])
+    memory_bytes = model_trial.run(unknown_model(), models.SHIPPED[0])
     assert 300_000_000 < memory_bytes < 3_000_000_000
 
 
@@ -63,7 +65,7 @@ def test_the_shipped_model_under_other_bytes_passes_and_its_memory_is_measured()
 )
 def test_a_model_without_a_plausible_mask_is_refused_in_plain_words(data: bytes, message: str) -> None:
     with pytest.raises(UsageError, match=message) as refused:
-        trial.run(data, TEMPLATE)
+        model_trial.run(data, TEMPLATE)
     assert "does not work as u2netp does" in str(refused.value)
     assert "--recipe-from" in str(refused.value)
 
@@ -85,12 +87,12 @@ def test_the_model_is_tried_in_the_jail(monkeypatch: pytest.MonkeyPatch, tmp_pat
     )
     environment = supervisor.worker_environment()
     environment["PYTHONPATH"] = f"{tmp_path}{os.pathsep}{environment['PYTHONPATH']}"
-    monkeypatch.setattr(trial, "worker_environment", lambda: environment)
+    monkeypatch.setattr(model_trial, "worker_environment", lambda: environment)
     with pytest.raises(UsageError, match="finds no subject"):
-        trial.run(network("ReduceMean", "Zero", side=320), TEMPLATE)
+        model_trial.run(network("ReduceMean", "Zero", side=320), TEMPLATE)
     assert (paths.state_dir() / "trial.log").read_text().split() == ["refused", "refused", "True"]
 
 
 def test_without_enough_memory_the_model_is_not_tried() -> None:
     with pytest.raises(ModelError, match="GB are free"):
-        trial.run(b"", replace(TEMPLATE, memory=1 << 50))
+        model_trial.run(b"", replace(TEMPLATE, memory=1 << 50))

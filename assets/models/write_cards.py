@@ -1,4 +1,4 @@
-"""Write the model cards into Markdown files: `python assets/models/cards.py [FILE…]`, from a set-up nobg.
+"""Write the model cards into Markdown files: `python assets/models/write_cards.py [FILE…]`, from a set-up nobg.
 
 The facts are in watcher/matting/cards.py and the catalogue; this module turns them into Markdown. A file has the two
 comments BEGIN and END, and the cards are written between them; without FILE, it is README.md beside this module.
@@ -15,7 +15,7 @@ from watcher.matting import cards, memory, models
 from watcher.matting.models import Model
 
 README = Path(__file__).resolve().parent / "README.md"
-BEGIN = "<!-- Cards, written by assets/models/cards.py: do not edit between these two comments. -->\n"
+BEGIN = "<!-- Cards, written by assets/models/write_cards.py: do not edit between these two comments. -->\n"
 END = "<!-- End of the cards. -->\n"
 
 LABELS = {

@@ -1,4 +1,4 @@
-"""Make the pictures of docs/recipes.md with the real command: `python docs/make.py`, from a set-up nobg."""
+"""Make the pictures of docs/recipes.md with the real command: `python docs/make_pictures.py`, from a set-up nobg."""
 
 from __future__ import annotations
 

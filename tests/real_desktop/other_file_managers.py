@@ -1,4 +1,6 @@
-"""Tests of the other real file managers, to run on request: `bash tests/run tests/real_desktop/others.py` (5 minutes).
+"""Tests of the other real file managers, to run on request (5 minutes).
+
+    bash tests/run tests/real_desktop/other_file_managers.py
 
 apt-get install --no-install-recommends nemo caja thunar pcmanfm libfm-modules libatk-adaptor libgail-common dolphin
 """
