@@ -25,6 +25,28 @@ SAMPLES = ROOT / "assets" / "samples"
 Nobg = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
+SHARED_SETUP = ("tests/test_recipe_settings.py", "tests/test_docs.py", "tests/real_desktop/test_nautilus.py")
+"""Files whose tests share a costly set-up, or a screen: one process runs all of them."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give each free process the next test, but keep the tests of SHARED_SETUP together.
+
+    (xdist's own `--dist loadgroup` is for that, but does nothing with pytest 9.2.)
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduler(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
+        """Starts the largest groups first, then single tests in their order."""
+
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.partition("::")[0]
+            return path if path in SHARED_SETUP else nodeid
+
+    return Scheduler(config, log)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def default_hangup() -> None:
     """nohup(1) ignores SIGHUP, and programs inherit that; a program started by a test must not.
@@ -43,6 +65,13 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NOBG_HOME", str(folder))
     return folder
+
+
+@pytest.fixture
+def fast_model(home: Path) -> None:
+    """Make `fast` the default mode: the quickest real networks, for tests that are not about masks."""
+    (home / "config").mkdir()
+    (home / "config" / "config.toml").write_text('model = "fast"\n')
 
 
 @pytest.fixture

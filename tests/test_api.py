@@ -18,6 +18,8 @@ from watcher.errors import ModelError, PictureError, UsageError
 from watcher.picture.codecs import frame_count
 from watcher.recipe import Recipe, read_recipe
 
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("fast_model")]
+
 ASTRONAUT = SAMPLES / "astronaut.jpg"
 
 
@@ -54,8 +56,8 @@ def test_settings_are_those_of_a_recipe(home: Path) -> None:
     values = {"background": "#00ff00", "longest_side": 64}
     expected = remove_background(ASTRONAUT, values)
     assert (expected.mode, expected.size, expected.getpixel((1, 1))) == ("RGB", (64, 64), (0, 255, 0))
-    (home / "config").mkdir()
-    (home / "config" / "config.toml").write_text('[recipes.small]\nbackground = "#00ff00"\nlongest_side = 64\n')
+    recipe_lines = '[recipes.small]\nbackground = "#00ff00"\nlongest_side = 64\n'
+    (home / "config" / "config.toml").write_text(f'model = "fast"\n{recipe_lines}')
     for recipe in (read_recipe(values), "small"):
         assert remove_background(ASTRONAUT, recipe).tobytes() == expected.tobytes()
     assert remove_background(ASTRONAUT, "mask").mode == "L"

@@ -211,6 +211,7 @@ for number in count():
 """
 
 
+@pytest.mark.slow
 def test_kill_9_at_any_moment_leaves_complete_files_only(tmp_path: Path) -> None:
     random.seed(7)
     written = 0

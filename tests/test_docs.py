@@ -49,12 +49,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.xdist_group("site")
 def test_the_site_has_every_page(site: Path) -> None:
     assert {path.stem for path in PAGES} <= {path.stem for path in site.glob("*.html")}
 
 
-@pytest.mark.xdist_group("site")
 def test_the_site_loads_nothing_from_elsewhere(site: Path) -> None:
     for page in site.rglob("*.html"):
         parser = LoadedAddresses()

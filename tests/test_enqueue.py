@@ -131,6 +131,7 @@ def test_nothing_selected_and_wrong_usage_say_what_to_do(capsys: pytest.CaptureF
         assert "usage" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("running")
 def test_a_thousand_files_are_one_call_and_each_is_one_job(tmp_path: Path, state: Path) -> None:
     names = [f"{number:04}.jpg" for number in range(1000)]
@@ -187,6 +188,7 @@ def test_the_program_is_started_with_the_lock_and_without_the_variables_of_the_f
         os.killpg(int(pid), signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_300_clients_at_once_and_30_killed_lose_no_job_that_they_confirmed(
     tmp_path: Path, state: Path, running: None
 ) -> None:

@@ -13,6 +13,8 @@ import pytest
 
 from tests.conftest import ROOT, SAMPLES, wait_for
 
+pytestmark = pytest.mark.slow
+
 needs_strace = pytest.mark.skipif(not shutil.which("strace"), reason="needs strace (Debian: strace)")
 
 HALF_A_MINUTE = 30.0

@@ -10,6 +10,8 @@ from watcher.cli import doctor
 from watcher.matting import models
 from watcher.worker.supervisor import Worker
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the jails of other systems are not verified")
 def test_on_this_machine_every_check_is_good_and_the_sample_is_cut_out(nobg: Nobg) -> None:

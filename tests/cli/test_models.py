@@ -12,6 +12,8 @@ from watcher import paths
 from watcher.matting import models, modes
 from watcher.worker import model_files, model_trial
 
+pytestmark = pytest.mark.slow
+
 FILES = os.environ.get("NOBG_TEST_MODELS", "")
 """A folder with files that cannot be in the project: u2net.onnx, its wheel, the npm package, ..."""
 

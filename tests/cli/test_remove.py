@@ -22,6 +22,8 @@ from PIL import Image
 from tests.conftest import SAMPLES, Nobg, make_photo, unprivileged_prefix
 from tests.picture.samples import EPS, bomb
 
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("fast_model")]
+
 RemoveJson = Callable[..., tuple[int, dict[str, dict[str, Any]]]]
 
 
@@ -173,7 +175,8 @@ def test_a_state_folder_that_cannot_be_used_is_reported(
     assert "Traceback" not in result.stderr
 
 
-def test_json_has_the_fields_of_the_contract(nobg: Nobg, tmp_path: Path, photo: Path) -> None:
+def test_json_has_the_fields_of_the_contract(nobg: Nobg, home: Path, tmp_path: Path, photo: Path) -> None:
+    (home / "config" / "config.toml").unlink()  # with the default mode
     answer = json.loads(nobg("remove", "--json", photo).stdout)
     assert list(answer) == ["jobs"]
     (job,) = answer["jobs"]

@@ -19,6 +19,8 @@ from tests.support.program import Program, outputs, wait_for
 from watcher import config
 from watcher.desktop import session_bus, strings
 
+pytestmark = pytest.mark.slow
+
 TIMEOUT_SECONDS = 10.0  # for what takes half a second
 
 

@@ -359,6 +359,7 @@ def running(home: Path) -> Iterator[Path]:
     file_lock.release(lock)
 
 
+@pytest.mark.slow
 def test_a_hundred_pictures_are_a_hundred_clients_and_a_hundred_jobs(tmp_path: Path, running: Path) -> None:
     names = [f"-{number}% %1 & ^.png" for number in range(100)]
     for name in names:

@@ -12,6 +12,8 @@ import pytest
 from tests.conftest import ROOT
 from watcher.matting import models
 
+pytestmark = pytest.mark.slow
+
 needs_qemu = pytest.mark.skipif(
     platform.machine() != "x86_64" or not shutil.which("qemu-x86_64"), reason="needs qemu-x86_64 (Debian: qemu-user)"
 )

@@ -245,6 +245,7 @@ def test_after_a_death_on_an_accelerator_the_next_worker_uses_the_processor(monk
     assert requested == ["auto", "cpu"]
 
 
+@pytest.mark.slow
 def test_each_network_in_the_package_sees_the_sample() -> None:
     for mode in modes.MODES:
         ensemble = inference.load_ensemble(mode.read_models(), replace(mode, views=mode.views[-1:]), threads=1)
@@ -266,6 +267,7 @@ def swift_worker(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 SAMPLE = (ROOT / "assets" / "samples" / "astronaut.jpg").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the other jails are not verified")
 def test_with_an_accelerator_the_jail_has_all_its_walls(swift_worker: Callable[[str], None]) -> None:
     swift_worker("good")
@@ -281,6 +283,7 @@ def test_with_an_accelerator_the_jail_has_all_its_walls(swift_worker: Callable[[
     assert list(providers.recall(time.time()).values()) == [""]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the other jails are not verified")
 def test_an_accelerator_that_opens_files_at_work_is_rejected_inside_the_jail(
     swift_worker: Callable[[str], None],
@@ -295,6 +298,7 @@ def test_an_accelerator_that_opens_files_at_work_is_rejected_inside_the_jail(
     assert "jail" in next(iter(providers.recall(time.time()).values()))
 
 
+@pytest.mark.slow
 def test_an_accelerator_that_fails_at_work_loses_no_picture(
     swift_worker: Callable[[str], None], folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

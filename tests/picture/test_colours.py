@@ -15,7 +15,8 @@ from tests.picture.samples import decoded, heif_with_code_points, png_chunk, rgb
 from tests.support.pictures import HEIGHT, WIDTH, run_tool, scene8, vips_pixels
 from watcher.picture import profiles
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow warns of other programs' tags
+# Pillow warns of other programs' tags
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::UserWarning")]
 
 
 KEEPS_PROFILE = {

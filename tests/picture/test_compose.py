@@ -240,6 +240,7 @@ def test_rendering_in_bands_gives_the_same_pixels(recipe: Recipe, monkeypatch: p
     assert np.array_equal(whole, render(picture(), alpha, layout, recipe, background))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(1080, 1920), (530, 20000), (1080, 2340), (37, 4001), (4001, 37)])
 @pytest.mark.parametrize(
     "values", [{"longest_side": 1000}, {"canvas": "1000x1000", "padding": "5%"}, {"canvas": "999x1001"}], ids=str

@@ -31,7 +31,8 @@ from watcher.picture import codecs
 from watcher.worker import protocol
 from watcher.worker.supervisor import PICTURE_TIMEOUT_SECONDS, Worker
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow warns of other programs' tags
+# Pillow warns of other programs' tags
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::UserWarning")]
 
 # Name of the file -> the command that makes it from the scene's files ({rgb16} and so on). The command loses nothing:
 # the decoded pixels must be those of the source, but for rounding.

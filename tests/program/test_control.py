@@ -39,6 +39,7 @@ def test_without_a_default_recipe_the_plain_one_applies() -> None:
     assert control.resolve_recipe(Config(), None, {}) == Recipe()
 
 
+@pytest.mark.slow
 def test_remove_follows_the_default_recipe(nobg: Nobg, photo: Path) -> None:
     edit_config.set_value(paths.config_path(), "recipe", "white")
     result = nobg("remove", photo, "-o", "cut")

@@ -19,6 +19,8 @@ from tests.conftest import ROOT, SAMPLES, Nobg, make_photo, wait_for
 from tests.support.program import Program, make_trees, outputs, wait_until_settled, write_while_stopped
 from watcher.queue.journal import Journal
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_client_starts_the_program_and_the_picture_is_done(tmp_path: Path, home: Path, photo: Path) -> None:
     client = [sys.executable, "-c", "import sys; from watcher.enqueue import main; sys.exit(main())", "--", str(photo)]

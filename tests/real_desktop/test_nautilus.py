@@ -12,7 +12,7 @@ from tests.real_desktop.session import Desktop, missing_programs
 from tests.real_desktop.suite import ODD_NAMES, assert_done, assert_white, is_running, mixed, person, pictures
 
 MISSING = missing_programs("nautilus")
-pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")]
 
 
 @pytest.fixture

@@ -90,6 +90,7 @@ def test_a_picture_that_kills_the_worker_fails_alone_after_three_deaths(
     assert failed.reason == "worker_died"
 
 
+@pytest.mark.slow
 def test_a_picture_that_hangs_fails_as_timeout_and_the_others_are_done(
     log: Path, folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,8 @@ from tests.support.program import Program
 from watcher.errors import REASONS, describe_reason
 from watcher.formats import SUFFIXES
 
+pytestmark = pytest.mark.slow
+
 COUNT = 300  # files of each kind
 
 

@@ -276,6 +276,7 @@ def test_a_model_that_fails_its_test_run_is_not_installed(tmp_path: Path) -> Non
     assert installed_files() == {}
 
 
+@pytest.mark.slow
 def test_the_shipped_model_under_other_bytes_passes_its_test_run(tmp_path: Path) -> None:
     (tmp_path / "x.onnx").write_bytes(unknown_model())
     added = model_files.add(tmp_path / "x.onnx", models.SHIPPED[0])

@@ -16,6 +16,8 @@ from watcher.errors import ModelError, UsageError
 from watcher.matting import inference, models, modes
 from watcher.worker import model_trial, supervisor
 
+pytestmark = pytest.mark.slow
+
 TEMPLATE = models.find("u2netp")
 
 

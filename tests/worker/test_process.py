@@ -15,6 +15,8 @@ from tests.picture.samples import noise, saved
 from watcher.worker.pipeline import Budget
 from watcher.worker.supervisor import PICTURE_TIMEOUT_SECONDS, Worker
 
+pytestmark = pytest.mark.slow
+
 
 def test_pictures_come_back_in_order_and_a_bad_one_fails_alone(worker: Worker) -> None:
     good = (SAMPLES / "astronaut.jpg").read_bytes()
