@@ -15,8 +15,8 @@ from watcher import commit
 from watcher.errors import DestinationError, ModelError, WorkerError, describe_reason
 from watcher.matting import modes
 from watcher.matting.modes import Mode
-from watcher.queue.in_memory_queue import InMemoryQueue
 from watcher.queue.job import Job
+from watcher.queue.job_queue import InMemoryQueue
 from watcher.queue.journal import Journal
 from watcher.recipe import Recipe
 from watcher.worker import dispatch, supervisor

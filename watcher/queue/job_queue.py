@@ -1,14 +1,18 @@
-"""The interface that every queue of jobs offers to the dispatcher."""
+"""The interface that every queue of jobs offers to the dispatcher, and the queue of one `nobg remove`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from watcher import commit
 from watcher.errors import DestinationError
+from watcher.queue.finished_jobs import find_done_job
 from watcher.queue.job import Job
+from watcher.queue.journal import Journal
 
 
 class JobQueue(Protocol):
@@ -46,3 +50,54 @@ class JobQueue(Protocol):
 
     def move_original(self, job: Job) -> Path | None:
         """After the output has been published, move the original if the request says so. Return its new path."""
+
+
+class InMemoryQueue:
+    """The pictures of one `nobg remove`. No job waits: if a destination cannot be written, its pictures are dropped."""
+
+    def __init__(self, jobs: Iterable[Job], journal: Journal) -> None:
+        self._pending = deque(jobs)
+        self._journal = journal
+        self._failed_destinations: set[Path] = set()
+        self._previous_jobs: dict[Path, Job | None] = {}
+        self.error: DestinationError | None = None
+        """Why the first destination failed; None if none has failed."""
+
+    def take(self, fits: Callable[[Job], bool]) -> Job | None:
+        """Return the first job, if it fits. Drop jobs whose destination has failed."""
+        while self._pending and self._pending[0].destination in self._failed_destinations:
+            self._pending.popleft()
+        return self._pending.popleft() if self._pending and fits(self._pending[0]) else None
+
+    def start(self, job: Job) -> Job:
+        """Count the attempt in memory only. Remember the journal's earlier record, for pause_destination()."""
+        self._previous_jobs[job.source] = self._journal.find(job.source, job.source_hash, job.recipe)
+        return replace(job, attempts=job.attempts + 1)
+
+    def put_back(self, job: Job, *, delay: float = 0.0, count_attempt: bool = False) -> None:  # noqa: ARG002  see JobQueue
+        """Return the job to the front of the queue, so that results keep their order."""
+        self._pending.appendleft(job if count_attempt else replace(job, attempts=job.attempts - 1))
+
+    def pause_destination(self, job: Job, error: DestinationError, needed_bytes: int) -> None:  # noqa: ARG002  see JobQueue
+        """Drop the job and all others with the same destination, and restore the journal's earlier record of it."""
+        if job.id is None:
+            job = self._journal.find(job.source, job.source_hash, job.recipe) or job
+        self._journal.discard_plan(job, self._previous_jobs[job.source])
+        self._failed_destinations.add(job.destination)
+        self.error = self.error or error
+
+    def defer_if_unwritable(self, job: Job) -> bool:  # noqa: ARG002  see JobQueue
+        """Return False: the job fails, and the person sees why."""
+        return False
+
+    def defer_if_not_ready(self, job: Job, source: commit.Source | None) -> bool:  # noqa: ARG002  see JobQueue
+        """Return False: no job waits here."""
+        return False
+
+    def find_earlier_job(self, job: Job) -> Job | None:
+        """Return the job that has done the same before, unless `job` is forced."""
+        return None if job.force else find_done_job(job, self._journal)
+
+    def move_original(self, job: Job) -> None:  # noqa: ARG002  see JobQueue
+        """Leave the original where it is."""
+        return

@@ -12,9 +12,8 @@ from pathlib import Path
 from watcher.errors import DamagedJournalError, DestinationError, ModelError, WorkerError
 from watcher.matting import modes
 from watcher.matting.modes import DEFAULT, Mode
-from watcher.queue.in_memory_queue import InMemoryQueue
 from watcher.queue.job import Job
-from watcher.queue.job_queue import JobQueue
+from watcher.queue.job_queue import InMemoryQueue, JobQueue
 from watcher.queue.journal import Journal
 from watcher.recipe import Recipe, parse_key
 from watcher.worker import protocol
