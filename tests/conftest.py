@@ -29,6 +29,11 @@ SHARED_SETUP = ("tests/test_recipe_settings.py", "tests/test_docs.py", "tests/re
 """Files whose tests share a costly set-up, or a screen: one process runs all of them."""
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run slow tests first, so that no process is left alone with one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Give each free process the next test, but keep the tests of SHARED_SETUP together.
