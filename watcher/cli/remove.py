@@ -23,6 +23,8 @@ from watcher.worker import dispatch
 
 NOTE_TEXTS = {
     "first_frame": "it has several frames or pages; only the first one was done.",
+    "end_missing": "the end of the file is missing, so the lowest rows or fine details are missing, too. "
+    "Copy or download it again.",
     "enlarged": "it was smaller than the canvas, so it was enlarged.",
 }
 """What a job's notes mean, in words."""
