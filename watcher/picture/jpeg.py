@@ -11,6 +11,7 @@ import hashlib
 import io
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from PIL import Image, ImageChops
 
@@ -21,8 +22,9 @@ _MARKER_IN_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # neither a stuffed 
 _ZERO_PADDING = b"\0" * 64  # no scan ends with so many zeros; a download that was given its size in advance does
 
 _COEFFICIENTS = 64  # of a block
-_FILLER = hashlib.shake_256(b"nobg").digest(2048).replace(b"\xff", b"\x7f")
-"""Bytes that continue any scan with content of their own."""
+_SEQUENTIAL = bytes([0, _COEFFICIENTS - 1, 0])  # the parameters of a scan that brings everything
+_FILLER = b"\0" + hashlib.shake_256(b"nobg").digest(2048).replace(b"\xff", b"\x7f")
+"""Bytes that continue any scan with content of their own, and make a data byte of an 0xFF before them."""
 
 
 def with_end(data: bytes) -> bytes:
@@ -44,16 +46,18 @@ def with_end(data: bytes) -> bytes:
 def missing_rows(ended: bytes, decoded: Image.Image) -> int:
     """Return how many rows at the bottom the file does not contain, wholly or in part; 0 if every pixel is there.
 
-    `ended`: what with_end() returned after it had added the marker. `decoded`: its pixels, as stored. A progressive
-    JPEG that lacks later scans, which only refine, counts as one missing row. Pixels are missing where they change
-    with the bytes that are put in place of the missing ones.
+    `ended`: what with_end() returned after it had added the marker. `decoded`: its pixels, as stored. Pixels are
+    missing where they change with the bytes that are put in place of the missing ones. If later scans are missing, each
+    row is there but coarse: that counts as one row, or as all of them if the whole scans show no more than blocks.
     """
-    scans = [offset for marker, offset in _segments(ended) if marker == _START_OF_SCAN]
-    if len(scans) > 1:
-        return int(not _has_all_coefficients(ended) or _changes_with_filler(ended, decoded) is not None)
+    scans = _scans(ended)
     top = _changes_with_filler(ended, decoded)
-    missing = 0 if top is None else decoded.height - top
-    return missing if missing or _has_all_coefficients(ended) else decoded.height
+    if len(scans) > 1:
+        is_whole = top is None and _has_all_coefficients(ended, scans)
+        return 0 if is_whole else 1 if _shows_more_than_blocks(scans[:-1]) else decoded.height
+    if top is not None:
+        return decoded.height - top
+    return 0 if _has_all_coefficients(ended, scans) else decoded.height
 
 
 def _changes_with_filler(ended: bytes, decoded: Image.Image) -> int | None:
@@ -85,21 +89,45 @@ def _segments(data: bytes) -> Iterator[tuple[int, int]]:
             offset = following.start()
 
 
-def _has_all_coefficients(data: bytes) -> bool:
-    """Whether the scans that have begun bring every coefficient of every component to its last bit."""
-    components, missing_bits = b"", {}
-    progressive = False
+@dataclass(frozen=True)
+class _Scan:
+    """One scan: its components, the coefficients `first` to `last` that it brings, and how many low bits it omits."""
+
+    components: bytes
+    first: int
+    last: int
+    missing_bits: int
+
+
+def _scans(data: bytes) -> list[_Scan]:
+    """The scans that have begun."""
+    scans, is_progressive = [], False
+    for marker, start in _segments(data):
+        if marker in _FRAME_HEADERS:
+            is_progressive = marker & 3 == 2
+        elif marker == _START_OF_SCAN:
+            end = start + 1 + 2 * data[start]
+            parameters = data[end : end + 3] if is_progressive else _SEQUENTIAL
+            first, last, bits = parameters.ljust(3, b"\xff")
+            scans.append(_Scan(data[start + 1 : end : 2], first, last, bits & 15))
+    return scans
+
+
+def _has_all_coefficients(data: bytes, scans: list[_Scan]) -> bool:
+    """Whether the scans bring every coefficient of every component to its last bit, and no header is cut off."""
+    components = b""
     for marker, start in _segments(data):
         if start - 2 + int.from_bytes(data[start - 2 : start]) > len(data):
-            return False  # the segment is cut off
+            return False
         if marker in _FRAME_HEADERS:
-            progressive = marker & 3 == 2
             components = data[start + 6 : start + 6 + 3 * data[start + 5] : 3]
-        elif marker == _START_OF_SCAN:
-            count = data[start]
-            first, last, bits = data[start + 1 + 2 * count : start + 4 + 2 * count]
-            if not progressive:
-                first, last, bits = 0, _COEFFICIENTS - 1, 0
-            for component in data[start + 1 : start + 1 + 2 * count : 2]:
-                missing_bits.update({(component, number): bits & 15 for number in range(first, last + 1)})
-    return len(missing_bits) == _COEFFICIENTS * len(set(components)) and not any(missing_bits.values())
+    bits: dict[tuple[int, int], int] = {}
+    for scan in scans:
+        numbers = range(scan.first, scan.last + 1)
+        bits.update({(component, number): scan.missing_bits for component in scan.components for number in numbers})
+    return len(bits) == _COEFFICIENTS * len(set(components)) and not any(bits.values())
+
+
+def _shows_more_than_blocks(scans: list[_Scan]) -> bool:
+    """Whether the brightness, which is the first component, has coefficients beyond the mean of each block."""
+    return any(scan.last > 0 and scan.components[:1] == scans[0].components[:1] for scan in scans)
