@@ -29,6 +29,9 @@ NOT_IN_BROWSERS = ("HEIF", "JXL", "TIFF")
 MIME_TYPES = tuple(mime_type for _, _, mime_types, _ in FORMATS.values() for mime_type in mime_types)
 """The MIME types of all formats, for menus and the desktop's "Open with"."""
 
+END_MISSING = "end_missing"
+"""The note of a picture whose lowest rows, or last details, are not in its file."""
+
 MAX_PIXELS = 250_000_000
 """The largest picture: width times height, in pixels."""
 MAX_BYTES = 1 << 30

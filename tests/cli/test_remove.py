@@ -52,6 +52,13 @@ def test_a_photo_gets_its_cut_out_beside_it_and_stays_as_it_was(nobg: Nobg, tmp_
     assert 0.3 < (alpha > 127).mean() < 0.7
 
 
+def test_a_jpeg_whose_last_rows_are_missing_is_done_with_a_note(nobg: Nobg, tmp_path: Path, photo: Path) -> None:
+    photo.write_bytes(photo.read_bytes()[:-40])
+    result = nobg("remove", photo)
+    assert (result.returncode, result.stdout) == (0, f"{tmp_path / 'photo_nobg.png'}\n")
+    assert "photo.jpg: the end of the file is missing, and with it the lowest rows" in result.stderr
+
+
 def test_a_second_run_says_so_and_writes_nothing(nobg: Nobg, tmp_path: Path, photo: Path) -> None:
     nobg("remove", photo)
     written = (tmp_path / "photo_nobg.png").stat()

@@ -73,3 +73,22 @@ def test_kept_metadata_has_no_text_that_may_name_a_place() -> None:
     everything = codecs.decode(codecs.open_header(data), "all").exif
     assert everything is not None
     assert b"Alexanderplatz" in everything
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "JXL"])
+@pytest.mark.parametrize("packet", [XMP, XMP.replace(b"<r", b"<tiff:Orientation>6</tiff:Orientation><r")])
+def test_an_orientation_in_xmp_alone_does_not_turn_the_picture(kind: str, packet: bytes) -> None:
+    assert codecs.decode(codecs.open_header(with_xmp(kind, packet))).rgb.size == (40, 30)
+
+
+def with_xmp(kind: str, packet: bytes) -> bytes:
+    """Return a picture of 40 x 30 that has the packet and no EXIF; as JPEG XL, one that contains a JPEG."""
+    if kind == "PNG":
+        info = PngImagePlugin.PngInfo()
+        info.add_itxt("XML:com.adobe.xmp", packet.decode())
+        return saved(noise(), "PNG", pnginfo=info)
+    if kind == "TIFF":
+        exif = Image.Exif()
+        exif[700] = packet
+        return saved(noise(), "TIFF", exif=exif)
+    return saved(noise(), kind, xmp=packet, **({"use_container": True} if kind == "JXL" else {}))

@@ -7,19 +7,22 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from tests.support.program import STAND_IN_WORKER
 from watcher import commit
 from watcher.errors import DestinationError, ModelError, WorkerError, describe_reason
+from watcher.formats import END_MISSING
 from watcher.matting import modes
 from watcher.matting.modes import Mode
 from watcher.queue.job import Job
 from watcher.queue.job_queue import InMemoryQueue
 from watcher.queue.journal import Journal
 from watcher.recipe import Recipe
-from watcher.worker import dispatch, supervisor
+from watcher.worker import dispatch, publish, supervisor
+from watcher.worker.tasks import Task
 
 Run = Callable[..., list[Job]]
 
@@ -481,3 +484,23 @@ def test_a_cut_out_that_two_recipes_share_is_replaced_by_either(folder: Path, jo
         list(dispatch.run(sources, journal, recipe=recipe))
     assert output_names(folder) == ["0_nobg.png"]
     assert (folder / "0_nobg.png").read_text() == "PNG of ok new"
+
+
+@pytest.mark.parametrize("watch", [None, Path("/watched")])
+def test_the_worker_is_told_whether_a_person_named_the_picture(watch: Path | None, folder: Path) -> None:
+    path = write(folder, "ok")[0]
+    header, _ = Task(Job(path, watch=watch), commit.read_source(path)).message()
+    assert header["named"] == (watch is None)
+
+
+def test_a_picture_whose_end_is_missing_waits_if_it_is_still_growing(folder: Path, journal: Journal) -> None:
+    path = write(folder, "begin")[0]
+    task = Task(Job(path), commit.read_source(path))
+    queue = InMemoryQueue([], journal)
+    answer = {"id": task.request_id, "state": "done", "reason": None, "notes": [END_MISSING], "seconds": 1}
+    with patch.object(queue, "defer_if_not_ready", return_value=True):
+        assert publish.handle_answer(task, answer, b"output", queue, journal) is None
+    assert not (folder / "0_nobg.png").exists()
+    done = publish.handle_answer(task, answer, b"output", queue, journal)
+    assert done is not None
+    assert done.notes == END_MISSING

@@ -59,6 +59,19 @@ def test_every_format_and_mode_passes_through_the_jailed_worker(fast_worker: Wor
     assert all(png.startswith(b"\x89PNG") for _, png in answers)
 
 
+def test_a_jpeg_without_its_last_rows_is_done_only_if_a_person_named_it(fast_worker: Worker) -> None:
+    whole = (SAMPLES / "astronaut.jpg").read_bytes()
+    for number, (data, is_named) in enumerate([(whole[:-40], True), (whole[:-40], False), (whole[:-2], False)]):
+        fast_worker.send({"id": number, "named": is_named}, data)
+    answers = [fast_worker.receive(PICTURE_TIMEOUT_SECONDS)[0] for _ in range(3)]
+    assert [(header["state"], header["reason"]) for header in answers] == [
+        ("done", None),
+        ("failed", "truncated"),
+        ("done", None),
+    ]
+    assert [answers[number]["notes"] for number in (0, 2)] == [["end_missing"], []]
+
+
 def test_an_empty_mask_is_skipped_and_written_only_by_force(worker: Worker) -> None:
     blank = saved(Image.new("RGB", (64, 64), "white"), "PNG")
     for force in (False, True):

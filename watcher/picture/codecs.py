@@ -12,8 +12,8 @@ import pillow_heif
 from PIL import Image, PngImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
 from watcher.errors import PictureError
-from watcher.formats import MAX_FRAMES, MAX_PIXELS, MAX_TOTAL_FRAME_PIXELS, SUFFIXES
-from watcher.picture import containers, jxl, metadata, pixels, profiles, tiff
+from watcher.formats import END_MISSING, MAX_FRAMES, MAX_PIXELS, MAX_TOTAL_FRAME_PIXELS, SUFFIXES
+from watcher.picture import containers, jpeg, jxl, metadata, pixels, profiles, tiff
 
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -24,17 +24,9 @@ _UPRIGHT_FORMATS = ("HEIF", "JXL")
 """Formats whose decoders apply the orientation themselves; EXIF only repeats it."""
 _ONE_PICTURE_FORMATS = ("MPO", "HEIF")
 """Formats whose further images are previews or the view of the other eye."""
-_ORIENTATION_TRANSPOSES = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""EXIF orientation -> the operation that makes the picture upright (EXIF 3.0, table 6)."""
 _CICP_UNSPECIFIED = 2  # H.273, table 2
+_MAX_MISSING_FRACTION = 0.5  # of the rows; with more missing, the picture does not show what was photographed
+_END_ADDED = "nobg_end_added"  # key in Pillow's `info`: open_header() has ended the JPEG
 
 
 @dataclass(frozen=True)
@@ -43,9 +35,9 @@ class Picture:
 
     `rgb`: mode RGB. `alpha`: the picture's own transparency, mode L and of the same size, or None if all of it is
     opaque. `icc`: the RGB colour profile to keep, or None (sRGB). `notes`: what the person should know about the
-    decoding (`first_frame`: there were more frames or pages). `duration`: how long a frame is shown, in milliseconds; 0
-    for a still picture. `exif`: b"Exif\0\0" and a TIFF, as Pillow's save() takes it. `xmp`: the packet. Both are None
-    unless the metadata level keeps them.
+    decoding (`first_frame`: there were more frames or pages; `end_missing`: rows at the bottom are not in the file).
+    `duration`: how long a frame is shown, in milliseconds; 0 for a still picture. `exif`: b"Exif\0\0" and a TIFF, as
+    Pillow's save() takes it. `xmp`: the packet. Both are None unless the metadata level keeps them.
     """
 
     rgb: Image.Image
@@ -79,10 +71,19 @@ def open_header(data: bytes) -> Image.Image:
     if not data:
         raise PictureError("unreadable", "the file is empty. Copy or download it again.")
     with _convert_decoder_errors(data):
+        if raw_name := containers.raw_format(data):
+            raise PictureError(
+                "unsupported",
+                f"this is a camera raw file ({raw_name}), and nobg would see only its preview. Use the JPEG that the "
+                "camera stored beside it, or export one with a raw converter such as darktable.",
+            )
+        ended = containers.without_damaged_chunks(jpeg.with_end(data))
         try:
-            image = Image.open(io.BytesIO(data), formats=_candidate_formats(data))
+            image = Image.open(io.BytesIO(ended), formats=_candidate_formats(data))
         except UnidentifiedImageError as error:
             raise _open_error(data) from error
+    if ended is not data and data.startswith(jpeg.START):
+        image.info[_END_ADDED] = True
     if image.width * image.height > MAX_PIXELS:
         raise PictureError("too_large")
     if isinstance(image, WebPImagePlugin.WebPImageFile) and image.is_animated:
@@ -136,8 +137,13 @@ def decode(image: Image.Image, metadata_level: str = "drop") -> Picture:
     """
     data = _file_bytes(image)
     with _convert_decoder_errors(data):
-        notes = ("first_frame",) if _has_more_frames(image) else ()
-        return replace(_decode_current_frame(image, data, metadata_level), notes=notes)
+        notes: tuple[str, ...] = ("first_frame",) if _has_more_frames(image) else ()
+        picture = _decode_current_frame(image, data, metadata_level)
+        if _END_ADDED in image.info and (missing := jpeg.missing_rows(data, image)):
+            if missing > _MAX_MISSING_FRACTION * image.height:
+                raise PictureError("truncated", f"{missing} of {image.height} rows are missing")
+            notes += (END_MISSING,)
+        return replace(picture, notes=notes)
 
 
 def _has_more_frames(image: Image.Image) -> bool:
@@ -207,11 +213,13 @@ def _decode_current_frame(image: Image.Image, data: bytes, metadata_level: str) 
         loaded = pixels.load_png(image, data)
     else:
         image.load()
-        loaded = image
+        loaded = _crop_to_clean_aperture(image, data) if image.format == "AVIF" else image
     if loaded.width * loaded.height > MAX_PIXELS:  # a HEIF may be larger than its header declares
         raise PictureError("too_large")
     rgb, alpha, icc = pixels.to_rgb(loaded, image.info.get("icc_profile"))
-    transpose = _ORIENTATION_TRANSPOSES.get(_orientation(image))
+    if alpha is not None and image.format == "BMP" and alpha.getextrema() == (0, 0):
+        alpha = None  # many programs leave the fourth byte 0; browsers then show the picture opaque, too
+    transpose = None if image.format in _UPRIGHT_FORMATS else metadata.upright_transpose(image)
     if transpose is not None:
         rgb, alpha = rgb.transpose(transpose), alpha and alpha.transpose(transpose)
     return Picture(
@@ -223,9 +231,10 @@ def _decode_current_frame(image: Image.Image, data: bytes, metadata_level: str) 
     )
 
 
-def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1..8, that still has to be applied."""
-    return 1 if image.format in _UPRIGHT_FORMATS else metadata.orientation(image)
+def _crop_to_clean_aperture(image: Image.Image, data: bytes) -> Image.Image:
+    """The part of a still AVIF that its clean aperture declares to be the picture; libheif does this for HEIC."""
+    box = None if _has_more_frames(image) else containers.clean_aperture(data, image.size)
+    return image.crop(box) if box is not None else image
 
 
 def _profile_from_tags(image: Image.Image, data: bytes) -> bytes | None:

@@ -1,20 +1,42 @@
 """Read what a file says outside its pixels: its kind, colour tags that Pillow ignores, and whether its end is missing.
 
-Sources: ISO/IEC 14496-12 (boxes), ISO/IEC 23008-12 (HEIF items), ISO/IEC 18181-1 and -2 (JPEG XL), the PNG
-specification (third edition), ITU-T T.81 (JPEG), RFC 9649 (WebP). For damaged bytes, these functions raise nothing but
+Sources: ISO/IEC 14496-12 (boxes), ISO/IEC 23008-12 (HEIF items), ISO/IEC 18181-2 (JPEG XL), the PNG specification
+(third edition), ITU-T T.81 (JPEG), RFC 9649 (WebP); for camera raw, TIFF revision 6.0, TIFF/EP (ISO 12234-2), Adobe's
+DNG specification, and the magic numbers in libraw and file(1). For damaged bytes, these functions raise nothing but
 ValueError.
 """
 
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from fractions import Fraction
 
-_JXL_CONTAINER = b"\0\0\0\x0cJXL \r\n\x87\n"
-_JXL_CODESTREAM = b"\xff\x0a"
+JXL_CONTAINER = b"\0\0\0\x0cJXL \r\n\x87\n"
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PNG_ANIMATION = (b"acTL", b"fcTL", b"fdAT")
 _MAX_BRANDS_END = 4096  # bytes of the brands' box that are read
+_RAW_MAGIC = {
+    (0, b"FUJIFILMCCD-RAW"): "RAF",
+    (0, b"IIRO"): "ORF",
+    (0, b"IIRS"): "ORF",
+    (0, b"MMOR"): "ORF",
+    (0, b"IIU\0"): "RW2",
+    (0, b"\0MRM"): "MRW",
+    (0, b"FOVb"): "X3F",
+    (4, b"ftypcrx "): "CR3",
+    (4, b"\x10\0\0\0CR\2"): "CR2",
+}
+"""Offset and bytes -> the raw format."""
+_TIFF_STARTS = (b"II*\0", b"MM\0*")
+
+_MAKE, _PHOTOMETRIC, _SUBDIRECTORIES, _DNG_VERSION = 271, 262, 330, 50706
+_SENSOR_DATA = (32803, 34892)  # PhotometricInterpretation: colour filter array, LinearRaw
+_VALUE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 13: 4}  # TIFF's types of unsigned integers, text and directories
+_MAX_DIRECTORIES, _MAX_VALUES = 32, 256  # read of a file
+
+_RAW_MAKERS = {b"nikon": "NEF", b"canon": "CR2", b"sony": "ARW", b"pentax": "PEF", b"ricoh": "PEF", b"samsung": "SRW"}
 
 
 def brands(data: bytes) -> set[bytes]:
@@ -25,16 +47,11 @@ def brands(data: bytes) -> set[bytes]:
     return {data[8:12]} | {data[offset : offset + 4] for offset in range(16, end - 3, 4)}
 
 
-def is_jxl(data: bytes) -> bool:
-    """Return whether the file is JPEG XL, bare or in its container."""
-    return data.startswith((_JXL_CODESTREAM, _JXL_CONTAINER))
-
-
 def is_truncated(data: bytes) -> bool:
     """Return whether the end of the file is missing, as far as its format shows. For files that failed to decode."""
     if data[:4] == b"RIFF":
         return int.from_bytes(data[4:8], "little") + 8 > len(data)
-    if data[4:8] == b"ftyp" or data.startswith(_JXL_CONTAINER):
+    if data[4:8] == b"ftyp" or data.startswith(JXL_CONTAINER):
         return _boxes_end(data) != len(data)
     if data[:3] == b"GIF":
         return not data.rstrip(b"\0").endswith(b";")
@@ -95,16 +112,40 @@ def _find_box(data: bytes, path: tuple[bytes, ...]) -> tuple[int, int]:
 def nclx(data: bytes) -> tuple[int, int] | None:
     """Return primaries and transfer (H.273) of the primary item of an AVIF or HEIF; None if no `colr` names them."""
     try:
-        properties = list(boxes(data, *_find_box(data, (b"meta", b"iprp", b"ipco"))))
-        item = _primary_item(data)
-        for index in _property_indices(data).get(item, []):
-            kind, start, end = properties[index - 1] if 0 < index <= len(properties) else (b"", 0, 0)
+        for kind, start, end in _primary_properties(data):
             if kind == b"colr" and data[start : start + 4] == b"nclx" and end - start >= 8:
                 primaries, transfer = struct.unpack_from(">HH", data, start + 4)
                 return primaries, transfer
     except (ValueError, struct.error, IndexError):
         pass
     return None
+
+
+def clean_aperture(data: bytes, size: tuple[int, int]) -> tuple[int, int, int, int] | None:
+    """Return left, top, right and bottom of the clean aperture of an AVIF's or HEIF's primary item, before irot.
+
+    None if there is none, or if it is not whole pixels within the picture, whose width and height are `size`; libavif
+    calls such a box invalid. Source: ISO/IEC 14496-12, 12.1.4: size and offset of the centre, each as a fraction.
+    """
+    try:
+        start = next(start for kind, start, _ in _primary_properties(data) if kind == b"clap")
+        numbers = struct.unpack_from(">IIIIiIiI", data, start)
+        width, height, right, down = (Fraction(*numbers[index : index + 2]) for index in (0, 2, 4, 6))
+    except (ValueError, struct.error, IndexError, ZeroDivisionError, StopIteration):
+        return None
+    left, top = (size[0] - width) / 2 + right, (size[1] - height) / 2 + down
+    box = (left, top, left + width, top + height)
+    is_valid = all(edge.denominator == 1 for edge in box) and min(width, height) > 0 <= min(left, top)
+    if not is_valid or box[2] > size[0] or box[3] > size[1]:
+        return None
+    return int(box[0]), int(box[1]), int(box[2]), int(box[3])
+
+
+def _primary_properties(data: bytes) -> list[tuple[bytes, int, int]]:
+    """The boxes that describe the primary item of an AVIF or HEIF. Raises ValueError, IndexError or struct.error."""
+    properties = list(boxes(data, *_find_box(data, (b"meta", b"iprp", b"ipco"))))
+    indices = _property_indices(data).get(_primary_item(data), [])
+    return [properties[index - 1] for index in indices if 0 < index <= len(properties)]
 
 
 def _primary_item(data: bytes) -> int:
@@ -128,6 +169,39 @@ def _property_indices(data: bytes) -> dict[int, list[int]]:
         indices[item] = [int.from_bytes(field) & index_mask for field in fields]
         offset += count * index_bytes
     return indices
+
+
+def without_damaged_chunks(data: bytes) -> bytes:
+    """Return the file `data`; if it is a PNG, without ancillary chunks whose checksum is wrong, as libpng drops them.
+
+    If such a chunk belongs to an animation, all of the animation's chunks go: the default image remains.
+    """
+    if not data.startswith(_PNG_SIGNATURE):
+        return data
+    chunks = list(_png_chunks(data))
+    damaged = {
+        (kind, start)
+        for kind, start, end in chunks
+        if kind[0] & 0x20 and zlib.crc32(memoryview(data)[start + 4 : end - 4]) != int.from_bytes(data[end - 4 : end])
+    }
+    if not damaged:
+        return data
+    if any(kind in _PNG_ANIMATION for kind, _ in damaged):
+        damaged |= {(kind, start) for kind, start, _ in chunks if kind in _PNG_ANIMATION}
+    kept = [data[start:end] for kind, start, end in chunks if (kind, start) not in damaged]
+    return b"".join([_PNG_SIGNATURE, *kept, data[chunks[-1][2] :]])
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield the kind of each whole chunk of a PNG, and where it starts and ends, length and checksum included."""
+    offset = len(_PNG_SIGNATURE)
+    while offset + 12 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, offset)
+        end = offset + 12 + size
+        if end > len(data):
+            return
+        yield kind, offset, end
+        offset = end
 
 
 def png_cicp(data: bytes) -> tuple[int, int] | None:
@@ -154,82 +228,54 @@ def jpeg_bits_per_sample(data: bytes) -> int:
     return 0
 
 
-@dataclass(frozen=True)
-class JxlHeader:
-    """Width and height in pixels as shown (after the codestream's own orientation), and whether it is an animation."""
-
-    width: int
-    height: int
-    is_animated: bool
-
-
-def jxl_header(data: bytes) -> JxlHeader:
-    """Read a JPEG XL's header without decoding (ISO/IEC 18181-1, annex D: SizeHeader, start of ImageMetadata).
-
-    Raises ValueError if there is no codestream or its header is cut off.
-    """
-    bits = _BitReader(_jxl_codestream(data)[2:])
-    width, height = _read_jxl_size(bits)
-    orientation, is_animated = 1, False
-    if not bits.read(1) and bits.read(1):  # not all_default, and extra_fields
-        orientation = 1 + bits.read(3)
-        if bits.read(1):  # intrinsic size, which only recommends how to show the picture
-            _read_jxl_size(bits)
-        if not bits.read(1):  # after a preview, the field would be further on; it then counts as absent
-            is_animated = bool(bits.read(1))
-    return JxlHeader(*((height, width) if orientation > 4 else (width, height)), is_animated)
+def raw_format(data: bytes) -> str:
+    """Return the usual name of the raw format of the file `data`; "" if it is no camera raw file."""
+    for (offset, magic), name in _RAW_MAGIC.items():
+        if data.startswith(magic, offset):
+            return name
+    if data[:4] not in _TIFF_STARTS:
+        return ""
+    directories = list(_directories(data))
+    if not any(_integer(data, directory, _PHOTOMETRIC) in _SENSOR_DATA for directory in directories):
+        return ""
+    if any(_DNG_VERSION in directory for directory in directories):
+        return "DNG"
+    make = data[slice(*directories[0].get(_MAKE, (0, 0, 0))[:2])].lower()
+    return next((name for maker, name in _RAW_MAKERS.items() if make.startswith(maker)), "TIFF/EP")
 
 
-def jxl_box(data: bytes, kind: bytes) -> bytes | None:
-    """Return the content of the first box of that kind in JPEG XL's container; None if there is none."""
-    if not data.startswith(_JXL_CONTAINER):
-        return None
-    return next((data[start:end] for name, start, end in boxes(data) if name == kind), None)
+Directory = dict[int, tuple[int, int, int]]
+"""Tag -> where its values start and end in the file, and the bytes of one value."""
 
 
-def _jxl_codestream(data: bytes) -> bytes:
-    """The start of the codestream: the file itself, the box jxlc, or the boxes jxlp, each after its 4-byte number."""
-    if data.startswith(_JXL_CODESTREAM):
-        return data[:_MAX_HEADER_BYTES]
-    codestream = b""
-    for kind, start, end in boxes(data):
-        number_bytes = {b"jxlc": 0, b"jxlp": 4}.get(kind)
-        if number_bytes is not None and len(codestream) < _MAX_HEADER_BYTES:
-            codestream += data[start + number_bytes : min(end, start + number_bytes + _MAX_HEADER_BYTES)]
-    if not codestream.startswith(_JXL_CODESTREAM):
-        raise ValueError("no codestream")
-    return codestream
+def _directories(data: bytes) -> Iterator[Directory]:
+    """Yield the directories of a TIFF: those of the pages, and those below them (TIFF 6.0, section 2; TIFF/EP)."""
+    pending, seen = [_read(data, 4, 4)], set[int]()
+    while pending and len(seen) < _MAX_DIRECTORIES:
+        offset = pending.pop(0)
+        if offset in seen or not 8 <= offset < len(data) - 2:
+            continue
+        seen.add(offset)
+        directory: Directory = {}
+        end = offset + 2 + 12 * _read(data, offset, 2)
+        for entry in range(offset + 2, min(end, len(data) - 11), 12):
+            size = _VALUE_BYTES.get(_read(data, entry + 2, 2))
+            if size is not None:
+                length = size * min(_read(data, entry + 4, 4), _MAX_VALUES)
+                start = entry + 8 if length <= 4 else _read(data, entry + 8, 4)
+                directory[_read(data, entry, 2)] = start, start + length, size
+        start, stop, size = directory.get(_SUBDIRECTORIES, (0, 0, 4))
+        pending += [_read(data, position, 4) for position in range(start, stop, size)]
+        pending.append(_read(data, end, 4))
+        yield directory
 
 
-_MAX_HEADER_BYTES = 64  # the fields that are read take much less
+def _read(data: bytes, offset: int, size: int) -> int:
+    """The unsigned integer of `size` bytes at `offset`, in the byte order of the TIFF; less if the file ends there."""
+    return int.from_bytes(data[offset : offset + size], "little" if data.startswith(b"II") else "big")
 
 
-class _BitReader:
-    """Reads bits, the least significant of each byte first."""
-
-    def __init__(self, data: bytes) -> None:
-        self._value = int.from_bytes(data, "little")
-        self._bits_left = 8 * len(data)
-
-    def read(self, count: int) -> int:
-        self._bits_left -= count
-        if self._bits_left < 0:
-            raise ValueError("the header is cut off")
-        value = self._value & ((1 << count) - 1)
-        self._value >>= count
-        return value
-
-
-def _read_jxl_size(bits: _BitReader) -> tuple[int, int]:
-    """Width and height in pixels, from a SizeHeader."""
-    is_small = bits.read(1)
-
-    def read_length() -> int:
-        return 8 * (1 + bits.read(5)) if is_small else 1 + bits.read((9, 13, 18, 30)[bits.read(2)])
-
-    height = read_length()
-    ratio = bits.read(3)
-    if ratio == 0:
-        return read_length(), height
-    across, down = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))[ratio - 1]
-    return height * across // down, height
+def _integer(data: bytes, directory: Directory, tag: int) -> int:
+    """The first value of a tag; 0 if the directory does not have it."""
+    start, _, size = directory.get(tag, (0, 0, 0))
+    return _read(data, start, size)

@@ -10,7 +10,7 @@ import struct
 import warnings
 from collections.abc import Callable
 
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 DROP, KEEP, ALL = "drop", "keep", "all"
 """Levels of metadata in the output: none; EXIF without places; EXIF with places, and XMP."""
@@ -66,6 +66,17 @@ _DROPPED_EXIF_TAGS = {
     _INTEROP_IFD,  # an offset in the old block; _filter_exif() copies what it points to
 }
 """Tags dropped from the photo's directory at every level."""
+_TRANSPOSES = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""EXIF orientation -> the operation that makes the picture upright (EXIF 3.0, table 6)."""
+_XMP_KEYS = ("xmp", "XML:com.adobe.xmp")  # in Pillow's `info`
 _EXIF_ERRORS = (
     OSError,
     SyntaxError,
@@ -81,16 +92,25 @@ _EXIF_ERRORS = (
 
 
 def orientation(image: Image.Image) -> int:
-    """Return the orientation, 1..8, that EXIF states, or else XMP; 1 if neither does or the block is damaged.
+    """Return the orientation, 1..8, that EXIF states; 1 if it states none or the block is damaged.
 
-    Call it after load().
+    Call it after load(). An orientation in XMP alone does not count, unlike in Pillow: browsers do not read it. AVIF's
+    own irot and imir are in the EXIF block that Pillow makes.
     """
+    without_xmp = Image.new("1", (1, 1))
+    without_xmp.info = {key: value for key, value in image.info.items() if key not in _XMP_KEYS}
     try:
         with warnings.catch_warnings(action="ignore"):
-            value = image.getexif().get(_ORIENTATION, 1)
+            tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else without_xmp.getexif()
+            value = tags.get(_ORIENTATION, 1)
     except _EXIF_ERRORS:
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def upright_transpose(image: Image.Image) -> Image.Transpose | None:
+    """Return the operation that makes the picture upright by its orientation; None if it is upright."""
+    return _TRANSPOSES.get(orientation(image))
 
 
 def is_adobe_rgb(image: Image.Image) -> bool:

@@ -1,9 +1,10 @@
 """Decode TIFF for Pillow, with the sample layouts that Pillow refuses or cuts to eight bits.
 
 Pillow takes the high bytes only of 16-bit colour, mixes up 16-bit planes, and cannot read 16-bit Lab, 16-bit grey with
-alpha, or floating-point colour. For these layouts libtiff only undoes the compression: it gets the file's blocks under
-tags that declare every byte a grey pixel. This module then interprets the bytes (TIFF revision 6.0; Adobe Photoshop
-TIFF Technical Note 3 for the floating-point predictor).
+alpha, floating-point colour, or planes with an alpha or further channels. For these layouts libtiff only undoes the
+compression: it gets the file's blocks under tags that declare every byte a grey pixel. This module then interprets the
+bytes (TIFF revision 6.0; Adobe Photoshop TIFF Technical Note 3 for the floating-point predictor). Old-style JPEG, which
+scanners wrote, is taken out of the file and decoded as the JPEG that it is.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, TiffImagePlugin
+from PIL import Image, ImageChops, TiffImagePlugin
 
-from watcher.picture import profiles
+from watcher.picture import jpeg, profiles
 from watcher.picture.pixels import to_eight_bits
 from watcher.picture.tiff_layout import (
     BLACK_IS_ZERO,
@@ -26,14 +27,18 @@ from watcher.picture.tiff_layout import (
     FLOATING_POINT_PREDICTOR,
     HORIZONTAL_PREDICTOR,
     ICCLAB,
+    OLD_STYLE_JPEG,
     RGB,
     UNCOMPRESSED,
     WEBP_COMPRESSION,
     WHITE_IS_ZERO,
     SampleLayout,
     Tag,
+    Tags,
+    has_separate_planes,
     layout_or_none,
     min_bits_per_sample,
+    old_style_jpeg_span,
 )
 
 ByteArray = NDArray[np.uint8]
@@ -54,14 +59,19 @@ class TiffImage(TiffImagePlugin.TiffImageFile):
     """
 
     _layout: SampleLayout | None = None
+    _old_style_jpeg: bytes = b""
     separate_alpha: Image.Image | None = None
 
     def _setup(self) -> None:
-        self._layout = layout_or_none(self.tag_v2) if min_bits_per_sample(self.tag_v2) > 8 else None
+        self._old_style_jpeg, self._layout = b"", None
+        if self.tag_v2.get(Tag.COMPRESSION) == OLD_STYLE_JPEG and self._find_old_style_jpeg():
+            return
+        if min_bits_per_sample(self.tag_v2) > 8 or has_separate_planes(self.tag_v2):
+            self._layout = layout_or_none(self.tag_v2)
         if self._layout is None:
             try:
                 super()._setup()
-            except (SyntaxError, KeyError) as error:
+            except (SyntaxError, KeyError, IndexError) as error:
                 self._layout = layout_or_none(self.tag_v2)
                 if self._layout is None:
                     raise SyntaxError("an unknown layout") from error
@@ -72,29 +82,70 @@ class TiffImage(TiffImagePlugin.TiffImageFile):
 
     def _apply_layout(self, layout: SampleLayout) -> None:
         """Set what Pillow's _setup() would set."""
+        mode = "LAB" if layout.photometric in (CIELAB, ICCLAB) else _MODES[layout.colour_channels]
+        self._apply_size_and_mode((layout.width, layout.height), mode)
+
+    def _apply_size_and_mode(self, size: tuple[int, int], mode: str) -> None:
         is_transposed = self.tag_v2.get(Tag.ORIENTATION) in _TRANSPOSING_ORIENTATIONS
-        self._tile_size = (layout.width, layout.height)
-        self._size = (layout.height, layout.width) if is_transposed else self._tile_size
-        self._mode = "LAB" if layout.photometric in (CIELAB, ICCLAB) else _MODES[layout.colour_channels]
+        self._tile_size = size
+        self._size = (size[1], size[0]) if is_transposed else size
+        self._mode = mode
         self.tile = []
         if Tag.ICC_PROFILE in self.tag_v2:
             self.info["icc_profile"] = self.tag_v2[Tag.ICC_PROFILE]
 
+    def _find_old_style_jpeg(self) -> bool:
+        """Whether the page is a JPEG of the size that the tags declare."""
+        try:
+            data = _old_style_jpeg(self._file_bytes(), self.tag_v2)
+            with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+                size, mode = image.size, image.mode
+        except (OSError, TypeError, KeyError, ValueError):
+            return False
+        if size != (self.tag_v2.get(Tag.WIDTH), self.tag_v2.get(Tag.HEIGHT)):
+            return False
+        self._old_style_jpeg = data
+        self._apply_size_and_mode(size, mode)
+        return True
+
+    def _file_bytes(self) -> bytes:
+        assert self._fp is not None
+        self._fp.seek(0)
+        return self._fp.read()
+
     def load(self) -> Any:
         """Decode the page. If nobg decodes it, the orientation is not applied."""
+        if self._old_style_jpeg:
+            data, self._old_style_jpeg = self._old_style_jpeg, b""
+            with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+                image.load()
+            is_negative = image.mode == "L" and self.tag_v2.get(Tag.PHOTOMETRIC) == WHITE_IS_ZERO
+            self.im, self._size = (ImageChops.invert(image) if is_negative else image).im, image.size
+            return Image.Image.load(self)
         if self._layout is None:
             return super().load()
         layout, self._layout = self._layout, None
-        assert self._fp is not None
-        self._fp.seek(0)
-        decoded, self.separate_alpha = _decode_page(self._fp.read(), layout)
+        decoded, self.separate_alpha = _decode_page(self._file_bytes(), layout)
         self.im, self._mode, self._size = decoded.im, decoded.mode, decoded.size
         return Image.Image.load(self)
+
+    def load_end(self) -> None:
+        """Make the picture upright by its tag. Pillow would also turn it by its XMP, which browsers do not read."""
+        xmp = self.info.pop("xmp", None)
+        super().load_end()
+        if xmp is not None:
+            self.info["xmp"] = xmp
 
 
 def register() -> None:
     """Replace Pillow's own TIFF plugin."""
     Image.register_open("TIFF", TiffImage, Image.OPEN["TIFF"][1])
+
+
+def _old_style_jpeg(data: bytes, tags: Tags) -> bytes:
+    """The JPEG of an old-style JPEG page, ended if it has no end marker."""
+    start, end = old_style_jpeg_span(tags)
+    return jpeg.with_end(data[start:end])
 
 
 def _decode_page(data: bytes, layout: SampleLayout) -> tuple[Image.Image, Image.Image | None]:

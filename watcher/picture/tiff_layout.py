@@ -36,11 +36,13 @@ class Tag(IntEnum):
     TILE_BYTE_COUNTS = 325
     EXTRA_SAMPLES = 338
     SAMPLE_FORMAT = 339
+    JPEG_INTERCHANGE_FORMAT = 513
+    JPEG_INTERCHANGE_FORMAT_LENGTH = 514
     XMP = 700
     ICC_PROFILE = 34675
 
 
-UNCOMPRESSED, PACKBITS, WEBP_COMPRESSION = 1, 32773, 50001
+UNCOMPRESSED, OLD_STYLE_JPEG, PACKBITS, WEBP_COMPRESSION = 1, 6, 32773, 50001
 _BYTE_COMPRESSIONS = (UNCOMPRESSED, 5, 8, PACKBITS, 32946, 34925, 50000)
 """Compressions of bytes, whatever the bytes mean: none, LZW, Deflate, PackBits, old Deflate, LZMA, Zstandard."""
 
@@ -166,6 +168,25 @@ def min_bits_per_sample(tags: Tags) -> int:
         return min(_integers(tags, Tag.BITS_PER_SAMPLE, (1,)), default=1)
     except (TypeError, ValueError):
         return 1
+
+
+def has_separate_planes(tags: Tags) -> bool:
+    """Return whether each sample of a pixel has its own plane."""
+    return tags.get(Tag.PLANAR_CONFIGURATION) == _SEPARATE_PLANES and tags.get(Tag.SAMPLES_PER_PIXEL, 1) != 1
+
+
+def old_style_jpeg_span(tags: Tags) -> tuple[int, int]:
+    """Return where the JPEG of an old-style JPEG page starts and should end in the file (TIFF 6.0, section 22).
+
+    The JPEG may hold the whole picture, or its header only, which the strips then follow. Files without the tag may
+    have the JPEG as their only strip. Raises TypeError, KeyError or ValueError if the tags are damaged.
+    """
+    offsets, lengths = (_integers(tags, tag, (0,)) for tag in (Tag.STRIP_OFFSETS, Tag.STRIP_BYTE_COUNTS))
+    (start, *_), (length, *_) = (
+        _integers(tags, tag, (0,)) for tag in (Tag.JPEG_INTERCHANGE_FORMAT, Tag.JPEG_INTERCHANGE_FORMAT_LENGTH)
+    )
+    start = start or offsets[0]
+    return start, max(start + length, offsets[-1] + lengths[-1])
 
 
 def _integers(tags: Tags, tag: Tag, default: tuple[int, ...] = ()) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from watcher import recipe
 from watcher.errors import PictureError, describe_reason
+from watcher.formats import END_MISSING
 from watcher.matting import edges, foreground, fusion, inference, memory, modes
 from watcher.picture import codecs, compose, encode
 from watcher.recipe import Recipe
@@ -144,6 +145,8 @@ class Pipeline:
 
     def _decode_frame(self, frame: Frame) -> None:
         frame.picture = next(frame.work.decoder)
+        if END_MISSING in frame.picture.notes and not frame.work.header.get("named"):
+            raise PictureError("truncated", "rows are missing")
         frame.tensors = [inference.network_input(frame.picture.rgb, view) for view in self.ensemble.mode.views]
 
     def infer(self, frame: Frame) -> None:

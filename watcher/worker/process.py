@@ -4,7 +4,8 @@
 start it writes a message {"trying": key} for each accelerator whose driver may end the process, then its ready message:
 the layers of its jail, or why it cannot work. From then on it answers each message, in the order of their arrival:
 
-    in   {"id", "force", "recipe", "first"} + the file's bytes (`first` of them) and those of the background picture,
+    in   {"id", "force", "recipe", "named", "first"} + the file's bytes (`first` of them) and those of the background
+         picture; `named`: a person named the picture, so that it is done even if its last rows are missing;
          or {"id", "probe": true}
     out  {"id", "state", "reason", "detail", "verdict", "subject", "notes", "seconds"} + the output's bytes;
          before it, for an animation, {"id", "frames"} now and then: the number of frames done

@@ -10,6 +10,7 @@ from typing import Any
 
 from watcher import commit
 from watcher.errors import DestinationError, PictureError
+from watcher.formats import END_MISSING
 from watcher.queue.job import Job
 from watcher.queue.job_queue import JobQueue
 from watcher.queue.journal import Journal
@@ -27,7 +28,8 @@ def handle_answer(task: Task, header: protocol.Header, output: bytes, queue: Job
     record_fields = {"verdict": header.get("verdict"), "seconds": header["seconds"]}
     assert header["id"] == task.request_id
     state, reason, detail = header["state"], header["reason"], header.get("detail")
-    if state == "failed" and queue.defer_if_not_ready(job, task.source):
+    is_incomplete = state == "failed" or END_MISSING in header.get("notes", ())
+    if is_incomplete and queue.defer_if_not_ready(job, task.source):
         return None
     if state == "done":
         try:

@@ -43,6 +43,7 @@ class Task:
             "id": self.request_id,
             "force": self.job.force,
             "recipe": self.job.recipe,
+            "named": self.job.watch is None,
             "first": len(self.source.data),
         }
         return header, self.source.data + self.background if self.background else self.source.data
