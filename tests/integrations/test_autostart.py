@@ -11,7 +11,7 @@ import pytest
 from integrations import autostart_target, installer
 from integrations.context import Setup
 from integrations.files import File
-from integrations.linux.autostart import XDG_AUTOSTART, read_start
+from integrations.linux.autostart import XDG_AUTOSTART, desktop_entry, read_start
 from integrations.macos.autostart import LAUNCH_AGENT
 from tests.support.menus import make_setup
 
@@ -86,8 +86,9 @@ def test_off_removes_the_entry_whatever_the_desktop_added(line: str, tmp_path: P
 
 def test_off_removes_an_entry_that_the_desktop_has_sorted_and_an_older_nobg_wrote(tmp_path: Path) -> None:
     setup = make_setup(tmp_path)
-    older = XDG_AUTOSTART.artifacts(setup)[0]
-    content = b"".join(line for line in older.content.splitlines(keepends=True) if not line.startswith(b"TryExec"))
+    content = b"".join(
+        line for line in desktop_entry(setup).splitlines(keepends=True) if not line.startswith(b"TryExec")
+    )
     older = File(setup.config_home / "autostart" / "nobg.desktop", content)
     installer.install(replace(XDG_AUTOSTART, artifacts=lambda _: [older], artifact_types=(File,)), setup)
     header, *lines = content.decode().splitlines()

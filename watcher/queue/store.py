@@ -251,9 +251,15 @@ def wake_program(folder: str) -> None:
         return
 
 
-def _is_output(db: sqlite3.Connection, path: bytes) -> bool:
+def is_output(db: sqlite3.Connection, path: bytes) -> bool:
     """Return whether nobg ever wrote, or planned to write, a file at `path`."""
-    return db.execute("SELECT 1 FROM outputs WHERE output = ? LIMIT 1", (path,)).fetchone() is not None
+    if db.execute("SELECT 1 FROM outputs WHERE output = ? LIMIT 1", (path,)).fetchone() is not None:
+        return True
+    if db.execute("SELECT 1 FROM outputs WHERE source = X'' LIMIT 1").fetchone() is None:
+        return False
+    from watcher.queue import forget  # imported here, so that the client does not load it on every click
+
+    return forget.is_forgotten_output(db, path)
 
 
 def open_and_enqueue(
@@ -275,7 +281,7 @@ def open_and_enqueue(
             pictures = [
                 (source, device, None)
                 for source, device, is_from_folder in sources
-                if not (is_from_folder and _is_output(db, source))
+                if not (is_from_folder and is_output(db, source))
             ]
             enqueue(db, pictures, time.time(), recipe=recipe, subfolder=subfolder)
             paused = db.execute("SELECT 1 FROM settings WHERE name = 'paused'").fetchone() is not None
