@@ -74,7 +74,7 @@ def test_status_is_for_people_and_programs(nobg: Nobg, person: Path) -> None:
     (caja,) = answer["file_managers"]
     assert (caja["name"], caja["present"], caja["state"]) == ("caja", True, "stale")
     assert nobg("menu", "install").returncode == 0
-    assert "Caja: installed\n" in nobg("menu", "status").stdout
+    assert "Caja: installed. " in nobg("menu", "status").stdout
 
 
 def test_print_writes_nothing(nobg: Nobg, person: Path) -> None:

@@ -10,22 +10,22 @@ take nobg's cut-outs for pictures. They are rows of the table `outputs`:
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
-from watcher import commit
 from watcher.errors import DestinationError
+from watcher.queue import store
 from watcher.queue.database import Database
 from watcher.queue.job import Job
 
 _DELETE = "DELETE FROM jobs WHERE id = ? AND state IN ('done', 'skipped', 'failed')"
-_LOST_OUTPUTS = """
-SELECT * FROM outputs WHERE source != X'' AND source NOT IN
-    (SELECT source FROM jobs UNION ALL SELECT moved_to FROM jobs WHERE moved_to IS NOT NULL)
-"""
+_OUTPUTS = "SELECT * FROM outputs WHERE source != X''"  # those with names
+_Row = tuple[bytes, str, bytes]
+"""A row of the table `outputs`."""
+
 _CHECKPOINT_ATTEMPTS = 50
 
 
@@ -37,7 +37,7 @@ class Forgotten:
 
     def covers(self, path: bytes, signature: str, recipes: Sequence[str]) -> bool:
         """Return whether the file with this signature had a job under one of `recipes`."""
-        keys = [_fingerprint(path, signature, recipe) for recipe in recipes]
+        keys = [store.fingerprint(path, signature, recipe) for recipe in recipes]
         placeholders = ", ".join("?" * len(keys))
         return bool(self._db.execute(f"SELECT 1 FROM outputs WHERE output IN ({placeholders}) LIMIT 1", keys))  # noqa: S608
 
@@ -46,20 +46,38 @@ class Forgotten:
 
         `and_lost_names`: also remove the names of outputs whose jobs are gone.
         """
+        candidates = list(jobs)
+        signatures = self._current_signatures(candidates, and_lost_names=and_lost_names)
         forgotten: list[Job] = []
 
         def remove() -> None:
             db = self._db.connection
-            for job in jobs:
-                if db.execute(_DELETE, (job.id,)).rowcount:
-                    forgotten.append(job)
-                    _replace_by_fingerprints(db, job)
-            if and_lost_names:
-                _replace_outputs(db, db.execute(_LOST_OUTPUTS).fetchall())
+            forgotten.extend(job for job in candidates if db.execute(_DELETE, (job.id,)).rowcount)
+            kept = [
+                (store.fingerprint(os.fsencode(path), signature, job.recipe), "", b"")
+                for job in forgotten
+                for path, signature in _sources(job, signatures)
+                if signature is not None
+            ]
+            for row in _rows_to_replace(db, forgotten, and_lost_names=and_lost_names):
+                db.execute("DELETE FROM outputs WHERE (output, output_hash, source) = (?, ?, ?)", row)
+                kept.append((b"", row[1], b""))
+                signature = signatures.get(row[0])
+                if signature is not None:
+                    kept.append((store.fingerprint(row[0], signature), "", b""))
+            db.executemany("INSERT OR IGNORE INTO outputs VALUES (?, ?, ?)", kept)
 
         self._db.run_in_transaction(remove)
         self._erase_free_space()
         return forgotten
+
+    def _current_signatures(self, jobs: Iterable[Job], *, and_lost_names: bool) -> dict[bytes, str | None]:
+        """Return the signatures of the files of these jobs. A drive may be slow, so this is outside the transaction."""
+        jobs = list(jobs)
+        sources = _source_names(jobs)
+        paths = {os.fsencode(job.moved_to) for job in jobs if job.moved_to is not None}
+        paths |= {row[0] for row in self._db.execute(_OUTPUTS, ()) if and_lost_names or row[2] in sources}
+        return {path: store.signature_of(path) for path in paths}
 
     def _erase_free_space(self) -> None:
         """Rewrite the file without what was deleted, also long ago, and empty the write-ahead log."""
@@ -75,53 +93,30 @@ class Forgotten:
         )
 
 
-def is_forgotten_output(db: sqlite3.Connection, path: bytes) -> bool:
-    """Return whether the file at `path` is, unchanged, a cut-out whose job is forgotten."""
-    signature = _current_signature(path)
-    key = None if signature is None else _fingerprint(path, signature)
-    return db.execute("SELECT 1 FROM outputs WHERE output = ? LIMIT 1", (key,)).fetchone() is not None
+def _rows_to_replace(db: sqlite3.Connection, forgotten: Sequence[Job], *, and_lost_names: bool) -> list[_Row]:
+    """Return the rows of `outputs` that no remaining job needs and that have names of forgotten jobs."""
+    forgotten_sources = _source_names(forgotten)
+    needed_sources: set[bytes] = set()
+    needed_outputs: set[tuple[bytes | None, str | None]] = set()
+    for source, moved_to, output, output_hash in db.execute("SELECT source, moved_to, output, output_hash FROM jobs"):
+        needed_sources |= {source, moved_to or source}
+        needed_outputs.add((output, output_hash))
+    own_outputs = {(os.fsencode(job.output), job.output_hash) for job in forgotten if job.output is not None}
+    replaceable = own_outputs - needed_outputs
+    return [
+        (output, output_hash, source)
+        for output, output_hash, source in db.execute(_OUTPUTS).fetchall()
+        if (and_lost_names or source in forgotten_sources)
+        and (source not in needed_sources or (output, output_hash) in replaceable)
+    ]
 
 
-def _replace_by_fingerprints(db: sqlite3.Connection, job: Job) -> None:
-    """Replace the names of the job's files in `outputs`, except those that another job still has."""
-    source, moved_to = os.fsencode(job.source), os.fsencode(job.moved_to or job.source)
-    if job.signature is not None:
-        _keep(db, _fingerprint(source, job.signature, job.recipe))
-    moved_signature = None if job.moved_to is None else _current_signature(moved_to)
-    if moved_signature is not None:
-        _keep(db, _fingerprint(moved_to, moved_signature, job.recipe))
-    for name in {source, moved_to}:
-        is_needed = db.execute("SELECT 1 FROM jobs WHERE source = ? OR moved_to = ? LIMIT 1", (name, name)).fetchone()
-        query = "SELECT * FROM outputs WHERE source = ?"
-        if is_needed:
-            own = (name, None if job.output is None else os.fsencode(job.output), job.output_hash)
-            rows = db.execute(f"{query} AND output = ? AND output_hash = ?", own)
-        else:
-            rows = db.execute(query, (name,))
-        _replace_outputs(db, rows.fetchall())
-    if job.output is not None and job.output_hash is not None:  # an adopted output is not in the table
-        _replace_outputs(db, [(os.fsencode(job.output), job.output_hash, source)])
+def _source_names(jobs: Iterable[Job]) -> set[bytes]:
+    return {os.fsencode(path) for job in jobs for path in (job.source, job.moved_to) if path is not None}
 
 
-def _replace_outputs(db: sqlite3.Connection, rows: Iterable[tuple[bytes, str, bytes]]) -> None:
-    for output, output_hash, source in rows:
-        db.execute("DELETE FROM outputs WHERE (output, output_hash, source) = (?, ?, ?)", (output, output_hash, source))
-        _keep(db, b"", output_hash)
-        signature = _current_signature(output)
-        if signature is not None:
-            _keep(db, _fingerprint(output, signature))
-
-
-def _keep(db: sqlite3.Connection, fingerprint: bytes, output_hash: str = "") -> None:
-    db.execute("INSERT OR IGNORE INTO outputs VALUES (?, ?, ?)", (fingerprint, output_hash, b""))
-
-
-def _fingerprint(path: bytes, signature: str, recipe: str = "") -> bytes:
-    return b"\0" + hashlib.sha256(b"\0".join((path, signature.encode(), recipe.encode()))).digest()
-
-
-def _current_signature(path: bytes) -> str | None:
-    try:
-        return commit.file_signature(os.lstat(path))
-    except OSError:
-        return None
+def _sources(job: Job, signatures: Mapping[bytes, str | None]) -> Iterator[tuple[Path, str | None]]:
+    """Yield the places of the job's original, each with the signature by which a watched folder knows it."""
+    yield job.source, job.signature
+    if job.moved_to is not None:
+        yield job.moved_to, signatures.get(os.fsencode(job.moved_to))
