@@ -10,6 +10,8 @@ import pytest
 
 from tests.conftest import Nobg
 from watcher import commit
+from watcher.desktop.actions import Actions
+from watcher.desktop.notifications import Notification
 from watcher.errors import UsageError
 from watcher.naming import escape_unprintable
 from watcher.program import control
@@ -83,6 +85,14 @@ def test_only_jobs_older_than_so_many_days_are_forgotten(journal: Journal, folde
     journal._db.execute("UPDATE jobs SET changed_at = changed_at - ? WHERE id = ?", (31 * DAY, old.id))
     assert [job.id for job in control.forget(journal, older_than_days=30)] == [old.id]
     assert [job.id for job in journal.history()] == [new.id]
+
+
+def test_a_click_on_forget_everything_forgets_and_says_so(journal: Journal, folder: Path, home: Path) -> None:
+    do(journal, folder, "secret")
+    shown: list[Notification] = []
+    Actions(shown.append, lambda: None).forget(None)
+    assert files_with("secret", home) == []
+    assert [notification.title for notification in shown] == ["1 picture is forgotten"]
 
 
 def test_waiting_pictures_are_not_forgotten(journal: Journal, folder: Path) -> None:
