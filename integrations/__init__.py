@@ -28,10 +28,10 @@ def file_managers(platform: str = sys.platform) -> tuple[Target, ...]:
     from integrations.linux.nautilus import NAUTILUS
     from integrations.linux.nemo import NEMO
     from integrations.linux.open_with import OPEN_WITH
-    from integrations.linux.pcmanfm import PCMANFM
+    from integrations.linux.pcmanfm import PCMANFM, PCMANFM_QT
     from integrations.linux.thunar import THUNAR
 
-    return (NAUTILUS, NEMO, CAJA, DOLPHIN, THUNAR, PCMANFM, OPEN_WITH)
+    return (NAUTILUS, NEMO, CAJA, DOLPHIN, THUNAR, PCMANFM, PCMANFM_QT, OPEN_WITH)
 
 
 def autostart_target(platform: str = sys.platform) -> Target:

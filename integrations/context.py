@@ -36,6 +36,16 @@ class Setup:
     search_path: tuple[Path, ...] = ()
     root: Path = Path("/")
 
+    @property
+    def client_program(self) -> str:
+        """The program in `client_command`, without which the command cannot work."""
+        return _program(self.client_command)
+
+    @property
+    def resident_program(self) -> str:
+        """The program in `resident_command`."""
+        return _program(self.resident_command)
+
     def has_program(self, *programs: str) -> bool:
         """Return whether at least one of these programs is installed."""
         return any((folder / program).is_file() for folder in self.search_path for program in programs)
@@ -47,3 +57,9 @@ class Setup:
         """
         library_folders = ("usr/lib", "usr/lib64", "usr/lib/*")
         return any(any(self.root.glob(f"{folder}/{name}")) for folder in library_folders)
+
+
+def _program(command: tuple[str, ...]) -> str:
+    """Return the program that the command runs: not env, which only sets variables for it."""
+    words = [word for word in command if "=" not in word.partition("/")[0]]
+    return words[1] if words[0] == "/usr/bin/env" else words[0]

@@ -11,6 +11,21 @@ from integrations.files import File
 
 
 @dataclass(frozen=True)
+class LoginStart:
+    """Whether nobg starts at login. The file `path` decides ("" if it is no file).
+
+    `reason`: a sentence on why it does not although it is installed, or ""; `can_switch`: nobg can change that.
+    `notes`: sentences on how it starts.
+    """
+
+    path: str
+    starts: bool
+    reason: str = ""
+    can_switch: bool = True
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Target:
     """A file manager or the start at login: which artifacts nobg writes for it.
 
@@ -18,7 +33,8 @@ class Target:
     the types that this target writes or ever wrote. `restart_instruction`: what the person must do to see a change,
     and `process_name` the process that shows the old state until then; both empty if a change shows at once.
     `hint(setup)`: a sentence on how to find or improve the entries, or "". `refresh_commands`: commands that make the
-    system read the artifacts again; it does not matter if they fail.
+    system read the artifacts again; it does not matter if they fail. `read_start(setup)`: for a start at login, whether
+    it takes place; None if only the record tells.
     """
 
     key: str
@@ -30,6 +46,7 @@ class Target:
     process_name: str = ""
     hint: Callable[[Setup], str] = lambda _: ""
     refresh_commands: tuple[tuple[str, ...], ...] = ()
+    read_start: Callable[[Setup], LoginStart | None] = lambda _: None
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,15 @@ def test_a_file_that_is_no_picture_is_reported_and_the_others_are_queued(
     assert queued(state) == ["photo.jpg"]
 
 
+@pytest.mark.usefixtures("state")
+def test_a_picture_chosen_in_recent_is_to_be_chosen_in_its_folder(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NAUTILUS_SCRIPT_SELECTED_URIS", "recent:///0a1b2c\n")
+    assert main(["--from-env"]) == 1
+    assert "Open the folder of the picture" in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("running")
 def test_a_folder_stands_for_the_pictures_directly_in_it(tmp_path: Path, state: Path) -> None:
     for name in ("b.jpg", "a.PNG", "a_nobg.png", ".hidden.jpg", "notes.txt", "sub/c.jpg", "folder.jpg/d.jpg"):

@@ -171,6 +171,8 @@ def to_path(argument: str) -> str:
     scheme, separator, rest = argument.partition("://")
     if not separator or "/" in scheme:
         return argument
+    if scheme == "recent":  # only the file manager knows which picture this is
+        raise ValueError("this is only an entry of a list. Open the folder of the picture, and choose it there.")
     if scheme != "file":
         raise ValueError("this is not a file on this computer. Copy it into a folder first.")
     # urllib could do this, but loading it takes a tenth of the client's time.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from integrations.linux.nautilus import scripts
+from integrations.linux.nautilus import SCRIPT_LIMIT, scripts
 from integrations.target import Target
 
 CAJA = Target(
@@ -10,4 +10,5 @@ CAJA = Target(
     label="Caja",
     is_present=lambda setup: setup.has_program("caja"),
     artifacts=lambda setup: scripts(setup.config_home / "caja" / "scripts", setup),
+    hint=lambda _setup: SCRIPT_LIMIT,
 )

@@ -44,6 +44,7 @@ def service_menu(setup: Setup, verbs: Sequence[Verb], submenu_label: str | None 
         ("Actions", quoting.list_value(names)),
         ("X-KDE-Priority", "TopLevel"),
         ("Icon", "nobg"),
+        ("TryExec", quoting.string_value(setup.client_program)),
     ]
     if submenu_label is not None:
         header.append(("X-KDE-Submenu", quoting.string_value(submenu_label)))

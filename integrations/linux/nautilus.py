@@ -11,16 +11,18 @@ from integrations.files import File
 from integrations.linux import quoting
 from integrations.linux.icon import icon_file
 from integrations.target import Target
-from integrations.verbs import SUBMENU_LABEL, TOOLTIP
+from integrations.verbs import GONE_TEXT, SUBMENU_LABEL, TOOLTIP
 
 EXTENSION_TEMPLATE = '''\
 """Written by nobg; `nobg menu uninstall` removes it. Runs in Nautilus itself, in the system's Python."""
 
+import os
 from urllib.parse import unquote
 
 from gi.repository import Gio, GObject, Nautilus
 
 CLIENT = {client}
+PROGRAM = {program}  # the entries are not shown without it
 MORE = {more}
 VERBS = (  # key, label, arguments; the first one stands in the menu itself
 {verbs})
@@ -33,9 +35,9 @@ class NobgMenu(GObject.GObject, Nautilus.MenuProvider):
 
     def get_file_items(self, *arguments):
         files = arguments[-1]  # nautilus-python 3 passes the window first, 4 does not
-        if not files or not all(map(is_ours, files)):
+        if not files or not all(map(is_ours, files)) or not os.access(PROGRAM, os.X_OK):
             return []
-        uris = [file.get_uri() for file in files]
+        uris = [uri_of(file) for file in files]
         top, *others = [self.item(verb, uris) for verb in VERBS]
         more = Nautilus.MenuItem(name="nobg::more", label=MORE, icon="nobg")
         menu = Nautilus.Menu()
@@ -54,15 +56,33 @@ class NobgMenu(GObject.GObject, Nautilus.MenuProvider):
         return item
 
 
+def uri_of(file):
+    """Return the address of the file itself; in "Recent", the item's own address is that of the list."""
+    return file.get_activation_uri() if file.get_uri_scheme() == "recent" else file.get_uri()
+
+
 def is_ours(file):
-    if file.get_uri_scheme() != "file":
-        return False
-    return file.is_directory() or unquote(file.get_uri()).lower().endswith(SUFFIXES)
+    uri = uri_of(file)
+    return uri.startswith("file:") and (file.is_directory() or unquote(uri).lower().endswith(SUFFIXES))
 
 
 def run(_item, arguments, uris):
     Gio.Subprocess.new([*CLIENT, *arguments, "--", *uris], Gio.SubprocessFlags.NONE)
 '''
+
+SCRIPT_LIMIT = "With more than about 1,500 pictures selected, a script does not start: select their folder instead."
+"""Nautilus and Caja pass the selection in a variable. Linux starts no program with a variable above 128 KiB."""
+
+SCRIPT_TEMPLATE = """\
+#!/bin/sh
+# Written by nobg; `nobg menu uninstall` removes it.
+if [ ! -x {program} ]; then
+    text="{text} $0"
+    notify-send --app-name=nobg -- nobg "$text" || zenity --info --no-markup --text="$text" || echo "$text" >&2
+    exit 1
+fi
+exec {command}
+"""
 
 
 def artifacts(setup: Setup) -> list[Artifact]:
@@ -91,7 +111,8 @@ def scripts(folder: Path, setup: Setup) -> list[File]:
 def _script(setup: Setup, arguments: tuple[str, ...]) -> bytes:
     # --from-env: the selection comes in the environment, since Nautilus mangles names with % in arguments.
     command = quoting.shell_command([*setup.client_command, *arguments, "--from-env"])
-    return f"#!/bin/sh\n# Written by nobg; `nobg menu uninstall` removes it.\nexec {command}\n".encode()
+    program = quoting.shell_command([setup.client_program])
+    return SCRIPT_TEMPLATE.format(program=program, command=command, text=GONE_TEXT).encode()
 
 
 def extension_source(setup: Setup) -> str:
@@ -99,6 +120,7 @@ def extension_source(setup: Setup) -> str:
     verbs = "".join(f"    {(verb.key, verb.label, verb.arguments)!a},\n" for verb in setup.verbs)
     return EXTENSION_TEMPLATE.format(
         client=ascii(setup.client_command),
+        program=ascii(setup.client_program),
         more=ascii(SUBMENU_LABEL),
         verbs=verbs,
         tooltip=ascii(TOOLTIP),
@@ -115,8 +137,9 @@ def _hint(setup: Setup) -> str:
     if _has_nautilus_python(setup):
         return ""
     return (
-        "The entries are under Scripts. With the package python3-nautilus (Fedora, Arch: nautilus-python) they appear "
-        "in the menu itself: install it, then run nobg menu install again."
+        f"The entries are under Scripts. {SCRIPT_LIMIT} With the package python3-nautilus (Fedora, Arch: "
+        "nautilus-python) they appear in the menu itself, for any number of pictures: install it, then run "
+        "nobg menu install again."
     )
 
 

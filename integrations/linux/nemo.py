@@ -34,6 +34,7 @@ def action(setup: Setup, verb: Verb) -> bytes:
                 ("Selection", "notnone"),
                 ("Mimetypes", quoting.list_value([*setup.mime_types, "inode/directory"])),
                 ("Quote", "double"),
+                ("Dependencies", quoting.list_value([setup.client_program])),  # without it, Nemo hides the entry
             ],
         )
     )

@@ -61,6 +61,7 @@ def application_entry(setup: Setup, mime_types: tuple[str, ...]) -> bytes:
                 ("Name", PROGRAM_NAME),  # "Remove background" would appear in the same menu twice
                 ("Comment", quoting.string_value(TOOLTIP)),
                 ("Exec", quoting.string_value(quoting.exec_line([*setup.client_command, "--"], "%U"))),
+                ("TryExec", quoting.string_value(setup.client_program)),
                 ("Icon", "nobg"),
                 ("Terminal", "false"),
                 ("NoDisplay", "true"),

@@ -1,4 +1,8 @@
-"""PCManFM (LXDE): file-manager actions (DES-EMA), which PCManFM reads with a module of libfm."""
+"""PCManFM (LXDE) and PCManFM-Qt (LXQt): file-manager actions (DES-EMA), which both read from the same folder.
+
+PCManFM reads them with a module of libfm. libfm and libfm-qt quote paths, but not addresses: with %U, a name with an
+apostrophe would run nothing.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +37,7 @@ def artifacts(setup: Setup) -> list[Artifact]:
 
 def action(setup: Setup, verb: Verb) -> bytes:
     """Return the action of a verb, with its only profile."""
-    command = quoting.exec_line([*setup.client_command, *verb.arguments, "--"], "%U")
+    command = quoting.exec_line([*setup.client_command, *verb.arguments, "--"], "%F")
     return quoting.key_file(
         ("Desktop Entry", [*_common_lines("Action", verb.label), ("Profiles", "pictures;")]),
         (
@@ -41,6 +45,7 @@ def action(setup: Setup, verb: Verb) -> bytes:
             [
                 ("Name", "pictures"),
                 ("MimeTypes", _MIME_TYPE_PATTERNS),
+                ("TryExec", quoting.string_value(setup.client_program.replace("%", "%%"))),
                 ("Exec", quoting.string_value(command)),
             ],
         ),
@@ -71,4 +76,13 @@ PCMANFM = Target(
     restart_instruction="close all its windows (where it draws the desktop: log out and in)",
     process_name="pcmanfm",
     hint=_hint,
+)
+
+PCMANFM_QT = Target(
+    key="pcmanfm-qt",
+    label="PCManFM-Qt",
+    is_present=lambda setup: setup.has_program("pcmanfm-qt"),
+    artifacts=artifacts,
+    restart_instruction="close all its windows (where it draws the desktop: log out and in)",
+    process_name="pcmanfm-qt",
 )

@@ -74,7 +74,7 @@ def test_status_is_for_people_and_programs(nobg: Nobg, person: Path) -> None:
     (caja,) = answer["file_managers"]
     assert (caja["name"], caja["present"], caja["state"]) == ("caja", True, "stale")
     assert nobg("menu", "install").returncode == 0
-    assert "Caja: installed\n" in nobg("menu", "status").stdout
+    assert "Caja: installed. " in nobg("menu", "status").stdout
 
 
 def test_print_writes_nothing(nobg: Nobg, person: Path) -> None:
@@ -121,12 +121,54 @@ def test_autostart_on_off_status(nobg: Nobg, person: Path) -> None:
     assert nobg("autostart", "on").stdout == "nobg starts at login.\n"
     entry = (person / ".config/autostart/nobg.desktop").read_text()
     assert any(line.startswith("Exec=") and line.endswith(" run") for line in entry.splitlines())
-    assert json.loads(nobg("autostart", "status", "--json").stdout) == {"autostart": True, "problems": []}
+    assert json.loads(nobg("autostart", "status", "--json").stdout) == {
+        "autostart": True,
+        "problems": [],
+        "notes": [],
+    }
     nobg("menu", "install", "nemo")
     nobg("menu", "uninstall")
     assert nobg("autostart", "status").stdout == "nobg starts at login.\n"
     assert nobg("autostart", "off").returncode == 0
     assert written_files(person) == []
+
+
+def test_autostart_status_on_and_off_respect_the_desktops_own_settings(nobg: Nobg, person: Path) -> None:
+    nobg("autostart", "on")
+    entry = person / ".config/autostart/nobg.desktop"
+    entry.write_text(f"{entry.read_text()}Hidden=true\n")
+    assert nobg("autostart", "status").stdout == (
+        "nobg does not start at login. It is switched off in the desktop's settings (Hidden=true). "
+        "To change that: nobg autostart on\n"
+    )
+    result = json.loads(nobg("autostart", "on", "--json").stdout)
+    assert result == {"autostart": True, "changed": True, "problems": []}
+    entry.write_text(f"{entry.read_text()}X-GNOME-Autostart-Delay=5\n")
+    assert "It waits 5 s" in nobg("autostart", "status").stdout
+    assert nobg("autostart", "off").returncode == 0
+    assert written_files(person) == []
+
+
+def test_autostart_off_never_says_off_while_it_is_on(nobg: Nobg, person: Path) -> None:
+    nobg("autostart", "on")
+    entry = person / ".config/autostart/nobg.desktop"
+    entry.write_text(entry.read_text().replace("\nExec=", "\nExec=nice "))
+    for _ in range(2):  # the second time, nobg has no record of the file
+        result = nobg("autostart", "off")
+        assert result.returncode == 1
+        assert f"nobg still starts at login. To end that, delete the file {entry}." in result.stderr
+        assert nobg("autostart", "status").stdout == "nobg starts at login.\n"
+
+
+def test_autostart_on_says_where_no_desktop_would_start_it(
+    nobg: Nobg, person: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CURRENT_DESKTOP", "sway")
+    result = nobg("autostart", "on")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "sway starts nothing from autostart files by itself" in result.stderr
+    assert (person / ".config/autostart/nobg.desktop").exists()  # for the other desktops
+    assert "autostart on" not in nobg("autostart", "status").stdout
 
 
 def test_doctor_checks_the_file_managers_on_this_computer(nobg: Nobg, person: Path) -> None:

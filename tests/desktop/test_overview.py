@@ -121,9 +121,12 @@ def test_folders_destinations_and_the_worker_can_have_problems(
 
 
 def test_a_file_that_the_person_deleted_starts_nothing_at_login(
-    reader: OverviewReader, state: Path, tmp_path: Path
+    reader: OverviewReader, state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    files = {name: tmp_path / name for name in ("nobg.desktop", "script")}
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CURRENT_DESKTOP", raising=False)
+    (tmp_path / "autostart").mkdir()
+    files = {"nobg.desktop": tmp_path / "autostart" / "nobg.desktop", "script": tmp_path / "script"}
     users = {"nobg.desktop": ["autostart"], "script": ["nautilus"]}
     entries = {
         str(path): {"kind": "file", "address": str(path), "users": users[name], "client": []}
@@ -132,10 +135,11 @@ def test_a_file_that_the_person_deleted_starts_nothing_at_login(
     (state / menus.RECORD_FILE_NAME).write_text(json.dumps({"entries": entries, "folders": []}))
     assert (reader.read().is_in_menu, reader.read().starts_at_login) == (False, False)
     for path in files.values():
-        path.touch()
+        path.write_text("[Desktop Entry]\nExec=nobg run\n")
     assert (reader.read().is_in_menu, reader.read().starts_at_login) == (True, True)
     assert reader.has_changed()
-    files["nobg.desktop"].write_text("[Desktop Entry]\nHidden=true\n")  # as the desktop's own settings do
+    # As the desktop's own settings do:
+    files["nobg.desktop"].write_text("[Desktop Entry]\nExec=nobg run\nHidden=true\n")
     assert reader.has_changed()
     assert (reader.read().is_in_menu, reader.read().starts_at_login) == (True, False)
     files["nobg.desktop"].unlink()

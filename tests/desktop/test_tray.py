@@ -75,6 +75,8 @@ CLICKS = [
     ((strings.RECENT, "photo_nobg.png", strings.SHOW_IN_FOLDER), ("reveal", CUT_OUT)),
     ((strings.UNDO_LAST,), ("undo_last",)),
     ((strings.HISTORY,), ("open_history",)),
+    ((strings.FORGET, "What is older than 30 days"), ("forget", 30)),
+    ((strings.FORGET, strings.FORGET_ALL), ("forget", None)),
     ((strings.CONTEXT_MENU,), ("set_in_menu", False)),
     ((strings.START_AT_LOGIN,), ("set_start_at_login", True)),
     ((strings.NOTIFICATIONS,), ("set_notifications", False)),

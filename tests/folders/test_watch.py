@@ -281,3 +281,23 @@ def test_an_output_in_the_journal_is_not_a_source(rig: Rig, has_hint: bool) -> N
     else:
         rig.sweep()
     assert rig.finish_queued() == []
+
+
+def test_a_watched_folder_does_forgotten_pictures_and_cut_outs_not_again(rig: Rig) -> None:
+    source = rig.write("a.jpg")
+    rig.watch()
+    rig.sweep()
+    job = rig.journal.next_job()
+    assert job is not None
+    output = rig.write("a-cut.png", "cut")
+    rig.journal.record(replace(job, source_hash="aa"), state="done", output=output, output_hash="bb")
+    rig.journal.forgotten.forget(rig.journal.history(), and_lost_names=True)
+    rig.sweep()
+    for path in (source, output):
+        rig.hint(path)
+    rig.step_after(1)
+    rig.sweep()
+    assert rig.finish_queued() == []
+    source.write_text("another picture under the old name")
+    rig.sweep()
+    assert rig.finish_queued() == ["a.jpg"]

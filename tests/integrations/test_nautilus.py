@@ -19,8 +19,8 @@ from integrations.context import Setup
 from integrations.linux.caja import CAJA
 from integrations.linux.nautilus import NAUTILUS, extension_source
 from integrations.target import Target
-from integrations.verbs import REMOVE_LABEL, SUBMENU_LABEL
-from tests.support.menus import ODD_NAME, make_setup
+from integrations.verbs import GONE_TEXT, REMOVE_LABEL, SUBMENU_LABEL
+from tests.support.menus import ODD_NAME, make_setup, owned_files
 
 
 @pytest.fixture
@@ -76,7 +76,8 @@ def test_the_extension_is_installed_if_nautilus_python_is(setup: Setup) -> None:
 class Selected:
     """A file that is selected in Nautilus."""
 
-    def __init__(self, uri: str, *, folder: bool = False) -> None:
+    def __init__(self, uri: str, *, folder: bool = False, target: str = "") -> None:
+        self.get_activation_uri: Callable[[], str] = lambda: target or uri
         self.get_uri: Callable[[], str] = lambda: uri
         self.get_uri_scheme: Callable[[], str] = lambda: uri.partition(":")[0]
         self.is_directory: Callable[[], bool] = lambda: folder
@@ -147,6 +148,8 @@ def test_the_extension_supports_both_calls(menu: Any) -> None:
         [Selected("file:///a/notes.txt")],
         [PICTURE, Selected("file:///a/notes.txt")],
         [Selected("sftp://host/a.png")],
+        [Selected("recent:///1", target="sftp://host/a.png")],
+        [Selected("recent:///1", target="file:///a/notes.txt")],
         [Selected("trash:///", folder=True)],
         [Selected("file:///a/drawing.svg")],
         [Selected("file:///a/png")],
@@ -165,6 +168,53 @@ def test_a_click_starts_the_client_with_uris(menu: Any, setup: Setup) -> None:
     (odd,) = (item for item in more.menu if item.label == ODD_NAME)
     odd.clicked()
     assert client_input(setup) == ["--recipe", ODD_NAME, "--", "file:///a/b%20c.JPG", "file:///-dash.png"]
+
+
+def test_in_recent_the_extension_uses_the_address_of_the_picture_itself(menu: Any, setup: Setup) -> None:
+    top, _ = menu.get_file_items([Selected("recent:///1", target="file:///a/b%20c.JPG")])
+    top.clicked()
+    assert client_input(setup) == ["--", "file:///a/b%20c.JPG"]
+
+
+def test_the_extension_offers_nothing_once_nobg_is_removed(menu: Any, setup: Setup) -> None:
+    assert menu.get_file_items([PICTURE])
+    Path(setup.client_command[0]).unlink()
+    assert menu.get_file_items([PICTURE]) == []
+
+
+@pytest.mark.parametrize("notifier", ["notify-send", "zenity", None])
+def test_a_script_says_that_nobg_was_removed_and_which_file_to_delete(
+    notifier: str | None, setup: Setup, tmp_path: Path
+) -> None:
+    installer.install(CAJA, setup)
+    script = setup.config_home / "caja" / "scripts" / REMOVE_LABEL
+    Path(setup.client_command[0]).unlink()
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    if notifier is not None:
+        (programs / notifier).write_text('#!/bin/sh\nprintf "%s\\n" "$@" >&2\n')
+        (programs / notifier).chmod(0o755)
+    result = subprocess.run(
+        ["/bin/sh", script], env={"PATH": str(programs)}, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 1
+    assert f"{GONE_TEXT} {script}" in result.stderr
+
+
+@pytest.mark.parametrize("target", [NAUTILUS, CAJA], ids=lambda target: target.key)
+def test_status_says_what_to_do_with_thousands_of_pictures_where_scripts_cannot_start(
+    target: Target, setup: Setup
+) -> None:
+    setup = replace(setup, root=setup.root / "no-library")
+    installer.install(target, setup)
+    assert "select their folder" in installer.status(target, setup).hint
+    script = next(file for file in owned_files(target, setup) if file.executable).path
+    uris = "".join(
+        f"file:///home/anna/Pictures/Holiday%20in%20Italy/IMG_2023_{number:04}.jpg\n" for number in range(2000)
+    )
+    environment = {**os.environ, "NAUTILUS_SCRIPT_SELECTED_URIS": uris}
+    with pytest.raises(OSError, match="too long"):  # the limit of Linux that the hint is about
+        subprocess.run([script], env=environment, check=False)
 
 
 def test_with_the_extension_only_one_sub_menu_has_the_name(setup: Setup) -> None:

@@ -16,7 +16,7 @@ from tests.support.program import ROOT
 def test_all_file_managers_of_linux_are_listed(tmp_path: Path) -> None:
     setup = make_setup(tmp_path)
     keys = [target.key for target in file_managers("linux")]
-    assert keys == ["nautilus", "nemo", "caja", "dolphin", "thunar", "pcmanfm", "open-with"]
+    assert keys == ["nautilus", "nemo", "caja", "dolphin", "thunar", "pcmanfm", "pcmanfm-qt", "open-with"]
     assert all(target.is_present(setup) for target in file_managers("linux"))
 
 

@@ -53,7 +53,7 @@ def make_setup(folder: Path) -> Setup:
     home.mkdir(mode=0o755)
     programs = system / "bin"
     programs.mkdir(parents=True)
-    for name in ("nautilus", "nemo", "caja", "dolphin", "thunar", "pcmanfm", "nobg-add", "nobg"):
+    for name in ("nautilus", "nemo", "caja", "dolphin", "thunar", "pcmanfm", "pcmanfm-qt", "nobg-add", "nobg"):
         (programs / name).touch(mode=0o755)
     installed_program = shutil.which("update-desktop-database")
     if installed_program:

@@ -7,11 +7,11 @@ import contextlib
 import os
 import stat
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from integrations.target import InstallResult, Status
+from integrations.target import InstallResult, LoginStart, Status
 from watcher.cli import terminal
 from watcher.program import menus
 
@@ -62,16 +62,27 @@ def autostart_off(options: argparse.Namespace) -> int:
 
 def autostart_status(options: argparse.Namespace) -> int:
     """Run `nobg autostart status`."""
-    autostart = menus.autostart_status()
+    start, problems = menus.login_start(), list(menus.autostart_status().problems)
     if options.json:
-        terminal.print_json({"autostart": autostart.state != "not installed", "problems": list(autostart.problems)})
-    elif autostart.state == "not installed":
-        terminal.print_line("nobg does not start at login. To change that: nobg autostart on")
-    else:
-        terminal.print_line("nobg starts at login.")
-        for problem in autostart.problems:
-            terminal.print_line(f"{problem}. To repair it: nobg autostart on")
+        reasons = [start.reason] if start.reason else []
+        terminal.print_json({"autostart": start.starts, "problems": [*reasons, *problems], "notes": list(start.notes)})
+        return 0
+    terminal.print_line(_describe_start(start, problems))
+    for note in start.notes:
+        terminal.print_line(note)
+    for problem in problems:
+        terminal.print_line(f"{problem}. To repair it: nobg autostart on")
     return 0
+
+
+def _describe_start(start: LoginStart, problems: Sequence[str]) -> str:
+    """Return in one line whether nobg starts at login; where nothing else says what to do, with the command."""
+    if start.starts:
+        return "nobg starts at login."
+    parts = ["nobg does not start at login.", *filter(None, [start.reason])]
+    if start.can_switch and not problems:
+        parts.append("To change that: nobg autostart on")
+    return " ".join(parts)
 
 
 def checks() -> list[tuple[str, str, str]]:
@@ -88,8 +99,8 @@ def checks() -> list[tuple[str, str, str]]:
         for manager_status in menus.menu_statuses([])
         if manager_status.is_present or manager_status.state != "absent"
     ]
-    autostart = menus.autostart_status()
-    detail = "no; to change that: nobg autostart on" if autostart.state == "not installed" else "yes"
+    autostart, start = menus.autostart_status(), menus.login_start()
+    detail = " ".join(["yes.", *start.notes]) if start.starts else _describe_start(start, autostart.problems)
     if autostart.problems:
         detail = f"needs repair; {'; '.join(autostart.problems)}; to repair it: nobg autostart on"
     return [*rows, (autostart.target.label, "warning" if autostart.problems else "good", detail)]
@@ -191,7 +202,8 @@ def _report_autostart(result: InstallResult, options: argparse.Namespace, *, on:
     for problem in result.problems:
         terminal.print_error(problem)
     if options.json:
-        terminal.print_json({"autostart": on, "changed": result.changed, "problems": list(result.problems)})
+        starts = menus.login_start().starts
+        terminal.print_json({"autostart": starts, "changed": result.changed, "problems": list(result.problems)})
     elif not result.problems:
         terminal.print_line("nobg starts at login." if on else "nobg does not start at login any more.")
     return 1 if result.problems else 0

@@ -107,6 +107,16 @@ def _add_resident(commands: Any) -> None:
     _add_command(commands, "status", "status", "show whether nobg is running, what is waiting, and any problems")
     history = _add_command(commands, "history", "history", "list finished jobs, newest first")
     history.add_argument("--open", action="store_true", help="open a page with each picture before and after")
+    history.add_argument(
+        "--forget",
+        nargs="*",
+        type=int,
+        metavar="JOB",
+        help="delete the records of these jobs, or of those that the next two options choose; their files stay",
+    )
+    chosen = history.add_mutually_exclusive_group()
+    chosen.add_argument("--all", action="store_true", help="with --forget: every finished job")
+    chosen.add_argument("--older", metavar="DAYS", type=_days, help="with --forget: jobs older than this, such as 30d")
     undo = _add_command(commands, "undo", "undo", "move cut-outs to the trash, unless they have been changed")
     retry = _add_command(commands, "retry", "retry", "try failed pictures again")
     for parser, default in ((undo, "all of the last request"), (retry, "all that failed")):
@@ -160,6 +170,14 @@ def _add_models(commands: Any) -> None:
     models_use.set_defaults(function=_lazy_command("models", "use"))
     verify = actions.add_parser("verify", help="check that the models' files are undamaged")
     verify.set_defaults(function=_lazy_command("models", "verify"))
+
+
+def _days(text: str) -> int:
+    """Return the number of days in a text such as 30d. argparse reports the error."""
+    match = re.fullmatch(r"(\d{1,6})d", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text} is no number of days such as 30d")
+    return int(match[1])
 
 
 def _add_command(parent: Any, name: str, function: str, text: str) -> argparse.ArgumentParser:

@@ -174,6 +174,8 @@ MAX_SHOWN_JOBS = 30
 
 def history(options: argparse.Namespace) -> int:
     """Run `nobg history`."""
+    if options.forget is not None or options.all or options.older is not None:
+        return _forget(options)
     with terminal.open_journal() as journal:
         jobs = journal.history()
         page = control.write_history_page(journal) if options.open else None
@@ -192,6 +194,21 @@ def history(options: argparse.Namespace) -> int:
         if not webbrowser.open(page.as_uri()):
             terminal.print_error(f"No browser could be started. The page is {page}")
             return 1
+    return 0
+
+
+def _forget(options: argparse.Namespace) -> int:
+    """Run `nobg history --forget`."""
+    ways = [bool(options.forget), options.all, options.older is not None]
+    if options.forget is None or sum(ways) != 1 or options.open:
+        raise UsageError("Say what to forget: nobg history --forget JOB…, or --forget --all, or --forget --older 30d.")
+    with terminal.open_journal() as journal:
+        jobs = control.forget(journal, options.forget, options.older)
+    if options.json:
+        terminal.print_json({"forgotten": len(jobs)})
+    else:
+        count = "1 job is" if len(jobs) == 1 else f"{len(jobs)} jobs are"
+        terminal.print_line(f"{count} forgotten. The pictures and cut-outs stay where they are.")
     return 0
 
 

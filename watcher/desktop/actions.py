@@ -126,6 +126,12 @@ class Actions:
         if not webbrowser.open(page.as_uri()):
             raise NobgError(strings.CANNOT_OPEN.format(name=page))
 
+    def forget(self, older_than_days: int | None) -> None:
+        """Delete the records of finished jobs: of all, or of those that are older than this."""
+        with _open_journal() as journal:
+            count = len(control.forget(journal, older_than_days=older_than_days))
+        self._notify(Notification(strings.pluralize(strings.FORGOTTEN, count), strings.FORGOTTEN_TEXT))
+
     def set_in_menu(self, *, enabled: bool) -> None:
         """Add nobg to the right-click menu of every file manager found, or remove it from all of them."""
         results = menus.switch_menus(on=enabled)

@@ -125,9 +125,8 @@ class OverviewReader:
         problems += [f"{pause.folder}: {DESTINATION_REASONS[pause.reason]}" for pause in journal.pauses()]
         trouble = journal.get_setting("trouble")
         problems += [] if trouble is None else [trouble]
-        is_in_menu, autostart_entries = _read_integrations(self._state)
-        self._login_files = [entry["address"] for entry in autostart_entries if entry["kind"] == "file"]
-        starts_at_login = bool(autostart_entries) and not any(map(_is_autostart_off, self._login_files))
+        is_in_menu, (login_file, starts_at_login) = _is_in_menu(self._state), _read_login_start()
+        self._login_files = [login_file] if login_file else []
         return Overview(
             paused=journal.get_setting("paused") is not None,
             waiting=sum(journal.pending_counts()),
@@ -161,27 +160,21 @@ def _load_settings(state: Path) -> tuple[Config, list[str]]:
         return config.load_last_good(state / LAST_GOOD_FILE), [str(error)]
 
 
-def _read_integrations(state: Path) -> tuple[bool, list[dict[str, Any]]]:
-    """Return whether nobg is in any right-click menu, and the record's entries that start it at login.
-
-    A menu counts if the record has it and its files still exist.
-    """
+def _is_in_menu(state: Path) -> bool:
+    """Return whether nobg is in any right-click menu: the record has it and its files still exist."""
     with contextlib.suppress(IntegrationError):
         record = Record.load(state / menus.RECORD_FILE_NAME)
-        autostart = integrations.autostart_target().key
         users = {user for entry in record.entries.values() if _entry_exists(entry) for user in entry["users"]}
-        autostart_entries = [entry for entry in record.entries.values() if entry["users"] == [autostart]]
-        return bool(users - {autostart}), autostart_entries
-    return False, []
+        return bool(users - {integrations.autostart_target().key})
+    return False
 
 
-def _is_autostart_off(path: str) -> bool:
-    """Return whether the person deleted the autostart file or switched it off in the desktop's own settings."""
-    try:
-        lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return True
-    return "Hidden=true" in lines or "X-GNOME-Autostart-enabled=false" in lines
+def _read_login_start() -> tuple[str, bool]:
+    """Return the file that decides whether nobg starts at login ("": none), and whether it does."""
+    with contextlib.suppress(UsageError):
+        start = menus.login_start()
+        return start.path, start.starts
+    return "", False
 
 
 def _entry_exists(entry: dict[str, Any]) -> bool:

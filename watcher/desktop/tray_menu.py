@@ -18,6 +18,7 @@ from watcher.naming import escape_unprintable
 
 MAX_LABEL_CHARS = 60  # characters in a line of the menu
 MAX_PROBLEMS = 3  # problems in the menu
+FORGET_AFTER_DAYS = 30
 
 
 def describe_status(snapshot: Overview, progress: str) -> str:
@@ -53,6 +54,7 @@ class MenuBuilder:
             self._submenu_item(strings.RECENT, self._recent_items(snapshot)),
             self._action_item(strings.UNDO_LAST, actions.undo_last, enabled=bool(snapshot.recent)),
             self._action_item(strings.HISTORY, actions.open_history, default=not self._modern),
+            self._submenu_item(strings.FORGET, self._forget_items()),
             separator,
             self._toggle_item(
                 strings.CONTEXT_MENU, snapshot.is_in_menu, lambda: actions.set_in_menu(enabled=not snapshot.is_in_menu)
@@ -130,6 +132,14 @@ class MenuBuilder:
             self._action_item(strings.SHOW_IN_FOLDER, partial(self._actions.reveal, path)),
         ]
         return _with_key(path, self._submenu_item(_truncate_middle(path.name), items))
+
+    def _forget_items(self) -> list[Any]:
+        """Return a sub-menu's items, so that one slip of the mouse forgets nothing."""
+        older = strings.FORGET_OLDER.format(count=FORGET_AFTER_DAYS)
+        return [
+            self._action_item(older, partial(self._actions.forget, FORGET_AFTER_DAYS)),
+            self._action_item(strings.FORGET_ALL, partial(self._actions.forget, None)),
+        ]
 
     def _about_items(self, snapshot: Overview) -> list[Any]:
         from watcher import __version__

@@ -157,7 +157,7 @@ class Watcher:
                                 status
                                 and is_local_nonempty_file(status)
                                 and (os.fsencode(entry.path), commit.file_signature(status)) not in known_signatures
-                                and not self._is_own_output(folder, entry.path)
+                                and not self._is_done_with(folder, entry.path, status)
                             ):
                                 yield entry.path, status
             except OSError as error:
@@ -189,9 +189,15 @@ class Watcher:
             and not self._journal.watched_files.has_job(
                 os.fsencode(path), folder.known_recipes, commit.file_signature(status)
             )
-            and not self._is_own_output(folder, path)
+            and not self._is_done_with(folder, path, status)
         ):
             self._settling.note(path, now, status)
+
+    def _is_done_with(self, folder: WatchedFolder, path: str, status: os.stat_result) -> bool:
+        """Return whether nobg wrote the file, or its job is forgotten."""
+        signature, recipes = commit.file_signature(status), folder.known_recipes
+        is_forgotten = self._journal.forgotten.covers(os.fsencode(path), signature, recipes)
+        return is_forgotten or self._is_own_output(folder, path)
 
     def _is_own_output(self, folder: WatchedFolder, path: str) -> bool:
         """Return whether nobg wrote the file. After a loss of the records, its name decides as well."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from watcher.errors import DESTINATION_REASONS, UsageError
 from watcher.folders.selection import find_pictures
 from watcher.formats import is_picture_name
 from watcher.matting import modes
-from watcher.program import edit_config
+from watcher.program import edit_config, log
 from watcher.queue import store
 from watcher.queue.job import Job
 from watcher.queue.journal import Journal
@@ -222,6 +223,31 @@ def write_history_page(journal: Journal) -> Path:
     with paths.open_log("history.html") as file:
         file.write(render_page(jobs, max(0, older_count)).encode())
     return paths.state_dir() / "history.html"
+
+
+def forget(journal: Journal, job_ids: Sequence[int] = (), older_than_days: int | None = None) -> list[Job]:
+    """Remove the records of finished jobs, and their names from the history page and the logs. Return these jobs.
+
+    `job_ids`: the jobs; none: all that are older than `older_than_days`, or all if that is None. The pictures and
+    cut-outs stay. Raises UsageError for a number that no finished job has.
+    """
+    is_everything = not job_ids and older_than_days is None
+    jobs = _find_jobs(journal, job_ids) if job_ids else journal.history()
+    for job in jobs:
+        if job_ids and job.state in ("queued", "active"):
+            raise UsageError(f"Job {job.id} is not finished yet. Wait until it is, then forget it.")
+    if older_than_days is not None:
+        end = time.time() - older_than_days * 86400
+        jobs = [job for job in jobs if job.changed_at < end]
+    forgotten = journal.forgotten.forget(jobs, and_lost_names=is_everything)
+    state = paths.state_dir()
+    (state / "history.html").unlink(missing_ok=True)
+    if is_everything:
+        for path in state.glob("jobs.damaged-*.db*"):
+            path.unlink(missing_ok=True)
+    names = [path for job in forgotten for path in (job.source, job.output, job.moved_to) if path is not None]
+    log.erase(state, None if is_everything else names)
+    return forgotten
 
 
 def set_paused(journal: Journal, *, paused: bool) -> None:

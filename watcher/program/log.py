@@ -6,6 +6,7 @@ import logging
 import logging.handlers
 import os
 import sys
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,30 @@ def set_up_logging(path: Path) -> logging.Handler:
     logging.getLogger("watcher").setLevel(logging.INFO)
     sys.excepthook = lambda *exception: logger.critical("nobg ended unexpectedly", exc_info=exception)
     return handler
+
+
+def erase(folder: Path, names: Iterable[Path] | None) -> None:
+    """Remove the lines that name one of these files from all logs in the state folder; None: remove all lines.
+
+    The files are changed in place, because the running program appends to the newest one. Raises DestinationError.
+    """
+    texts = None if names is None else {escape_unprintable(str(name)) for name in names}
+    try:
+        for path in (*folder.glob(f"{LOG_FILE_NAME}*"), folder / "worker.log"):
+            if path.is_file():
+                _erase_lines(path, texts)
+    except OSError as error:
+        raise unwritable_records_error(folder, error) from error
+
+
+def _erase_lines(path: Path, texts: Collection[str] | None) -> None:
+    with path.open("r+", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        lines = file.readlines()
+        kept = [] if texts is None else [line for line in lines if not any(text in line for text in texts)]
+        if len(kept) < len(lines):
+            file.seek(0)
+            file.truncate()
+            file.writelines(kept)
 
 
 class _PrivateFileHandler(logging.handlers.RotatingFileHandler):

@@ -8,6 +8,7 @@ import sysconfig
 import threading
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import integrations
@@ -15,7 +16,7 @@ from integrations import installer
 from integrations.artifact import IntegrationError
 from integrations.context import Setup
 from integrations.record import Record
-from integrations.target import InstallResult, Status, Target
+from integrations.target import InstallResult, LoginStart, Status, Target
 from integrations.verbs import build_verbs
 from watcher import config, paths
 from watcher.errors import UsageError
@@ -44,8 +45,19 @@ def managers_to_install(names: Sequence[str], setup: Setup) -> list[Target]:
 
 
 def switch_autostart(*, on: bool) -> InstallResult:
-    """Make nobg start at login from now on, or not. Raises UsageError."""
-    return _run_locked(installer.install if on else installer.uninstall, integrations.autostart_target(), make_setup())
+    """Make nobg start at login from now on, or not. If it then does not as asked, the problems say so.
+
+    Raises UsageError.
+    """
+    before = login_start()
+    action = installer.install if on else installer.uninstall
+    result = _run_locked(action, integrations.autostart_target(), make_setup() if on else _make_setup(()))
+    after, problems = login_start(), result.problems
+    if on and not problems and after.reason:
+        problems = (after.reason,)
+    elif not on and after.starts:
+        problems = (*problems, f"nobg still starts at login. To end that, delete the file {after.path}.")
+    return replace(result, problems=problems, changed=result.changed or before != after)
 
 
 def menu_statuses(names: Sequence[str]) -> list[Status]:
@@ -65,13 +77,34 @@ def autostart_status() -> Status:
     return installer.status(integrations.autostart_target(), make_setup())
 
 
+def login_start() -> LoginStart:
+    """Return whether nobg starts at login, as the desktop will find it. It needs no sound config.toml.
+
+    Raises UsageError.
+    """
+    target, setup = integrations.autostart_target(), _make_setup(())
+    start = target.read_start(setup)
+    if start is not None:
+        return start
+    try:
+        entries = Record.load(setup.record_path).entries_of(target)
+    except IntegrationError as error:
+        raise UsageError(str(error)) from error
+    files = [address for address, entry in entries.items() if entry["kind"] == "file"]
+    return LoginStart(files[0] if files else "", starts=bool(entries) and all(map(os.path.exists, files)))
+
+
 def make_setup() -> Setup:
     """Return what the integrations need to know about nobg. Raises UsageError if its path is not valid text."""
+    return _make_setup(_menu_recipes())
+
+
+def _make_setup(recipes: Iterable[tuple[str, str]]) -> Setup:
     home = Path.home()
     return Setup(
         client_command=_with_home_variable(_command_line("nobg-add", "add")),
         resident_command=_with_home_variable(_command_line("nobg", "run")),
-        verbs=build_verbs(_menu_recipes()),
+        verbs=build_verbs(recipes),
         suffixes=tuple(suffix for suffixes in SUFFIXES.values() for suffix in suffixes),
         mime_types=MIME_TYPES,
         icon_path=paths.asset("icon.svg"),

@@ -16,6 +16,7 @@ from typing import Any
 
 from watcher.queue import store
 from watcher.queue.database import Database
+from watcher.queue.forget import Forgotten
 from watcher.queue.job import COLUMNS, FIELD_NAMES, Job, Pause, column_value, job_from_row
 from watcher.queue.outputs import Outputs
 from watcher.queue.watched_files import WatchedFiles
@@ -47,6 +48,7 @@ class Journal:
         self._db = Database(folder, check_integrity=check_integrity)
         self.damaged_path = self._db.damaged_path
         """The new place of a damaged jobs.db; None if the file was sound."""
+        self.forgotten = Forgotten(self._db)
         self.outputs = Outputs(self._db)
         self.watched_files = WatchedFiles(self._db)
 

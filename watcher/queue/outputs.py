@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from watcher.queue import store
 from watcher.queue.database import Database
 from watcher.queue.job import Job
 
@@ -27,7 +28,8 @@ class Outputs:
 
     def is_output(self, path: bytes) -> bool:
         """Return whether nobg ever wrote, or planned to write, a file at `path`."""
-        return bool(self._db.execute("SELECT 1 FROM outputs WHERE output = ? LIMIT 1", (path,)))
+        with self._db.translated_errors():
+            return store.is_output(self._db.connection, path)
 
     def may_replace(self, job: Job, output: Path, current_hash: str, new_hash: str) -> bool:
         """Return whether `job` may replace the file `output` (its hash: `current_hash`) with content of `new_hash`.

@@ -251,9 +251,32 @@ def wake_program(folder: str) -> None:
         return
 
 
-def _is_output(db: sqlite3.Connection, path: bytes) -> bool:
+def is_output(db: sqlite3.Connection, path: bytes) -> bool:
     """Return whether nobg ever wrote, or planned to write, a file at `path`."""
-    return db.execute("SELECT 1 FROM outputs WHERE output = ? LIMIT 1", (path,)).fetchone() is not None
+    if db.execute("SELECT 1 FROM outputs WHERE output = ? LIMIT 1", (path,)).fetchone() is not None:
+        return True
+    if db.execute("SELECT 1 FROM outputs WHERE source = X'' LIMIT 1").fetchone() is None:
+        return False
+    signature = signature_of(path)
+    query = "SELECT 1 FROM outputs WHERE output = ? LIMIT 1"
+    return signature is not None and db.execute(query, (fingerprint(path, signature),)).fetchone() is not None
+
+
+def fingerprint(path: bytes, signature: str, recipe: str = "") -> bytes:
+    """Return what `outputs` keeps of a forgotten file in place of its path; see `forget`. No path is like it."""
+    import hashlib  # imported here, so that the client does not load it on every click
+
+    return b"\0" + hashlib.sha256(b"\0".join((path, signature.encode(), recipe.encode()))).digest()
+
+
+def signature_of(path: bytes) -> str | None:
+    """Return the present signature of a file, or None if there is none."""
+    from watcher import commit
+
+    try:
+        return commit.file_signature(os.lstat(path))
+    except OSError:
+        return None
 
 
 def open_and_enqueue(
@@ -275,7 +298,7 @@ def open_and_enqueue(
             pictures = [
                 (source, device, None)
                 for source, device, is_from_folder in sources
-                if not (is_from_folder and _is_output(db, source))
+                if not (is_from_folder and is_output(db, source))
             ]
             enqueue(db, pictures, time.time(), recipe=recipe, subfolder=subfolder)
             paused = db.execute("SELECT 1 FROM settings WHERE name = 'paused'").fetchone() is not None
