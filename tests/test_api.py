@@ -105,6 +105,13 @@ def test_the_orientation_and_the_transparency_of_an_image_are_applied() -> None:
     assert np.array_equal(np.asarray(remove_background(Image.fromarray(half))), half)
 
 
+def test_an_image_keeps_its_resolution() -> None:
+    with Image.open(ASTRONAUT) as photo:
+        data = saved(photo, "JPEG", dpi=(300, 300))
+    with Image.open(io.BytesIO(data)) as image:
+        assert remove_background(image).info["dpi"] == pytest.approx((300, 300), abs=0.1)
+
+
 def test_force_returns_no_picture_without_a_visible_pixel() -> None:
     clear = Image.new("RGBA", (64, 64), (9, 9, 9, 0))
     with pytest.raises(PictureError, match="nothing would be visible") as caught:

@@ -154,3 +154,10 @@ def test_force_never_writes_a_picture_without_a_visible_pixel(fast_worker: Worke
     assert (header["state"], header["reason"], output) == ("skipped", "no_clear_subject", b"")
     assert header["detail"].startswith("nothing would be visible")
     assert header["detail"].endswith(".")
+
+
+def test_the_resolution_is_scaled_with_the_picture_and_not_by_a_crop(fast_worker: Worker) -> None:
+    data = saved(drawing("logo"), "PNG", dpi=(300, 300))
+    for recipe, dpi in (({}, 300), ({"crop": "0"}, 300), ({"longest_side": 100}, 75)):
+        with Image.open(io.BytesIO(process(fast_worker, data, **recipe)[1])) as image:
+            assert image.info["dpi"] == pytest.approx((dpi, dpi), abs=0.1)

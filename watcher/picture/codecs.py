@@ -34,6 +34,7 @@ _ORIENTATION_TRANSPOSES = {
     8: Image.Transpose.ROTATE_90,
 }
 """EXIF orientation -> the operation that makes the picture upright (EXIF 3.0, table 6)."""
+_AXES_EXCHANGED = tuple(_ORIENTATION_TRANSPOSES[number] for number in (5, 6, 7, 8))
 _CICP_UNSPECIFIED = 2  # H.273, table 2
 
 
@@ -45,7 +46,7 @@ class Picture:
     opaque. `icc`: the RGB colour profile to keep, or None (sRGB). `notes`: what the person should know about the
     decoding (`first_frame`: there were more frames or pages). `duration`: how long a frame is shown, in milliseconds; 0
     for a still picture. `exif`: b"Exif\0\0" and a TIFF, as Pillow's save() takes it. `xmp`: the packet. Both are None
-    unless the metadata level keeps them.
+    unless the metadata level keeps them. `dpi`: pixels per inch, across and down, or None if the file states none.
     """
 
     rgb: Image.Image
@@ -55,6 +56,7 @@ class Picture:
     duration: int = 0
     exif: bytes | None = None
     xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
 
 
 def load_decoders() -> None:
@@ -214,12 +216,16 @@ def _decode_current_frame(image: Image.Image, data: bytes, metadata_level: str) 
     transpose = _ORIENTATION_TRANSPOSES.get(_orientation(image))
     if transpose is not None:
         rgb, alpha = rgb.transpose(transpose), alpha and alpha.transpose(transpose)
+    dpi = metadata.resolution(image)
+    if dpi is not None and transpose in _AXES_EXCHANGED:
+        dpi = (dpi[1], dpi[0])
     return Picture(
         rgb,
         alpha,
         icc or _profile_from_tags(image, data),
         exif=metadata.exif_for_output(image, metadata_level),
         xmp=metadata.xmp_for_output(image, metadata_level),
+        dpi=dpi,
     )
 
 

@@ -18,7 +18,7 @@ from PIL import Image
 from watcher import recipe
 from watcher.errors import PictureError, describe_reason
 from watcher.matting import edges, foreground, fusion, inference, memory, modes
-from watcher.picture import codecs, compose, encode, transparency
+from watcher.picture import codecs, compose, encode, metadata, transparency
 from watcher.recipe import Recipe
 from watcher.worker import protocol
 
@@ -149,9 +149,9 @@ class Pipeline:
             work.frame_count, work.loop_count = codecs.frame_count(image), codecs.loop_count(image)
         work.pixel_count = image.width * image.height * work.frame_count
         self.budget.acquire(work.pixel_count)
-        metadata = work.recipe.metadata
+        level = work.recipe.metadata
         work.decoder = (
-            codecs.decode_frames(image, metadata) if work.frame_count > 1 else iter([codecs.decode(image, metadata)])
+            codecs.decode_frames(image, level) if work.frame_count > 1 else iter([codecs.decode(image, level)])
         )
 
     def _decode_frame(self, frame: Frame) -> None:
@@ -246,7 +246,8 @@ class Pipeline:
             durations.append(picture.duration)
             rendered.append(compose.render(picture, alpha, layout, work.recipe, background))
             del picture, alpha
-        extras = encode.Extras(first.icc, first.exif, first.xmp, tuple(durations), work.loop_count)
+        dpi = metadata.scaled_resolution(first.dpi, layout.scale)
+        extras = encode.Extras(first.icc, first.exif, first.xmp, tuple(durations), work.loop_count, dpi)
         notes = [*first.notes, *(["enlarged"] if layout.scale > 1 else [])]
         del first
         work.output = encode.encode(rendered, work.recipe, extras)
