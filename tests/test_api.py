@@ -96,10 +96,27 @@ def test_an_image_of_any_mode_is_taken(mode: str) -> None:
 def test_the_orientation_and_the_transparency_of_an_image_are_applied() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    with Image.open(io.BytesIO(saved(Image.new("RGB", (40, 20), "red"), "JPEG", exif=exif))) as image:
-        assert remove_background(image, force=True).size == (20, 40)
+    with Image.open(ASTRONAUT) as photo:
+        turned = saved(photo.resize((400, 200)), "JPEG", exif=exif)
+    with Image.open(io.BytesIO(turned)) as image:
+        assert remove_background(image, force=True).size == (200, 400)
+    half = np.zeros((64, 64, 4), np.uint8)
+    half[:, :16] = (9, 9, 9, 255)
+    assert np.array_equal(np.asarray(remove_background(Image.fromarray(half))), half)
+
+
+def test_an_image_keeps_its_resolution() -> None:
+    with Image.open(ASTRONAUT) as photo:
+        data = saved(photo, "JPEG", dpi=(300, 300))
+    with Image.open(io.BytesIO(data)) as image:
+        assert remove_background(image).info["dpi"] == pytest.approx((300, 300), abs=0.1)
+
+
+def test_force_returns_no_picture_without_a_visible_pixel() -> None:
     clear = Image.new("RGBA", (64, 64), (9, 9, 9, 0))
-    assert subject_share(remove_background(clear, force=True)) == 0
+    with pytest.raises(PictureError, match="nothing would be visible") as caught:
+        remove_background(clear, force=True)
+    assert caught.value.reason == "no_clear_subject"
 
 
 def test_an_animation_comes_back_as_one() -> None:

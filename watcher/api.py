@@ -110,13 +110,15 @@ def _encode_as_tiff(image: Image.Image) -> bytes:
     Tags such as compression and size describe the file that the image came from, and would be wrong.
     """
     exif, icc = Image.Exif(), image.info.get("icc_profile")
+    dpi = metadata.resolution(image)
+    options = {} if dpi is None else {"dpi": dpi}
     block = metadata.exif_for_output(image, metadata.ALL)
     if block is not None:
         exif.load(block)
     exif[_EXIF_ORIENTATION_TAG] = metadata.orientation(image)
     try:
         buffer = io.BytesIO()
-        _pixels_only(image).save(buffer, "TIFF", compression="raw", exif=exif.tobytes(), icc_profile=icc)
+        _pixels_only(image).save(buffer, "TIFF", compression="raw", exif=exif.tobytes(), icc_profile=icc, **options)
     except (OSError, ValueError, TypeError, struct.error) as error:
         raise PictureError("unsupported", f"an image of mode {image.mode} and size {image.size}: {error}.") from error
     return buffer.getvalue()

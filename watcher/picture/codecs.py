@@ -24,6 +24,12 @@ _UPRIGHT_FORMATS = ("HEIF", "JXL")
 """Formats whose decoders apply the orientation themselves; EXIF only repeats it."""
 _ONE_PICTURE_FORMATS = ("MPO", "HEIF")
 """Formats whose further images are previews or the view of the other eye."""
+_AXES_EXCHANGED = (
+    Image.Transpose.TRANSPOSE,
+    Image.Transpose.ROTATE_270,
+    Image.Transpose.TRANSVERSE,
+    Image.Transpose.ROTATE_90,
+)
 _CICP_UNSPECIFIED = 2  # H.273, table 2
 _MAX_MISSING_FRACTION = 0.5  # of the rows; with more missing, the picture does not show what was photographed
 _END_ADDED = "nobg_end_added"  # key in Pillow's `info`: open_header() has ended the JPEG
@@ -38,6 +44,7 @@ class Picture:
     decoding (`first_frame`: there were more frames or pages; `end_missing`: rows at the bottom are not in the file).
     `duration`: how long a frame is shown, in milliseconds; 0 for a still picture. `exif`: b"Exif\0\0" and a TIFF, as
     Pillow's save() takes it. `xmp`: the packet. Both are None unless the metadata level keeps them.
+    `dpi`: pixels per inch, across and down, or None if the file states none.
     """
 
     rgb: Image.Image
@@ -47,6 +54,7 @@ class Picture:
     duration: int = 0
     exif: bytes | None = None
     xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
 
 
 def load_decoders() -> None:
@@ -222,12 +230,16 @@ def _decode_current_frame(image: Image.Image, data: bytes, metadata_level: str) 
     transpose = None if image.format in _UPRIGHT_FORMATS else metadata.upright_transpose(image)
     if transpose is not None:
         rgb, alpha = rgb.transpose(transpose), alpha and alpha.transpose(transpose)
+    dpi = metadata.resolution(image)
+    if dpi is not None and transpose in _AXES_EXCHANGED:
+        dpi = (dpi[1], dpi[0])
     return Picture(
         rgb,
         alpha,
         icc or _profile_from_tags(image, data),
         exif=metadata.exif_for_output(image, metadata_level),
         xmp=metadata.xmp_for_output(image, metadata_level),
+        dpi=dpi,
     )
 
 

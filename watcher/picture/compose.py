@@ -22,7 +22,9 @@ Box = tuple[int, int, int, int]
 Pixels = NDArray[np.uint8]
 """(H, W, 4) straight RGBA, (H, W, 3) RGB or (H, W, 1) grey."""
 
-_MIN_SUBJECT_ALPHA = 26  # of 255: what is fainter than a tenth does not enlarge the subject's box
+CLEARLY_VISIBLE_ALPHA = 26
+"""Of 255. What is fainter than a tenth counts as nothing: it neither enlarges a subject's box nor makes a subject."""
+
 _SHADOW_BLUR_FRACTION = 0.02
 """A shadow's standard deviation, and its offset downwards, as a fraction of the subject's longer side."""
 _SHADOW_EXTENT_SIGMAS = 2.5  # standard deviations after which a shadow is invisible
@@ -56,16 +58,11 @@ class Layout:
 
 def subject_box(alpha: NDArray[np.uint8]) -> Box | None:
     """Return the box around everything clearly visible in `alpha` (H, W), 0..255; None if nothing is."""
-    visible = alpha >= _MIN_SUBJECT_ALPHA
+    visible = alpha >= CLEARLY_VISIBLE_ALPHA
     rows, columns = np.flatnonzero(visible.any(axis=1)), np.flatnonzero(visible.any(axis=0))
     if not len(rows):
         return None
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
-
-
-def visible_fraction(alpha: NDArray[np.uint8]) -> float:
-    """Return the share of the picture, 0..1, where `alpha` (H, W), 0..255, is at least 128."""
-    return float(np.count_nonzero(alpha >= 128) / alpha.size)
 
 
 def union_box(first: Box | None, second: Box | None) -> Box | None:

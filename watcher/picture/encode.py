@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
 from watcher.errors import PictureError
-from watcher.picture import png
+from watcher.picture import metadata, png
 from watcher.picture.tiff_layout import HORIZONTAL_PREDICTOR, Tag
 from watcher.recipe import Recipe
 
@@ -33,7 +33,7 @@ class Extras:
 
     `icc`: the RGB profile. `exif`: b"Exif\0\0" and a TIFF, as Pillow's save() takes it. `xmp`: the packet. Each is None
     if there is none. `durations`: how long each frame is shown, in milliseconds. `loop_count`: how many times an
-    animation plays; 0: for ever.
+    animation plays; 0: for ever. `dpi`: the output's pixels per inch, across and down, or None.
     """
 
     icc: bytes | None = None
@@ -41,6 +41,7 @@ class Extras:
     xmp: bytes | None = None
     durations: tuple[int, ...] = ()
     loop_count: int = 0
+    dpi: tuple[float, float] | None = None
 
 
 def encode(frames: Sequence[NDArray[np.uint8]], recipe: Recipe, extras: Extras) -> bytes:
@@ -56,13 +57,17 @@ def encode(frames: Sequence[NDArray[np.uint8]], recipe: Recipe, extras: Extras) 
             f"the result, {width} x {height}, is larger than a {recipe.format} file can be "
             f"({MAX_SIDE_PIXELS[recipe.format]} pixels a side). Choose png, or set a longest side.",
         )
+    if extras.dpi is not None and (extras.exif is not None or recipe.format == "webp"):  # WebP has no other place
+        extras = replace(extras, exif=metadata.with_resolution(extras.exif, extras.dpi))
     icc = None if channels == 1 else extras.icc  # the profile is one for RGB
     if recipe.format == "png" and len(frames) == 1 and recipe.effort != "small" and extras.xmp is None:
         exif = None if extras.exif is None else extras.exif.removeprefix(_EXIF_PREFIX)
-        return png.encode(frames[0], icc, exif, fast=recipe.effort == "fast")
+        return png.encode(frames[0], icc, exif, extras.dpi, fast=recipe.effort == "fast")
     images = [Image.fromarray(frame if channels > 1 else frame[..., 0]) for frame in frames]
     options: dict[str, Any] = {
-        name: value for name, value in (("icc_profile", icc), ("exif", extras.exif)) if value is not None
+        name: value
+        for name, value in (("icc_profile", icc), ("exif", extras.exif), ("dpi", extras.dpi))
+        if value is not None
     }
     if len(images) > 1:
         options |= {

@@ -18,6 +18,10 @@ DROP, KEEP, ALL = "drop", "keep", "all"
 _ORIENTATION, _COLOUR_SPACE, _INTEROP_INDEX = 0x0112, 0xA001, 1
 _EXIF_IFD, _GPS_IFD, _INTEROP_IFD = 0x8769, 0x8825, 0xA005
 """Tags that point to the directories of the photo, of places and of interoperability."""
+_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
+_INCH = 2
+_UNITS_PER_INCH = {_INCH: 1.0, 3: 2.54}  # EXIF's unit -> how many of it are an inch; 3: centimetre
+_MIN_DPI, _MAX_DPI = 1, 65_535  # what JFIF can state; anything else is no resolution
 _KEPT_MAIN_TAGS = frozenset(
     {
         0x010D,  # DocumentName
@@ -126,6 +130,45 @@ def is_adobe_rgb(image: Image.Image) -> bool:
     except _EXIF_ERRORS:
         return False
     return colour_space == 2 or (colour_space != 1 and str(index).rstrip("\0") == "R03")
+
+
+def resolution(image: Image.Image) -> tuple[float, float] | None:
+    """Return the pixels per inch, across and down as stored, that JFIF, pHYs, BMP's header or EXIF state; else None.
+
+    Call it after load().
+    """
+    info = image.info
+    # Pillow states 72 for a JPEG whose EXIF has no resolution
+    is_stated = image.format != "JPEG" or info.get("jfif_unit") in (1, 2)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            stored = info.get("dpi") if is_stated and image.format != "TIFF" else None
+            across, down = map(float, stored or _exif_resolution(image.getexif()))
+    except (*_EXIF_ERRORS, ArithmeticError):
+        return None
+    return scaled_resolution((across, down), 1)
+
+
+def scaled_resolution(dpi: tuple[float, float] | None, scale: float) -> tuple[float, float] | None:
+    """Return the resolution of a picture resized by `scale`, which stays as large on paper, or None if it is absurd."""
+    scaled = dpi and (dpi[0] * scale, dpi[1] * scale)
+    return scaled if scaled and all(_MIN_DPI <= value <= _MAX_DPI for value in scaled) else None
+
+
+def _exif_resolution(exif: Image.Exif) -> tuple[float, float]:
+    """The pixels per inch that EXIF, or a TIFF, states. Raises KeyError if it states none."""
+    unit = _UNITS_PER_INCH[exif.get(_RESOLUTION_UNIT, _INCH)]
+    return float(exif[_X_RESOLUTION]) * unit, float(exif[_Y_RESOLUTION]) * unit
+
+
+def with_resolution(exif: bytes | None, dpi: tuple[float, float]) -> bytes:
+    r"""Return the EXIF block (b"Exif\0\0" and a TIFF; None: a new one) with this resolution, in pixels per inch."""
+    result = Image.Exif()
+    if exif is not None:
+        result.load(exif)
+    result[_X_RESOLUTION], result[_Y_RESOLUTION] = (round(value, 2) for value in dpi)
+    result[_RESOLUTION_UNIT] = _INCH
+    return result.tobytes()
 
 
 def exif_for_output(image: Image.Image, level: str) -> bytes | None:

@@ -2,7 +2,7 @@
 
 Pillow tries five filters on every row, which at 12 megapixels takes as long as the network. One filter and ISA-L's
 deflate take a ninth of that time, for a smaller file (benchmarks/png.py). This module writes the chunks that nobg needs
-(PNG specification, W3C, third edition): signature, IHDR, iCCP, eXIf, IDAT, IEND.
+(PNG specification, W3C, third edition): signature, IHDR, pHYs, iCCP, eXIf, IDAT, IEND.
 """
 
 from __future__ import annotations
@@ -20,18 +20,28 @@ _UP_FILTER = 2  # filter type: each byte minus the byte above it, modulo 256
 _DEFAULT_LEVEL, _FAST_LEVEL = 2, 0  # of ISA-L's levels 0..3
 _BAND_ROWS = 256  # rows filtered at a time
 _BIT_DEPTH = 8
+_METRES_PER_INCH, _PER_METRE = 0.0254, 1
 _COLOUR_TYPES = {1: 0, 3: 2, 4: 6}  # number of channels -> colour type: grey, RGB, RGBA
 
 
-def encode(pixels: NDArray[np.uint8], icc: bytes | None, exif: bytes | None = None, *, fast: bool = False) -> bytes:
+def encode(
+    pixels: NDArray[np.uint8],
+    icc: bytes | None,
+    exif: bytes | None = None,
+    dpi: tuple[float, float] | None = None,
+    *,
+    fast: bool = False,
+) -> bytes:
     """Return a PNG of `pixels` (H, W, C) uint8; C: 4 straight RGBA, 3 RGB, 1 grey.
 
-    `icc`: the colour profile, or None. `exif`: a TIFF block without the prefix "Exif", or None. `fast`: take less time
-    and make a larger file.
+    `icc`: the colour profile, or None. `exif`: a TIFF block without the prefix "Exif", or None. `dpi`: pixels per inch,
+    across and down, or None. `fast`: take less time and make a larger file.
     """
     height, width, channels = pixels.shape
     header = struct.pack(">IIBBBBB", width, height, _BIT_DEPTH, _COLOUR_TYPES[channels], 0, 0, 0)
     parts = [_SIGNATURE, *_chunk(b"IHDR", header)]
+    if dpi:
+        parts += _chunk(b"pHYs", struct.pack(">IIB", *(round(value / _METRES_PER_INCH) for value in dpi), _PER_METRE))
     if icc:
         parts += _chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc))
     if exif:

@@ -13,17 +13,23 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from watcher import recipe
 from watcher.errors import PictureError, describe_reason
 from watcher.formats import END_MISSING
-from watcher.matting import edges, foreground, fusion, inference, memory, modes
-from watcher.picture import codecs, compose, encode
+from watcher.matting import edges, foreground, fusion, inference, memory, modes, transparency
+from watcher.picture import codecs, compose, encode, metadata
 from watcher.recipe import Recipe
 from watcher.worker import protocol
 
 MAX_PIXELS_IN_FLIGHT = 40_000_000
 """Decoded pixels in all steps together, which bounds the memory. A larger picture has the worker to itself."""
+
+_NOTHING_VISIBLE = (
+    "nothing would be visible in the cut-out, so nothing was written. "
+    "Look whether the picture is empty, or choose another model."
+)
 
 
 class Budget:
@@ -52,7 +58,9 @@ class Work:
     """One picture in the pipeline: the request (`header`, `data`), the answer, and the results of the steps so far.
 
     `decoder` yields the picture's frames; `mattes` has each frame and its alpha (H, W) until the last frame is done.
-    `area_fraction` is the subject's largest share of a frame, 0..1; `busy_seconds` the time that the steps took.
+    `is_cut_out`: whether the file's own alpha is the cut-out; None until a frame that shows something decides it for
+    all. `area_fraction` is the subject's largest share of a frame, 0..1; `has_visible_pixel` whether the cut-out shows
+    anything; `busy_seconds` the time that the steps took.
     """
 
     header: protocol.Header
@@ -64,9 +72,11 @@ class Work:
     frame_count: int = 1
     loop_count: int = 0
     pixel_count: int = 0
+    is_cut_out: bool | None = None
     mattes: list[tuple[codecs.Picture, NDArray[np.uint8]]] = field(default_factory=list)
     area_fraction: float = 0.0
     has_clear_subject: bool = False
+    has_visible_pixel: bool = False
     subject_box: compose.Box | None = None
     busy_seconds: float = 0.0
     output: bytes = b""
@@ -80,12 +90,14 @@ class Work:
 class Frame:
     """One frame of a picture, which each step passes to the next.
 
-    `tensors`: per view, the network's input, later its alpha. A still picture has one frame, which is also the last.
+    `visible`: what the networks see of the picture. `tensors`: per view, the network's input, later its alpha; none for
+    a frame whose own alpha is the cut-out. A still picture has one frame, which is also the last.
     """
 
     work: Work
     is_last: bool = True
     picture: codecs.Picture | None = None
+    visible: Image.Image | None = None
     tensors: list[NDArray[np.float32]] = field(default_factory=list)
     busy_seconds: float = 0.0
 
@@ -138,22 +150,29 @@ class Pipeline:
             work.frame_count, work.loop_count = codecs.frame_count(image), codecs.loop_count(image)
         work.pixel_count = image.width * image.height * work.frame_count
         self.budget.acquire(work.pixel_count)
-        metadata = work.recipe.metadata
+        level = work.recipe.metadata
         work.decoder = (
-            codecs.decode_frames(image, metadata) if work.frame_count > 1 else iter([codecs.decode(image, metadata)])
+            codecs.decode_frames(image, level) if work.frame_count > 1 else iter([codecs.decode(image, level)])
         )
 
     def _decode_frame(self, frame: Frame) -> None:
-        frame.picture = next(frame.work.decoder)
-        if END_MISSING in frame.picture.notes and not frame.work.header.get("named"):
+        frame.picture = picture = next(frame.work.decoder)
+        if END_MISSING in picture.notes and not frame.work.header.get("named"):
             raise PictureError("truncated", "rows are missing")
-        frame.tensors = [inference.network_input(frame.picture.rgb, view) for view in self.ensemble.mode.views]
+        if _is_cut_out(frame.work, picture.alpha):
+            return
+        frame.visible = (
+            picture.rgb if picture.alpha is None else transparency.visible_picture(picture.rgb, picture.alpha)
+        )
+        frame.tensors = [inference.network_input(frame.visible, view) for view in self.ensemble.mode.views]
 
     def infer(self, frame: Frame) -> None:
         """Run the second step: replace the networks' inputs by their alphas.
 
         An error on an accelerator ends the process: the picture is not its cause. The next worker uses the processor.
         """
+        if not frame.tensors:
+            return
         try:
             frame.tensors = inference.infer_views(self.ensemble, frame.tensors)
         except Exception:
@@ -163,34 +182,49 @@ class Pipeline:
             os._exit(1)
 
     def postprocess(self, frame: Frame) -> None:
-        """Run the third step: fuse the alphas, bring them to full size, and after the last frame encode the output."""
-        work, picture, alphas = frame.work, frame.picture, frame.tensors
+        """Run the third step: bring the alpha to full size, and after the last frame encode the output."""
+        work, picture = frame.work, frame.picture
         assert picture is not None
-        frame.picture, frame.tensors = None, []
-        fused_alpha = fusion.fuse_views(self.ensemble.mode, alphas)
-        work.has_clear_subject |= fusion.has_clear_subject(self.ensemble.mode, alphas, fused_alpha)
-        del alphas
-        alpha = edges.upscale_alpha(fused_alpha, picture.rgb)
-        area_fraction = fusion.subject_area_fraction(fused_alpha)
-        if picture.alpha is not None:
-            alpha = compose.multiply_alpha(alpha, picture.alpha)
-            picture = replace(picture, alpha=None)
-            area_fraction = min(area_fraction, compose.visible_fraction(alpha))
-        elif not work.recipe.mask:  # a picture with its own alpha already has the subject's own colours
-            picture = replace(picture, rgb=foreground.estimate_foreground(picture.rgb, alpha))
+        picture, alpha, area_fraction = self._matte(frame, picture)
         work.area_fraction = max(work.area_fraction, area_fraction)
+        box = compose.subject_box(alpha)
+        work.has_visible_pixel |= box is not None
         if work.recipe.crop is not None:
-            work.subject_box = compose.union_box(work.subject_box, compose.subject_box(alpha))
+            work.subject_box = compose.union_box(work.subject_box, box)
         work.mattes.append((picture, alpha))
         if not frame.is_last:
             return
         verdict = "subject" if work.area_fraction and work.has_clear_subject else "no_clear_subject"
         work.answer.update(verdict=verdict, subject=round(work.area_fraction, 4), notes=picture.notes)
-        del picture, fused_alpha, alpha
-        if verdict == "subject" or work.header.get("force"):
-            self._encode_output(work)
-        else:
+        del picture, alpha
+        if verdict != "subject" and not work.header.get("force"):
             work.answer.update(state="skipped", reason=verdict)
+        elif not work.has_visible_pixel:
+            work.answer.update(state="skipped", reason="no_clear_subject", detail=_NOTHING_VISIBLE)
+        else:
+            self._encode_output(work)
+
+    def _matte(self, frame: Frame, picture: codecs.Picture) -> tuple[codecs.Picture, NDArray[np.uint8], float]:
+        """The frame's picture with the subject's own colours, its alpha (H, W), and the subject's share of it, 0..1."""
+        work, visible, alphas = frame.work, frame.visible, frame.tensors
+        frame.picture, frame.visible, frame.tensors = None, None, []
+        if visible is None:  # its own alpha is the cut-out
+            alpha = np.asarray(picture.alpha or Image.new("L", picture.rgb.size, 255))
+            area_fraction = transparency.visible_fraction(alpha)
+            work.has_clear_subject |= area_fraction > 0
+            return replace(picture, alpha=None), alpha, area_fraction
+        fused_alpha = fusion.fuse_views(self.ensemble.mode, alphas)
+        work.has_clear_subject |= fusion.has_clear_subject(self.ensemble.mode, alphas, fused_alpha)
+        del alphas
+        alpha = edges.upscale_alpha(fused_alpha, visible)
+        area_fraction = fusion.subject_area_fraction(fused_alpha)
+        if picture.alpha is not None:
+            alpha = compose.multiply_alpha(alpha, picture.alpha)
+            picture = replace(picture, alpha=None)
+            area_fraction = min(area_fraction, transparency.visible_fraction(alpha))
+        elif not work.recipe.mask:  # a picture with its own alpha already has the subject's own colours
+            picture = replace(picture, rgb=foreground.estimate_foreground(picture.rgb, alpha))
+        return picture, alpha, area_fraction
 
     def process(self, request: protocol.Header, data: bytes) -> tuple[protocol.Header, bytes]:
         """Run all steps of one picture in this thread, and return the header and the bytes of the worker's answer."""
@@ -215,11 +249,21 @@ class Pipeline:
             durations.append(picture.duration)
             rendered.append(compose.render(picture, alpha, layout, work.recipe, background))
             del picture, alpha
-        extras = encode.Extras(first.icc, first.exif, first.xmp, tuple(durations), work.loop_count)
+        dpi = metadata.scaled_resolution(first.dpi, layout.scale)
+        extras = encode.Extras(first.icc, first.exif, first.xmp, tuple(durations), work.loop_count, dpi)
         notes = [*first.notes, *(["enlarged"] if layout.scale > 1 else [])]
         del first
         work.output = encode.encode(rendered, work.recipe, extras)
         work.answer.update(state="done", notes=notes)
+
+
+def _is_cut_out(work: Work, alpha: Image.Image | None) -> bool:
+    """Whether a frame's own alpha is its cut-out. Frames that show something are all treated like the first of them."""
+    if alpha is not None and not transparency.visible_fraction(alpha):
+        return True
+    if work.is_cut_out is None:
+        work.is_cut_out = alpha is not None and transparency.is_cut_out(alpha)
+    return work.is_cut_out
 
 
 def _decode_background(recipe: Recipe, data: bytes) -> codecs.Picture | None:
