@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from watcher import lock as file_lock
 from watcher import paths
-from watcher.errors import NobgError, describe_reason
+from watcher.errors import NobgError, describe_reason, refused_access_error
 from watcher.formats import is_picture_name
 from watcher.naming import escape_unprintable, is_source_name
 from watcher.queue import store
@@ -84,6 +84,9 @@ def _add_to_queue(arguments: Iterable[str], recipe: str | None) -> tuple[int, li
         start_program(folder)
     except NobgError as error:
         return error.exit_code, [*messages, str(error)]
+    except PermissionError as error:
+        refusal = refused_access_error(error)
+        return refusal.exit_code, [*messages, str(refusal)]
     return code, messages
 
 
@@ -183,10 +186,11 @@ def _find_pictures(argument: str) -> dict[str, tuple[int, bool]]:
 
     Raises ValueError with the reason if there are none.
     """
-    path = os.path.abspath(to_path(argument))
+    path = to_path(argument)
     if "\0" in path:
         raise ValueError(describe_reason("vanished"))
     try:
+        path = os.path.abspath(path)
         status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
             return _pictures_in_folder(path)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from watcher.cli import terminal
 from watcher.cli.parser import build_parser, mark_bare_options
-from watcher.errors import NobgError
+from watcher.errors import NobgError, refused_access_error
 
 EXIT_INTERRUPTED = 130
 
@@ -24,6 +24,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except NobgError as error:
         terminal.print_error(str(error))
         return error.exit_code
+    except PermissionError as error:  # a folder of the person's that another user owns can appear anywhere
+        refusal = refused_access_error(error)
+        terminal.print_error(str(refusal))
+        return refusal.exit_code
     except KeyboardInterrupt:
         terminal.print_error("Stopped. What was finished is complete; run the same command again for the rest.")
         return EXIT_INTERRUPTED

@@ -166,7 +166,7 @@ def _read_integrations(state: Path) -> tuple[bool, list[dict[str, Any]]]:
 
     A menu counts if the record has it and its files still exist.
     """
-    with contextlib.suppress(IntegrationError):
+    with contextlib.suppress(IntegrationError, OSError):
         record = Record.load(state / menus.RECORD_FILE_NAME)
         autostart = integrations.autostart_target().key
         users = {user for entry in record.entries.values() if _entry_exists(entry) for user in entry["users"]}
