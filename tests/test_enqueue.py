@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -430,3 +431,23 @@ def test_a_picture_named_from_a_deleted_folder_is_not_there(tmp_path: Path) -> N
     command = ["sh", "-c", 'rmdir "$PWD" && exec "$@"', "sh", *CLIENT, "a.jpg"]
     result = subprocess.run(command, cwd=tmp_path / "gone", capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr.count("\n")) == (1, 1)
+
+
+def test_the_resident_program_takes_nothing_from_the_pythonpath_of_the_shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[dict[str, str]] = []
+
+    def start(*_command: object, env: dict[str, str], **_options: object) -> SimpleNamespace:
+        started.append(env)
+        return SimpleNamespace()
+
+    (tmp_path / "a.jpg").touch()
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "ros"), *sys.path])
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "ros"))
+    monkeypatch.setenv("PYTHONWARNINGS", "error")
+    monkeypatch.setattr(subprocess, "Popen", start)
+    assert main(["--", str(tmp_path / "a.jpg")]) == 0
+    (environment,) = started
+    assert not [name for name in environment if name.startswith("PYTHON")]
+    assert environment["NOBG_HOME"] == os.environ["NOBG_HOME"]

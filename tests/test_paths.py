@@ -61,3 +61,23 @@ def test_a_log_that_another_user_left_in_the_folder_is_replaced(home: Path, monk
         patch.setattr(os, "open", refuse_that_file)
         paths.open_log("worker.log").close()
     assert log.read_bytes() == b""
+
+
+def test_modules_of_the_shells_pythonpath_are_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    own_path = list(sys.path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "ros"), str(tmp_path), *own_path])
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'ros'}{os.pathsep}")  # an empty entry stands for the current folder
+    paths.leave_pythonpath()
+    assert sys.path == [folder for folder in own_path if folder]
+    assert "PYTHONPATH" not in os.environ
+
+
+def test_a_pythonpath_by_which_nobg_itself_was_found_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    value = os.pathsep.join([str(tmp_path), str(Path(paths.__file__).parents[1])])
+    monkeypatch.setattr(sys, "path", [*value.split(os.pathsep), *sys.path])
+    monkeypatch.setenv("PYTHONPATH", value)
+    paths.leave_pythonpath()
+    assert paths.module_folders() == [folder for folder in sys.path if folder]
+    assert os.environ["PYTHONPATH"] == value
+    assert str(tmp_path) in sys.path

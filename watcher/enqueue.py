@@ -33,6 +33,7 @@ USAGE = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run nobg-add. Returns the exit code: 0, 1 if an argument is no picture, else that of the error."""
+    paths.leave_pythonpath()
     remaining = list(sys.argv[1:] if arguments is None else arguments)  # argparse would take too long to load
     recipe = None
     if remaining[:1] == ["--recipe"] and len(remaining) > 1:
@@ -219,6 +220,13 @@ def _pictures_in_folder(folder: str) -> dict[str, tuple[int, bool]]:
     return dict(sorted(pictures.items()))
 
 
+def _is_for_program(variable: str) -> bool:
+    """Return whether the resident program gets the variable: neither a selection nor what a shell tells its Python."""
+    return "_SCRIPT_" not in variable and (
+        not variable.startswith("PYTHON") or variable in ("PYTHONPATH", "PYTHONHOME")  # they say where Python's own are
+    )
+
+
 def start_program(folder: str) -> None:
     """Start the resident program unless it runs. It inherits the lock, so that only one of many clients starts it.
 
@@ -233,7 +241,7 @@ def start_program(folder: str) -> None:
     import subprocess
 
     command = [sys.executable, "-P", "-m", "watcher", "run"]
-    environment = {name: value for name, value in os.environ.items() if "_SCRIPT_" not in name}
+    environment = {name: value for name, value in os.environ.items() if _is_for_program(name)}
     try:
         if sys.platform == "win32":
             file_lock.release(lock)  # a process cannot inherit a lock on Windows

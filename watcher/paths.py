@@ -119,6 +119,27 @@ def open_private(path: str, flags: int) -> int:
         return os.open(path, flags, 0o600)
 
 
+def module_folders() -> list[str]:
+    """Where this process finds modules, without what PYTHONPATH adds: a shell sets it for ROS, conda and the like.
+
+    If nobg itself was found through PYTHONPATH, its owner has set it for nobg, and all of it counts.
+    """
+    value = os.environ.get("PYTHONPATH")
+    folders = [folder for folder in sys.path if folder]
+    foreign = {os.path.abspath(folder) for folder in value.split(os.pathsep)} if value else set()
+    if os.path.dirname(os.path.dirname(os.path.abspath(__file__))) in foreign:
+        return folders
+    return [folder for folder in folders if os.path.abspath(folder) not in foreign]
+
+
+def leave_pythonpath() -> None:
+    """Take no further module from PYTHONPATH, in this process and those that it starts. See module_folders()."""
+    folders = module_folders()
+    if folders != [folder for folder in sys.path if folder]:
+        sys.path[:] = folders
+        del os.environ["PYTHONPATH"]
+
+
 def asset(name: str) -> Path:
     """A file of `assets/`, in the installed package or, for an editable install, in the checkout."""
     from pathlib import Path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from watcher import paths
 from watcher.cli import terminal
 from watcher.cli.parser import build_parser, mark_bare_options
 from watcher.errors import NobgError, refused_access_error
@@ -17,6 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0: done; 1: some pictures failed; 2: wrong usage; 3: no usable model; 4: nothing can be written; 130: interrupted.
     """
+    paths.leave_pythonpath()
     terminal.configure_streams()
     options = build_parser().parse_args(mark_bare_options(sys.argv[1:] if arguments is None else arguments))
     try:
