@@ -72,11 +72,12 @@ def watch_add(options: argparse.Namespace) -> int:
         move_originals=options.move_originals,
     )
     is_running = file_lock.holder_pid(str(paths.state_dir())) is not None
-    count = control.count_pictures(folder)
+    with terminal.open_journal() as journal:
+        count = control.count_pictures(folder, journal)
     if options.json:
         terminal.print_json({"folders": [control.folder_as_dict(folder)], "pictures": count})
         return 0
-    count_texts = {0: "There is no picture in it yet.", 1: "The picture already in it will be done, too."}
+    count_texts = {0: "There is no new picture in it.", 1: "The picture already in it will be done, too."}
     terminal.print_line(
         f"{folder.path} is now watched"
         if is_running
