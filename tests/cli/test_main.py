@@ -24,6 +24,7 @@ def test_a_state_folder_of_root_is_one_sentence_that_says_what_to_type(nobg: Nob
     (home / "state" / "jobs.db").touch()
     result = nobg(*command.split(), prefix=give_away(home / "state"))
     assert (result.returncode, result.stdout) == (4, "")
+    assert not (home / "config").exists()
     assert result.stderr.count("\n") == 1
     assert result.stderr.startswith(f"nobg: {home / 'state'} belongs to another user")
     assert result.stderr.endswith(f"type: sudo chown -R root {home / 'state'}\n")

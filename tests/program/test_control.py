@@ -124,12 +124,9 @@ def test_the_pictures_that_are_announced_are_those_that_the_program_does(
         assert main(["watch", "add", str(top / folder), "--json"]) == 0
     edit_config.set_folder_value(paths.config_path(), top / "off", "enabled", False)
     journal = Journal(paths.state_dir())
-    known = {
-        "source": top / "known.jpg",
-        "recipe": "{}",
-        "signature": commit.file_signature((top / "known.jpg").stat()),
-    }
-    journal.record(Job(**known, source_hash="1"), state="done", output=top / "cut.png", output_hash="2")
+    signature = commit.file_signature((top / "known.jpg").stat())
+    known = Job(top / "known.jpg", "{}", signature=signature, source_hash="1")
+    journal.record(known, state="done", output=top / "cut.png", output_hash="2")
     capsys.readouterr()
     options = ["--recursive", "--move-originals", "--json"]
     assert main(["watch", "add", str(top), *options]) == 0

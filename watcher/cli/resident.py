@@ -64,16 +64,16 @@ def _open_ui(state: Path, stop_program: Callable[[], None]) -> resident.UserInte
 def watch_add(options: argparse.Namespace) -> int:
     """Run `nobg watch add`."""
     values = options.values if options.output is None else {**options.values, "output": options.output}
-    folder = control.watch_folder(
-        options.folder,
-        recursive=options.recursive,
-        recipe=options.recipe,
-        values=values,
-        move_originals=options.move_originals,
-    )
-    is_running = file_lock.holder_pid(str(paths.state_dir())) is not None
-    with terminal.open_journal() as journal:
+    with terminal.open_journal() as journal:  # before the settings change: if it fails, nothing has changed
+        folder = control.watch_folder(
+            options.folder,
+            recursive=options.recursive,
+            recipe=options.recipe,
+            values=values,
+            move_originals=options.move_originals,
+        )
         count = control.count_pictures(folder, journal)
+    is_running = file_lock.holder_pid(str(paths.state_dir())) is not None
     if options.json:
         terminal.print_json({"folders": [control.folder_as_dict(folder)], "pictures": count})
         return 0
