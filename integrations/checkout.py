@@ -12,9 +12,10 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 def main() -> int:
     """Run `nobg-add` or `nobg`. PYTHONPATH is set so that the programs they start find the checkout, too."""
     sys.path.insert(0, ROOT)
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")]))
     import importlib
 
+    importlib.import_module("watcher.paths").leave_pythonpath()
+    os.environ.setdefault("PYTHONPATH", ROOT)
     command, *arguments = sys.argv[1:]
     if command == "add":
         return int(importlib.import_module("watcher.enqueue").main(arguments))

@@ -7,11 +7,13 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tests.conftest import wait_for
+from tests.support.refused import give_away
 from watcher import lock as file_lock
 from watcher.config import LAST_GOOD_FILE
 from watcher.enqueue import main, to_path
@@ -415,3 +417,46 @@ def test_messages_are_shown_on_the_desktop(tmp_path: Path, desktop: bool) -> Non
     else:
         time.sleep(0.5)
         assert not (tmp_path / "shown").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="notify-send exists on Linux only")
+def test_a_click_that_the_state_folder_of_root_stops_is_answered_on_the_desktop(tmp_path: Path, home: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    notify = tmp_path / "bin" / "notify-send"
+    notify.write_text(f'#!/bin/sh\necho "$*" > {tmp_path}/shown.new\nmv {tmp_path}/shown.new {tmp_path}/shown\n')
+    notify.chmod(0o755)
+    (tmp_path / "a.jpg").touch()
+    (home / "state").mkdir()
+    environment = {**os.environ, "DISPLAY": ":99", "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+    command = [*give_away(home / "state"), *CLIENT, "--", str(tmp_path / "a.jpg")]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr.count("\n")) == (4, 1)
+    wait_for((tmp_path / "shown").exists)
+    assert f"type: sudo chown -R root {home / 'state'}" in (tmp_path / "shown").read_text()
+
+
+def test_a_picture_named_from_a_deleted_folder_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    command = ["sh", "-c", 'rmdir "$PWD" && exec "$@"', "sh", *CLIENT, "a.jpg"]
+    result = subprocess.run(command, cwd=tmp_path / "gone", capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr.count("\n")) == (1, 1)
+
+
+def test_the_resident_program_takes_nothing_from_the_pythonpath_of_the_shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[dict[str, str]] = []
+
+    def start(*_command: object, env: dict[str, str], **_options: object) -> SimpleNamespace:
+        started.append(env)
+        return SimpleNamespace()
+
+    (tmp_path / "a.jpg").touch()
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "ros"), *sys.path])
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "ros"))
+    monkeypatch.setenv("PYTHONWARNINGS", "error")
+    monkeypatch.setattr(subprocess, "Popen", start)
+    assert main(["--", str(tmp_path / "a.jpg")]) == 0
+    (environment,) = started
+    assert not [name for name in environment if name.startswith("PYTHON")]
+    assert environment["NOBG_HOME"] == os.environ["NOBG_HOME"]

@@ -1,8 +1,12 @@
 """errors.py: the reasons, their words and their exit codes."""
 
+import os
+import sys
+from pathlib import Path
+
 import pytest
 
-from watcher.errors import REASONS, DestinationError, ModelError, PictureError, UsageError
+from watcher.errors import REASONS, DestinationError, ModelError, PictureError, UsageError, how_to_take_back
 
 
 def test_the_reasons_are_those_of_the_contract() -> None:
@@ -36,3 +40,16 @@ def test_exit_codes_are_those_of_the_contract() -> None:
 def test_a_detail_is_shown_if_it_is_a_sentence() -> None:
     assert str(PictureError("unreadable", "the file is empty. Copy it again.")) == "the file is empty. Copy it again."
     assert str(PictureError("unreadable", "broken chunk b'IDAT'")) == REASONS["unreadable"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no chown")
+def test_what_belongs_to_another_user_can_be_taken_back(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = home / "it's state"
+    state.mkdir()
+    (state / "jobs.db").touch()
+    assert how_to_take_back(state) is None
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 4242)
+    advice = how_to_take_back(state / "jobs.db") or ""
+    assert advice.startswith(f"{home} belongs to another user")
+    assert advice.endswith(f"type: sudo chown -R {os.getuid() + 4242} {home}")
+    assert how_to_take_back("/usr/share/nobg") is None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from watcher.naming import is_output_name, output_names, output_paths
+from watcher.naming import is_output_name, is_source_name, output_names, output_paths
 
 
 def test_photo_jpg_becomes_photo_nobg_png_and_then_numbers_follow() -> None:
@@ -36,3 +36,42 @@ def test_outputs_are_recognised(name: str) -> None:
 @pytest.mark.parametrize("name", ["photo.png", "nobg.png", "photo_nobg", "photo_nobg-x.png", "photo_nobg2.png"])
 def test_other_names_are_not_recognised_as_outputs(name: str) -> None:
     assert not is_output_name(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("a.jpg", "A.JPEG", "ü b.png", "-rf.jpg", "part.jpg", "new\nline.webp"),
+        *(
+            "bolt.part.jpg",
+            "photo.tmp.jpg",
+            "my.download.jpg",
+            "~sketch.jpg",
+            "a.crdownload.png",
+            "a.partial.filepart.jpg",
+        ),
+    ],
+)
+def test_a_picture_is_a_source_whatever_is_before_its_last_ending(name: str) -> None:
+    assert is_source_name(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "a.txt",
+            "a",
+            "a_nobg.png",
+            "a_nobg-2.png",
+            ".a.jpg",
+            "._a.jpg",
+            ".syncthing.a.jpg.tmp",
+            "~syncthing~a.jpg.tmp",
+        ),
+        *("a.png.crdownload", "a.jpg.part", "a.jpg.partial", "a.jpg.download", "a.tmp", "a.jpg.filepart"),
+        ".nobg-0123456789abcdef.tmp",
+    ],
+)
+def test_files_whose_last_ending_says_that_they_are_unfinished_are_no_sources(name: str) -> None:
+    assert not is_source_name(name)

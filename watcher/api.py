@@ -168,7 +168,7 @@ def _process_in_worker(mode: modes.Mode, request: dict[str, object], data: bytes
             return worker.receive(PICTURE_TIMEOUT_SECONDS)
         except WorkerDiedError as error:
             _supervisor.stop_worker()
-            raise PictureError(error.reason) from error
+            raise PictureError(error.reason, error.detail) from error
         except BaseException:
             _supervisor.stop_worker()  # otherwise the next request would receive its late answer
             raise

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from watcher.errors import UsageError
+from watcher.errors import UsageError, how_to_take_back
 from watcher.matting import providers
 from watcher.recipe import BUILT_IN, FIELDS, Recipe, RecipeError, read_folder, read_recipe
 
@@ -294,4 +294,5 @@ def read_text(path: Path) -> str | None:
         line = error.object[: error.start].count(b"\n") + 1
         raise UsageError(f"{path}, line {line}: this is not UTF-8 text. Save it as UTF-8.") from error
     except OSError as error:
-        raise UsageError(f"{path} cannot be read ({error.strerror}). Check its permissions.") from error
+        advice = how_to_take_back(path) or "Check its permissions."
+        raise UsageError(f"{path} cannot be read ({error.strerror}). {advice}") from error

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from watcher import lock as file_lock
 from watcher import paths
-from watcher.errors import NobgError, describe_reason
+from watcher.errors import NobgError, describe_reason, refused_access_error
 from watcher.formats import is_picture_name
 from watcher.naming import escape_unprintable, is_source_name
 from watcher.queue import store
@@ -33,6 +33,7 @@ USAGE = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run nobg-add. Returns the exit code: 0, 1 if an argument is no picture, else that of the error."""
+    paths.leave_pythonpath()
     remaining = list(sys.argv[1:] if arguments is None else arguments)  # argparse would take too long to load
     recipe = None
     if remaining[:1] == ["--recipe"] and len(remaining) > 1:
@@ -84,6 +85,9 @@ def _add_to_queue(arguments: Iterable[str], recipe: str | None) -> tuple[int, li
         start_program(folder)
     except NobgError as error:
         return error.exit_code, [*messages, str(error)]
+    except PermissionError as error:
+        refusal = refused_access_error(error)
+        return refusal.exit_code, [*messages, str(refusal)]
     return code, messages
 
 
@@ -185,10 +189,11 @@ def _find_pictures(argument: str) -> dict[str, tuple[int, bool]]:
 
     Raises ValueError with the reason if there are none.
     """
-    path = os.path.abspath(to_path(argument))
+    path = to_path(argument)
     if "\0" in path:
         raise ValueError(describe_reason("vanished"))
     try:
+        path = os.path.abspath(path)
         status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
             return _pictures_in_folder(path)
@@ -217,6 +222,13 @@ def _pictures_in_folder(folder: str) -> dict[str, tuple[int, bool]]:
     return dict(sorted(pictures.items()))
 
 
+def _is_for_program(variable: str) -> bool:
+    """Return whether the resident program gets the variable: neither a selection nor what a shell tells its Python."""
+    return "_SCRIPT_" not in variable and (
+        not variable.startswith("PYTHON") or variable in ("PYTHONPATH", "PYTHONHOME")  # they say where Python's own are
+    )
+
+
 def start_program(folder: str) -> None:
     """Start the resident program unless it runs. It inherits the lock, so that only one of many clients starts it.
 
@@ -231,7 +243,7 @@ def start_program(folder: str) -> None:
     import subprocess
 
     command = [sys.executable, "-P", "-m", "watcher", "run"]
-    environment = {name: value for name, value in os.environ.items() if "_SCRIPT_" not in name}
+    environment = {name: value for name, value in os.environ.items() if _is_for_program(name)}
     try:
         if sys.platform == "win32":
             file_lock.release(lock)  # a process cannot inherit a lock on Windows

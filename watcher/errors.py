@@ -66,10 +66,71 @@ class DestinationError(NobgError):
 
 def unwritable_records_error(path: str | os.PathLike[str], error: Exception) -> DestinationError:
     """The error to raise when nobg's own file or folder `path` cannot be written."""
+    is_refused = isinstance(error, PermissionError) or not isinstance(error, OSError)  # SQLite's errors have no number
     return DestinationError(
-        f"nobg keeps its records in {path} and cannot write there ({error}). "
+        (how_to_take_back(path) if is_refused and "full" not in str(error) else None)
+        or f"nobg keeps its records in {path} and cannot write there ({error}). "
         "Make room or correct its permissions; NOBG_HOME=DIR names another folder."
     )
+
+
+def refused_access_error(error: OSError) -> DestinationError:
+    """The error to raise when the system refuses access to a file that is no picture: a setting, a menu, a model."""
+    path = os.fsdecode(error.filename or "a file")
+    return DestinationError(
+        how_to_take_back(path)
+        or f"nobg is not allowed to use {path} ({error.strerror}). Correct its permissions, then try again."
+    )
+
+
+def how_to_take_back(path: str | os.PathLike[str]) -> str | None:
+    """What to type if `path`, what it is in or what is in it belongs to another user, as after `sudo -E nobg`.
+
+    None if everything belongs to this user, or if it is not below the home folder or NOBG_HOME.
+    """
+    if not hasattr(os, "geteuid"):  # Windows has no chown
+        return None
+    path = os.path.abspath(path)
+    portable = os.environ.get("NOBG_HOME")
+    tops = [os.path.dirname(os.path.abspath(portable))] if portable else []
+    tops.append(os.path.expanduser("~"))
+    foreign, part = None, path
+    while any(part.startswith(top.rstrip(os.sep) + os.sep) for top in tops):
+        if _is_foreign(part):
+            foreign = part
+        part = os.path.dirname(part)
+    if part not in tops:
+        return None
+    if foreign is None:
+        try:
+            names = os.listdir(path)
+        except OSError:
+            return None
+        foreign = path if any(_is_foreign(os.path.join(path, name)) for name in names) else None
+    if foreign is None:
+        return None
+    import shlex
+
+    return (
+        f"{foreign} belongs to another user, perhaps because nobg was once started with sudo, so nobg cannot use it. "
+        f"To take it back, type: sudo chown -R {_user_name()} {shlex.quote(foreign)}"
+    )
+
+
+def _is_foreign(path: str) -> bool:
+    try:
+        return os.lstat(path).st_uid != os.geteuid()
+    except OSError:  # it does not exist, or its folder may not be searched
+        return False
+
+
+def _user_name() -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:  # a container may run under a number without a name
+        return str(os.geteuid())
 
 
 class DamagedJournalError(NobgError):

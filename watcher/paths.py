@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from watcher.errors import unwritable_records_error
+from watcher.errors import UsageError, unwritable_records_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,14 +19,25 @@ if TYPE_CHECKING:
 APP = "nobg"
 
 
+def home_folder() -> str:
+    """The person's home folder: HOME or, without it, what the system's list of users says. Raises UsageError."""
+    folder = os.path.expanduser("~")
+    if os.environ.get("HOME") == "" or not os.path.isabs(folder):
+        raise UsageError(
+            "nobg finds no home folder for its settings and records, since HOME does not name one. Set HOME, or set "
+            "NOBG_HOME to a folder of your own: export NOBG_HOME=/path/to/folder"
+        )
+    return folder
+
+
 def state_folder() -> str:
-    """The folder of jobs.db, the lock and the logs."""
-    return _app_folder("state", "~/.local/state")
+    """The folder of jobs.db, the lock and the logs. Raises UsageError if there is no home folder."""
+    return _app_folder("state", ".local/state")
 
 
 def config_folder() -> str:
-    """The folder of config.toml."""
-    return _app_folder("config", "~/.config")
+    """The folder of config.toml. Raises UsageError if there is no home folder."""
+    return _app_folder("config", ".config")
 
 
 def _app_folder(kind: str, xdg_default: str) -> str:
@@ -35,13 +46,13 @@ def _app_folder(kind: str, xdg_default: str) -> str:
     if home:
         return os.path.join(os.path.abspath(home), kind)
     if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or os.path.expanduser(r"~\AppData\Local")
+        base = os.environ.get("LOCALAPPDATA") or os.path.join(home_folder(), r"AppData\Local")
     elif sys.platform == "darwin":
-        base = os.path.expanduser("~/Library/Application Support")
+        base = os.path.join(home_folder(), "Library/Application Support")
     else:
         base = os.environ.get(f"XDG_{kind.upper()}_HOME", "")
         if not os.path.isabs(base):
-            base = os.path.expanduser(xdg_default)
+            base = os.path.join(home_folder(), xdg_default)
     return os.path.join(base, "nobg")
 
 
@@ -77,9 +88,7 @@ def models_dir() -> Path:
     folder = os.environ.get("NOBG_MODELS")
     if folder:
         return Path(folder)
-    import platformdirs
-
-    return platformdirs.user_data_path(APP, appauthor=False) / "models"
+    return Path(_app_folder("data", ".local/share")) / "models"
 
 
 def state_dir() -> Path:
@@ -93,9 +102,42 @@ def open_log(name: str) -> BinaryIO:
     """Open a new, empty log in the state folder, for its owner alone (0600). Raises DestinationError."""
     path = state_dir() / name
     try:
-        return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+        return open(open_private(str(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb")
     except OSError as error:
-        raise unwritable_records_error(path, error) from error
+        raise unwritable_records_error(path.parent, error) from error
+
+
+def open_private(path: str, flags: int) -> int:
+    """Open a log for its owner alone (0600), and return its descriptor. Raises OSError.
+
+    A log that another user left in the person's own folder, as after `sudo -E nobg`, is replaced: nobody reads it.
+    """
+    try:
+        return os.open(path, flags, 0o600)
+    except PermissionError:
+        os.unlink(path)
+        return os.open(path, flags, 0o600)
+
+
+def module_folders() -> list[str]:
+    """Where this process finds modules, without what PYTHONPATH adds: a shell sets it for ROS, conda and the like.
+
+    If nobg itself was found through PYTHONPATH, its owner has set it for nobg, and all of it counts.
+    """
+    value = os.environ.get("PYTHONPATH")
+    folders = [folder for folder in sys.path if folder]
+    foreign = {os.path.abspath(folder) for folder in value.split(os.pathsep)} if value else set()
+    if os.path.dirname(os.path.dirname(os.path.abspath(__file__))) in foreign:
+        return folders
+    return [folder for folder in folders if os.path.abspath(folder) not in foreign]
+
+
+def leave_pythonpath() -> None:
+    """Take no further module from PYTHONPATH, in this process and those that it starts. See module_folders()."""
+    folders = module_folders()
+    if folders != [folder for folder in sys.path if folder]:
+        sys.path[:] = folders
+        del os.environ["PYTHONPATH"]
 
 
 def asset(name: str) -> Path:

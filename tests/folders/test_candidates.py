@@ -1,28 +1,11 @@
-"""candidates.py: files and folders by their names and their status."""
+"""candidates.py: folders by their names, files by their status."""
 
 import stat
 from types import SimpleNamespace
 
 import pytest
 
-from watcher.folders.candidates import is_candidate, is_excluded_folder, is_local_nonempty_file
-
-
-@pytest.mark.parametrize("name", ["a.jpg", "A.JPEG", "ü b.png", "-rf.jpg", "part.jpg", "new\nline.webp"])
-def test_a_picture_is_a_candidate_by_its_name(name: str) -> None:
-    assert is_candidate(name)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("a.txt", "a", "a_nobg.png", "a_nobg-2.png", ".a.jpg", "._a.jpg", "~a.jpg", ".syncthing.a.jpg.tmp"),
-        *("a.png.crdownload", "a.jpg.part", "a.jpg.partial", "a.jpg.download", "a.tmp", "a.jpg.filepart"),
-        *("a.part.jpg", "a.tmp.png", ".nobg-0123456789abcdef.tmp"),
-    ],
-)
-def test_unfinished_hidden_and_own_files_are_no_candidates(name: str) -> None:
-    assert not is_candidate(name)
+from watcher.folders.candidates import is_excluded_folder, is_local_nonempty_file
 
 
 @pytest.mark.parametrize("name", [".git", "@eaDir", "#recycle", "$RECYCLE.BIN", ".Trash-1000", "Trash", "~x"])

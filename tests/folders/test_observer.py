@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from tests.conftest import wait_for
 from tests.folders.conftest import Rig
 from watcher.folders import mounts
+from watcher.folders.observer import _count_inotify_watches
 from watcher.folders.watch import POLL_INTERVAL_SECONDS, Watcher
 from watcher.queue import store
 from watcher.queue.journal_queue import SETTLE_SECONDS
@@ -125,3 +127,26 @@ def test_a_client_wakes_the_program(tmp_path: Path) -> None:
         wait_for(lambda: wake_ups)
     finally:
         rig.watcher.stop()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
+def test_hidden_folders_get_no_inotify_watch(observed_rig: Rig) -> None:
+    for name in (".cache/a/b", "album/.thumbnails/a", "album/deep", "@eaDir/x"):
+        (observed_rig.folder / name).mkdir(parents=True)
+    before = _count_inotify_watches()
+    observed_rig.watch(recursive=True)
+    observed_rig.watcher.step()
+    assert _count_inotify_watches() - before == 3  # the folder itself, album and album/deep
+    (observed_rig.folder / ".git" / "objects").mkdir(parents=True)
+    observed_rig.write(".git/objects/hidden.jpg")
+    (observed_rig.folder / ".cache").rename(observed_rig.folder / "shown")
+    observed_rig.write("shown/a/b/new.jpg")
+    observed_rig.write("album/deep/new.jpg")
+
+    def are_both_queued() -> bool:
+        observed_rig.watcher.step()
+        return observed_rig.journal.counts_by_state()["queued"] == 2
+
+    wait_for(are_both_queued)
+    assert _count_inotify_watches() - before == 6  # and shown, shown/a, shown/a/b
+    assert observed_rig.finish_queued() == ["album/deep/new.jpg", "shown/a/b/new.jpg"]

@@ -45,6 +45,21 @@ def test_a_file_is_queued_when_it_has_stayed_the_same_for_two_seconds(rig: Rig) 
     assert rig.finish_queued() == ["a.jpg"]
 
 
+def test_a_name_that_only_contains_a_word_for_unfinished_waits_for_quiet_like_any_file(rig: Rig) -> None:
+    names = ["bolt.part.jpg", "my.download.jpg", "photo.tmp.jpg", "~sketch.jpg"]
+    for name in names:
+        rig.write(name)
+    rig.write("a.jpg.part")
+    rig.watch()
+    rig.sweep()
+    assert rig.finish_queued() == names
+    rig.hint(rig.write("~later.tmp.png"))
+    rig.step_after(0.1)
+    assert rig.finish_queued() == []
+    rig.step_after(SETTLE_SECONDS)
+    assert rig.finish_queued() == ["~later.tmp.png"]
+
+
 def test_an_empty_file_waits_for_its_content(rig: Rig) -> None:
     path = rig.write("a.jpg", "")
     rig.watch()

@@ -116,3 +116,10 @@ def test_the_worker_refuses_a_model_for_which_there_is_no_memory_before_it_reads
     models.sidecar_path("huge").write_bytes(models.encode_sidecar("0" * 64, 5, 1 << 50, models.SHIPPED[0]))
     with Worker(modes.find("huge")) as worker, pytest.raises(ModelError, match="GB of memory, and"):
         worker.wait_until_ready()
+
+
+def test_the_kernel_says_how_many_processes_it_killed_for_want_of_memory(tmp_path: Path) -> None:
+    assert memory.kill_count(tmp_path) is None
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc" / "vmstat").write_text("drop_slab 0\noom_kill 3\nnuma_pte_updates 0\n")
+    assert memory.kill_count(tmp_path) == 3

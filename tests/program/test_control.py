@@ -7,12 +7,15 @@ import pytest
 from PIL import Image
 
 from tests.conftest import Nobg
-from watcher import config, paths
+from watcher import commit, config, paths
 from watcher.cli.main import main
 from watcher.config import Config
 from watcher.errors import UsageError
+from watcher.folders.watch import Watcher
 from watcher.program import control, edit_config
+from watcher.queue.job import Job
 from watcher.queue.journal import Journal
+from watcher.queue.journal_queue import SETTLE_SECONDS
 from watcher.recipe import Measure, Recipe
 
 WHITE = Config(default_recipe="white")
@@ -95,3 +98,51 @@ def test_while_the_settings_are_invalid_status_shows_the_last_good_ones(watched:
     journal.close()
     assert [folder["path"] for folder in status["folders"]] == [f"{watched}/on", f"{watched}/off"]
     assert "no recipe called ship" in status["problems"][0]
+
+
+def test_the_pictures_that_are_announced_are_those_that_the_program_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    top = tmp_path / "top"
+    for name in (
+        "a.jpg",
+        "bolt.part.jpg",
+        "~sketch.jpg",
+        "empty.jpg",
+        "a.jpg.part",
+        "a_nobg.png",
+        "known.jpg",
+        "cut.png",
+    ):
+        (top / name).parent.mkdir(exist_ok=True)
+        (top / name).write_text("" if name == "empty.jpg" else "x")
+    (top / "link.jpg").symlink_to(top / "a.jpg")
+    for folder in ("sub", "done", ".cache", "@eaDir", "~old", "off", "separate"):
+        (top / folder).mkdir()
+        (top / folder / "b.jpg").write_text("x")
+    for folder in ("off", "separate"):
+        assert main(["watch", "add", str(top / folder), "--json"]) == 0
+    edit_config.set_folder_value(paths.config_path(), top / "off", "enabled", False)
+    journal = Journal(paths.state_dir())
+    signature = commit.file_signature((top / "known.jpg").stat())
+    known = Job(top / "known.jpg", "{}", signature=signature, source_hash="1")
+    journal.record(known, state="done", output=top / "cut.png", output_hash="2")
+    capsys.readouterr()
+    options = ["--recursive", "--move-originals", "--json"]
+    assert main(["watch", "add", str(top), *options]) == 0
+    assert json.loads(capsys.readouterr().out)["pictures"] == 4
+
+    now = 1000.0
+    watcher = Watcher(journal, clock=lambda: now, wall_clock=lambda: now)
+    watcher.configure(config.load(paths.config_path()).folders)
+    watcher.step()
+    now += SETTLE_SECONDS
+    watcher.step()
+    done = []
+    while (job := journal.next_job()) is not None:
+        done.append(str(job.source.relative_to(top)))
+        journal.record(job, state="skipped")
+    journal.close()
+    assert sorted(done) == ["a.jpg", "bolt.part.jpg", "separate/b.jpg", "sub/b.jpg", "~sketch.jpg"]
+    assert main(["watch", "add", str(top), *options]) == 0
+    assert json.loads(capsys.readouterr().out)["pictures"] == 0

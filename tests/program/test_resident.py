@@ -38,6 +38,25 @@ def test_a_client_starts_the_program_and_the_picture_is_done(tmp_path: Path, hom
     wait_for(lambda: not any(process.is_running() and process.status() != "zombie" for process in tree))
 
 
+def test_the_pythonpath_of_the_persons_shell_breaks_neither_the_program_nor_its_worker(
+    tmp_path: Path, home: Path, photo: Path
+) -> None:
+    for module in ("numpy", "PIL", "onnxruntime", "watchdog", "tomlkit"):
+        (tmp_path / "ros").mkdir(exist_ok=True)
+        (tmp_path / "ros" / f"{module}.py").write_text("raise SystemExit('of another Python')")
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path / 'ros'}{os.pathsep}"}
+    client = [sys.executable, "-c", "import sys; from watcher.enqueue import main; sys.exit(main())", "--", str(photo)]
+    assert subprocess.run(client, env=environment, cwd=tmp_path / "ros", check=False).returncode == 0
+    try:
+        wait_for((tmp_path / "photo_nobg.png").exists)
+    finally:
+        pid = int((home / "state" / "running.lock").read_text())
+        os.kill(pid, signal.SIGTERM)
+    wait_for(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie")
+    again = [sys.executable, "-P", "-m", "watcher", "remove", "--force", str(photo)]
+    assert subprocess.run(again, env=environment, cwd=tmp_path / "ros", check=False).returncode == 0
+
+
 def test_a_second_program_ends_at_once(program: Program, nobg: Nobg) -> None:
     program.start()
     second = nobg("run", "--no-tray")

@@ -1,6 +1,7 @@
 """dispatch.py, tasks.py and publish.py, with a stand-in worker that dies and hangs on demand."""
 
 import errno
+import itertools
 import os
 import sys
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from tests.support.program import STAND_IN_WORKER
 from watcher import commit
 from watcher.errors import DestinationError, ModelError, WorkerError, describe_reason
 from watcher.formats import END_MISSING
-from watcher.matting import modes
+from watcher.matting import memory, modes
 from watcher.matting.modes import Mode
 from watcher.queue.job import Job
 from watcher.queue.job_queue import InMemoryQueue
@@ -91,6 +92,34 @@ def test_a_picture_that_kills_the_worker_fails_alone_after_three_deaths(
     failed = journal.find(sources[2], commit.read_source(sources[2]).sha256, "{}")
     assert failed is not None
     assert failed.reason == "worker_died"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+@pytest.mark.usefixtures("log")
+@pytest.mark.parametrize(
+    ("content", "kill_counts", "sentence"),
+    [
+        ("killed", (4, 5), "there was not enough memory"),
+        ("killed", (4, 4), "another program ended nobg's worker"),
+        ("killed", (None, None), "another program ended nobg's worker"),
+        ("die", (4, 5), "nobg's worker ended unexpectedly"),
+    ],
+)
+def test_a_worker_that_the_out_of_memory_killer_ends_is_not_reported_as_a_fault_of_nobg(
+    content: str,
+    kill_counts: tuple[int | None, int | None],
+    sentence: str,
+    *,
+    folder: Path,
+    journal: Journal,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(memory, "kill_count", itertools.cycle(kill_counts).__next__)
+    (job,) = dispatch.run(write(folder, content), journal)
+    assert (job.state, job.reason) == ("failed", "worker_died")
+    shown = describe_reason("worker_died", job.detail or "")
+    assert shown.startswith(sentence)
+    assert ("report it" in shown) == (content == "die")
 
 
 @pytest.mark.slow

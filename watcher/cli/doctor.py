@@ -145,7 +145,10 @@ def _check_worker(worker: Worker, ready_message: dict[str, Any]) -> list[Check]:
         probe, _ = worker.receive(PICTURE_TIMEOUT_SECONDS)
         answer, png = worker.receive(PICTURE_TIMEOUT_SECONDS)
     except WorkerDiedError as death:
-        return [*checks, Check("Sample picture", "bad", f"the worker did not answer ({death.reason})", 3)]
+        return [
+            *checks,
+            Check("Sample picture", "bad", f"the worker did not answer ({death.detail or death.reason})", 3),
+        ]
     for action, refused in probe["refused"].items():
         detail = "it tried, and was refused" if refused else "it tried, and the system allowed it"
         checks.append(Check(f"The worker cannot {action}", "good" if refused else "warning", detail))

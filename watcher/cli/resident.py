@@ -64,19 +64,20 @@ def _open_ui(state: Path, stop_program: Callable[[], None]) -> resident.UserInte
 def watch_add(options: argparse.Namespace) -> int:
     """Run `nobg watch add`."""
     values = options.values if options.output is None else {**options.values, "output": options.output}
-    folder = control.watch_folder(
-        options.folder,
-        recursive=options.recursive,
-        recipe=options.recipe,
-        values=values,
-        move_originals=options.move_originals,
-    )
+    with terminal.open_journal() as journal:  # before the settings change: if it fails, nothing has changed
+        folder = control.watch_folder(
+            options.folder,
+            recursive=options.recursive,
+            recipe=options.recipe,
+            values=values,
+            move_originals=options.move_originals,
+        )
+        count = control.count_pictures(folder, journal)
     is_running = file_lock.holder_pid(str(paths.state_dir())) is not None
-    count = control.count_pictures(folder)
     if options.json:
         terminal.print_json({"folders": [control.folder_as_dict(folder)], "pictures": count})
         return 0
-    count_texts = {0: "There is no picture in it yet.", 1: "The picture already in it will be done, too."}
+    count_texts = {0: "There is no new picture in it.", 1: "The picture already in it will be done, too."}
     terminal.print_line(
         f"{folder.path} is now watched"
         if is_running

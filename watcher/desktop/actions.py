@@ -74,8 +74,9 @@ class Actions:
         existing = next((folder for folder in watched if folder.path == path), None)
         if existing is not None:  # keep its settings
             self.set_folder_enabled(path, enabled=True)
-        folder = existing or control.watch_folder(path)
-        count = control.count_pictures(folder)
+        with _open_journal() as journal:
+            folder = existing or control.watch_folder(path)
+            count = control.count_pictures(folder, journal)
         text = strings.pluralize(strings.WATCHED_WITH_PICTURES, count) if count else strings.WATCHED_EMPTY
         buttons = ((strings.OPEN_FOLDER, self.with_error_notification(partial(self.open, folder.path))),)
         self._notify(Notification(strings.WATCHED.format(folder=escape_unprintable(folder.path.name)), text, buttons))

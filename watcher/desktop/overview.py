@@ -162,7 +162,7 @@ def _load_settings(state: Path) -> tuple[Config, list[str]]:
 
 def _is_in_menu(state: Path) -> bool:
     """Return whether nobg is in any right-click menu: the record has it and its files still exist."""
-    with contextlib.suppress(IntegrationError):
+    with contextlib.suppress(IntegrationError, OSError):
         record = Record.load(state / menus.RECORD_FILE_NAME)
         users = {user for entry in record.entries.values() if _entry_exists(entry) for user in entry["users"]}
         return bool(users - {integrations.autostart_target().key})

@@ -1,4 +1,4 @@
-"""Which files in a watched folder may be pictures to cut out, judged by name and lstat alone."""
+"""Which folders a watch skips, and which files have content on this machine, judged by name and lstat alone."""
 
 from __future__ import annotations
 
@@ -6,19 +6,11 @@ import os
 import re
 import stat
 
-from watcher.naming import is_source_name
-
-_UNFINISHED = re.compile(r"\.|~|.*\.(crdownload|part|partial|download|tmp|filepart)(\.|$)", re.IGNORECASE | re.DOTALL)
 _EXCLUDED_FOLDER = re.compile(r"\.|~|@eaDir$|#recycle$|\$RECYCLE\.BIN$|RECYCLER$|Trash$|System Volume Information$")
 _OFFLINE_ATTRIBUTES = 0x1000 | 0x40000 | 0x400000
 """Windows: FILE_ATTRIBUTE_OFFLINE, FILE_ATTRIBUTE_RECALL_ON_OPEN, FILE_ATTRIBUTE_RECALL_ON_DATA_ACCESS."""
 _DATALESS = 0x40000000
 """macOS: SF_DATALESS."""
-
-
-def is_candidate(name: str) -> bool:
-    """Return whether a file of this name may be a picture to cut out: neither an output nor an unfinished download."""
-    return is_source_name(name) and _UNFINISHED.match(name) is None
 
 
 def is_excluded_folder(name: str) -> bool:

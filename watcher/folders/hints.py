@@ -18,7 +18,7 @@ from watchdog.events import (
     FileSystemEventHandler,
 )
 
-from watcher.folders.candidates import is_candidate
+from watcher.naming import is_source_name
 from watcher.queue import store
 
 MAX_HINTS = 5000  # beyond this many, a sweep is cheaper, and the system may have dropped events
@@ -49,7 +49,7 @@ class Hints(FileSystemEventHandler):
         """Collect the paths of an event. Called by watchdog."""
         for raw_path in (event.src_path, event.dest_path):
             path = os.fsdecode(raw_path)
-            if path and (event.is_directory or is_candidate(os.path.basename(path))):
+            if path and (event.is_directory or is_source_name(os.path.basename(path))):
                 with self._lock:
                     self._paths.add(path)
                     if len(self._paths) > MAX_HINTS:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import os
 import stat
+import sys
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -36,10 +38,8 @@ class FolderObserver:
     def start(self, state_folder: Path, on_queued: Callable[[], None]) -> None:
         """Start watchdog. `on_queued` is called when another process wakes the program through `state_folder`."""
         logging.getLogger("watchdog").addHandler(self._overflow_handler)
-        from watchdog.observers import Observer
-
         try:
-            self._observer = Observer()
+            self._observer = _make_observer()
             self._observer.start()
             self._observer.schedule(WakeHandler(on_queued), str(state_folder), event_filter=[FileModifiedEvent])
         except OSError as error:
@@ -130,6 +130,14 @@ class FolderObserver:
         return False
 
 
+def _make_observer() -> BaseObserver:
+    if sys.platform == "linux":
+        from watcher.folders.inotify import Observer
+    else:
+        from watchdog.observers import Observer
+    return Observer()
+
+
 def _fall_back_to_polling(folder: WatchedFolder, problem: str) -> None:
     if not folder.is_polled:
         logger.warning("%s: %s", folder.path, problem)
@@ -138,13 +146,15 @@ def _fall_back_to_polling(folder: WatchedFolder, problem: str) -> None:
 
 def _count_inotify_watches() -> int:
     """Return the number of inotify watches of this process (proc(5), fdinfo); on other systems than Linux, 1 << 30."""
-    count = 0
     try:
-        for descriptor in os.listdir("/proc/self/fdinfo"):
-            with open(f"/proc/self/fdinfo/{descriptor}", "rb") as file:
-                count += file.read().count(b"inotify wd:")
-    except FileNotFoundError:  # not Linux; or the descriptor that listdir() itself used, which is closed by now
-        return count or 1 << 30
+        descriptors = os.listdir("/proc/self/fdinfo")
+    except FileNotFoundError:  # not Linux
+        return 1 << 30
+    count = 0
+    for descriptor in descriptors:
+        path = f"/proc/self/fdinfo/{descriptor}"
+        with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:  # may be closed by now
+            count += file.read().count(b"inotify wd:")
     return count
 
 

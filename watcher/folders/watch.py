@@ -19,11 +19,11 @@ from typing import Any
 
 from watcher import commit
 from watcher.config import Folder
-from watcher.folders.candidates import is_candidate, is_local_nonempty_file
+from watcher.folders.candidates import is_local_nonempty_file
 from watcher.folders.observer import FolderObserver
 from watcher.folders.settle import Settling
 from watcher.folders.watched_folder import WatchedFolder
-from watcher.naming import is_output_name
+from watcher.naming import is_output_name, is_source_name
 from watcher.queue.journal import Journal
 from watcher.queue.journal_queue import SETTLE_SECONDS
 
@@ -151,7 +151,7 @@ class Watcher:
                             is_separate = entry.path in self._folders or entry.path in self._disabled_paths
                             if folder.config.recursive and folder.descends_into(entry.name) and not is_separate:
                                 directories.append(entry.path)
-                        elif is_candidate(entry.name) and entry.is_file(follow_symlinks=False):
+                        elif is_source_name(entry.name) and entry.is_file(follow_symlinks=False):
                             status = _lstat(entry.path)
                             if (
                                 status
@@ -164,6 +164,15 @@ class Watcher:
                 logger.info("%s cannot be read: %s", directory, error.strerror)
                 if directory == folder.path:
                     folder.sweep_problem = f"it cannot be read: {error.strerror}."
+
+    def count_new(self, config: Folder, all_folders: Iterable[Folder]) -> int:
+        """Return how many pictures a sweep of this folder would find. For a Watcher that watches nothing itself.
+
+        `all_folders`: every folder in the settings; those inside this one are counted for themselves.
+        """
+        self._disabled_paths = {str(folder.path) for folder in all_folders} - {str(config.path)}
+        folder = WatchedFolder(config, self._known_recipes(config))
+        return sum(1 for _ in self._new_candidates(folder, folder.path))
 
     def _folder_of(self, path: str) -> WatchedFolder | None:
         """Return the watched folder that `path` belongs to; of nested ones, the innermost."""

@@ -45,6 +45,15 @@ def available(root: Path = Path("/")) -> int | None:
     return min((free for free in limits if free is not None), default=None)
 
 
+def kill_count(root: Path = Path("/")) -> int | None:
+    """Return how many processes the kernel has killed since it started because memory was used up.
+
+    None if the system does not say. `root`: see available().
+    """
+    match = re.search(r"^oom_kill (\d+)$", _read_text(root / "proc/vmstat"), re.MULTILINE)
+    return int(match[1]) if match else None
+
+
 def _machine_available(root: Path) -> int | None:
     """Return MemAvailable of proc(5) in bytes: what is free, and what the kernel can reclaim."""
     match = re.search(r"^MemAvailable:\s+(\d+) kB", _read_text(root / "proc/meminfo"), re.MULTILINE)

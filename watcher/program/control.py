@@ -14,7 +14,6 @@ from typing import Any
 from watcher import config, lock, paths
 from watcher.config import Config, Folder
 from watcher.errors import DESTINATION_REASONS, UsageError
-from watcher.folders.selection import find_pictures
 from watcher.formats import is_picture_name
 from watcher.matting import modes
 from watcher.program import edit_config, log
@@ -87,10 +86,11 @@ def make_folder_table(
     return {key: value for key, value in table.items() if value is not None}
 
 
-def count_pictures(folder: Folder) -> int:
-    """Return how many pictures are in the folder now."""
-    pictures = find_pictures([folder.path], recursive=folder.recursive)
-    return len([path for path in pictures if path != folder.path])
+def count_pictures(folder: Folder, journal: Journal) -> int:
+    """Return how many pictures in the watched folder the program will do now. The rule is that of its own sweep."""
+    from watcher.folders.watch import Watcher  # imports watchdog, which would slow down the other commands
+
+    return Watcher(journal).count_new(folder, config.load(paths.config_path()).folders)
 
 
 def status(journal: Journal) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
+from watcher import paths
 from watcher.errors import unwritable_records_error
 from watcher.naming import escape_unprintable
 
@@ -65,7 +66,7 @@ class _PrivateFileHandler(logging.handlers.RotatingFileHandler):
     """A rotating log file, readable by its owner alone (0600)."""
 
     def _open(self) -> Any:
-        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        descriptor = paths.open_private(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         return open(descriptor, "a", encoding="utf-8", errors="backslashreplace")
 
 

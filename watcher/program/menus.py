@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import sysconfig
 import threading
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from integrations.record import Record
 from integrations.target import InstallResult, LoginStart, Status, Target
 from integrations.verbs import build_verbs
 from watcher import config, paths
-from watcher.errors import UsageError
+from watcher.errors import UsageError, refused_access_error
 from watcher.formats import MIME_TYPES, SUFFIXES
 
 RECORD_FILE_NAME = "menu.json"
@@ -66,15 +67,14 @@ def menu_statuses(names: Sequence[str]) -> list[Status]:
     Raises UsageError for an unknown name, or if the record of installed files is damaged.
     """
     setup = make_setup()
-    try:
+    with _translated_errors():
         return [installer.status(manager, setup) for manager in _select_managers(names, integrations.file_managers())]
-    except IntegrationError as error:
-        raise UsageError(str(error)) from error
 
 
 def autostart_status() -> Status:
-    """Return the state of the start at login. Raises IntegrationError if the record of installed files is damaged."""
-    return installer.status(integrations.autostart_target(), make_setup())
+    """Return the state of the start at login. Raises UsageError if the record of installed files is damaged."""
+    with _translated_errors():
+        return installer.status(integrations.autostart_target(), make_setup())
 
 
 def login_start() -> LoginStart:
@@ -100,7 +100,7 @@ def make_setup() -> Setup:
 
 
 def _make_setup(recipes: Iterable[tuple[str, str]]) -> Setup:
-    home = Path.home()
+    home = Path(paths.home_folder())
     return Setup(
         client_command=_with_home_variable(_command_line("nobg-add", "add")),
         resident_command=_with_home_variable(_command_line("nobg", "run")),
@@ -214,10 +214,8 @@ def _select_managers(names: Sequence[str], default: Iterable[Target]) -> list[Ta
 
 def _obsolete_managers(setup: Setup) -> list[Target]:
     """Return the targets that an older nobg installed and this version no longer has. Raises UsageError."""
-    try:
+    with _translated_errors():
         entries = Record.load(setup.record_path).entries.values()
-    except IntegrationError as error:
-        raise UsageError(str(error)) from error
     managers = integrations.file_managers()
     keys = {key for entry in entries for key in entry["users"]} - {manager.key for manager in managers} - {"autostart"}
     types = tuple({artifact_type for manager in managers for artifact_type in manager.artifact_types})
@@ -226,8 +224,16 @@ def _obsolete_managers(setup: Setup) -> list[Target]:
 
 def _run_locked(action: Callable[[Target, Setup], InstallResult], target: Target, setup: Setup) -> InstallResult:
     """Run `action`, alone in this process. Raises UsageError if the record of installed files is damaged."""
+    with _translated_errors(), _record_lock:
+        return action(target, setup)
+
+
+@contextlib.contextmanager
+def _translated_errors() -> Iterator[None]:
+    """Raise UsageError if the record of installed files is damaged, and DestinationError if a file is refused."""
     try:
-        with _record_lock:
-            return action(target, setup)
+        yield
     except IntegrationError as error:
         raise UsageError(str(error)) from error
+    except PermissionError as error:
+        raise refused_access_error(error) from error

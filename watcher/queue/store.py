@@ -161,11 +161,13 @@ def _start_rebuild(path: str) -> sqlite3.Connection:
 
 
 def inode(path: str) -> int | None:
-    """Return the inode of the file at `path`, or None if there is no file."""
+    """Return the inode of the file at `path`, or None if there is no file. Raises DestinationError."""
     try:
         return os.stat(path).st_ino
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise unwritable_records_error(os.path.dirname(path), error) from error
 
 
 _ENQUEUE = """

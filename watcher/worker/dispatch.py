@@ -53,7 +53,7 @@ def process_queue(
                 answer = worker.receive(PICTURE_TIMEOUT_SECONDS, should_abort)
             except WorkerDiedError as death:
                 supervisor.stop_worker()
-                yield from _requeue_after_death(death.reason, in_flight, queue, journal)
+                yield from _requeue_after_death(death, in_flight, queue, journal)
                 continue
             except StoppedError:
                 return
@@ -135,15 +135,17 @@ def _has_room(in_flight: deque[Task], next_job: Job, supervisor: Supervisor) -> 
     return len(in_flight) < MAX_TASKS_IN_FLIGHT and size < MAX_BYTES_IN_FLIGHT
 
 
-def _requeue_after_death(reason: str, in_flight: deque[Task], queue: JobQueue, journal: Journal) -> Iterator[Job]:
+def _requeue_after_death(
+    death: WorkerDiedError, in_flight: deque[Task], queue: JobQueue, journal: Journal
+) -> Iterator[Job]:
     """Put the dead worker's jobs back, to be processed alone; fail and yield those whose workers died too often."""
     was_alone = len(in_flight) == 1
     while in_flight:
         job = in_flight[-1].job
-        if job.worker_deaths < MAX_WORKER_DEATHS and not (was_alone and reason == "timeout"):
+        if job.worker_deaths < MAX_WORKER_DEATHS and not (was_alone and death.reason == "timeout"):
             queue.put_back(job, count_attempt=True)
         else:
-            yield journal.record(job, state="failed", reason=reason)
+            yield journal.record(job, state="failed", reason=death.reason, detail=death.detail or None)
         in_flight.pop()
 
 

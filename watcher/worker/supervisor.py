@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -16,7 +17,7 @@ from typing import BinaryIO, Self, cast
 
 from watcher import config, paths
 from watcher.errors import ModelError, WorkerError
-from watcher.matting import providers
+from watcher.matting import memory, providers
 from watcher.matting.modes import DEFAULT, Mode
 from watcher.worker import protocol
 
@@ -27,6 +28,8 @@ PICTURE_TIMEOUT_SECONDS = 300.0
 START_TIMEOUT_SECONDS = 120.0
 """Longest wait for a message at the start: the worker may load its models from a slow disk."""
 _STOP_POLL_SECONDS = 0.25
+_DEATH_WAIT_SECONDS = 5.0
+"""Longest wait for the exit code of a worker whose output has ended."""
 
 
 def never_stop() -> bool:
@@ -35,11 +38,23 @@ def never_stop() -> bool:
 
 
 class WorkerDiedError(Exception):
-    """The worker ended, or its parent had to end it, before it answered. `reason` is a key of errors.REASONS."""
+    """The worker ended, or its parent had to end it, before it answered.
 
-    def __init__(self, reason: str) -> None:
+    `reason` is a key of errors.REASONS; `detail`, if not empty, is the sentence to show in its place.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
+        self.detail = detail
+
+
+NO_MEMORY_TEXT = (
+    "there was not enough memory, so the system ended nobg's worker. Close other programs, or make the picture smaller."
+)
+"""What a job's `detail` says if the system's out-of-memory killer has ended the worker."""
+KILLED_TEXT = "another program ended nobg's worker, perhaps because memory ran short. Try again."
+"""The same if the signal SIGKILL or SIGTERM came from a program."""
 
 
 class DriverError(Exception):
@@ -58,7 +73,7 @@ def worker_environment() -> dict[str, str]:
     """Return the worker's whole environment: the paths of modules and added models, no telemetry, little memory."""
     environment = {
         "ORT_DISABLE_TELEMETRY": "1",
-        "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
+        "PYTHONPATH": os.pathsep.join(paths.module_folders()),
         "PYTHONUTF8": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
         "OPENBLAS_NUM_THREADS": "1",  # numpy would start its threads before the jail that must bind them
@@ -83,6 +98,7 @@ class Worker:
         """Start the process, without waiting until it is ready. `provider`: one of `providers.NAMES`."""
         self.is_accelerated = self.has_died = False
         self._log = paths.open_log("worker.log")
+        self._kill_count_before = memory.kill_count()
         self._process = subprocess.Popen(
             worker_command(mode),
             stdin=subprocess.PIPE,
@@ -144,6 +160,8 @@ class Worker:
             if trial_key is not None:
                 providers.remember({trial_key: "its driver crashes or hangs"}, time.time())
                 raise DriverError(trial_key) from error
+            if error.detail:
+                raise WorkerError(f"The part of nobg that works on pictures does not start: {error.detail}") from error
             raise WorkerError(
                 "The part of nobg that works on pictures does not start. "
                 f"{paths.state_dir() / 'worker.log'} says why; installing nobg again may help."
@@ -179,13 +197,24 @@ class Worker:
                 message = self._incoming.get(timeout=_STOP_POLL_SECONDS)
                 if message is None:
                     self.has_died = True
-                    raise WorkerDiedError("worker_died")
+                    raise WorkerDiedError("worker_died", self._describe_death())
                 if "frames" not in message[0]:
                     return message
                 polls_left = max_polls
         self._process.kill()
         self.has_died = True
         raise WorkerDiedError("timeout")
+
+    def _describe_death(self) -> str:
+        """Return the sentence if the system or another program killed the process; "" if it ended by itself."""
+        try:
+            code = self._process.wait(_DEATH_WAIT_SECONDS)
+        except subprocess.TimeoutExpired:  # it has closed its output, but goes on
+            return ""
+        if sys.platform == "win32" or code not in (-signal.SIGKILL, -signal.SIGTERM):
+            return ""
+        counts = self._kill_count_before, memory.kill_count()
+        return NO_MEMORY_TEXT if code == -signal.SIGKILL and counts[0] != counts[1] else KILLED_TEXT
 
     def _write_messages(self) -> None:
         while (message := self._outgoing.get()) is not None:

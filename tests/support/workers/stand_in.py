@@ -4,6 +4,7 @@ Its first argument is the path of a log. It writes a line `started` there, then 
 """
 
 import os
+import signal
 import sys
 import time
 
@@ -17,6 +18,8 @@ with open(sys.argv[1], "ab", buffering=0) as log:
         log.write(data.rstrip() + b"\n")
         if data.startswith(b"die"):
             os._exit(11)
+        if data.startswith(b"killed"):
+            os.kill(os.getpid(), signal.SIGKILL)
         if data.startswith(b"hang"):
             time.sleep(1000)
         if data.startswith(b"slow"):
