@@ -41,15 +41,27 @@ class WatchedFiles:
     def known_signatures(self, folder: str, recipes: list[str]) -> set[tuple[bytes, str]]:
         """Return path and signature of the files directly in `folder` that have a job under one of `recipes`.
 
-        A file has one entry for each content that nobg has seen.
+        A file has one entry for each content that nobg has seen. The files that are cut-outs are among them.
         """
         query = f"SELECT source, signature FROM jobs WHERE folder = ? AND recipe IN ({_placeholders(recipes)})"  # noqa: S608
-        return set(self._db.execute(f"{query} AND signature IS NOT NULL", (os.fsencode(folder), *recipes)))
+        copies = "SELECT path, signature FROM copies WHERE folder = ?"
+        values = (os.fsencode(folder), *recipes, os.fsencode(folder))
+        return set(self._db.execute(f"{query} AND signature IS NOT NULL UNION ALL {copies}", values))
 
     def has_job(self, source: bytes, recipes: list[str], signature: str) -> bool:
-        """Return whether the file with this signature has a job under one of `recipes`."""
+        """Return whether the file with this signature has a job under one of `recipes`, or is a cut-out."""
         query = f"SELECT 1 FROM jobs WHERE source = ? AND signature = ? AND recipe IN ({_placeholders(recipes)})"  # noqa: S608
-        return bool(self._db.execute(query, (source, signature, *recipes)))
+        copies = "SELECT 1 FROM copies WHERE folder = ? AND path = ? AND signature = ?"
+        values = (source, signature, *recipes, os.path.dirname(source), source, signature)
+        return bool(self._db.execute(f"{query} UNION ALL {copies}", values))
+
+    def mark_as_cut_out(self, job: Job) -> None:
+        """Record that the source of `job` is a cut-out of nobg under another name, and remove the job."""
+        source = os.fsencode(job.source)
+        self._db.execute(
+            "INSERT OR REPLACE INTO copies VALUES (?, ?, ?)", (os.path.dirname(source), source, job.signature)
+        )
+        self._db.execute("DELETE FROM jobs WHERE id = ? AND asked_at = ?", (job.id, job.asked_at))
 
     def find_settled_under_earlier_recipe(self, job: Job) -> Job | None:
         """Return the finished job of this content under an earlier recipe of the job's watched folder, or None."""
