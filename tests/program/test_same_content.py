@@ -158,3 +158,26 @@ def test_copies_get_cut_outs_of_their_names_from_the_known_bytes(program: Progra
     assert len(files(folder)) == 8
     assert {path.read_text() for path in folder.glob("*.png")} == {"PNG of ok same"}
     assert program.worker_inputs() == ["ok same"]
+
+
+@pytest.mark.slow
+def test_a_second_computer_that_starts_later_on_a_synced_folder_makes_no_second_cut_outs(
+    program: Program, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_album(folder / "a")
+    program.watch("--recursive", "--suffix=-cut")
+    program.start()
+    has_settled(program, folder / "a", "-cut")
+    monkeypatch.setenv("NOBG_HOME", str(tmp_path / "home2"))
+    other = Program(tmp_path / "home2", tmp_path / "synced", stand_in=True)
+    (tmp_path / "synced").mkdir()
+    other.start()  # its records are not new when it gets the folder
+    try:
+        other.watch("--recursive", "--suffix=-cut")
+        shutil.copytree(folder / "a", tmp_path / "synced" / "a", copy_function=shutil.copyfile)
+        wait_for(lambda: other.counts()["done"] >= PICTURES)
+        wait_until_settled(other)
+        assert files(tmp_path / "synced") == album_files("-cut")
+        assert len(other.worker_inputs()) == PICTURES
+    finally:
+        other.stop()

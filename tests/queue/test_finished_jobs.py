@@ -12,7 +12,7 @@ from watcher.queue.journal import Journal
 from watcher.queue.journal_queue import JournalQueue
 from watcher.queue.undo import reason_to_keep
 from watcher.recipe import Recipe
-from watcher.worker import dispatch, supervisor
+from watcher.worker import dispatch, supervisor, tasks
 
 
 class Rig:
@@ -24,14 +24,14 @@ class Rig:
         self.log = log
         self.queue = JournalQueue(journal)
 
-    def do(self, *names: str) -> list[str]:
+    def do(self, *names: str, recipe: str = "{}") -> list[str]:
         """Do these pictures. Return the reason, or the state, of each result."""
         pictures = []
         for name in names:
             path, status = self.folder / name, (self.folder / name).stat()
             signature = f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}"
             pictures.append((os.fsencode(path), status.st_dev, signature))
-        self.journal.enqueue(pictures, watch=os.fsencode(self.folder))
+        self.journal.enqueue(pictures, watch=os.fsencode(self.folder), recipe=recipe)
         worker = supervisor.Supervisor()
         try:
             return [job.reason or job.state for job in dispatch.process_queue(self.queue, self.journal, worker)]
@@ -132,3 +132,17 @@ def test_a_cut_out_that_two_pictures_share_stays_when_one_of_them_changes(rig: R
     list(dispatch.run(sources, rig.journal, recipe=recipe))
     assert sorted(os.listdir(tmp_path / "out")) == ["a_nobg-2.png", "a_nobg.png"]
     assert (tmp_path / "out" / "a_nobg.png").read_text() == "PNG of ok a"
+
+
+def test_a_cut_out_that_another_computer_made_waits_for_its_picture_and_is_no_source(rig: Rig, tmp_path: Path) -> None:
+    (rig.folder / "b.jpg").write_text("ok b")
+    (rig.folder / "b-cut.png").write_text("PNG of ok b")
+    now = 1000.0
+    rig.journal = Journal(tmp_path, lambda: now)
+    rig.queue = JournalQueue(rig.journal, lambda: now)
+    recipe = Recipe(suffix="-cut").key()
+    assert rig.do("b-cut.png", "b.jpg", recipe=recipe) == ["done"]
+    now += tasks.OUTPUT_RETRY_SECONDS
+    assert rig.do() == []
+    assert rig.journal.pending_counts() == (0, 0)
+    assert rig.names() == ["a.jpg", "a_nobg.png", "b-cut.png", "b.jpg"]

@@ -32,6 +32,12 @@ class Contents:
         )
         return sorted(jobs, key=lambda earlier: (earlier.source.name != job.source.name, earlier.recipe != job.recipe))
 
+    def has_waiting_picture(self, folder: Path, stem: str) -> bool:
+        """Return whether a picture in `folder` is queued or active whose name is `stem` and an extension."""
+        first = os.fsencode(folder / f"{stem}.")
+        query = "SELECT 1 FROM jobs WHERE source > ? AND source < ? AND state IN ('queued', 'active') LIMIT 1"
+        return bool(self._db.execute(query, (first, first[:-1] + bytes([first[-1] + 1]))))
+
     def move(self, earlier: Job, job: Job, output: Path | None) -> Job:
         """Settle the request `job` with `earlier`, whose picture has been renamed or moved to the source of `job`.
 
