@@ -33,6 +33,34 @@ def test_outputs_are_recognised(name: str) -> None:
     assert is_output_name(name)
 
 
+@pytest.mark.parametrize(
+    "appended",
+    [
+        *(
+            " (copy)",
+            " (another copy)",
+            " (3rd copy)",
+            "(1)",
+            " (1)",
+            " (Kopie 2)",
+            " - Copy",
+            " - Copy (2)",
+            " - Kopie",
+        ),
+        *(" copy", " copy 2", " 2", ".sync-conflict-20260101-120000-ABCDEFG", " (conflicted copy 2026-01-01 120000)"),
+        *("_conflict-20260101-120000", "-2 (copy)", " (copy) (copy)"),
+    ],
+)
+def test_a_copy_of_an_output_is_recognised_by_what_programs_append_to_its_name(appended: str) -> None:
+    assert is_output_name(f"photo_nobg{appended}.png")
+    assert is_output_name(f"photo-cut{appended}.png", "-cut")
+
+
+def test_a_hostile_name_is_judged_at_once() -> None:
+    for part in (" - a", "(", " (1)", " 1", "_conflict-20260101-120000", ".sync-conflict-20260101-120000-ABCDEFG"):
+        assert not is_output_name("_nobg" + part * (250 // len(part)) + ".")
+
+
 @pytest.mark.parametrize("name", ["photo.png", "nobg.png", "photo_nobg", "photo_nobg-x.png", "photo_nobg2.png"])
 def test_other_names_are_not_recognised_as_outputs(name: str) -> None:
     assert not is_output_name(name)

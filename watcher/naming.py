@@ -16,16 +16,25 @@ if TYPE_CHECKING:  # importing typing or pathlib would cost the client milliseco
 DEFAULT_SUFFIX = "_nobg"
 MAX_NAME_BYTES = 255  # the limit of almost every file system
 
-_OUTPUT_NAME = re.compile(rf".*{DEFAULT_SUFFIX}(-\d+)?\.[^.]+", re.DOTALL)
+_APPENDED = (  # what file managers and sync programs append to the name of a copy, or of the loser of a conflict
+    r"( ?\([^()]*\)"  # "(copy)", "(1)", "(conflicted copy 2026-05-01 101500)"
+    r"| - [^\W\d_]+"  # " - Copy", " - Kopie (2)"
+    r"| copy( \d+)?| \d+"  # macOS
+    r"|\.sync-conflict-\d{8}-\d{6}(-\w{7})?|_conflict-\d{8}-\d{6})*"  # Syncthing, ownCloud
+)
+_OUTPUT_NAME = re.compile(rf".*{DEFAULT_SUFFIX}(-\d+)?{_APPENDED}\.[^.]+", re.DOTALL)
 
 
 def is_output_name(name: str, name_suffix: str = DEFAULT_SUFFIX) -> bool:
-    """Return whether the name is `*_nobg.*` or `*_nobg-N.*`, or the same with `name_suffix` in place of `_nobg`."""
+    """Return whether the name is `*_nobg.*` or `*_nobg-N.*`, or the same with `name_suffix` in place of `_nobg`.
+
+    It may have what file managers and sync programs append to the name of a copy.
+    """
     if _OUTPUT_NAME.fullmatch(name) is not None:
         return True
     return (
         name_suffix != DEFAULT_SUFFIX
-        and re.fullmatch(rf".*{re.escape(name_suffix)}(-\d+)?\.[^.]+", name, re.DOTALL) is not None
+        and re.fullmatch(rf".*{re.escape(name_suffix)}(-\d+)?{_APPENDED}\.[^.]+", name, re.DOTALL) is not None
     )
 
 

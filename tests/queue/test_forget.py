@@ -80,6 +80,14 @@ def test_all_forgets_damaged_records_and_the_logs_too(journal: Journal, folder: 
     assert journal.history() == []
 
 
+def test_the_names_of_renamed_cut_outs_are_forgotten_too(journal: Journal, folder: Path, home: Path) -> None:
+    job = do(journal, folder, "a")
+    journal.watched_files.mark_as_cut_out(Job(folder / "secret.png", signature="1:2:3"))
+    assert files_with("secret", home)
+    control.forget(journal, [job.id or 0])
+    assert files_with("secret", home) == []
+
+
 def test_only_jobs_older_than_so_many_days_are_forgotten(journal: Journal, folder: Path) -> None:
     old, new = do(journal, folder, "old"), do(journal, folder, "new")
     journal._db.execute("UPDATE jobs SET changed_at = changed_at - ? WHERE id = ?", (31 * DAY, old.id))

@@ -193,6 +193,16 @@ def test_the_records_of_the_second_version_are_kept_and_their_files_stay_known_u
     assert journal.counts_by_state()["queued"] == len(journal_rows)
 
 
+def test_the_records_of_the_third_version_are_kept(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "jobs.db") as db:
+        db.executescript(schema._TABLES + schema._SCHEMA_ADDED_IN_3 + "PRAGMA user_version = 3;")
+        db.execute("INSERT INTO outputs VALUES (x'61', 'hash', x'62')")
+    db.close()
+    journal = Journal(tmp_path)
+    assert tables(tmp_path) == tables(new_journal_folder(tmp_path))
+    assert journal.outputs.is_output_content("hash")
+
+
 def test_the_records_of_a_newer_version_are_left_alone(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "jobs.db") as db:
         db.execute("PRAGMA user_version = 99")

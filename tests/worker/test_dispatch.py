@@ -326,6 +326,8 @@ def test_a_full_disk_stops_the_run_and_fails_no_picture(
 def test_a_full_disk_loses_no_records(folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     sources = write(folder, "ok")
     first = list(dispatch.run(sources, journal))[0]
+    assert first.output is not None
+    first.output.unlink()  # otherwise there is nothing to write
 
     def raise_no_space(_descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -43,10 +43,16 @@ class Hints(FileSystemEventHandler):
         self._wake_event = wake_event
         self._lock = threading.Lock()
         self._paths: set[str] = set()
+        self._renamed_folders: list[tuple[str, str]] = []
         self._lost = False
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         """Collect the paths of an event. Called by watchdog."""
+        if isinstance(event, DirMovedEvent) and event.src_path and event.dest_path and not event.is_synthetic:
+            with self._lock:
+                self._renamed_folders.append((os.fsdecode(event.src_path), os.fsdecode(event.dest_path)))
+                if len(self._renamed_folders) > MAX_HINTS:
+                    self._renamed_folders.clear()  # what they would have told is found out from the contents
         for raw_path in (event.src_path, event.dest_path):
             path = os.fsdecode(raw_path)
             if path and (event.is_directory or is_source_name(os.path.basename(path))):
@@ -69,6 +75,12 @@ class Hints(FileSystemEventHandler):
             paths, lost = self._paths, self._lost
             self._paths, self._lost = set(), False
         return paths, lost
+
+    def take_renamed_folders(self) -> list[tuple[str, str]]:
+        """Return the old and the new path of each folder that was renamed since the last call, in order."""
+        with self._lock:
+            renamed, self._renamed_folders = self._renamed_folders, []
+        return renamed
 
 
 class OverflowHandler(logging.Handler):

@@ -53,10 +53,11 @@ class FolderObserver:
             self._observer.stop()
             self._observer.join()
 
-    def check(self, folder: WatchedFolder) -> None:
+    def check(self, folder: WatchedFolder, checked: dict[tuple[int, int], str]) -> None:
         """Check that the folder exists and is the one being watched. If it is a new one, watch it.
 
-        A folder may be deleted and created again, and a drive may be unplugged and come back.
+        A folder may be deleted and created again, and a drive may be unplugged and come back. `checked`: the folders
+        checked in this round, by device and inode; a folder that is there under another path is not watched twice.
         """
         try:
             status = os.stat(folder.path)
@@ -64,6 +65,8 @@ class FolderObserver:
             problem = None if identity else "it is not a folder."
             if identity and not os.access(folder.path, os.R_OK | os.X_OK):
                 identity, problem = None, "nobg is not allowed to read it. Check its permissions."
+            if identity and (first := checked.setdefault(identity, folder.path)) != folder.path:
+                identity, problem = None, f"it is the same folder as {first}, which is watched already."
         except OSError as error:
             identity = None
             problem = "it is not there." if error.errno == errno.ENOENT else f"{error.strerror}."

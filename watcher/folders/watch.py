@@ -96,13 +96,17 @@ class Watcher:
         """Run one round. Return the seconds until the next one is due; it is due at once when wake_event is set."""
         now, wall_time = self._clock(), self._wall_clock()
         unaccounted_seconds = max(now - self._last_times[0], wall_time - self._last_times[1]) - self._wait_seconds
+        for old, new in self._observer.hints.take_renamed_folders():
+            if not os.path.lexists(old) and self._folder_of(new) is not None:
+                self._journal.contents.move_folder(Path(old), Path(new))
         hinted_paths, are_hints_lost = self._observer.hints.take()
         if are_hints_lost or unaccounted_seconds > MAX_UNACCOUNTED_SECONDS:
             logger.info("Events may have been lost: nobg sweeps all watched folders")
             for folder in self._folders.values():
                 folder.sweep_at = 0.0
+        identities: dict[tuple[int, int], str] = {}
         for folder in self._folders.values():
-            self._observer.check(folder)
+            self._observer.check(folder, identities)
             if folder.identity is not None and folder.sweep_at <= now:
                 self._sweep(folder, now)
         for path in hinted_paths:
@@ -148,8 +152,11 @@ class Watcher:
                 with os.scandir(directory) as entries:
                     for entry in entries:
                         if entry.is_dir(follow_symlinks=False):
-                            is_separate = entry.path in self._folders or entry.path in self._disabled_paths
-                            if folder.config.recursive and folder.descends_into(entry.name) and not is_separate:
+                            if (
+                                folder.config.recursive
+                                and folder.descends_into(entry.name)
+                                and not self._is_separate(entry)
+                            ):
                                 directories.append(entry.path)
                         elif is_source_name(entry.name) and entry.is_file(follow_symlinks=False):
                             status = _lstat(entry.path)
@@ -173,6 +180,16 @@ class Watcher:
         self._disabled_paths = {str(folder.path) for folder in all_folders} - {str(config.path)}
         folder = WatchedFolder(config, self._known_recipes(config))
         return sum(1 for _ in self._new_candidates(folder, folder.path))
+
+    def _is_separate(self, directory: os.DirEntry[str]) -> bool:
+        """Return whether the directory is a watched or disabled folder itself, under this path or another."""
+        if directory.path in self._folders or directory.path in self._disabled_paths:
+            return True
+        identities = {folder.identity for folder in self._folders.values()}
+        inode = directory.inode()
+        return any(identity is not None and identity[1] == inode for identity in identities) and (
+            (directory.stat(follow_symlinks=False).st_dev, inode) in identities
+        )
 
     def _folder_of(self, path: str) -> WatchedFolder | None:
         """Return the watched folder that `path` belongs to; of nested ones, the innermost."""
@@ -246,6 +263,8 @@ class Watcher:
         if self._rebuilding and not self._settling and all(folder.sweep_at > 0 for folder in self._folders.values()):
             self._journal.set_setting("rebuild", None)
             self._rebuilding = False
+            for folder in self._folders.values():  # what only its name made an output is now judged by its content
+                folder.sweep_at = 0.0
 
     def _report_states(self) -> None:
         """Record the state of each folder, for `nobg status`."""

@@ -173,6 +173,7 @@ class _Session:
         try:
             journal = Journal(self._state, check_integrity=True)
             journal.recover()
+            journal.start_rebuild_if_new(has_watched_folders=bool(self._settings.config.folders))
             if journal.damaged_path is not None:
                 logger.warning(
                     "The records were damaged; they are now in %s, and new ones were started", journal.damaged_path

@@ -66,6 +66,7 @@ class Forgotten:
                 if signature is not None:
                     kept.append((store.fingerprint(row[0], signature), "", b""))
             db.executemany("INSERT OR IGNORE INTO outputs VALUES (?, ?, ?)", kept)
+            db.execute("DELETE FROM copies")  # names of renamed cut-outs; the next sweep knows them by content again
 
         self._db.run_in_transaction(remove)
         self._erase_free_space()

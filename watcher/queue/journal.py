@@ -19,7 +19,7 @@ from watcher.queue.database import Database
 from watcher.queue.forget import Forgotten
 from watcher.queue.job import COLUMNS, FIELD_NAMES, Job, Pause, column_value, job_from_row
 from watcher.queue.outputs import Outputs
-from watcher.queue.watched_files import WatchedFiles
+from watcher.queue.watched_files import Contents, WatchedFiles
 
 _RESULT_CONDITION = "state = 'done' AND undone = 0 AND output IS NOT NULL"
 """A job whose output undo can move to the trash. SQLite uses the indexes of schema.py only for this exact text."""
@@ -48,6 +48,7 @@ class Journal:
         self._db = Database(folder, check_integrity=check_integrity)
         self.damaged_path = self._db.damaged_path
         """The new place of a damaged jobs.db; None if the file was sound."""
+        self.contents = Contents(self._db)
         self.forgotten = Forgotten(self._db)
         self.outputs = Outputs(self._db)
         self.watched_files = WatchedFiles(self._db)
@@ -164,6 +165,16 @@ class Journal:
         )
         self._db.execute("DELETE FROM pauses", ())
 
+    def start_rebuild_if_new(self, *, has_watched_folders: bool) -> None:
+        """If jobs.db is new though there are watched folders, start a rebuild, as after damage: see store.
+
+        The file was deleted, or the settings come from another computer.
+        """
+        if self.get_setting("new") is not None:
+            if has_watched_folders:
+                self.set_setting("rebuild", "1")
+            self.set_setting("new", None)
+
     # Results
 
     def record(self, job: Job, **result: Any) -> Job:
@@ -206,17 +217,24 @@ class Journal:
         )
         return replace(changed, id=int(rows[0][0]))
 
-    def adopt(self, job: Job, output: Path, output_hash: str) -> Job:
-        """After a loss of the records, record the job as done, because the file that it would write, `output`, exists.
+    def adopt(self, job: Job, output: Path, output_hash: str, *, is_own: bool = False) -> Job:
+        """Record the job as done, because the file that it would write, `output`, exists.
 
-        The file is not recorded as nobg's own: nothing shows that nobg wrote it.
+        `is_own`: its content shows that nobg made it. The job gets the time of the file, since nothing was written now:
+        so it is no part of the newest request, which undo takes back.
         """
-        changed = self.record(job, state="done")
+        changed = self.record(job, state="done", verdict=job.verdict, seconds=job.seconds)
+        written_at = output.stat().st_mtime
         self._db.execute(
-            "UPDATE jobs SET output = ?, output_hash = ? WHERE id = ?",
-            (os.fsencode(output), output_hash, changed.id),
+            "UPDATE jobs SET output = ?, output_hash = ?, asked_at = ?, changed_at = ? WHERE id = ?",
+            (os.fsencode(output), output_hash, written_at, written_at, changed.id),
         )
-        return replace(changed, output=output, output_hash=output_hash)
+        if is_own:
+            self._db.execute(
+                "INSERT OR IGNORE INTO outputs VALUES (?, ?, ?)",
+                (os.fsencode(output), output_hash, os.fsencode(job.source)),
+            )
+        return replace(changed, output=output, output_hash=output_hash, asked_at=written_at, changed_at=written_at)
 
     def finish(self, job_id: int, moved_to: Path | None = None) -> None:
         """Mark the job as done: its planned output has been published.

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from watcher import commit
 from watcher.errors import DestinationError
-from watcher.queue.finished_jobs import find_done_job
+from watcher.queue.finished_jobs import RETRYABLE_REASONS, find_done_job
 from watcher.queue.job import Job, Pause
 from watcher.queue.journal import Journal
 from watcher.recipe import parse_key
@@ -24,7 +24,6 @@ SETTLE_SECONDS = 2.0  # seconds for which a file must stay the same before nobg 
 FREE_SPACE_MARGIN_BYTES = 256 << 10  # bytes that must be free beyond what is needed before a full destination is tried
 PAUSE_RETRY_SECONDS = 300.0  # seconds after which a pause ends in any case
 _UNSATISFIABLE_BYTES = 1 << 62  # needed_bytes of a pause that free space cannot end, for instance of a used-up quota
-_RETRYABLE_REASONS = ("no_permission", "vanished", "timeout")
 
 
 class JournalQueue:
@@ -110,7 +109,7 @@ class JournalQueue:
         if earlier.state == "active":
             # If `started_at` is set, this program's worker has the job. If not, a `nobg remove` left it unfinished.
             return earlier if earlier.started_at is not None else None
-        is_settled = earlier.state in ("done", "skipped", "failed") and earlier.reason not in _RETRYABLE_REASONS
+        is_settled = earlier.state in ("done", "skipped", "failed") and earlier.reason not in RETRYABLE_REASONS
         return earlier if is_settled and job.watch is not None and not job.force else None
 
     def _adopt_existing_output(self, job: Job) -> Job | None:

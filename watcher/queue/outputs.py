@@ -31,14 +31,37 @@ class Outputs:
         with self._db.translated_errors():
             return store.is_output(self._db.connection, path)
 
+    def is_output_content(self, content_hash: str) -> bool:
+        """Return whether content of this hash is a cut-out that nobg made or found as the result of a job."""
+        outputs = "SELECT 1 FROM outputs WHERE output_hash = ?"
+        jobs = "SELECT 1 FROM jobs WHERE output_hash = ?"
+        return bool(self._db.execute(f"{outputs} UNION ALL {jobs} LIMIT 1", (content_hash, content_hash)))
+
+    def paths_with(self, content_hash: str) -> list[Path]:
+        """Return the paths where nobg wrote content of this hash, or found it."""
+        rows = self._db.execute(
+            "SELECT output FROM outputs WHERE output_hash = ? UNION SELECT output FROM jobs WHERE output_hash = ?",
+            (content_hash, content_hash),
+        )
+        return [Path(os.fsdecode(row[0])) for row in rows if row[0] is not None]
+
     def may_replace(self, job: Job, output: Path, current_hash: str, new_hash: str) -> bool:
         """Return whether `job` may replace the file `output` (its hash: `current_hash`) with content of `new_hash`.
 
         It may if nobg made that file from the same source. The output of another recipe stays, unless both contents
         are identical.
         """
-        if not self.has_written(job.source, output, current_hash):
+        if not self.has_written(job.source, output, current_hash) or self._is_shared(job, output, current_hash):
             return False
         query = "SELECT recipe FROM jobs WHERE source = ? AND output = ? AND output_hash = ? AND undone = 0"
         recipes = self._db.execute(query, (os.fsencode(job.source), os.fsencode(output), current_hash))
         return current_hash == new_hash or not recipes or (job.recipe,) in recipes
+
+    def _is_shared(self, job: Job, output: Path, output_hash: str) -> bool:
+        """Return whether the file `output` is also the cut-out of another picture, which had the same content."""
+        rows = self._db.execute(
+            "SELECT source FROM outputs WHERE output = ? AND output_hash = ? AND source != ?",
+            (os.fsencode(output), output_hash, os.fsencode(job.source)),
+        )
+        others = [path for (path,) in rows if os.path.lexists(path)]
+        return any(not job.source.exists() or not os.path.samefile(path, job.source) for path in others)

@@ -68,6 +68,22 @@ CREATE TABLE followed (  -- for each watched folder that follows the default rec
 ) WITHOUT ROWID;
 """
 
+_SCHEMA_ADDED_IN_4 = """
+CREATE INDEX by_content ON jobs (source_hash);
+CREATE INDEX by_result ON jobs (output_hash) WHERE output_hash IS NOT NULL;
+CREATE INDEX written ON outputs (output_hash);
+CREATE TABLE copies (  -- cut-outs in watched folders under other names than those of `outputs`
+    folder BLOB NOT NULL,
+    path BLOB NOT NULL,
+    signature TEXT NOT NULL,  -- as in jobs: another file may take the name
+    PRIMARY KEY (folder, path)
+) WITHOUT ROWID;
+"""
+
+_MARK_AS_NEW = """
+INSERT INTO settings VALUES ('new', '1');
+"""
+
 _MIGRATE_FROM_2 = """
 INSERT INTO followed SELECT DISTINCT watch, recipe, recipe FROM jobs
     WHERE watch IS NOT NULL AND (recipe = '{}' OR recipe LIKE '{"folder": "%"}' AND recipe NOT LIKE '%,%');
@@ -94,10 +110,11 @@ def upgrade_script(version: int) -> str:
     Each statement ends with a semicolon at the end of a line. The statements call the SQL function folder_of(path),
     which the connection must provide.
     """
-    tables = _TABLES + _SCHEMA_ADDED_IN_3
+    tables = _TABLES + _SCHEMA_ADDED_IN_3 + _SCHEMA_ADDED_IN_4
     return {
-        0: tables,
+        0: tables + _MARK_AS_NEW,
         1: _MIGRATE_FROM_1.format(tables=tables),
-        2: _SCHEMA_ADDED_IN_3 + _MIGRATE_FROM_2,
-        3: "",
+        2: _SCHEMA_ADDED_IN_3 + _MIGRATE_FROM_2 + _SCHEMA_ADDED_IN_4,
+        3: _SCHEMA_ADDED_IN_4,
+        4: "",
     }[version]

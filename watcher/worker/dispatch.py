@@ -91,10 +91,15 @@ def _feed_worker(
     """
     while not should_stop() and (job := queue.take(lambda job: _has_room(in_flight, job, supervisor))) is not None:
         try:
-            prepared = prepare_task(replace(job, model=_model_name(job, supervisor)), queue, journal)
+            prepared = prepare_task(replace(job, model=_model_name(job, supervisor)), queue, journal, in_flight)
         except (OSError, MemoryError) as error:  # one picture must not stop the others
             reason = "too_large" if isinstance(error, MemoryError) else "unreadable"
             prepared = journal.record(job, state="failed", reason=reason, detail=str(error))
+        if isinstance(prepared, Task) and prepared.is_waiting:
+            queue.put_back(prepared.job, count_attempt=True)  # it was not started: the number of attempts stays
+            return
+        if isinstance(prepared, Task) and prepared.known_answer is not None:
+            prepared = handle_answer(prepared, *prepared.known_answer, queue, journal)
         if isinstance(prepared, Task):
             in_flight.append(prepared)
             try:

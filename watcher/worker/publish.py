@@ -26,7 +26,7 @@ def handle_answer(task: Task, header: protocol.Header, output: bytes, queue: Job
     """
     job = task.job
     record_fields = {"verdict": header.get("verdict"), "seconds": header["seconds"]}
-    assert header["id"] == task.request_id
+    assert task.known_answer is not None or header["id"] == task.request_id
     state, reason, detail = header["state"], header["reason"], header.get("detail")
     is_incomplete = state == "failed" or END_MISSING in header.get("notes", ())
     if is_incomplete and queue.defer_if_not_ready(job, task.source):
@@ -58,6 +58,9 @@ def _publish(task: Task, output: bytes, queue: JobQueue, journal: Journal, **rec
         existing_sha256 = None
         if os.path.lexists(path):
             existing_sha256 = None if path.is_symlink() else commit.sha256_of(path)
+            if existing_sha256 == digest:  # whoever wrote it: nobg would write the same
+                job = journal.adopt(replace(job, **record_fields), path, digest, is_own=True)
+                return _finish(job, queue, journal) if job.move_to else job
             if existing_sha256 is None or not journal.outputs.may_replace(job, path, existing_sha256, digest):
                 continue
         job = journal.record(job, state="active", output=path, output_hash=digest, **record_fields)
@@ -69,11 +72,16 @@ def _publish(task: Task, output: bytes, queue: JobQueue, journal: Journal, **rec
         except FileExistsError:
             if commit.sha256_of(path) != digest:  # equal: another run on this picture has just published it
                 continue
-        assert job.id is not None
-        moved_to = queue.move_original(job)
-        journal.finish(job.id, moved_to)
-        return replace(job, state="done", moved_to=moved_to)
+        return _finish(job, queue, journal)
     raise AssertionError("there is always a next name")
+
+
+def _finish(job: Job, queue: JobQueue, journal: Journal) -> Job:
+    """Move the original if the request says so, and mark the job as done."""
+    assert job.id is not None
+    moved_to = queue.move_original(job)
+    journal.finish(job.id, moved_to)
+    return replace(job, state="done", moved_to=moved_to)
 
 
 def _make_destination(destination: Path, source_folder: Path) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from watcher import commit
 from watcher.errors import PictureError, describe_reason
-from watcher.naming import numbered_names
-from watcher.queue.finished_jobs import find_done_job
+from watcher.naming import is_output_name, numbered_names
+from watcher.queue.finished_jobs import find_done_job, read_known_output, settle_with_same_content
 from watcher.queue.job import Job
 from watcher.queue.job_queue import JobQueue
 from watcher.queue.journal import Journal
@@ -20,6 +21,8 @@ from watcher.worker import protocol
 
 MAX_INTERRUPTIONS = 10
 """How often nobg itself may end while it has a picture before the picture fails, since it is most likely the cause."""
+OUTPUT_RETRY_SECONDS = 2.0
+"""How long a file that may be the cut-out of a waiting picture waits for it."""
 BACKGROUND_RETRY_SECONDS = 60.0
 """How long a picture of a watched folder waits before nobg looks again for a missing background."""
 
@@ -30,11 +33,17 @@ _request_ids = itertools.count(1)
 
 @dataclass(frozen=True)
 class Task:
-    """One job whose source has been read."""
+    """One job whose source has been read.
+
+    `known_answer`: the worker's answer to an earlier task with the same content; None: the worker must be asked.
+    `is_waiting`: the worker has such a task now, so this one must be prepared again after the answer.
+    """
 
     job: Job
     source: commit.Source
     background: bytes = b""
+    known_answer: tuple[protocol.Header, bytes] | None = None
+    is_waiting: bool = False
     request_id: int = field(default_factory=lambda: next(_request_ids))
 
     def message(self) -> tuple[protocol.Header, bytes]:
@@ -49,8 +58,11 @@ class Task:
         return header, self.source.data + self.background if self.background else self.source.data
 
 
-def prepare_task(job: Job, queue: JobQueue, journal: Journal) -> Task | Job | None:
-    """Read the source. Return a task for the worker, the finished job if nothing is left to do, or None if it waits."""
+def prepare_task(job: Job, queue: JobQueue, journal: Journal, in_flight: Iterable[Task] = ()) -> Task | Job | None:
+    """Read the source. Return a task for the worker, the finished job if nothing is left to do, or None if it waits.
+
+    If a task `in_flight` has the same content, return a task with `is_waiting`: it will be done with the same bytes.
+    """
     if job.interrupted >= MAX_INTERRUPTIONS:
         return journal.record(job, state="failed", reason="worker_died")
     try:
@@ -68,7 +80,60 @@ def prepare_task(job: Job, queue: JobQueue, journal: Journal) -> Task | Job | No
             journal.finish(earlier.id, moved_to)  # also the job itself, if nobg ended between publishing and finishing
         journal.merge_duplicate(job, earlier)
         return replace(earlier, state="skipped", reason="already_done", watch=job.watch)  # the result of this request
-    return _start_task(job, source, queue, journal)
+    if not job.force and job.watch is not None and _is_cut_out(job, queue, journal):
+        return None
+    return _find_known_result(job, source, queue, journal, in_flight) or _start_task(job, source, queue, journal)
+
+
+def _is_cut_out(job: Job, queue: JobQueue, journal: Journal) -> bool:
+    """Return whether the source is a cut-out, and remove its job; or may be one, and make its job wait."""
+    if journal.outputs.is_output_content(job.source_hash):
+        logger.info("%s is a cut-out of nobg", job.source)
+        journal.watched_files.mark_as_cut_out(job)
+        return True
+    if _may_be_output_of_waiting_picture(job, journal):
+        queue.put_back(job, delay=OUTPUT_RETRY_SECONDS, count_attempt=True)
+        return True
+    return False
+
+
+def _may_be_output_of_waiting_picture(job: Job, journal: Journal) -> bool:
+    """Return whether the source has the name of the cut-out of a picture that waits: only that one's bytes will show.
+
+    The nobg of another computer may have made it, in a folder that both watch.
+    """
+    recipe, folder = parse_key(job.recipe), job.source.parent
+    if not is_output_name(job.source.name, recipe.suffix):
+        return False
+    stem = job.source.name.rpartition(recipe.suffix)[0]
+    return any(
+        journal.contents.has_waiting_picture(parent, stem)
+        for parent in (folder, *folder.parents)
+        if recipe.destination(parent / stem) == folder
+    )
+
+
+def _find_known_result(
+    job: Job, source: commit.Source, queue: JobQueue, journal: Journal, in_flight: Iterable[Task]
+) -> Task | Job | None:
+    """Return the result that the same content had under another name; a waiting task if it has none yet; or None."""
+    if job.force:
+        return None
+    if any((task.job.source_hash, task.job.recipe) == (job.source_hash, job.recipe) for task in in_flight):
+        return Task(job, source, is_waiting=True)
+    settled = settle_with_same_content(job, journal, queue.start)
+    return None if settled is None else _finish_settled(job, settled, queue, journal)
+
+
+def _finish_settled(job: Job, settled: Job, queue: JobQueue, journal: Journal) -> Job:
+    """Move the original of a job that was done under another name, if the request says so. Return its result."""
+    if settled.state != "done":
+        return settled if settled.state == "skipped" else replace(settled, reason="already_done")
+    has_output = settled.output is not None and os.path.lexists(settled.output) and not settled.undone
+    moved_to = queue.move_original(job) if has_output else None
+    if moved_to is not None and settled.id is not None:
+        journal.finish(settled.id, moved_to)
+    return replace(settled, state="skipped", reason="already_done", watch=job.watch, moved_to=moved_to)
 
 
 def _start_task(job: Job, source: commit.Source, queue: JobQueue, journal: Journal) -> Task | Job | None:
@@ -81,8 +146,19 @@ def _start_task(job: Job, source: commit.Source, queue: JobQueue, journal: Journ
         logger.warning("%s waits: %s", job.source, error)
         queue.put_back(job, delay=BACKGROUND_RETRY_SECONDS)
         return None
+    known_answer = None if job.force else _find_known_answer(job, journal)
     started = queue.start(job)
-    return None if started is None else Task(started, source, background)
+    return None if started is None else Task(started, source, background, known_answer)
+
+
+def _find_known_answer(job: Job, journal: Journal) -> tuple[protocol.Header, bytes] | None:
+    """Return the worker's answer to an earlier task with the same content, if its cut-out still exists somewhere."""
+    known = read_known_output(job, journal)
+    if known is None:
+        return None
+    earlier, output = known
+    header = {"state": "done", "reason": None, "verdict": earlier.verdict, "seconds": 0.0}
+    return {**header, "notes": earlier.notes.split()}, output
 
 
 def read_background(recipe: Recipe) -> bytes:

@@ -1,0 +1,148 @@
+"""finished_jobs.py: a picture that was done under another name, or in another place."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.program import STAND_IN_WORKER
+from watcher.queue.journal import Journal
+from watcher.queue.journal_queue import JournalQueue
+from watcher.queue.undo import reason_to_keep
+from watcher.recipe import Recipe
+from watcher.worker import dispatch, supervisor, tasks
+
+
+class Rig:
+    """A journal, and a folder whose pictures are done as those of a watched folder."""
+
+    def __init__(self, journal: Journal, folder: Path, log: Path) -> None:
+        self.journal = journal
+        self.folder = folder
+        self.log = log
+        self.queue = JournalQueue(journal)
+
+    def do(self, *names: str, recipe: str = "{}") -> list[str]:
+        """Do these pictures. Return the reason, or the state, of each result."""
+        pictures = []
+        for name in names:
+            path, status = self.folder / name, (self.folder / name).stat()
+            signature = f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}"
+            pictures.append((os.fsencode(path), status.st_dev, signature))
+        self.journal.enqueue(pictures, watch=os.fsencode(self.folder), recipe=recipe)
+        worker = supervisor.Supervisor()
+        try:
+            return [job.reason or job.state for job in dispatch.process_queue(self.queue, self.journal, worker)]
+        finally:
+            worker.stop_worker()
+
+    def asked(self) -> int:
+        """Return how many pictures the worker got."""
+        return sum(line != "started" for line in self.log.read_text().splitlines())
+
+    def names(self) -> list[str]:
+        """Return the names of all files."""
+        return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def rig(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
+    log = tmp_path / "worker.log"
+    command = [sys.executable, str(STAND_IN_WORKER), str(log)]
+    monkeypatch.setattr(supervisor, "worker_command", lambda _mode: command)
+    (folder / "a.jpg").write_text("ok a")
+    rig = Rig(Journal(tmp_path), folder, log)
+    assert rig.do("a.jpg") == ["done"]
+    return rig
+
+
+def test_a_picture_that_was_renamed_beside_its_cut_out_is_done(rig: Rig) -> None:
+    (rig.folder / "a.jpg").rename(rig.folder / "b.jpg")
+    assert rig.do("b.jpg") == ["already_done"]
+    assert rig.names() == ["a_nobg.png", "b.jpg"]
+
+
+def test_undo_follows_an_album_that_was_moved(rig: Rig) -> None:
+    (rig.folder / "album").mkdir()
+    for name in ("a.jpg", "a_nobg.png"):
+        (rig.folder / name).rename(rig.folder / "album" / name)
+    assert rig.do("album/a.jpg") == ["already_done"]
+    (job,) = rig.journal.history()
+    assert job.output == rig.folder / "album" / "a_nobg.png"
+    assert reason_to_keep(job, rig.journal) is None
+
+
+def test_a_cut_out_that_a_person_edited_counts_after_the_album_was_moved(rig: Rig) -> None:
+    (rig.folder / "album").mkdir()
+    (rig.folder / "a_nobg.png").write_text("edited")
+    for name in ("a.jpg", "a_nobg.png"):
+        (rig.folder / name).rename(rig.folder / "album" / name)
+    assert rig.do("album/a.jpg") == ["already_done"]
+    assert rig.names() == ["album/a.jpg", "album/a_nobg.png"]
+
+
+def test_a_deleted_cut_out_is_not_made_again_because_the_picture_has_another_name(rig: Rig) -> None:
+    (rig.folder / "a_nobg.png").unlink()
+    (rig.folder / "a.jpg").rename(rig.folder / "b.jpg")
+    rig.do("b.jpg")
+    assert rig.names() == ["b.jpg"]
+    assert rig.asked() == 1
+
+
+def test_a_picture_moved_away_from_its_cut_out_gets_one_from_the_known_bytes(rig: Rig) -> None:
+    (rig.folder / "album").mkdir()
+    (rig.folder / "a.jpg").rename(rig.folder / "album" / "a.jpg")
+    assert rig.do("album/a.jpg") == ["done"]
+    assert rig.names() == ["a_nobg.png", "album/a.jpg", "album/a_nobg.png"]
+    assert rig.asked() == 1
+
+
+def test_a_copy_of_a_picture_whose_cut_out_was_edited_is_computed(rig: Rig) -> None:
+    (rig.folder / "a_nobg.png").write_text("edited")
+    shutil.copy(rig.folder / "a.jpg", rig.folder / "b.jpg")
+    assert rig.do("b.jpg") == ["done"]
+    assert (rig.folder / "b_nobg.png").read_text() == "PNG of ok a"
+    assert rig.asked() == 2
+
+
+def test_a_file_of_the_same_bytes_at_the_target_is_the_output_whoever_wrote_it(rig: Rig) -> None:
+    (rig.folder / "b.jpg").write_text("ok b")
+    (rig.folder / "b_nobg.png").write_text("PNG of ok b")
+    os.utime(rig.folder / "b_nobg.png", (1, 1))
+    before = (rig.folder / "b_nobg.png").stat()
+    assert rig.do("b.jpg") == ["done"]
+    after = (rig.folder / "b_nobg.png").stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert rig.names() == ["a.jpg", "a_nobg.png", "b.jpg", "b_nobg.png"]
+    last_request = rig.journal.jobs_of_last_request()  # what `undo --last` takes back
+    assert [job.source.name for job in last_request] == ["a.jpg"]
+
+
+def test_a_cut_out_that_two_pictures_share_stays_when_one_of_them_changes(rig: Rig, tmp_path: Path) -> None:
+    recipe = Recipe(tmp_path / "out")
+    (tmp_path / "out").mkdir()
+    (rig.folder / "x").mkdir()
+    shutil.copy(rig.folder / "a.jpg", rig.folder / "x" / "a.jpg")
+    sources = [rig.folder / "a.jpg", rig.folder / "x" / "a.jpg"]
+    list(dispatch.run(sources, rig.journal, recipe=recipe))
+    assert os.listdir(tmp_path / "out") == ["a_nobg.png"]
+    sources[0].write_text("ok changed")
+    list(dispatch.run(sources, rig.journal, recipe=recipe))
+    assert sorted(os.listdir(tmp_path / "out")) == ["a_nobg-2.png", "a_nobg.png"]
+    assert (tmp_path / "out" / "a_nobg.png").read_text() == "PNG of ok a"
+
+
+def test_a_cut_out_that_another_computer_made_waits_for_its_picture_and_is_no_source(rig: Rig, tmp_path: Path) -> None:
+    (rig.folder / "b.jpg").write_text("ok b")
+    (rig.folder / "b-cut.png").write_text("PNG of ok b")
+    now = 1000.0
+    rig.journal = Journal(tmp_path, lambda: now)
+    rig.queue = JournalQueue(rig.journal, lambda: now)
+    recipe = Recipe(suffix="-cut").key()
+    assert rig.do("b-cut.png", "b.jpg", recipe=recipe) == ["done"]
+    now += tasks.OUTPUT_RETRY_SECONDS
+    assert rig.do() == []
+    assert rig.journal.pending_counts() == (0, 0)
+    assert rig.names() == ["a.jpg", "a_nobg.png", "b-cut.png", "b.jpg"]
