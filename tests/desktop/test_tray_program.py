@@ -18,6 +18,7 @@ from tests.support.desktop.tray_host import Host
 from tests.support.program import Program, outputs, wait_for
 from watcher import config
 from watcher.desktop import session_bus, strings
+from watcher.desktop.tray_menu import FORGET_AFTER_DAYS
 
 pytestmark = pytest.mark.slow
 
@@ -178,6 +179,11 @@ def test_every_item_of_the_menu_does_what_it_says(desktop: Desktop) -> None:
     assert not desktop.settings().notifications
     click(strings.SETTINGS)
     wait_for(lambda: any(line.endswith("config.toml") for line in desktop.opened()), TIMEOUT_SECONDS)
+
+    click(strings.FORGET, strings.FORGET_OLDER.format(count=FORGET_AFTER_DAYS))
+    assert len(program.run_json("history")["jobs"]) == 2  # they are of today
+    click(strings.FORGET, strings.FORGET_ALL)
+    wait_for(lambda: program.run_json("history")["jobs"] == [], TIMEOUT_SECONDS)
 
     assert host.properties()["ItemIsMenu"]  # a left click opens the menu, too
     not_clicked = actions(host.menu()) - clicked
