@@ -22,7 +22,6 @@ _APPENDED = (  # what file managers and sync programs append to the name of a co
     r"| copy( \d+)?| \d+"  # macOS
     r"|\.sync-conflict-\d{8}-\d{6}(-\w{7})?|_conflict-\d{8}-\d{6})*"  # Syncthing, ownCloud
 )
-_OUTPUT_NAME = re.compile(rf".*{DEFAULT_SUFFIX}(-\d+)?{_APPENDED}\.[^.]+", re.DOTALL)
 
 
 def is_output_name(name: str, name_suffix: str = DEFAULT_SUFFIX) -> bool:
@@ -30,12 +29,13 @@ def is_output_name(name: str, name_suffix: str = DEFAULT_SUFFIX) -> bool:
 
     It may have what file managers and sync programs append to the name of a copy.
     """
-    if _OUTPUT_NAME.fullmatch(name) is not None:
-        return True
-    return (
-        name_suffix != DEFAULT_SUFFIX
-        and re.fullmatch(rf".*{re.escape(name_suffix)}(-\d+)?{_APPENDED}\.[^.]+", name, re.DOTALL) is not None
-    )
+    return _has_suffix(name, DEFAULT_SUFFIX) or (name_suffix != DEFAULT_SUFFIX and _has_suffix(name, name_suffix))
+
+
+def _has_suffix(name: str, suffix: str) -> bool:
+    # The pattern takes milliseconds to compile, which few names are worth to the right-click client.
+    pattern = rf".*{re.escape(suffix)}(-\d+)?{_APPENDED}\.[^.]+"
+    return suffix in name and re.fullmatch(pattern, name, re.DOTALL) is not None
 
 
 def is_source_name(name: str) -> bool:
