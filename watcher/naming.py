@@ -33,9 +33,9 @@ def is_output_name(name: str, name_suffix: str = DEFAULT_SUFFIX) -> bool:
 
 
 def _has_suffix(name: str, suffix: str) -> bool:
-    # The pattern takes milliseconds to compile, which few names are worth to the right-click client.
-    pattern = rf".*{re.escape(suffix)}(-\d+)?{_APPENDED}\.[^.]+"
-    return suffix in name and re.fullmatch(pattern, name, re.DOTALL) is not None
+    if suffix not in name:  # most names; the right-click client has no time to compile the pattern for them
+        return False
+    return re.fullmatch(rf".*{re.escape(suffix)}(-\d+)?{_APPENDED}\.[^.]+", name, re.DOTALL) is not None
 
 
 def is_source_name(name: str) -> bool:

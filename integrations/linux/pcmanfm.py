@@ -6,6 +6,8 @@ apostrophe would run nothing.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from integrations.artifact import Artifact
 from integrations.context import Setup
 from integrations.files import File
@@ -78,11 +80,11 @@ PCMANFM = Target(
     hint=_hint,
 )
 
-PCMANFM_QT = Target(
+PCMANFM_QT = replace(
+    PCMANFM,
     key="pcmanfm-qt",
     label="PCManFM-Qt",
     is_present=lambda setup: setup.has_program("pcmanfm-qt"),
-    artifacts=artifacts,
-    restart_instruction="close all its windows (where it draws the desktop: log out and in)",
     process_name="pcmanfm-qt",
+    hint=lambda _setup: "",  # it needs no module for its actions
 )

@@ -185,11 +185,11 @@ class Watcher:
         """Return whether the directory is a watched or disabled folder itself, under this path or another."""
         if directory.path in self._folders or directory.path in self._disabled_paths:
             return True
-        identities = {folder.identity for folder in self._folders.values()}
-        inode = directory.inode()
-        return any(identity is not None and identity[1] == inode for identity in identities) and (
-            (directory.stat(follow_symlinks=False).st_dev, inode) in identities
-        )
+        inode = directory.inode()  # scandir has read it already; stat is asked only where it matches
+        candidates = [
+            folder.identity for folder in self._folders.values() if folder.identity and folder.identity[1] == inode
+        ]
+        return bool(candidates) and (directory.stat(follow_symlinks=False).st_dev, inode) in candidates
 
     def _folder_of(self, path: str) -> WatchedFolder | None:
         """Return the watched folder that `path` belongs to; of nested ones, the innermost."""
