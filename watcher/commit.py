@@ -14,12 +14,15 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
+from watcher import places
 from watcher.errors import DestinationError, PictureError
 from watcher.formats import MAX_BYTES
 from watcher.naming import numbered_names
 
 _TEMP_PREFIX, _TEMP_SUFFIX = ".nobg-", ".tmp"
+_READ_BYTES = _WRITE_BYTES = 1 << 20
 _STALE_SECONDS = 3600.0  # a temporary file exists only while it is being written
 _NO_LINK_ERRNOS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.ENOENT, errno.EINVAL}
 _BAD_NAME_ERRNOS = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ}
@@ -48,10 +51,14 @@ def file_signature(status: os.stat_result) -> str:
 
 
 def read_source(path: Path) -> Source:
-    """Read an original. Raises PictureError.
+    """Read an original. Raises PictureError, and NoAnswerError if its drive does not answer.
 
     The call never waits for data: it refuses a FIFO or a device.
     """
+    return places.ask(path, _read_source, path)
+
+
+def _read_source(path: Path) -> Source:
     try:
         with open(path, "rb", opener=_open_for_reading) as file:
             status = os.fstat(file.fileno())
@@ -59,7 +66,7 @@ def read_source(path: Path) -> Source:
                 raise PictureError("unsupported", "it is not an ordinary file. Copy the picture into one.")
             if status.st_size > MAX_BYTES:
                 raise PictureError("too_large")
-            data = file.read()
+            data = _read_all(file, status.st_size)
             status_after = os.fstat(file.fileno())
     except FileNotFoundError as error:
         raise PictureError("vanished") from error
@@ -76,6 +83,17 @@ def read_source(path: Path) -> Source:
     signature = file_signature(status_after)
     is_stable = signature == file_signature(status) and len(data) == status_after.st_size
     return Source(data, hashlib.sha256(data).hexdigest(), stat.S_IMODE(status.st_mode), signature, is_stable)
+
+
+def _read_all(file: BinaryIO, size: int) -> bytes:
+    """Return everything in `file`. A slow drive's progress shows that it answers."""
+    if size <= _READ_BYTES or not places.is_asking():
+        return file.read()
+    data = bytearray()
+    while part := file.read(_READ_BYTES):
+        data += part
+        places.note_progress()
+    return bytes(data)
 
 
 def _open_for_reading(path: str, flags: int) -> int:
@@ -104,6 +122,10 @@ def publish(target: Path, data: bytes, mode: int = 0o666) -> None:
     `mode`: permission bits; the execute bits and those in the umask are left out, and the owner can always read and
     write. Raises DestinationError, or PictureError (`no_permission`).
     """
+    places.ask(target, _publish, target, data, mode)
+
+
+def _publish(target: Path, data: bytes, mode: int) -> None:
     with destination_errors(target):
         try:
             with _temporary(target.parent, data, mode, anonymous=sys.platform == "linux") as temporary:
@@ -121,6 +143,10 @@ def replace(target: Path, data: bytes, mode: int, expected_sha256: str) -> None:
 
     Raises FileExistsError if it is not, because another program has changed it; otherwise as `publish`.
     """
+    places.ask(target, _replace, target, data, mode, expected_sha256)
+
+
+def _replace(target: Path, data: bytes, mode: int, expected_sha256: str) -> None:
     with destination_errors(target), _temporary(target.parent, data, mode, anonymous=False) as temporary:
         if target.is_symlink() or sha256_of(target) != expected_sha256:
             raise FileExistsError(target)
@@ -195,7 +221,9 @@ def _temporary(folder: Path, data: bytes, mode: int, *, anonymous: bool) -> Iter
     temporary = _TemporaryFile(descriptor, path)
     try:
         with os.fdopen(os.dup(descriptor), "wb") as file:
-            file.write(data)
+            for start in range(0, len(data), _WRITE_BYTES):
+                file.write(memoryview(data)[start : start + _WRITE_BYTES])
+                places.note_progress()
             file.flush()
             os.fsync(descriptor)
         if sys.platform == "win32":
@@ -241,8 +269,12 @@ def _link_descriptor(descriptor: int, target: Path) -> None:
 def rename_if_free(path: Path, target: Path) -> None:
     """Rename `path` to `target`, even on file systems without hard links (FAT, some network file systems).
 
-    Raises FileExistsError if the name is taken.
+    Raises FileExistsError if the name is taken, and NoAnswerError.
     """
+    places.ask(path, _rename_if_free, path, target)
+
+
+def _rename_if_free(path: Path, target: Path) -> None:
     if sys.platform == "win32":
         os.rename(path, target)  # Windows refuses an existing target
         return
@@ -284,8 +316,12 @@ def remove_stale(folder: Path, now: float) -> None:
 def move_into(source: Path, folder: Path) -> Path:
     """Move an original into `folder` under the first free name. Creates the folder if it is missing.
 
-    Returns the new path. Raises OSError.
+    Returns the new path. Raises OSError, NoAnswerError.
     """
+    return places.ask(source, _move_into, source, folder)
+
+
+def _move_into(source: Path, folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
     for name in numbered_names(source.name):
         target = folder / name

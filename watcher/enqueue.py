@@ -12,8 +12,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 from watcher import lock as file_lock
-from watcher import paths
-from watcher.errors import NobgError, describe_reason, refused_access_error
+from watcher import paths, places
+from watcher.errors import NoAnswerError, NobgError, describe_reason, refused_access_error
 from watcher.formats import is_picture_name
 from watcher.naming import escape_unprintable, is_source_name
 from watcher.queue import store
@@ -21,6 +21,9 @@ from watcher.queue import store
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+ANSWER_SECONDS = 1.0
+"""How long the drive of a picture may take to answer: a person is waiting."""
 
 SCRIPT_VARIABLES = tuple(f"{manager}_SCRIPT_SELECTED_URIS" for manager in ("CAJA", "NEMO", "NAUTILUS"))
 """The variables in which file managers pass the selection to a script, one URI per line. Caja also sets Nautilus's."""
@@ -68,15 +71,17 @@ def add(arguments: Iterable[str], recipe: str | None = None) -> int:
 def _add_to_queue(arguments: Iterable[str], recipe: str | None) -> tuple[int, list[str]]:
     """Do the work of `add`. Returns the exit code and messages for the person."""
     messages: list[str] = []
-    pictures: dict[str, tuple[int, bool]] = {}
+    pictures: dict[str, tuple[int | None, bool]] = {}
+    silent_drives: dict[str, None] = {}
     for argument in arguments:
         try:
-            pictures.update(_find_pictures(argument))
+            pictures.update(_find_pictures(argument, silent_drives))
         except ValueError as error:
             messages.append(f"{argument}: {error}")
     if not pictures:
         return 1, messages or ["Nothing is selected. Select one or more pictures first."]
     code = 1 if messages else 0
+    messages += [f"{drive} does not answer. Its pictures wait until it does." for drive in silent_drives]
     try:
         folder = paths.make_state_folder()
         sources = [(os.fsencode(path), device, is_from_folder) for path, (device, is_from_folder) in pictures.items()]
@@ -184,16 +189,32 @@ def to_path(argument: str) -> str:
     return os.fsdecode(re.sub(rb"%([0-9A-Fa-f]{2})", lambda match: bytes.fromhex(match[1].decode()), path))
 
 
-def _find_pictures(argument: str) -> dict[str, tuple[int, bool]]:
+def _find_pictures(argument: str, silent_drives: dict[str, None]) -> dict[str, tuple[int | None, bool]]:
     """Return the pictures that the argument stands for: absolute path -> device number, whether it is from a folder.
 
-    Raises ValueError with the reason if there are none.
+    A picture on a drive that does not answer is taken by its name, and the drive is added to `silent_drives`. Raises
+    ValueError with the reason if there are none.
     """
     path = to_path(argument)
     if "\0" in path:
         raise ValueError(describe_reason("vanished"))
     try:
         path = os.path.abspath(path)
+    except OSError as error:  # relative to a folder that was deleted
+        raise ValueError(describe_reason("vanished")) from error
+    try:
+        return places.ask(path, _look_for_pictures, path, limit=ANSWER_SECONDS)
+    except NoAnswerError as error:
+        if not is_picture_name(path):
+            raise ValueError("its drive does not answer. Try again when it does.") from error
+    mount = places.find(path)
+    if mount is not None:
+        silent_drives[mount.point] = None
+    return {path: (None if mount is None else mount.device, False)}
+
+
+def _look_for_pictures(path: str) -> dict[str, tuple[int | None, bool]]:
+    try:
         status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
             return _pictures_in_folder(path)
@@ -206,10 +227,11 @@ def _find_pictures(argument: str) -> dict[str, tuple[int, bool]]:
     return {path: (status.st_dev, False)}
 
 
-def _pictures_in_folder(folder: str) -> dict[str, tuple[int, bool]]:
-    pictures = {}
+def _pictures_in_folder(folder: str) -> dict[str, tuple[int | None, bool]]:
+    pictures: dict[str, tuple[int | None, bool]] = {}
     with os.scandir(folder) as entries:
         for entry in entries:
+            places.note_progress()
             if not is_source_name(entry.name):
                 continue
             try:

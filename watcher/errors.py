@@ -22,6 +22,7 @@ DESTINATION_REASONS = {
     "full": "there is no room. nobg continues when there is.",
     "read_only": "nothing can be written there. nobg continues as soon as it can write.",
     "missing": "it is not there; perhaps a drive is not plugged in. nobg continues when it is back.",
+    "no_answer": "it does not answer. nobg continues when it does.",
 }
 """Why the pictures of a destination wait -> what it means; the sentence follows the name of the destination."""
 
@@ -62,6 +63,13 @@ class DestinationError(NobgError):
         super().__init__(text)
         self.folder = folder
         self.reason = reason
+
+
+class NoAnswerError(DestinationError):
+    """A drive does not answer: `folder` is where it is mounted."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(f"{folder} does not answer. Check its connection, then try again.", folder, "no_answer")
 
 
 def unwritable_records_error(path: str | os.PathLike[str], error: Exception) -> DestinationError:

@@ -124,8 +124,8 @@ def _folder_line(folder: dict[str, Any]) -> str:
     if folder["move_originals"] is not None:
         details.append(f"originals go to {folder['move_originals']}")
     parenthesis = f" ({', '.join(details)})" if details else ""
-    problem = f": {folder['problem']}" if folder["problem"] else ""
-    return f"{folder['path']}{parenthesis}: {folder['state']}{problem}"
+    states = [] if folder["state"] == "does not answer" else [folder["state"]]  # the problem says it in a sentence
+    return ": ".join([f"{folder['path']}{parenthesis}", *states, *filter(None, [folder["problem"]])])
 
 
 def pause(options: argparse.Namespace) -> int:

@@ -18,7 +18,7 @@ from watcher.config import LAST_GOOD_FILE, Config
 from watcher.desktop import strings
 from watcher.errors import DESTINATION_REASONS, NobgError, UsageError
 from watcher.matting import modes
-from watcher.program import menus
+from watcher.program import control, menus
 from watcher.queue.journal import Journal
 
 MAX_RECENT = 10  # cut-outs in the menu
@@ -122,7 +122,7 @@ class OverviewReader:
             for folder in settings.folders
         )
         problems += [f"{folder.path}: {folder.problem}" for folder in folders if folder.enabled and folder.problem]
-        problems += [f"{pause.folder}: {DESTINATION_REASONS[pause.reason]}" for pause in journal.pauses()]
+        problems += [f"{place}: {DESTINATION_REASONS[reason]}" for place, reason in control.waiting_places(journal)]
         trouble = journal.get_setting("trouble")
         problems += [] if trouble is None else [trouble]
         is_in_menu, (login_file, starts_at_login) = _is_in_menu(self._state), _read_login_start()
@@ -133,7 +133,7 @@ class OverviewReader:
             folders=folders,
             recipe=settings.default_recipe or TRANSPARENT,
             recent=tuple(journal.recent_outputs(MAX_RECENT)),
-            problems=tuple(problems),
+            problems=tuple(dict.fromkeys(problems)),
             notifications=settings.notifications,
             is_in_menu=is_in_menu,
             starts_at_login=starts_at_login,

@@ -24,6 +24,8 @@ class WatchedFolder:
     is_polled: bool = False
     sweep_at: float = 0.0  # time of the next sweep
     directory_count: int = 0  # directories in the last sweep
+    is_silent: bool = False  # it is on a drive that does not answer
+    mounts_below: frozenset[tuple[str, str]] = frozenset()  # see places.mounts_below()
     problem: str | None = None  # why the folder is missing, or polled
     sweep_problem: str | None = None  # why the last sweep could not read the folder
     path: str = field(init=False)
@@ -33,7 +35,9 @@ class WatchedFolder:
 
     @property
     def state(self) -> str:
-        """`missing`, `polled` or `watched`, as `nobg status --json` shows it."""
+        """`missing`, `does not answer`, `polled` or `watched`, as `nobg status --json` shows it."""
+        if self.is_silent:
+            return "does not answer"
         if self.identity is None:
             return "missing"
         return "polled" if self.is_polled else "watched"

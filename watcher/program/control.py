@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from watcher import config, lock, paths
+from watcher import config, lock, paths, places
 from watcher.config import Config, Folder
 from watcher.errors import DESTINATION_REASONS, UsageError
 from watcher.formats import is_picture_name
@@ -43,9 +43,13 @@ def resolve_recipe(settings: Config, name: str | None, values: Mapping[str, obje
         raise UsageError(f"{option}: {error}. Correct it and try again.") from error
     if recipe.model is not None:
         modes.find(recipe.model)
-    if "background" in values and recipe.background_picture is not None and not recipe.background_picture.is_file():
+    if "background" in values and recipe.background_picture is not None and not _is_file(recipe.background_picture):
         raise UsageError(f"The background picture {recipe.background_picture} does not exist. Check its name.")
     return recipe
+
+
+def _is_file(path: Path) -> bool:
+    return places.ask(path, path.is_file)
 
 
 def watch_folder(path: Path, **options: Any) -> Folder:
@@ -70,13 +74,13 @@ def make_folder_table(
     Raises UsageError if a folder does not exist or the settings are wrong.
     """
     absolute = Path(os.path.abspath(path))
-    if not absolute.is_dir():
+    if not places.ask(absolute, absolute.is_dir):
         raise UsageError(f"{absolute} is not a folder. Make it first, then watch it.")
     if "output" in values:
         output = Path(str(values["output"]))
         if len(output.parts) > 1:
             output = Path(os.path.abspath(output))
-            if not output.is_dir():
+            if not places.ask(output, output.is_dir):
                 raise UsageError(f"{output} is not a folder. Make it first, or give just a name for a sub-folder.")
         values = {**values, "output": str(output)}
     if move_originals is not None and not config.is_valid_folder_name(move_originals):
@@ -111,8 +115,8 @@ def status(journal: Journal) -> dict[str, Any]:
     ]
     offline_by = journal.get_setting("offline_by")
     waiting = [
-        {"place": str(pause.folder), "reason": pause.reason, "text": DESTINATION_REASONS[pause.reason]}
-        for pause in journal.pauses()
+        {"place": place, "reason": reason, "text": DESTINATION_REASONS[reason]}
+        for place, reason in waiting_places(journal)
     ]
     return {
         "running": is_running,
@@ -132,6 +136,15 @@ _DAMAGED_RECORDS_TEXT = (
     "The records of earlier jobs were damaged. They are now in {path}; nobg has started new ones. Pictures that you "
     "right-clicked before and that are not done yet must be chosen again. Delete that file once you have read this."
 )
+
+
+def waiting_places(journal: Journal) -> list[tuple[str, str]]:
+    """Return the folders whose pictures wait, and why. Of those on a drive that does not answer, the drive."""
+    waiting = []
+    for pause in journal.pauses():
+        mount = places.find(pause.folder) if pause.reason == "no_answer" else None
+        waiting.append((str(pause.folder) if mount is None else mount.point, pause.reason))
+    return list(dict.fromkeys(waiting))
 
 
 def _describe_folders(folders: Sequence[Folder], journal: Journal, *, is_running: bool) -> Iterator[dict[str, Any]]:

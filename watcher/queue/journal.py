@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from watcher import places
 from watcher.queue import store
 from watcher.queue.database import Database
 from watcher.queue.forget import Forgotten
@@ -224,7 +225,7 @@ class Journal:
         so it is no part of the newest request, which undo takes back.
         """
         changed = self.record(job, state="done", verdict=job.verdict, seconds=job.seconds)
-        written_at = output.stat().st_mtime
+        written_at = places.ask(output, output.stat).st_mtime
         self._db.execute(
             "UPDATE jobs SET output = ?, output_hash = ?, asked_at = ?, changed_at = ? WHERE id = ?",
             (os.fsencode(output), output_hash, written_at, written_at, changed.id),

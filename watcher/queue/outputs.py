@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from watcher import places
+from watcher.errors import NoAnswerError
 from watcher.queue import store
 from watcher.queue.database import Database
 from watcher.queue.job import Job
@@ -26,10 +28,10 @@ class Outputs:
         query = "SELECT 1 FROM outputs WHERE output = ? AND output_hash = ?"
         return bool(self._db.execute(query, (os.fsencode(output), output_hash)))
 
-    def is_output(self, path: bytes) -> bool:
-        """Return whether nobg ever wrote, or planned to write, a file at `path`."""
+    def is_output(self, path: bytes, signature: str | None = None) -> bool:
+        """Return whether nobg ever wrote, or planned to write, a file at `path`. `signature`: see store.is_output()."""
         with self._db.translated_errors():
-            return store.is_output(self._db.connection, path)
+            return store.is_output(self._db.connection, path, signature)
 
     def is_output_content(self, content_hash: str) -> bool:
         """Return whether content of this hash is a cut-out that nobg made or found as the result of a job."""
@@ -63,5 +65,16 @@ class Outputs:
             "SELECT source FROM outputs WHERE output = ? AND output_hash = ? AND source != ?",
             (os.fsencode(output), output_hash, os.fsencode(job.source)),
         )
-        others = [path for (path,) in rows if os.path.lexists(path)]
-        return any(not job.source.exists() or not os.path.samefile(path, job.source) for path in others)
+        return any(_is_other_picture(os.fsdecode(path), job.source) for (path,) in rows)
+
+
+def _is_other_picture(path: str, source: Path) -> bool:
+    """Return whether there is a file at `path` that is not `source`; also if its drive does not answer."""
+
+    def compare() -> bool:
+        return os.path.lexists(path) and (not source.exists() or not os.path.samefile(path, source))
+
+    try:
+        return places.ask(path, compare)
+    except NoAnswerError:
+        return True

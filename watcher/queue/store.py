@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Iterable
 
 from watcher import lock as file_lock
-from watcher.errors import DamagedJournalError, UsageError, unwritable_records_error
+from watcher import places
+from watcher.errors import DamagedJournalError, NoAnswerError, UsageError, unwritable_records_error
 from watcher.naming import resolve_destination
 
 SCHEMA_VERSION = 4
@@ -253,13 +254,16 @@ def wake_program(folder: str) -> None:
         return
 
 
-def is_output(db: sqlite3.Connection, path: bytes) -> bool:
-    """Return whether nobg ever wrote, or planned to write, a file at `path`."""
+def is_output(db: sqlite3.Connection, path: bytes, signature: str | None = None) -> bool:
+    """Return whether nobg ever wrote, or planned to write, a file at `path`.
+
+    `signature`: the file's; None: it is looked at, if that matters.
+    """
     if db.execute("SELECT 1 FROM outputs WHERE output = ? LIMIT 1", (path,)).fetchone() is not None:
         return True
     if db.execute("SELECT 1 FROM outputs WHERE source = X'' LIMIT 1").fetchone() is None:
         return False
-    signature = signature_of(path)
+    signature = signature or signature_of(path)
     query = "SELECT 1 FROM outputs WHERE output = ? LIMIT 1"
     return signature is not None and db.execute(query, (fingerprint(path, signature),)).fetchone() is not None
 
@@ -272,17 +276,17 @@ def fingerprint(path: bytes, signature: str, recipe: str = "") -> bytes:
 
 
 def signature_of(path: bytes) -> str | None:
-    """Return the present signature of a file, or None if there is none."""
+    """Return the present signature of a file, or None if there is none, or if its drive does not answer."""
     from watcher import commit
 
     try:
-        return commit.file_signature(os.lstat(path))
-    except OSError:
+        return commit.file_signature(places.ask(path, os.lstat, path))
+    except (OSError, NoAnswerError):
         return None
 
 
 def open_and_enqueue(
-    folder: str, sources: list[tuple[bytes, int, bool]], *, recipe: str = "{}", subfolder: bytes = b""
+    folder: str, sources: list[tuple[bytes, int | None, bool]], *, recipe: str = "{}", subfolder: bytes = b""
 ) -> bool:
     """Put the client's pictures in jobs.db and wake the resident program. Return whether nobg is paused.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from watcher import commit
+from watcher import commit, places
+from watcher.errors import NoAnswerError
 from watcher.queue.job import Job
 from watcher.queue.journal import Journal
 
@@ -24,7 +24,9 @@ def undo(jobs: Iterable[Job], journal: Journal, trash: Callable[[Path], None]) -
         if reason is None:
             assert job.output is not None
             try:
-                trash(job.output)
+                places.ask(job.output, trash, job.output)
+            except NoAnswerError:
+                reason = _NO_ANSWER
             except OSError as error:
                 reason = f"it could not be moved to the trash ({error}). You can delete it yourself."
         if reason is None:
@@ -33,15 +35,25 @@ def undo(jobs: Iterable[Job], journal: Journal, trash: Callable[[Path], None]) -
         yield job, reason
 
 
+_NO_ANSWER = "its drive does not answer. Try again when it does."
+
+
 def reason_to_keep(job: Job, journal: Journal) -> str | None:
     """Return a sentence that says why nobg must not touch the output of `job`; None: it is still as nobg wrote it."""
+    try:
+        return _reason_to_keep(job, journal)
+    except NoAnswerError:
+        return _NO_ANSWER
+
+
+def _reason_to_keep(job: Job, journal: Journal) -> str | None:
     if job.undone:
         return "it was undone earlier."
     if job.state != "done" or job.output is None or job.output_hash is None:
         return "nothing was written for this picture."
-    if not os.path.lexists(job.output):
+    if not places.exists(job.output):
         return "it no longer exists."
-    current_hash = None if job.output.is_symlink() else commit.sha256_of(job.output)
+    current_hash = None if places.ask(job.output, job.output.is_symlink) else commit.sha256_of(job.output)
     if current_hash == job.output_hash:
         is_own_output = journal.outputs.has_written(job.moved_to or job.source, job.output, job.output_hash)
         return None if is_own_output else "nobg's records do not show that it wrote this file."
@@ -55,7 +67,7 @@ def restore_original(job: Job, journal: Journal) -> None:
         return
     try:
         commit.rename_if_free(job.moved_to, job.source)
-    except OSError as error:
+    except (OSError, NoAnswerError) as error:
         logger.info("%s stays at %s: %s", job.source, job.moved_to, error)
     else:
         journal.mark_moved_back(job)

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from watcher.errors import DamagedJournalError, DestinationError, ModelError, WorkerError
+from watcher.errors import DamagedJournalError, DestinationError, ModelError, NoAnswerError, WorkerError
 from watcher.matting import modes
 from watcher.matting.modes import DEFAULT, Mode
 from watcher.queue.job import Job
@@ -92,6 +92,9 @@ def _feed_worker(
     while not should_stop() and (job := queue.take(lambda job: _has_room(in_flight, job, supervisor))) is not None:
         try:
             prepared = prepare_task(replace(job, model=_model_name(job, supervisor)), queue, journal, in_flight)
+        except NoAnswerError as error:
+            queue.pause_destination(job, error, 0)
+            continue
         except (OSError, MemoryError) as error:  # one picture must not stop the others
             reason = "too_large" if isinstance(error, MemoryError) else "unreadable"
             prepared = journal.record(job, state="failed", reason=reason, detail=str(error))

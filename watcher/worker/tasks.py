@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import itertools
 import logging
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from watcher import commit
-from watcher.errors import PictureError, describe_reason
+from watcher import commit, places
+from watcher.errors import NoAnswerError, PictureError, describe_reason
 from watcher.naming import is_output_name, numbered_names
 from watcher.queue.finished_jobs import find_done_job, read_known_output, settle_with_same_content
 from watcher.queue.job import Job
@@ -74,7 +73,7 @@ def prepare_task(job: Job, queue: JobQueue, journal: Journal, in_flight: Iterabl
     job = replace(job, source_hash=source.sha256, signature=source.signature)
     earlier = queue.find_earlier_job(job)
     if earlier is not None:
-        has_output = earlier.state == "done" and earlier.output is not None and os.path.lexists(earlier.output)
+        has_output = earlier.state == "done" and earlier.output is not None and places.exists(earlier.output)
         moved_to = queue.move_original(job) if has_output and not earlier.undone else None
         if earlier.id is not None and (moved_to or earlier.id == job.id):
             journal.finish(earlier.id, moved_to)  # also the job itself, if nobg ended between publishing and finishing
@@ -129,7 +128,7 @@ def _finish_settled(job: Job, settled: Job, queue: JobQueue, journal: Journal) -
     """Move the original of a job that was done under another name, if the request says so. Return its result."""
     if settled.state != "done":
         return settled if settled.state == "skipped" else replace(settled, reason="already_done")
-    has_output = settled.output is not None and os.path.lexists(settled.output) and not settled.undone
+    has_output = settled.output is not None and places.exists(settled.output) and not settled.undone
     moved_to = queue.move_original(job) if has_output else None
     if moved_to is not None and settled.id is not None:
         journal.finish(settled.id, moved_to)
@@ -171,6 +170,9 @@ def read_background(recipe: Recipe) -> bytes:
     except PictureError as error:
         detail = f"the background picture {path} cannot be read: {describe_reason(error.reason, error.detail)}"
         raise PictureError(error.reason, detail) from error
+    except NoAnswerError as error:  # for a watched folder, that is as if it were not there
+        detail = f"the background picture {path} cannot be read: its drive does not answer."
+        raise PictureError("vanished", detail) from error
 
 
 def _handle_unreadable_source(job: Job, error: PictureError, queue: JobQueue, journal: Journal) -> Job | None:
@@ -190,7 +192,7 @@ def _find_moved_original(job: Job) -> Path | None:
     """Return the path to which nobg has moved the original of `job`; None if there is no such file."""
     for name in numbered_names(job.source.name):
         path = job.source.parent / (job.move_to or "") / name
-        if not os.path.lexists(path):
+        if not places.exists(path):
             return None
         if commit.sha256_of(path) == job.source_hash:
             return path

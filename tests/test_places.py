@@ -1,14 +1,12 @@
-"""mounts.py, with /proc/self/mountinfo as Linux writes it (proc(5))."""
+"""places.py, with /proc/self/mountinfo as Linux writes it (proc(5))."""
 
-import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 
-from watcher.folders import mounts
-from watcher.folders.mounts import file_system_type
+from watcher import places
+from watcher.places import file_system_type
 
 MOUNTS = r"""22 27 0:21 / /proc rw,nosuid,nodev,noexec,relatime shared:14 - proc proc rw
 27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda2 rw,errors=remount-ro
@@ -72,7 +70,9 @@ def set_mountinfo(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Return a function that sets the text of /proc/self/mountinfo."""
 
     def set_text(text: str) -> None:
-        monkeypatch.setattr(mounts, "open", lambda *_, **__: io.StringIO(text), raising=False)
+        table = places.MountTable()
+        monkeypatch.setattr(table, "_read", lambda: text)
+        monkeypatch.setattr(places, "table", table)
 
     return set_text
 
@@ -84,7 +84,7 @@ def test_file_systems_that_change_from_elsewhere_are_polled(
     set_mountinfo: Callable[[str], None], type_name: str
 ) -> None:
     set_mountinfo(f"27 1 0:9 / / rw,relatime - {type_name} source rw\n")
-    assert mounts.must_poll("/pictures") is True
+    assert places.must_poll("/pictures") is True
 
 
 @pytest.mark.parametrize(
@@ -92,25 +92,23 @@ def test_file_systems_that_change_from_elsewhere_are_polled(
 )
 def test_file_systems_of_this_machine_are_not_polled(set_mountinfo: Callable[[str], None], type_name: str) -> None:
     set_mountinfo(f"27 1 0:9 / / rw,relatime - {type_name} source rw\n")
-    assert mounts.must_poll("/pictures") is False
+    assert places.must_poll("/pictures") is False
 
 
 def test_a_link_counts_as_the_folder_that_it_leads_to(set_mountinfo: Callable[[str], None], tmp_path: Path) -> None:
     set_mountinfo(f"27 1 254:0 / / rw - ext4 /dev/vda2 rw\n51 27 0:47 / {tmp_path}/nas rw - nfs4 server:/a rw\n")
     (tmp_path / "nas").mkdir()
     (tmp_path / "pictures").symlink_to("nas")
-    assert mounts.must_poll(str(tmp_path / "pictures")) is True
-    assert mounts.must_poll(str(tmp_path)) is False
+    assert places.must_poll(str(tmp_path / "pictures")) is True
+    assert places.must_poll(str(tmp_path)) is False
 
 
 def test_a_folder_on_this_machine_need_not_be_polled(tmp_path: Path) -> None:
-    assert mounts.must_poll(str(tmp_path)) is False
-    assert mounts.must_poll(str(tmp_path / "not there yet")) is False
+    assert places.must_poll(str(tmp_path)) is False
+    assert places.must_poll(str(tmp_path / "not there yet")) is False
 
 
 def test_without_mountinfo_no_folder_is_polled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def no_proc(*_: object, **__: object) -> NoReturn:
-        raise FileNotFoundError
-
-    monkeypatch.setattr(mounts, "open", no_proc, raising=False)
-    assert mounts.must_poll(str(tmp_path)) is False
+    monkeypatch.setattr(places, "_MOUNTINFO", str(tmp_path / "no proc"))
+    monkeypatch.setattr(places, "table", places.MountTable())
+    assert places.must_poll(str(tmp_path)) is False
