@@ -30,11 +30,8 @@ JOBS, FOLDERS = "jobs", "folders"
 """The kinds of askers: who reads and writes pictures, and who looks after watched folders. They do not wait in line."""
 
 _MOUNTINFO = "/proc/self/mountinfo"
-_REMOTE_TYPES = re.compile(
-    r"nfs4?|cifs|smb\d*|smbfs|fuse\..*|fuseblk|fuse|9p|afs|ceph|glusterfs|davfs|vboxsf|prl_fs|virtiofs|drvfs"
-)
-_SILENT_TYPES = re.compile(rf"{_REMOTE_TYPES.pattern}|autofs")  # autofs waits for the server that it mounts
-_OCTAL_ESCAPE = re.compile(r"\\([0-7]{3})")
+_REMOTE_TYPES = frozenset(("nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "fuse", "fuseblk", "9p", "afs", "ceph"))
+_MORE_REMOTE_TYPES = frozenset(("glusterfs", "davfs", "vboxsf", "prl_fs", "virtiofs", "drvfs"))  # and fuse.NAME
 _MAX_LINKS = 40
 
 
@@ -121,13 +118,20 @@ def _parse(text: str) -> tuple[frozenset[tuple[str, str]], dict[str, Mount]]:
         for hidden in [other for other in remote if _is_in(other, point)]:  # a later mount hides those below it
             del remote[hidden]
         points[point] = fields[0]
-        if point != "/" and _SILENT_TYPES.fullmatch(file_system_part.split(" ")[0]):
+        type_name = file_system_part.split(" ")[0]
+        if point != "/" and (_is_remote_type(type_name) or type_name == "autofs"):  # it waits for a server
             remote[point] = Mount(fields[0], point, _device(fields[2]))
     return frozenset(points.items()), remote
 
 
 def _unescape(text: str) -> str:
-    return _OCTAL_ESCAPE.sub(lambda match: chr(int(match[1], 8)), text) if "\\" in text else text
+    if "\\" not in text:  # most names; the right-click client has no time to compile the pattern for them
+        return text
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)
+
+
+def _is_remote_type(name: str) -> bool:
+    return name in _REMOTE_TYPES or name in _MORE_REMOTE_TYPES or name.startswith("fuse.")
 
 
 def _device(numbers: str) -> int | None:
@@ -150,10 +154,14 @@ def resolve(path: str | bytes | os.PathLike[str]) -> tuple[str, Mount | None]:
     if sys.platform == "win32":
         drive = os.path.splitdrive(absolute)[0]
         return absolute, Mount(drive, drive) if _is_remote_drive(drive) else None
-    if sys.platform == "darwin":
-        return _follow(absolute, None)
-    table.refresh()
-    return _follow(absolute, table.remote) if table.remote else (absolute, None)
+    if sys.platform != "darwin":
+        table.refresh()
+        if not table.remote:
+            return absolute, None
+    # Not the normalised path: the system itself follows a link before it goes up from there.
+    text = os.fsdecode(path)
+    full = text if os.path.isabs(text) else os.path.join(os.getcwd(), text)
+    return _follow(full, None if sys.platform == "darwin" else table.remote)
 
 
 def _follow(absolute: str, remote: dict[str, Mount] | None) -> tuple[str, Mount | None]:
@@ -231,7 +239,7 @@ def must_poll(folder: str) -> bool:
     path, mount = resolve(folder)
     if mount is not None or sys.platform != "linux":
         return mount is not None
-    return _REMOTE_TYPES.fullmatch(file_system_type(os.path.realpath(path), table.text)) is not None
+    return _is_remote_type(file_system_type(os.path.realpath(path), table.text))
 
 
 def file_system_type(path: str, mountinfo: str) -> str:
