@@ -120,7 +120,7 @@ def _parse(text: str) -> tuple[frozenset[tuple[str, str]], dict[str, Mount]]:
         points[point] = fields[0]
         type_name = file_system_part.split(" ")[0]
         if point != "/" and (_is_remote_type(type_name) or type_name == "autofs"):  # it waits for a server
-            remote[point] = Mount(fields[0], point, _device(fields[2]))
+            remote[point] = Mount(fields[0], point, os.makedev(*map(int, fields[2].split(":"))))
     return frozenset(points.items()), remote
 
 
@@ -132,11 +132,6 @@ def _unescape(text: str) -> str:
 
 def _is_remote_type(name: str) -> bool:
     return name in _REMOTE_TYPES or name in _MORE_REMOTE_TYPES or name.startswith("fuse.")
-
-
-def _device(numbers: str) -> int | None:
-    major, _, minor = numbers.partition(":")
-    return os.makedev(int(major), int(minor)) if major.isdecimal() and minor.isdecimal() else None
 
 
 def _is_in(path: str, folder: str) -> bool:
@@ -347,7 +342,12 @@ def start_asking(
         if (mount, asker) in _open_questions:
             return None
         question = _open_questions[mount, asker] = Question(mount, call, on_answered)
-    threading.Thread(target=question.run, name=f"asks {mount.point}", daemon=True).start()
+    try:
+        threading.Thread(target=question.run, name=f"asks {mount.point}", daemon=True).start()
+    except RuntimeError:  # the system allows no further thread
+        with _lock:
+            del _open_questions[mount, asker]
+        raise
     return question
 
 

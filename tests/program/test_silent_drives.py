@@ -146,7 +146,11 @@ def test_commands_about_a_drive_that_does_not_answer_end_and_say_so(nas: BindDri
     nas.mount()
     nas.stop_answering()
     sentence = f"nobg: {nas.point} does not answer. Check its connection, then try again.\n"
-    for arguments in (["remove", nas.point / "a.jpg"], ["watch", "add", nas.point]):
+    for arguments in (
+        ["remove", nas.point / "a.jpg"],
+        ["remove", "-o", nas.point, "a.jpg"],
+        ["watch", "add", nas.point],
+    ):
         result = subprocess.run(
             [sys.executable, "-m", "watcher", *map(str, arguments)],
             capture_output=True,

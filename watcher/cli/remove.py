@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from watcher import config, paths
+from watcher import config, paths, places
 from watcher.cli import terminal
 from watcher.errors import DestinationError, NobgError, UsageError, describe_reason, exit_code
 from watcher.folders import selection
@@ -73,7 +73,7 @@ def remove(options: argparse.Namespace) -> int:
 
 def _make_output_folder(folder: Path) -> Path:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        places.ask(folder, lambda: folder.mkdir(parents=True, exist_ok=True))
     except (FileExistsError, NotADirectoryError) as error:
         raise UsageError(f"{folder} is not a folder. Name one with -o.") from error
     except OSError as error:
