@@ -137,6 +137,14 @@ def test_a_camera_raw_file_is_never_cut_out_from_its_thumbnail(data: bytes, name
     assert caught.value.reason == "unsupported"
 
 
+def test_a_camera_raw_file_in_a_big_tiff_is_found_too() -> None:
+    below = struct.pack("<Q", 1) + struct.pack("<HHQQ", 262, 3, 1, 32803) + bytes(8)
+    main = struct.pack("<Q", 2) + struct.pack("<HHQQ", 330, 18, 1, 16) + struct.pack("<HHQQ", 50706, 1, 4, 1) + bytes(8)
+    data = struct.pack("<2sHHHQ", b"II", 43, 8, 0, 16 + len(below)) + below + main
+    with pytest.raises(PictureError, match=r"camera raw file \(DNG\)"):
+        codecs.open_header(data)
+
+
 def test_a_tiff_of_a_scanner_or_a_photo_editor_is_no_camera_raw_file() -> None:
     exif = Image.Exif()
     exif[0x010F], exif[50706] = "NIKON", b"\1\4\0\0"  # exiftool copies DNGVersion, too
