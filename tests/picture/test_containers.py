@@ -129,6 +129,9 @@ def camera_raw(make: bytes, *, is_dng: bool = False, photometric: int = 32803) -
         (b"FUJIFILMCCD-RAW 0201" + bytes(500), "RAF"),
         (b"IIU\0\x18\0\0\0" + bytes(500), "RW2"),
         (b"IIRO\x08\0\0\0" + bytes(500), "ORF"),
+        (b"II\x1a\0\0\0HEAPCCDR" + bytes(500), "CRW"),
+        (b"II*\0\x20\0\0\0IIII\1waR" + bytes(500), "IIQ"),
+        (b"MM\0*\0\0\0\x20MMMM\1Raw" + bytes(500), "IIQ"),
     ],
 )
 def test_a_camera_raw_file_is_never_cut_out_from_its_thumbnail(data: bytes, name: str) -> None:

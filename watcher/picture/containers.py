@@ -27,6 +27,9 @@ _RAW_MAGIC = {
     (0, b"FOVb"): "X3F",
     (4, b"ftypcrx "): "CR3",
     (4, b"\x10\0\0\0CR\2"): "CR2",
+    (6, b"HEAPCCDR"): "CRW",
+    (8, b"IIII"): "IIQ",
+    (8, b"MMMM"): "IIQ",
 }
 """Offset and bytes -> the raw format."""
 _BIG_TIFF_STARTS = (b"II+\0", b"MM\0+")
