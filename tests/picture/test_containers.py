@@ -129,12 +129,23 @@ def camera_raw(make: bytes, *, is_dng: bool = False, photometric: int = 32803) -
         (b"FUJIFILMCCD-RAW 0201" + bytes(500), "RAF"),
         (b"IIU\0\x18\0\0\0" + bytes(500), "RW2"),
         (b"IIRO\x08\0\0\0" + bytes(500), "ORF"),
+        (b"II\x1a\0\0\0HEAPCCDR" + bytes(500), "CRW"),
+        (b"II*\0\x20\0\0\0IIII\1waR" + bytes(500), "IIQ"),
+        (b"MM\0*\0\0\0\x20MMMM\1Raw" + bytes(500), "IIQ"),
     ],
 )
 def test_a_camera_raw_file_is_never_cut_out_from_its_thumbnail(data: bytes, name: str) -> None:
     with pytest.raises(PictureError, match=rf"camera raw file \({name}\)") as caught:
         codecs.open_header(data)
     assert caught.value.reason == "unsupported"
+
+
+def test_a_camera_raw_file_in_a_big_tiff_is_found_too() -> None:
+    below = struct.pack("<Q", 1) + struct.pack("<HHQQ", 262, 3, 1, 32803) + bytes(8)
+    main = struct.pack("<Q", 2) + struct.pack("<HHQQ", 330, 18, 1, 16) + struct.pack("<HHQQ", 50706, 1, 4, 1) + bytes(8)
+    data = struct.pack("<2sHHHQ", b"II", 43, 8, 0, 16 + len(below)) + below + main
+    with pytest.raises(PictureError, match=r"camera raw file \(DNG\)"):
+        codecs.open_header(data)
 
 
 def test_a_tiff_of_a_scanner_or_a_photo_editor_is_no_camera_raw_file() -> None:

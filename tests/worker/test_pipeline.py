@@ -156,6 +156,19 @@ def test_force_never_writes_a_picture_without_a_visible_pixel(fast_worker: Worke
     assert header["detail"].endswith(".")
 
 
+@pytest.mark.parametrize("force", [False, True])
+def test_a_white_logo_is_not_written_on_white_in_silence(fast_worker: Worker, *, force: bool) -> None:
+    logo = Image.new("RGBA", (64, 64), (255, 255, 255, 0))
+    logo.paste((255, 255, 255, 255), (10, 10, 40, 20))
+    data = saved(logo, "PNG")
+    for unseen in ({"background": "white"}, {"background": "white", "format": "jpeg", "crop": "5%"}):
+        header, output = process(fast_worker, data, force=force, **unseen)
+        assert (header["state"], header["reason"], output) == ("skipped", "no_clear_subject", b"")
+        assert header["detail"].startswith("the subject has the colour of the background")
+    for seen in ({}, {"background": "black"}, {"background": "white", "shadow": True}, {"mask": True}):
+        assert process(fast_worker, data, force=force, **seen)[0]["state"] == "done"
+
+
 def test_the_resolution_is_scaled_with_the_picture_and_not_by_a_crop(fast_worker: Worker) -> None:
     data = saved(drawing("logo"), "PNG", dpi=(300, 300))
     for recipe, dpi in (({}, 300), ({"crop": "0"}, 300), ({"longest_side": 100}, 75)):

@@ -24,6 +24,7 @@ from watcher.worker import dispatch
 
 NOTE_TEXTS = {
     "first_frame": "it has several frames or pages; only the first one was done.",
+    "last_frame": "it has several frames; only the last one was done.",
     END_MISSING: "the end of the file is missing, and with it the lowest rows or fine details. "
     "Copy or download it again.",
     "enlarged": "it was smaller than the canvas, so it was enlarged.",

@@ -41,7 +41,8 @@ class Picture:
 
     `rgb`: mode RGB. `alpha`: the picture's own transparency, mode L and of the same size, or None if all of it is
     opaque. `icc`: the RGB colour profile to keep, or None (sRGB). `notes`: what the person should know about the
-    decoding (`first_frame`: there were more frames or pages; `end_missing`: rows at the bottom are not in the file).
+    decoding (`first_frame`, `last_frame`: of several frames or pages, this is shown; `end_missing`: rows at the bottom
+    are not in the file).
     `duration`: how long a frame is shown, in milliseconds; 0 for a still picture. `exif`: b"Exif\0\0" and a TIFF, as
     Pillow's save() takes it. `xmp`: the packet. Both are None unless the metadata level keeps them.
     `dpi`: pixels per inch, across and down, or None if the file states none.
@@ -85,7 +86,7 @@ def open_header(data: bytes) -> Image.Image:
                 f"this is a camera raw file ({raw_name}), and nobg would see only its preview. Use the JPEG that the "
                 "camera stored beside it, or export one with a raw converter such as darktable.",
             )
-        ended = containers.without_damaged_chunks(jpeg.with_end(data))
+        ended = containers.with_full_page_first(containers.without_damaged_chunks(jpeg.with_end(data)))
         try:
             image = Image.open(io.BytesIO(ended), formats=_candidate_formats(data))
         except UnidentifiedImageError as error:
@@ -145,7 +146,9 @@ def decode(image: Image.Image, metadata_level: str = "drop") -> Picture:
     """
     data = _file_bytes(image)
     with _convert_decoder_errors(data):
-        notes: tuple[str, ...] = ("first_frame",) if _has_more_frames(image) else ()
+        notes: tuple[str, ...] = ()
+        if len(containers.full_pages(data)) > 1 if image.format == "TIFF" else _has_more_frames(image):
+            notes = ("last_frame" if image.format == "JXL" else "first_frame",)
         picture = _decode_current_frame(image, data, metadata_level)
         if _END_ADDED in image.info and (missing := jpeg.missing_rows(data, image)):
             if missing > _MAX_MISSING_FRACTION * image.height:

@@ -27,13 +27,19 @@ _RAW_MAGIC = {
     (0, b"FOVb"): "X3F",
     (4, b"ftypcrx "): "CR3",
     (4, b"\x10\0\0\0CR\2"): "CR2",
+    (6, b"HEAPCCDR"): "CRW",
+    (8, b"IIII"): "IIQ",
+    (8, b"MMMM"): "IIQ",
 }
 """Offset and bytes -> the raw format."""
-_TIFF_STARTS = (b"II*\0", b"MM\0*")
+_BIG_TIFF_STARTS = (b"II+\0", b"MM\0+")
+_TIFF_STARTS = (b"II*\0", b"MM\0*", *_BIG_TIFF_STARTS)
 
-_MAKE, _PHOTOMETRIC, _SUBDIRECTORIES, _DNG_VERSION = 271, 262, 330, 50706
+_SUBFILE_TYPE, _PHOTOMETRIC, _MAKE, _SUBDIRECTORIES, _DNG_VERSION = 254, 262, 271, 330, 50706
+_PIXELS = (273, 324, 513)  # tags that say where pixels are: strips, tiles, old-style JPEG
+_PREVIEW, _MASK = 1, 4  # bits of NewSubfileType
 _SENSOR_DATA = (32803, 34892)  # PhotometricInterpretation: colour filter array, LinearRaw
-_VALUE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 13: 4}  # TIFF's types of unsigned integers, text and directories
+_VALUE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 13: 4, 16: 8, 18: 8}  # TIFF's types of unsigned integers, text and directories
 _MAX_DIRECTORIES, _MAX_VALUES = 32, 256  # read of a file
 
 _RAW_MAKERS = {b"nikon": "NEF", b"canon": "CR2", b"sony": "ARW", b"pentax": "PEF", b"ricoh": "PEF", b"samsung": "SRW"}
@@ -235,7 +241,7 @@ def raw_format(data: bytes) -> str:
             return name
     if data[:4] not in _TIFF_STARTS:
         return ""
-    directories = list(_directories(data))
+    directories = list(_directories(data).values())
     if not any(_integer(data, directory, _PHOTOMETRIC) in _SENSOR_DATA for directory in directories):
         return ""
     if any(_DNG_VERSION in directory for directory in directories):
@@ -244,30 +250,63 @@ def raw_format(data: bytes) -> str:
     return next((name for maker, name in _RAW_MAKERS.items() if make.startswith(maker)), "TIFF/EP")
 
 
+def with_full_page_first(data: bytes) -> bytes:
+    """Return the file `data`; if it is a TIFF that starts with a preview or a mask, opened at its first full page."""
+    pages = full_pages(data)
+    field = _offset_field(data)
+    if not pages or pages[0] == _read(data, field, field):
+        return data
+    offset = pages[0].to_bytes(field, "little" if data.startswith(b"II") else "big")
+    return data[:field] + offset + data[2 * field :]
+
+
+def full_pages(data: bytes) -> list[int]:
+    """Return the offsets of a TIFF's directories that describe neither a preview nor a mask; none for other files."""
+    if data[:4] not in _TIFF_STARTS:
+        return []
+    return [
+        offset
+        for offset, directory in _directories(data).items()
+        if not directory.keys().isdisjoint(_PIXELS)
+        and not _integer(data, directory, _SUBFILE_TYPE) & (_PREVIEW | _MASK)
+    ]
+
+
 Directory = dict[int, tuple[int, int, int]]
 """Tag -> where its values start and end in the file, and the bytes of one value."""
 
 
-def _directories(data: bytes) -> Iterator[Directory]:
-    """Yield the directories of a TIFF: those of the pages, and those below them (TIFF 6.0, section 2; TIFF/EP)."""
-    pending, seen = [_read(data, 4, 4)], set[int]()
-    while pending and len(seen) < _MAX_DIRECTORIES:
+def _directories(data: bytes) -> dict[int, Directory]:
+    """The directories of a TIFF at their offsets: those of the pages, each before those below it.
+
+    Sources: TIFF 6.0, section 2; TIFF/EP; libtiff's BigTIFF, in which numbers are longer.
+    """
+    field = _offset_field(data)
+    count_bytes, entry_bytes = (8, 20) if field == 8 else (2, 12)
+    pending, found = [_read(data, field, field)], dict[int, Directory]()
+    while pending and len(found) < _MAX_DIRECTORIES:
         offset = pending.pop(0)
-        if offset in seen or not 8 <= offset < len(data) - 2:
+        if offset in found or not 2 * field <= offset < len(data) - count_bytes:
             continue
-        seen.add(offset)
-        directory: Directory = {}
-        end = offset + 2 + 12 * _read(data, offset, 2)
-        for entry in range(offset + 2, min(end, len(data) - 11), 12):
+        found[offset] = directory = {}
+        first = offset + count_bytes
+        end = first + entry_bytes * _read(data, offset, count_bytes)
+        for entry in range(first, min(end, len(data) - entry_bytes + 1), entry_bytes):
             size = _VALUE_BYTES.get(_read(data, entry + 2, 2))
             if size is not None:
-                length = size * min(_read(data, entry + 4, 4), _MAX_VALUES)
-                start = entry + 8 if length <= 4 else _read(data, entry + 8, 4)
+                length = size * min(_read(data, entry + 4, field), _MAX_VALUES)
+                value = entry + 4 + field
+                start = value if length <= field else _read(data, value, field)
                 directory[_read(data, entry, 2)] = start, start + length, size
-        start, stop, size = directory.get(_SUBDIRECTORIES, (0, 0, 4))
-        pending += [_read(data, position, 4) for position in range(start, stop, size)]
-        pending.append(_read(data, end, 4))
-        yield directory
+        start, stop, size = directory.get(_SUBDIRECTORIES, (0, 0, field))
+        pending[:0] = [_read(data, position, field) for position in range(start, stop, size)]
+        pending.append(_read(data, end, field))
+    return found
+
+
+def _offset_field(data: bytes) -> int:
+    """The bytes of an offset in this TIFF; where the first directory's stands, too."""
+    return 8 if data[:4] in _BIG_TIFF_STARTS else 4
 
 
 def _read(data: bytes, offset: int, size: int) -> int:

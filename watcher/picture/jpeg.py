@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from PIL import Image, ImageChops
@@ -41,6 +42,37 @@ def with_end(data: bytes) -> bytes:
         data = data.rstrip(b"\0")
         data += b"\0" * data.endswith(b"\xff")  # a stuffed byte, not a marker
     return data + END
+
+
+def from_tables(
+    size: tuple[int, int],
+    samplings: Sequence[tuple[int, int]],
+    tables: Sequence[tuple[bytes, bytes, bytes]],
+    scans: Sequence[bytes],
+    restart_interval: int,
+) -> bytes:
+    """Return the baseline JPEG of these parts (T.81, B.2.2 to B.2.4), which are one each for each component.
+
+    `samplings`: across and down. `tables`: quantization (64 bytes), DC and AC (16 counts, then the values). `scans`:
+    the coded data between two restarts. `restart_interval`: in MCUs; 0: none.
+    """
+    count = len(tables)
+    segments = [
+        *((0xDB, bytes([number]) + tables[number][0]) for number in range(count)),
+        (0xC0, struct.pack(">BHHB", 8, size[1], size[0], count) + b"".join(
+            bytes([number + 1, across << 4 | down, number]) for number, (across, down) in enumerate(samplings)
+        )),
+        *((0xC4, bytes([kind << 4 | number]) + tables[number][kind + 1]) for number in range(count) for kind in (0, 1)),
+        (0xDD, struct.pack(">H", restart_interval)),
+        (_START_OF_SCAN, bytes([count]) + b"".join(bytes([number + 1, number * 0x11]) for number in range(count))
+         + _SEQUENTIAL),
+    ]  # fmt: skip
+    header = b"".join(struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body for marker, body in segments)
+    scan = b"".join(
+        part.removesuffix(END) + (bytes([0xFF, 0xD0 + number % 8]) if number + 1 < len(scans) else b"")
+        for number, part in enumerate(scans)
+    )
+    return START + header + scan + END
 
 
 def missing_rows(ended: bytes, decoded: Image.Image) -> int:

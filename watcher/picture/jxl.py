@@ -46,7 +46,7 @@ class JxlImage(ImageFile.ImageFile):
         self.is_animated = header.is_animated
 
     def load(self) -> Any:
-        """Decode the picture, or the first frame of an animation."""
+        """Decode the picture, or the last frame of an animation: the decoder returns no other."""
         if self._encoded is not None:
             encoded, self._encoded = self._encoded, None
             decoded = _decode(encoded, self._size)
@@ -142,8 +142,9 @@ def jxl_header(data: bytes) -> JxlHeader:
         orientation = 1 + bits.read(3)
         if bits.read(1):  # intrinsic size, which only recommends how to show the picture
             _read_jxl_size(bits)
-        if not bits.read(1):  # after a preview, the field would be further on; it then counts as absent
-            is_animated = bool(bits.read(1))
+        if bits.read(1):
+            _skip_preview_size(bits)
+        is_animated = bool(bits.read(1))
     return JxlHeader(*((height, width) if orientation > 4 else (width, height)), is_animated)
 
 
@@ -185,6 +186,14 @@ class _BitReader:
         value = self._value & ((1 << count) - 1)
         self._value >>= count
         return value
+
+
+def _skip_preview_size(bits: _BitReader) -> None:
+    """Read past a PreviewHeader, which states sizes in eights or in pixels, and the width by a ratio or itself."""
+    lengths = (0, 0, 5, 9) if bits.read(1) else (6, 8, 10, 12)
+    bits.read(lengths[bits.read(2)])
+    if bits.read(3) == 0:
+        bits.read(lengths[bits.read(2)])
 
 
 def _read_jxl_size(bits: _BitReader) -> tuple[int, int]:

@@ -30,6 +30,11 @@ _NOTHING_VISIBLE = (
     "nothing would be visible in the cut-out, so nothing was written. "
     "Look whether the picture is empty, or choose another model."
 )
+_SAME_AS_BACKGROUND = (
+    "the subject has the colour of the background, so nothing would be seen of it, and nothing was written. "
+    "Choose another background."
+)
+_MAX_UNSEEN_DIFFERENCE = 8  # levels of 255
 
 
 class Budget:
@@ -249,6 +254,9 @@ class Pipeline:
             durations.append(picture.duration)
             rendered.append(compose.render(picture, alpha, layout, work.recipe, background))
             del picture, alpha
+        if isinstance(work.recipe.background, str) and not work.recipe.mask and _shows_nothing(rendered, background):
+            work.answer.update(state="skipped", reason="no_clear_subject", detail=_SAME_AS_BACKGROUND)
+            return
         dpi = metadata.scaled_resolution(first.dpi, layout.scale)
         extras = encode.Extras(first.icc, first.exif, first.xmp, tuple(durations), work.loop_count, dpi)
         notes = [*first.notes, *(["enlarged"] if layout.scale > 1 else [])]
@@ -264,6 +272,13 @@ def _is_cut_out(work: Work, alpha: Image.Image | None) -> bool:
     if work.is_cut_out is None:
         work.is_cut_out = alpha is not None and transparency.is_cut_out(alpha)
     return work.is_cut_out
+
+
+def _shows_nothing(frames: list[compose.Pixels], background: NDArray[np.uint8] | None) -> bool:
+    """Whether no frame differs visibly from the colour `background`, (3,)."""
+    assert background is not None
+    extremes = np.array([extreme for frame in frames for extreme in (frame.min(axis=(0, 1)), frame.max(axis=(0, 1)))])
+    return int(np.abs(extremes - background.astype(np.int16)).max()) <= _MAX_UNSEEN_DIFFERENCE
 
 
 def _decode_background(recipe: Recipe, data: bytes) -> codecs.Picture | None:
