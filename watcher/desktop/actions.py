@@ -58,6 +58,10 @@ class Actions:
         """Switch a watched folder on or off."""
         edit_config.set_folder_value(paths.config_path(), folder, "enabled", None if enabled else False)
 
+    def set_folder_recursive(self, folder: Path, *, recursive: bool) -> None:
+        """Watch the folders inside a watched folder, too, or no longer."""
+        edit_config.set_folder_value(paths.config_path(), folder, "recursive", True if recursive else None)
+
     def stop_watching(self, folder: Path) -> None:
         """Remove a watched folder from the settings."""
         edit_config.remove_folder(paths.config_path(), folder)

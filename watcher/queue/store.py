@@ -180,6 +180,7 @@ WHERE :rank = 0 OR NOT EXISTS (
     AND (recipe = :recipe OR recipe IN (SELECT recipe FROM followed WHERE watch = :watch)))
 ON CONFLICT (source, source_hash, recipe) DO UPDATE SET
     state = 'queued', reason = NULL, detail = NULL, attempts = 0, interrupted = 0, not_before = 0, undone = 0,
+    notes = '',
     watch = CASE WHEN state = 'queued' AND rank < excluded.rank THEN watch ELSE excluded.watch END,
     rank = CASE WHEN state = 'queued' THEN min(rank, excluded.rank) ELSE excluded.rank END,
     move_to = CASE WHEN state = 'queued' THEN coalesce(excluded.move_to, move_to) ELSE excluded.move_to END,

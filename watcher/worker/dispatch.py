@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,6 +40,15 @@ def process_queue(
     pictures. At the end, also after an error, unfinished jobs go back to the queue. Raises ModelError, WorkerError, and
     DestinationError if the journal cannot be written.
     """
+    with closing(_process_queue(queue, journal, supervisor, should_stop)) as jobs:
+        for job in jobs:
+            journal.failures.supersede(job)
+            yield job
+
+
+def _process_queue(
+    queue: JobQueue, journal: Journal, supervisor: Supervisor, should_stop: Callable[[], bool]
+) -> Generator[Job]:
     in_flight: deque[Task] = deque()
     should_abort = _after_grace_period(should_stop, FINISH_GRACE_SECONDS)
     supervisor.discard_ended_worker()
