@@ -42,7 +42,7 @@ class Actions:
             try:
                 callback()
             except NobgError as error:
-                self._notify(Notification(strings.FAILED, str(error)))
+                self._notify(Notification(strings.FAILED, error.on_desktop))
             except Exception:  # any error: one click must not end the program
                 logger.exception("A click could not be carried out")
                 self._notify(Notification(strings.FAILED, strings.UNEXPECTED_ERROR))

@@ -17,7 +17,7 @@ from integrations.record import Record
 from watcher import config, paths
 from watcher.config import LAST_GOOD_FILE, Config, Folder
 from watcher.desktop import strings
-from watcher.errors import DESTINATION_REASONS, NobgError, UsageError
+from watcher.errors import DESTINATION_REASONS, NobgError, UsageError, for_desktop
 from watcher.matting import modes
 from watcher.program import menus
 from watcher.queue.journal import Journal
@@ -132,7 +132,7 @@ class OverviewReader:
         problems += [f"{folder.path}: {folder.problem}" for folder in folders if folder.enabled and folder.problem]
         problems += [f"{pause.folder}: {DESTINATION_REASONS[pause.reason]}" for pause in journal.pauses()]
         trouble = journal.get_setting("trouble")
-        problems += [] if trouble is None else [trouble]
+        problems += [] if trouble is None else [for_desktop(trouble)]
         is_in_menu, (login_file, starts_at_login) = _is_in_menu(self._state), _read_login_start()
         self._login_files = [login_file] if login_file else []
         return Overview(
@@ -160,7 +160,7 @@ def _folder_status(folder: Folder, state: Sequence[Any]) -> FolderStatus:
     return FolderStatus(
         folder.path,
         folder.enabled,
-        problem,
+        problem and for_desktop(problem),
         folder.recursive,
         strings.pluralize(unwatched, inside) if inside and not folder.recursive else None,
         strings.pluralize(strings.NAMED_LIKE_CUT_OUTS, named, example=left_out.get("example")) if named else None,
@@ -181,7 +181,7 @@ def _load_settings(state: Path) -> tuple[Config, list[str]]:
     try:
         return config.load(paths.config_path()), []
     except UsageError as error:
-        return config.load_last_good(state / LAST_GOOD_FILE), [str(error)]
+        return config.load_last_good(state / LAST_GOOD_FILE), [error.on_desktop]
 
 
 def _is_in_menu(state: Path) -> bool:

@@ -83,8 +83,8 @@ RESTART_HINT = "To see it in {manager}: {how}; or log out and in again"
 
 # Desktops that cannot show an icon
 NO_ICON = (
-    "This desktop has no place for nobg's icon, so nobg runs without one. Everything can be done with commands: "
-    "nobg --help. (On GNOME, the AppIndicator extension provides a place for icons.)"
+    "This desktop has no place for nobg's icon, so nobg runs without one. On GNOME, the AppIndicator extension "
+    "provides a place for icons."
 )
 NO_DESKTOP = "There is no desktop to show an icon on."
 
@@ -127,7 +127,6 @@ ONE_LOCATION = "{name} in {folder}"
 LOCATIONS = ("In {folder}", "In {count} folders")
 FAILURE_LINE = "{name}: {reason}"
 NO_SUBJECT_LINE = "{name} shows no clear subject, so nothing was written"
-UNKNOWN_REASON = "it could not be done."
 MORE = "… and {count} more"
 
 

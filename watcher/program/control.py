@@ -13,7 +13,7 @@ from typing import Any
 
 from watcher import config, lock, paths
 from watcher.config import Config, Folder
-from watcher.errors import DESTINATION_REASONS, UsageError
+from watcher.errors import DESTINATION_REASONS, UsageError, advise, for_terminal
 from watcher.formats import is_picture_name
 from watcher.matting import modes
 from watcher.program import edit_config, log
@@ -119,7 +119,7 @@ def status(journal: Journal) -> dict[str, Any]:
         problems.append(f"{error} Until then, the last good settings stay in force.")
     worker_problem = journal.get_setting("trouble")
     if worker_problem is not None and is_running:
-        problems.append(worker_problem)
+        problems.append(for_terminal(worker_problem))
     problems += [
         _DAMAGED_RECORDS_TEXT.format(path=path) for path in sorted(paths.state_dir().glob("jobs.damaged-*.db"))
     ]
@@ -153,7 +153,7 @@ def _describe_folders(folders: Sequence[Folder], journal: Journal, *, is_running
     states = json.loads(journal.get_setting("folders") or "{}") if is_running else {}
     for folder in folders:
         state, problem, *left_out = states.get(str(folder.path), ["not watched", None])
-        details = {"state": state if folder.enabled else "off", "problem": problem}
+        details = {"state": state if folder.enabled else "off", "problem": problem and for_terminal(problem)}
         yield {**folder_as_dict(folder), **details, "left_out": (left_out or [{}])[0]}
 
 
@@ -206,7 +206,7 @@ def jobs_to_undo(journal: Journal, job_ids: Sequence[int]) -> list[Job]:
     """
     chosen = _find_jobs(journal, job_ids) if job_ids else latest_undoable_jobs(journal)
     if not chosen:
-        raise UsageError("There is nothing to undo. `nobg history` shows what was done.")
+        raise UsageError(advise("There is nothing to undo.", terminal="`nobg history` shows what was done."))
     return chosen
 
 
@@ -230,7 +230,9 @@ def _find_jobs(journal: Journal, job_ids: Sequence[int]) -> list[Job]:
     jobs = journal.find_jobs(job_ids)
     missing = sorted(set(job_ids) - {job.id for job in jobs})
     if missing:
-        raise UsageError(f"There is no job {missing[0]}. `nobg history` shows the jobs and their numbers.")
+        raise UsageError(
+            advise(f"There is no job {missing[0]}.", terminal="`nobg history` shows the jobs and their numbers.")
+        )
     return jobs
 
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from watcher import lock as file_lock
-from watcher.errors import DamagedJournalError, UsageError, unwritable_records_error
+from watcher.errors import DamagedJournalError, UsageError, advise, unwritable_records_error
 from watcher.naming import resolve_destination
 
 SCHEMA_VERSION = 4
@@ -37,7 +37,11 @@ def connect(path: str) -> sqlite3.Connection:
             _migrate(db)
         elif version > SCHEMA_VERSION:
             raise UsageError(  # noqa: TRY301  the connection is closed below
-                f"{path} was made by a newer nobg. Install that version again, or set NOBG_HOME to another folder."
+                advise(
+                    f"{path} was made by a newer nobg.",
+                    desktop="Install that version again.",
+                    terminal="Install that version again, or set NOBG_HOME to another folder.",
+                )
             )
     except BaseException:
         db.close()

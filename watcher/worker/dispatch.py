@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from watcher.errors import DamagedJournalError, DestinationError, ModelError, WorkerError
+from watcher.errors import DamagedJournalError, DestinationError, ModelError, WorkerError, advise
 from watcher.matting import modes
 from watcher.matting.modes import DEFAULT, Mode
 from watcher.queue.job import Job
@@ -117,7 +117,8 @@ def _feed_worker(
                 if prepared.job.model == supervisor.default_mode.name:
                     raise  # without the default mode, other jobs would fail as well
                 in_flight.pop()
-                sentence = f"the model {prepared.job.model} cannot be used: {str(error).rstrip('.')}."
+                sentence = f"the model {prepared.job.model} cannot be used: {error.text}"
+                sentence = sentence if sentence.endswith(".") else advise(sentence)
                 yield journal.record(prepared.job, state="failed", reason="unsupported", detail=sentence)
                 continue
             worker.send(*prepared.message())
