@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from watcher import places
-from watcher.errors import DestinationError, PictureError
+from watcher.errors import DestinationError, PictureError, advise
 from watcher.formats import MAX_BYTES
 from watcher.naming import numbered_names
 
@@ -106,7 +106,7 @@ def _open_for_reading(path: str, flags: int) -> int:
     return os.open(path, flags)
 
 
-_IS_FOLDER_MESSAGE = "it is a folder, and no picture was found in it; --recursive looks deeper."
+_IS_FOLDER_MESSAGE = advise("it is a folder, and no picture was found in it.", terminal="--recursive looks deeper.")
 
 
 def sha256_of(path: Path) -> str | None:
@@ -167,20 +167,28 @@ def destination_errors(target: Path) -> Iterator[None]:
             text = f"There is no room in {folder} for {target.name}. Make room and try again."
             raise DestinationError(text, folder, "full") from error
         if error.errno == errno.EROFS:
-            text = f"{folder} is read-only. Make it writable, or choose another folder with -o."
+            text = advise(f"{folder} is read-only.", **_another_folder("Make it writable, or choose"))
             raise DestinationError(text, folder, "read_only") from error
         if error.errno in _ACCESS_DENIED_ERRNOS:
-            text = f"writing into {folder} is not allowed. Choose another folder with -o."
+            text = advise(f"writing into {folder} is not allowed.", **_another_folder("Choose"))
             raise PictureError("no_permission", text) from error
         if error.errno in _BAD_NAME_ERRNOS:
-            text = f"{folder} cannot hold a file named {target.name}. Choose another folder with -o."
+            text = advise(f"{folder} cannot hold a file named {target.name}.", **_another_folder("Choose"))
             raise PictureError("no_permission", text) from error
         if isinstance(error, FileNotFoundError):
             text = f"The folder {folder} is gone. Check that its drive is connected."
             raise DestinationError(text, folder, "missing") from error
-        text = f"{target} cannot be written: {error.strerror}. Choose another folder with -o."
+        text = advise(f"{target} cannot be written: {error.strerror}.", **_another_folder("Choose"))
         reason = "missing" if error.errno in _DEVICE_GONE_ERRNOS else "read_only"
         raise DestinationError(text, folder, reason) from error
+
+
+def _another_folder(verb: str) -> dict[str, str]:
+    """Return the parts of `advise` that lead to another folder."""
+    return {
+        "desktop": f"{verb} another folder for cut-outs in the settings file.",
+        "terminal": f"{verb} another folder with -o.",
+    }
 
 
 class _TemporaryFile:

@@ -13,7 +13,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from watcher import lock as file_lock
 from watcher import paths, places
-from watcher.errors import NoAnswerError, NobgError, describe_reason, refused_access_error
+from watcher.errors import (
+    NoAnswerError,
+    NobgError,
+    advise,
+    for_desktop,
+    for_terminal,
+    reason_text,
+    refused_access_error,
+)
 from watcher.formats import is_picture_name
 from watcher.naming import escape_unprintable, is_source_name
 from watcher.queue import store
@@ -86,13 +94,19 @@ def _add_to_queue(arguments: Iterable[str], recipe: str | None) -> tuple[int, li
         folder = paths.make_state_folder()
         sources = [(os.fsencode(path), device, is_from_folder) for path, (device, is_from_folder) in pictures.items()]
         if store.open_and_enqueue(folder, sources, **_enqueue_options(recipe)):
-            messages.append("nobg is paused, so the pictures wait. To start it again: nobg resume")
+            messages.append(
+                advise(
+                    "nobg is paused, so the pictures wait.",
+                    desktop="To go on, click Pause in the menu of nobg's icon.",
+                    terminal="To start it again: nobg resume",
+                )
+            )
         start_program(folder)
     except NobgError as error:
-        return error.exit_code, [*messages, str(error)]
+        return error.exit_code, [*messages, error.text]
     except PermissionError as error:
         refusal = refused_access_error(error)
-        return refusal.exit_code, [*messages, str(refusal)]
+        return refusal.exit_code, [*messages, refusal.text]
     return code, messages
 
 
@@ -132,7 +146,7 @@ def _print_error(text: str) -> None:
     if sys.stderr is None:
         return
     try:
-        sys.stderr.write(f"nobg: {escape_unprintable(text)}\n")
+        sys.stderr.write(f"nobg: {escape_unprintable(for_terminal(text))}\n")
     except OSError:  # the reader of a pipe has ended; that does not affect the queue
         return
 
@@ -151,7 +165,7 @@ def _show_notification(messages: list[str]) -> None:
         return
     import subprocess
 
-    lines = [escape_unprintable(text) for text in messages[:MAX_SHOWN_MESSAGES]]
+    lines = [escape_unprintable(for_desktop(text)) for text in messages[:MAX_SHOWN_MESSAGES]]
     if len(messages) > MAX_SHOWN_MESSAGES:
         lines.append(f"… and {len(messages) - MAX_SHOWN_MESSAGES} more.")
     text = "\n".join(lines).replace("&", "&amp;").replace("<", "&lt;")
@@ -197,11 +211,11 @@ def _find_pictures(argument: str, silent_drives: dict[str, None]) -> dict[str, t
     """
     path = to_path(argument)
     if "\0" in path:
-        raise ValueError(describe_reason("vanished"))
+        raise ValueError(reason_text("vanished"))
     try:
         path = os.path.abspath(path)
     except OSError as error:  # relative to a folder that was deleted
-        raise ValueError(describe_reason("vanished")) from error
+        raise ValueError(reason_text("vanished")) from error
     try:
         return places.ask(path, _look_for_pictures, path, limit=ANSWER_SECONDS)
     except NoAnswerError as error:
@@ -219,11 +233,11 @@ def _look_for_pictures(path: str) -> dict[str, tuple[int | None, bool]]:
         if stat.S_ISDIR(status.st_mode):
             return _pictures_in_folder(path)
     except PermissionError as error:
-        raise ValueError(describe_reason("no_permission")) from error
+        raise ValueError(reason_text("no_permission")) from error
     except OSError as error:
-        raise ValueError(describe_reason("vanished")) from error
+        raise ValueError(reason_text("vanished")) from error
     if not is_picture_name(path) or not stat.S_ISREG(status.st_mode):
-        raise ValueError(describe_reason("unsupported"))
+        raise ValueError(reason_text("unsupported"))
     return {path: (status.st_dev, False)}
 
 
@@ -284,6 +298,10 @@ def start_program(folder: str) -> None:
         )
         program.returncode = 0  # otherwise Popen warns that it still runs
     except OSError as error:
-        text = f"The pictures are in the queue, but nobg could not be started ({error}). Try: nobg run"
+        text = advise(
+            f"The pictures are in the queue, but nobg could not be started ({error}).",
+            desktop="Log out and in again; if that does not help, install nobg again.",
+            terminal="Try: nobg run",
+        )
         raise NobgError(text) from error
     file_lock.release(lock)

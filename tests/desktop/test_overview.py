@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.program import wait_for
 from watcher import paths
+from watcher.config import Folder
 from watcher.desktop import overview
 from watcher.desktop.overview import Overview, OverviewReader
 from watcher.program import control, menus
@@ -167,3 +170,33 @@ def test_offers_are_what_is_not_set_up_yet(reader: OverviewReader, journal: Jour
     assert reader.read().offers == (overview.SETUP_MENU, overview.SETUP_LOGIN)
     journal.set_setting("welcome", overview.SETUP_DISMISSED)
     assert reader.read().offers == ()
+
+
+@pytest.mark.parametrize(
+    ("left_out", "unwatched", "named"),
+    [
+        ({}, None, None),
+        (
+            {"inside": 24, "more_inside": False, "named_like_cut_outs": 1, "example": "bag_nobg.jpg"},
+            "24 pictures in folders inside it are not watched.",
+            "bag_nobg.jpg is left, since it has the name of a cut-out. To have it done, rename it.",
+        ),
+        ({"inside": 1, "more_inside": True}, "At least 1 picture in folders inside it is not watched.", None),
+    ],
+)
+def test_a_folder_says_what_it_leaves(left_out: dict[str, Any], unwatched: str | None, named: str | None) -> None:
+    status = overview._folder_status(Folder(Path("/srv/shop")), ["watched", None, left_out])
+    assert (status.unwatched, status.named_like_cut_outs) == (unwatched, named)
+    assert (
+        overview._folder_status(Folder(Path("/srv/shop"), recursive=True), ["watched", None, left_out]).unwatched
+        is None
+    )
+
+
+def test_files_from_the_future_are_not_read_again_and_again(journal: Journal, state: Path) -> None:
+    journal.set_setting("paused", "1")
+    for path in state.iterdir():
+        os.utime(path, (4e9, 4e9))  # the clock has been set back
+    reader = overview.OverviewReader(state)
+    assert reader.has_changed()
+    assert not reader.has_changed()

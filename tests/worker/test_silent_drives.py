@@ -151,7 +151,7 @@ def test_a_background_on_a_drive_that_does_not_answer_fails_in_words_for_a_perso
     drive.stop_answering()
     rig.request(rig.folder / "a.jpg", recipe=Recipe(background=drive.point / "wall.jpg"))
     assert rig.process() == {"a.jpg": "failed"}
-    (failed,) = rig.journal.failed_jobs()
+    (failed,) = rig.journal.failures.all()
     expected = f"the background picture {drive.point}/wall.jpg cannot be read: its drive does not answer."
     assert failed.detail == expected
 

@@ -14,22 +14,12 @@ from tqdm import tqdm
 
 from watcher import config, paths, places
 from watcher.cli import terminal
-from watcher.errors import DestinationError, NobgError, UsageError, describe_reason, exit_code
+from watcher.errors import NOTES, DestinationError, NobgError, UsageError, describe_reason, exit_code
 from watcher.folders import selection
-from watcher.formats import END_MISSING
 from watcher.matting import modes
 from watcher.program import control
 from watcher.queue.job import Job
 from watcher.worker import dispatch
-
-NOTE_TEXTS = {
-    "first_frame": "it has several frames or pages; only the first one was done.",
-    "last_frame": "it has several frames; only the last one was done.",
-    END_MISSING: "the end of the file is missing, and with it the lowest rows or fine details. "
-    "Copy or download it again.",
-    "enlarged": "it was smaller than the canvas, so it was enlarged.",
-}
-"""What a job's notes mean, in words."""
 
 
 def remove(options: argparse.Namespace) -> int:
@@ -104,7 +94,7 @@ def _print_job(job: Job) -> None:
         text = describe_reason(job.reason, job.detail or "")
         terminal.write_above_progress(f"nobg: {name}: {terminal.printable(text)}", sys.stderr)
     for note in job.notes.split():
-        terminal.write_above_progress(f"nobg: {name}: {NOTE_TEXTS[note]}", sys.stderr)
+        terminal.write_above_progress(f"nobg: {name}: {NOTES[note]}", sys.stderr)
     if job.output is not None:
         path = str(job.output)
         terminal.write_above_progress(terminal.printable(path) if sys.stdout.isatty() else path, sys.stdout)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -128,6 +129,28 @@ def _folder_line(folder: dict[str, Any]) -> str:
     return ": ".join([f"{folder['path']}{parenthesis}", *states, *filter(None, [folder["problem"]])])
 
 
+def _left_out_lines(folder: dict[str, Any]) -> list[str]:
+    """Return what the folder leaves alone though a person may expect it to be done, and what to do then."""
+    left_out, lines = folder["left_out"], []
+    if count := left_out.get("inside"):
+        pictures = "1 picture" if count == 1 else f"{count} pictures"
+        at_least = "at least " if left_out["more_inside"] else ""
+        command = f"nobg watch add --recursive {shlex.quote(folder['path'])}"
+        verb = "is" if count == 1 else "are"
+        lines.append(
+            f"{folder['path']}: {at_least}{pictures} in folders inside it {verb} not watched. To watch them: {command}"
+        )
+    if count := left_out.get("named_like_cut_outs"):
+        example = left_out["example"]
+        names = example if count == 1 else f"{count} pictures, such as {example},"
+        said = "it has the name of a cut-out" if count == 1 else "they have names of cut-outs"
+        lines.append(
+            f"{folder['path']}: {names} {'is' if count == 1 else 'are'} left, since {said} (*_nobg.*). "
+            f"To have {'it' if count == 1 else 'them'} done: rename {'it' if count == 1 else 'them'}, or nobg add FILE"
+        )
+    return lines
+
+
 def pause(options: argparse.Namespace) -> int:
     """Run `nobg pause`."""
     return _set_paused(options, paused=True)
@@ -162,6 +185,8 @@ def status(options: argparse.Namespace) -> int:
     terminal.print_line(f"{status['queued']} waiting, {status['active']} being done, {status['failed']} failed.")
     for folder in status["folders"]:
         terminal.print_line(f"Watched folder: {_folder_line(folder)}")
+        for line in _left_out_lines(folder):
+            terminal.print_line(f"Left: {line}")
     for pause in status["waiting"]:
         terminal.print_line(f"Waiting: {pause['place']}: {pause['text']}")
     for problem in status["problems"]:

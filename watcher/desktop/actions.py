@@ -42,7 +42,7 @@ class Actions:
             try:
                 callback()
             except NobgError as error:
-                self._notify(Notification(strings.FAILED, str(error)))
+                self._notify(Notification(strings.FAILED, error.on_desktop))
             except Exception:  # any error: one click must not end the program
                 logger.exception("A click could not be carried out")
                 self._notify(Notification(strings.FAILED, strings.UNEXPECTED_ERROR))
@@ -57,6 +57,10 @@ class Actions:
     def set_folder_enabled(self, folder: Path, *, enabled: bool) -> None:
         """Switch a watched folder on or off."""
         edit_config.set_folder_value(paths.config_path(), folder, "enabled", None if enabled else False)
+
+    def set_folder_recursive(self, folder: Path, *, recursive: bool) -> None:
+        """Watch the folders inside a watched folder, too, or no longer."""
+        edit_config.set_folder_value(paths.config_path(), folder, "recursive", True if recursive else None)
 
     def stop_watching(self, folder: Path) -> None:
         """Remove a watched folder from the settings."""

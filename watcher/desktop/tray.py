@@ -19,7 +19,7 @@ from watcher.desktop import strings, tray_backend
 from watcher.desktop.actions import Actions
 from watcher.desktop.overview import Overview, OverviewReader
 from watcher.desktop.tray_menu import MenuBuilder, describe_status
-from watcher.errors import NobgError
+from watcher.errors import NobgError, advise, for_terminal
 
 logger = logging.getLogger(__name__)
 
@@ -151,7 +151,8 @@ class Tray:
         if not self._uses_legacy_tray:
             self._has_reported_no_icon = True
             logger.info("%s", strings.NO_ICON)
-            self._print_message(strings.NO_ICON)
+            text = advise(strings.NO_ICON, terminal="Everything can be done with commands, too: nobg --help")
+            self._print_message(for_terminal(text))
         return self._uses_legacy_tray
 
 

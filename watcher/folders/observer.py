@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from watchdog.events import DirMovedEvent, FileModifiedEvent
 
 from watcher import places
+from watcher.errors import advise, for_terminal
 from watcher.folders.hints import EVENTS, Hints, OverflowHandler, WakeHandler
 from watcher.folders.watched_folder import WatchedFolder
 
@@ -46,7 +47,7 @@ class FolderObserver:
             self._observer.schedule(WakeHandler(on_queued), str(state_folder), event_filter=[FileModifiedEvent])
         except OSError as error:
             self._problem = _describe_watch_error(error)
-            logger.warning("%s", self._problem)
+            logger.warning("%s", for_terminal(self._problem))
 
     def stop(self) -> None:
         """Stop watchdog."""
@@ -159,7 +160,7 @@ def _make_observer() -> BaseObserver:
 
 def _fall_back_to_polling(folder: WatchedFolder, problem: str) -> None:
     if not folder.is_polled:
-        logger.warning("%s: %s", folder.path, problem)
+        logger.warning("%s: %s", folder.path, for_terminal(problem))
     folder.is_polled, folder.problem = True, problem
 
 
@@ -182,7 +183,7 @@ def _describe_watch_error(error: OSError) -> str:
     if error.errno not in (errno.ENOSPC, errno.EMFILE):
         return f"the system does not report changes here ({error.strerror}), so nobg checks for them from time to time."
     name = "watches" if error.errno == errno.ENOSPC else "instances"
-    return (
-        "the system's limit on watched folders is reached, so nobg checks for changes from time to time. To raise it: "
-        f"sudo sysctl fs.inotify.max_user_{name}={524288 if name == 'watches' else 1024}"
+    return advise(
+        "the system's limit on watched folders is reached, so nobg checks for changes from time to time.",
+        terminal=f"To raise it: sudo sysctl fs.inotify.max_user_{name}={524288 if name == 'watches' else 1024}",
     )

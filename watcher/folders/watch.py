@@ -20,15 +20,17 @@ from typing import Any
 from watcher import commit, places
 from watcher.config import Folder
 from watcher.errors import NoAnswerError
+from watcher.folders import left_out
 from watcher.folders.candidates import is_local_nonempty_file
 from watcher.folders.drives import NO_ANSWER, Drives
-from watcher.folders.listing import Listing, Rules, list_folder, lstat
+from watcher.folders.listing import Listing, Rules, is_named_like_output, list_folder, lstat, stems_in
 from watcher.folders.observer import FolderObserver
 from watcher.folders.settle import Settling
 from watcher.folders.watched_folder import WatchedFolder
 from watcher.naming import is_output_name
+from watcher.queue.job import Job
 from watcher.queue.journal import Journal
-from watcher.queue.journal_queue import SETTLE_SECONDS
+from watcher.queue.journal_queue import SETTLE_SECONDS, is_deleted
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +76,7 @@ class Watcher:
             rest_seconds=lambda seconds: max(POLL_INTERVAL_SECONDS, SWEEP_COST_FACTOR * seconds),
         )
         self._mounts_generation = 0
-        self._reported_states: dict[str, list[str | None]] | None = None
+        self._reported_states: dict[str, list[Any]] | None = None
 
     def start(self, state_folder: Path) -> None:
         """Start listening for events in the watched folders, and for wake-ups through `state_folder`."""
@@ -161,15 +163,22 @@ class Watcher:
             self._observer.check(folder, identities)
             if folder.identity is not None and folder.sweep_at <= now:
                 self._sweep(folder, now)
+            if folder.identity is not None and not folder.config.recursive and folder.inside_due_at <= now:
+                self._look_inside(folder, now)
         for path in hinted_paths:
             self._check_hint(path, now)
         self._drives.step(now)
         self._enqueue_settled(now)
         self._end_rebuild()
         self._report_states()
-        sweep_times = [folder.sweep_at for folder in local_folders if folder.identity is not None]
+        times = [
+            time
+            for folder in local_folders
+            if folder.identity is not None
+            for time in (folder.sweep_at, *([] if folder.config.recursive else [folder.inside_due_at]))
+        ]
         other_times = (self._settling.next_due_at(), self._drives.next_due_at())
-        due = min([now + FOLDER_CHECK_SECONDS, *sweep_times, *(time for time in other_times if time is not None)])
+        due = min([now + FOLDER_CHECK_SECONDS, *times, *(time for time in other_times if time is not None)])
         self._last_times = (self._clock(), self._wall_clock())
         self._wait_seconds = max(HINT_DEBOUNCE_SECONDS, due - self._last_times[0])
         return self._wait_seconds
@@ -195,11 +204,30 @@ class Watcher:
                 self._settling.note(path, now, status)
         except NoAnswerError as error:  # a drive has just been mounted there: the next round knows it
             logger.info("%s: %s", folder.path, error)
+        for directory in [path for path in folder.output_names if not os.path.isdir(path)]:
+            del folder.output_names[directory]
         rest_seconds = SWEEP_COST_FACTOR * (self._clock() - started)
         interval = POLL_INTERVAL_SECONDS if folder.is_polled else SWEEP_INTERVAL_SECONDS
         folder.sweep_at = now + max(interval, rest_seconds)
         if self._observer.check_watch_limit(folder, self._folders.values()):
             folder.sweep_at = now + max(POLL_INTERVAL_SECONDS, rest_seconds)
+        self._drop_failures(self._journal.failures.in_watched_folder(folder.config.path))
+
+    def _drop_failures(self, failed: Iterable[Job]) -> None:
+        """Stop counting the failures of pictures that the person has deleted or renamed."""
+        for job in failed:
+            if places.find(str(job.source)) is None and is_deleted(job):  # a drive may not answer
+                self._journal.failures.drop(os.fsencode(job.source))
+
+    def _look_inside(self, folder: WatchedFolder, now: float) -> None:
+        """Count the pictures in sub-folders, which are not watched. Look again soon while their number changes."""
+        started = self._clock()
+        inside = left_out.look_inside(folder, self._rules(folder))
+        interval = SWEEP_INTERVAL_SECONDS if inside == folder.inside else SETTLE_SECONDS
+        folder.inside_due_at = now + max(interval, SWEEP_COST_FACTOR * (self._clock() - started))
+        if inside != folder.inside:
+            logger.info("%s is not recursive; it leaves %d pictures in folders inside it", folder.path, inside[0])
+        folder.inside = inside
 
     def _new_candidates(self, folder: WatchedFolder, top: str) -> Iterator[tuple[str, os.stat_result]]:
         """Yield path and lstat of the candidates in the directory `top` whose present content has no job."""
@@ -225,11 +253,35 @@ class Watcher:
 
     def _sift(self, folder: WatchedFolder, listing: Listing) -> Iterator[tuple[str, os.stat_result]]:
         """Yield the files of the listing whose present content has no job."""
+        self._note_output_names(folder, listing.path, listing.output_names, listing.stems)
         known_signatures = self._journal.watched_files.known_signatures(listing.path, folder.known_recipes)
         for path, status in listing.files:
             known = (os.fsencode(path), commit.file_signature(status)) in known_signatures
             if not known and not self._is_done_with(folder, path, status):
                 yield path, status
+
+    def _note_output_names(self, folder: WatchedFolder, directory: str, names: list[str], stems: set[str]) -> None:
+        """Note which of the directory's files with names like those of cut-outs are none that nobg knows of.
+
+        `stems`: the names of its pictures, without their extensions.
+        """
+        outputs = self._journal.outputs
+        known = outputs.paths_in(directory) if len(names) > 1 else set()
+        unknown = left_out.unknown_with_output_names(
+            directory, names, stems, lambda path: path in known or outputs.is_output(os.fsencode(path))
+        )
+        if unknown and unknown != folder.output_names.get(directory):
+            logger.info("%s: left, for a name like that of a cut-out: %s", directory, ", ".join(unknown[:3]))
+        folder.output_names.pop(directory, None)
+        if unknown:
+            folder.output_names[directory] = unknown
+
+    def _note_output_name(self, folder: WatchedFolder, path: str, *, exists: bool) -> None:
+        """Note one file with a name like that of a cut-out, or that it is there no longer."""
+        directory, name = os.path.split(path)
+        others = [other for other in folder.output_names.get(directory, []) if other != name]
+        if exists or len(others) < len(folder.output_names.get(directory, [])):
+            self._note_output_names(folder, directory, [*others, *([name] if exists else [])], stems_in(directory))
 
     def count_new(self, config: Folder, all_folders: Iterable[Folder]) -> int:
         """Return how many pictures a sweep of this folder would find. For a Watcher that watches nothing itself.
@@ -252,9 +304,17 @@ class Watcher:
     def _check_hint(self, path: str, now: float) -> None:
         """Note the file at `path`, or the files in that directory, for settling if their present content has no job."""
         folder = self._folder_of(path)
-        status = lstat(path) if folder is not None and places.find(path) is None else None
+        is_local = folder is not None and places.find(path) is None
+        status = lstat(path) if is_local else None
+        if folder is not None and is_local and is_named_like_output(os.path.basename(path)):
+            self._note_output_name(folder, path, exists=status is not None)
+            return
+        if is_local and status is None:
+            self._drop_failures(self._journal.failures.of(os.fsencode(path)))
         if folder is None or status is None:
             return
+        if stat.S_ISDIR(status.st_mode) and not folder.config.recursive and folder.inside_due_at > now:
+            folder.inside_due_at = now + SETTLE_SECONDS  # its pictures are on their way; no hints come from inside
         if stat.S_ISDIR(status.st_mode):
             if folder.config.recursive and folder.descends_into(os.path.basename(path)) and path != folder.path:
                 for file_path, file_status in self._new_candidates(folder, path):
@@ -323,7 +383,9 @@ class Watcher:
 
     def _report_states(self) -> None:
         """Record the state of each folder, for `nobg status`."""
-        states = {folder.path: [folder.state, self._problem(folder)] for folder in self._folders.values()}
+        states = {
+            folder.path: [folder.state, self._problem(folder), folder.left_out] for folder in self._folders.values()
+        }
         if states != self._reported_states:
             self._journal.set_setting("folders", json.dumps(states))
             self._reported_states = states

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import pillow_heif
 from PIL import Image, PngImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
-from watcher.errors import PictureError
+from watcher.errors import PictureError, advise
 from watcher.formats import END_MISSING, MAX_FRAMES, MAX_PIXELS, MAX_TOTAL_FRAME_PIXELS, SUFFIXES
 from watcher.picture import containers, jpeg, jxl, metadata, pixels, profiles, tiff
 
@@ -79,6 +79,8 @@ def open_header(data: bytes) -> Image.Image:
     """
     if not data:
         raise PictureError("unreadable", "the file is empty. Copy or download it again.")
+    if not data.strip(b"\0"):
+        raise PictureError("unreadable", "the file contains nothing but zeros. Copy or download it again.")
     with _convert_decoder_errors(data):
         if raw_name := containers.raw_format(data):
             raise PictureError(
@@ -120,7 +122,8 @@ def _open_error(data: bytes) -> PictureError:
     """
     formats = [name for name in SUFFIXES if (accept := Image.OPEN[name][1]) and accept(data[:16]) is True]
     if not formats:
-        return PictureError("unsupported")
+        kind = containers.other_kind(data)
+        return PictureError("unsupported", f"this is {kind[0]}, not a picture. {kind[1]}" if kind else "")
     if containers.is_truncated(data):
         return PictureError("truncated", f"{formats[0]}: the header is incomplete")
     depth = containers.jpeg_bits_per_sample(data) if formats == ["JPEG"] else 8
@@ -132,8 +135,7 @@ def _open_error(data: bytes) -> PictureError:
     if formats == ["TIFF"]:
         return PictureError(
             "unsupported",
-            "this TIFF stores its colours in a way that nobg cannot read. "
-            "Save it as TIFF with 8 or 16 bits, or as PNG.",
+            "this TIFF stores its colours in a way that nobg cannot read. Save it as PNG.",
         )
     return PictureError("unreadable", f"{formats[0]}: the header is damaged")
 
@@ -201,8 +203,12 @@ def decode_frames(image: Image.Image, metadata_level: str = "drop") -> Iterator[
     if count > MAX_FRAMES or count * image.width * image.height > MAX_TOTAL_FRAME_PIXELS:
         raise PictureError(
             "too_large",
-            f"this animation has {count} frames of {image.width} x {image.height} pixels: more than nobg can process. "
-            "With `--first-frame`, only its first frame is done.",
+            advise(
+                f"this animation has {count} frames of {image.width} x {image.height} pixels: "
+                "more than nobg can process.",
+                desktop="Write first_frame = true in the settings file, and only its first frame is done.",
+                terminal="With `--first-frame`, only its first frame is done.",
+            ),
         )
     return _iter_frames(image, data, metadata_level, count)
 

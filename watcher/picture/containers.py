@@ -8,6 +8,7 @@ ValueError.
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -43,6 +44,94 @@ _VALUE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 13: 4, 16: 8, 18: 8}  # TIFF's types of 
 _MAX_DIRECTORIES, _MAX_VALUES = 32, 256  # read of a file
 
 _RAW_MAKERS = {b"nikon": "NEF", b"canon": "CR2", b"sony": "ARW", b"pentax": "PEF", b"ricoh": "PEF", b"samsung": "SRW"}
+
+
+_SAVE = "Open it in its program, and save the picture from there."
+_VIDEO = ("a video", "Take a still picture from it in a video player.")
+_WEB_PAGE = ("a web page", "Download the picture itself: right-click it in the browser, and save it.")
+_PDF = ("a PDF document", "Save its page as PNG in a PDF viewer.")
+_ARCHIVE = ("an archive of files", "Unpack it first.")
+_DOCUMENT = ("an office document", _SAVE)
+_VECTOR = ("a drawing of lines (SVG)", "Save it as PNG in a drawing program.")
+_SOUND = ("a sound recording", "Check which file you meant.")
+_PROGRAM = ("a program", "Check which file you meant.")
+_TEXT = ("a text", "Check which file you meant.")
+_OTHER_MAGIC: dict[tuple[int, bytes], tuple[str, str]] = {
+    (0, b"%PDF-"): _PDF,
+    (0, b"%!PS"): ("a PostScript document", _SAVE),
+    (0, b"\xc5\xd0\xd3\xc6"): ("a PostScript document", _SAVE),
+    (0, b"8BPS"): ("a Photoshop document", _SAVE),
+    (0, b"gimp xcf"): ("a GIMP document", _SAVE),
+    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"): _DOCUMENT,
+    (0, b"{\\rtf"): _DOCUMENT,
+    (0, b"\x1aE\xdf\xa3"): _VIDEO,
+    (0, b"FLV\1"): _VIDEO,
+    (0, b"\0\0\1\xba"): _VIDEO,
+    (0, b"\0\0\1\xb3"): _VIDEO,
+    (0, b"0&\xb2u\x8ef\xcf\x11"): _VIDEO,
+    (8, b"AVI LIST"): _VIDEO,
+    (4, b"moov"): _VIDEO,
+    (4, b"mdat"): _VIDEO,
+    (8, b"WAVE"): _SOUND,
+    (0, b"ID3"): _SOUND,
+    (0, b"fLaC"): _SOUND,
+    (0, b"OggS"): ("a sound recording or a video", "Check which file you meant."),
+    (0, b"Rar!\x1a\7"): _ARCHIVE,
+    (0, b"7z\xbc\xaf\x27\x1c"): _ARCHIVE,
+    (0, b"\x1f\x8b"): _ARCHIVE,
+    (0, b"BZh"): _ARCHIVE,
+    (0, b"\xfd7zXZ\0"): _ARCHIVE,
+    (0, b"(\xb5/\xfd"): _ARCHIVE,
+    (257, b"ustar"): _ARCHIVE,
+    (0, b"\x7fELF"): _PROGRAM,
+    (0, b"MZ"): _PROGRAM,
+}
+"""Offset and bytes -> what a file is that is no picture, and what to do. From file(1)."""
+_VIDEO_BRANDS = (b"isom", b"iso2", b"iso4", b"iso5", b"iso6", b"mp41", b"mp42", b"avc1", b"M4V ", b"qt  ", b"dash")
+_VIDEO_BRAND_STARTS = (b"3g", b"M4V", b"mp4", b"f4v")
+_MARKUP = re.compile(
+    rb"(<\?xml[^>]*>|<!--.*?-->|<!doctype[^>[]*(\[[^]]*\])?>|\s)*<(?P<tag>[a-z]+)", re.IGNORECASE | re.DOTALL
+)
+_MAX_SNIFFED = 4096  # bytes at the start of a file that tell what it is
+
+
+def other_kind(data: bytes) -> tuple[str, str] | None:
+    """Return what a file that is no picture is, and what a person can do; None: nothing shows what it is."""
+    for (offset, magic), kind in _OTHER_MAGIC.items():
+        if data.startswith(magic, offset):
+            return kind
+    if data[4:8] == b"ftyp":
+        is_sound = data[8:11] == b"M4A"
+        is_video = data[8:12] in _VIDEO_BRANDS or data[8:12].startswith(_VIDEO_BRAND_STARTS)
+        return _SOUND if is_sound else _VIDEO if is_video else None
+    start = data[:_MAX_SNIFFED]
+    if start.startswith((b"PK\3\4", b"PK\5\6")):
+        is_document = any(name in start for name in (b"[Content_Types].xml", b"mimetypeapplication/", b"word/", b"xl/"))
+        return _DOCUMENT if is_document else _ARCHIVE
+    text = start.removeprefix(b"\xef\xbb\xbf")
+    if (markup := _MARKUP.match(text)) is not None:
+        tag = markup["tag"].lower()
+        return (
+            _VECTOR if tag == b"svg" else _WEB_PAGE if tag in _WEB_TAGS or b"<!doctype html" in text.lower() else _TEXT
+        )
+    return _TEXT if _is_text(start, is_whole=len(data) <= _MAX_SNIFFED) else None
+
+
+_WEB_TAGS = (b"html", b"head", b"body", b"script", b"title", b"meta", b"div", b"p", b"a")
+
+
+def _is_text(start: bytes, *, is_whole: bool) -> bool:
+    """Return whether the start of a file reads as text, in UTF-16 or a superset of ASCII."""
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        start = start[: len(start) // 2 * 2]
+        return start.decode("utf-16", "replace").isprintable() or b"\n\0" in start or b"\0\n" in start
+    if any(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in start):
+        return False
+    try:
+        start.decode()
+    except UnicodeDecodeError as error:
+        return not is_whole and error.end == len(start) and error.start > len(start) - 4
+    return True
 
 
 def brands(data: bytes) -> set[bytes]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFile
 
-from watcher.errors import PictureError
+from watcher.errors import PictureError, advise
 from watcher.picture import containers, metadata, profiles
 from watcher.picture.pixels import to_eight_bits
 
@@ -79,7 +79,11 @@ def _run_decoder(data: bytes) -> tuple[bool, Any, bytes, bytes, Any]:
     Raises PictureError (`unsupported`) if the decoder is not installed, and OSError if it panics.
     """
     if Decoder is None:
-        text = "JPEG XL needs one more package. Install it with: pip install 'nobg-watcher[jxl]'."
+        text = advise(
+            "JPEG XL needs one more package.",
+            desktop="Save the picture as JPEG or PNG.",
+            terminal="Install it with: pip install 'nobg-watcher[jxl]'.",
+        )
         raise PictureError("unsupported", text)
     try:
         result: tuple[bool, Any, bytes, bytes, Any] = Decoder()(data)

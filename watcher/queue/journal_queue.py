@@ -157,7 +157,7 @@ class JournalQueue:
         return bool(ended)
 
     def _is_over(self, pause: Pause) -> bool:
-        if self._clock() - pause.since > PAUSE_RETRY_SECONDS:
+        if not 0 <= self._clock() - pause.since <= PAUSE_RETRY_SECONDS:  # below 0: the clock was set back
             return True
         if pause.reason == "missing" and self._journal.has_sources_in(pause.folder):
             return _has_entries(pause.folder)  # a mount point without its drive is empty
@@ -192,6 +192,17 @@ def _is_unplugged(job: Job) -> bool:
             return True
         return device != job.device and not (folder == job.source.parent and names)
     return True
+
+
+def is_deleted(job: Job) -> bool:
+    """Return whether the source is gone for good: deleted, renamed or moved, not on a drive that is unplugged."""
+    try:
+        os.lstat(job.source)
+    except (FileNotFoundError, NotADirectoryError):
+        return not is_unplugged(job)
+    except OSError:
+        return False
+    return False
 
 
 def is_pause_resolved(pause: Pause) -> bool:

@@ -33,6 +33,13 @@ class Outputs:
         with self._db.translated_errors():
             return store.is_output(self._db.connection, path, signature)
 
+    def paths_in(self, directory: str) -> set[str]:
+        """Return the paths in `directory`, and below it, where nobg ever wrote or planned to write a file."""
+        start = os.fsencode(os.path.join(directory, ""))
+        query = "SELECT DISTINCT output FROM outputs WHERE output >= ? AND output < ?"
+        end = start[:-1] + bytes([start[-1] + 1])
+        return {os.fsdecode(path) for (path,) in self._db.execute(query, (start, end))}
+
     def is_output_content(self, content_hash: str) -> bool:
         """Return whether content of this hash is a cut-out that nobg made or found as the result of a job."""
         outputs = "SELECT 1 FROM outputs WHERE output_hash = ?"

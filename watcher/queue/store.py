@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 
 from watcher import lock as file_lock
 from watcher import places
-from watcher.errors import DamagedJournalError, NoAnswerError, UsageError, unwritable_records_error
+from watcher.errors import DamagedJournalError, NoAnswerError, UsageError, advise, unwritable_records_error
 from watcher.naming import resolve_destination
 
 SCHEMA_VERSION = 4
@@ -38,7 +38,11 @@ def connect(path: str) -> sqlite3.Connection:
             _migrate(db)
         elif version > SCHEMA_VERSION:
             raise UsageError(  # noqa: TRY301  the connection is closed below
-                f"{path} was made by a newer nobg. Install that version again, or set NOBG_HOME to another folder."
+                advise(
+                    f"{path} was made by a newer nobg.",
+                    desktop="Install that version again.",
+                    terminal="Install that version again, or set NOBG_HOME to another folder.",
+                )
             )
     except BaseException:
         db.close()
@@ -181,6 +185,7 @@ WHERE :rank = 0 OR NOT EXISTS (
     AND (recipe = :recipe OR recipe IN (SELECT recipe FROM followed WHERE watch = :watch)))
 ON CONFLICT (source, source_hash, recipe) DO UPDATE SET
     state = 'queued', reason = NULL, detail = NULL, attempts = 0, interrupted = 0, not_before = 0, undone = 0,
+    notes = '',
     watch = CASE WHEN state = 'queued' AND rank < excluded.rank THEN watch ELSE excluded.watch END,
     rank = CASE WHEN state = 'queued' THEN min(rank, excluded.rank) ELSE excluded.rank END,
     move_to = CASE WHEN state = 'queued' THEN coalesce(excluded.move_to, move_to) ELSE excluded.move_to END,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -28,7 +30,7 @@ def undo(jobs: Iterable[Job], journal: Journal, trash: Callable[[Path], None]) -
             except NoAnswerError:
                 reason = _NO_ANSWER
             except OSError as error:
-                reason = f"it could not be moved to the trash ({error}). You can delete it yourself."
+                reason = _describe_trash_error(error, job.output)
         if reason is None:
             restore_original(job, journal)
             journal.mark_undone(job)
@@ -59,6 +61,20 @@ def _reason_to_keep(job: Job, journal: Journal) -> str | None:
         return None if is_own_output else "nobg's records do not show that it wrote this file."
     is_replaced = current_hash is not None and journal.outputs.has_written_from_any_source(job.output, current_hash)
     return "a newer cut-out has taken its place." if is_replaced else "it has been changed since nobg wrote it."
+
+
+def _describe_trash_error(error: OSError, output: Path) -> str:
+    """Return a sentence that says why `output` could not be moved to the trash, and what to do."""
+    if not os.access(output.parent, os.W_OK) or not os.access(output, os.W_OK):
+        return f"nobg is not allowed to remove files from {output.parent}. Make the folder writable, then try again."
+    has_no_trash = type(error).__name__ == "TrashPermissionError" or error.errno in _NO_TRASH_ERRNOS
+    if has_no_trash or "mount point" in str(error):
+        return "this drive has no trash, so the cut-out stays. If you do not want it, delete it yourself."
+    return f"it could not be moved to the trash ({error.strerror or error}). If you do not want it, delete it yourself."
+
+
+_NO_TRASH_ERRNOS = (errno.EPERM, errno.EROFS, errno.EXDEV, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
+"""What drives answer on which no folder for the trash can be made: network drives, sticks of other systems."""
 
 
 def restore_original(job: Job, journal: Journal) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from watcher import recipe
-from watcher.errors import PictureError, describe_reason
+from watcher.errors import PictureError, reason_text
 from watcher.formats import END_MISSING
 from watcher.matting import edges, foreground, fusion, inference, memory, modes, transparency
 from watcher.picture import codecs, compose, encode, metadata
@@ -288,7 +288,7 @@ def _decode_background(recipe: Recipe, data: bytes) -> codecs.Picture | None:
     try:
         return _decode_cached(data)
     except PictureError as error:
-        reason = describe_reason(error.reason, error.detail)
+        reason = reason_text(error.reason, error.detail)
         text = f"the background picture {recipe.background_picture} cannot be used: {reason}"
         raise PictureError(error.reason, text) from error
 

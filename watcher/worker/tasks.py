@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from watcher import commit, places
-from watcher.errors import NoAnswerError, PictureError, describe_reason
+from watcher.errors import NoAnswerError, PictureError, reason_text
 from watcher.naming import is_output_name, numbered_names
 from watcher.queue.finished_jobs import find_done_job, read_known_output, settle_with_same_content
 from watcher.queue.job import Job
@@ -168,7 +168,7 @@ def read_background(recipe: Recipe) -> bytes:
     try:
         return commit.read_source(path).data
     except PictureError as error:
-        detail = f"the background picture {path} cannot be read: {describe_reason(error.reason, error.detail)}"
+        detail = f"the background picture {path} cannot be read: {reason_text(error.reason, error.detail)}"
         raise PictureError(error.reason, detail) from error
     except NoAnswerError as error:  # for a watched folder, that is as if it were not there
         detail = f"the background picture {path} cannot be read: its drive does not answer."
