@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable
 
 from watcher.folders.listing import Rules, is_separate
 from watcher.folders.watched_folder import WatchedFolder
@@ -51,7 +51,7 @@ def _counts(folder: WatchedFolder, entry: os.DirEntry[str]) -> bool:
 
 
 def unknown_with_output_names(
-    directory: str, names: Iterable[str], stems: Set[str], is_output: Callable[[str], bool]
+    directory: str, names: Iterable[str], stems: set[str], is_output: Callable[[str], bool]
 ) -> list[str]:
     """Return those of `names` that are like the names of cut-outs, though nobg knows of no such cut-out.
 
