@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 from watcher import lock as file_lock
-from watcher import paths
+from watcher import paths, session
 from watcher.errors import NobgError, describe_reason, refused_access_error
 from watcher.formats import is_picture_name
 from watcher.naming import escape_unprintable, is_source_name
@@ -230,7 +230,9 @@ def _is_for_program(variable: str) -> bool:
 
 
 def start_program(folder: str) -> None:
-    """Start the resident program unless it runs. It inherits the lock, so that only one of many clients starts it.
+    """Start the resident program; if it runs, hand it this desktop session.
+
+    It inherits the lock, so that only one of many clients starts it.
 
     `folder`: the state folder. Raises NobgError.
     """
@@ -239,6 +241,7 @@ def start_program(folder: str) -> None:
     if lock is None and not file_lock.holder_pid(folder):
         lock = file_lock.acquire(folder, timeout=0.3)
     if lock is None:
+        session.hand_over(folder)  # the program may have been started without a desktop, or in an earlier session
         return
     import subprocess
 

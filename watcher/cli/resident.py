@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from watcher import enqueue, paths
+from watcher import enqueue, paths, session
 from watcher import lock as file_lock
 from watcher.cli import terminal
 from watcher.errors import UsageError, describe_reason
@@ -40,6 +40,8 @@ def run(options: argparse.Namespace) -> int:
     elif lock is None:
         terminal.print_line(f"nobg is already running (process {pid}).")
     if lock is None:
+        if not options.no_tray:  # at login, the program of the last session, or one without any, still runs
+            session.hand_over(str(state))
         return 0
 
     def report_start(problem: str | None) -> None:
