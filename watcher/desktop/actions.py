@@ -105,7 +105,10 @@ class Actions:
     def undo(self, job_ids: Sequence[int]) -> None:
         """Move the cut-outs of these jobs to the trash."""
         with _open_journal() as journal:
-            self._undo_jobs(journal.find_jobs(job_ids), journal)
+            jobs = journal.find_jobs(job_ids)
+            if not jobs:  # they are forgotten since the notification was shown
+                raise NobgError(strings.NOTHING_TO_UNDO)
+            self._undo_jobs(jobs, journal)
 
     def _undo_jobs(self, jobs: Sequence[Job], journal: Journal) -> None:
         results = list(undo.undo(jobs, journal, undo.move_to_trash))

@@ -15,7 +15,7 @@ from watcher import lock as file_lock
 from watcher.errors import DamagedJournalError, UsageError, unwritable_records_error
 from watcher.naming import resolve_destination
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 PERSON_RANK, FOLDER_RANK = 0, 1
 """Values of the column `rank`: the pictures that a person requests come before those of watched folders."""
 
