@@ -89,10 +89,10 @@ def test_after_forgetting_all_the_undo_of_an_old_notification_takes_back_no_newe
     control.forget(journal)
     new = do(journal, folder, "new")
     assert new.id != old.id
-    moved: list[str] = []
-    monkeypatch.setattr(undo, "move_to_trash", lambda path: moved.append(path))
+    moved: list[object] = []
+    monkeypatch.setattr(undo, "move_to_trash", moved.append)
     with pytest.raises(NobgError) as caught:
-        Actions(lambda notification: None, lambda: None).undo([old.id or 0])
+        Actions(lambda _: None, lambda: None).undo([old.id or 0])
     assert str(caught.value) == strings.NOTHING_TO_UNDO
     assert moved == []
 

@@ -103,13 +103,15 @@ INSERT INTO followed SELECT DISTINCT watch, recipe, recipe FROM jobs
 
 _ALL_INDEXES = _INDEXES + _INDEXES_ADDED_IN_3 + _INDEXES_ADDED_IN_4
 
-_MIGRATE_FROM_4 = f"""
-ALTER TABLE jobs RENAME TO jobs_4;
-{_JOBS}
+_MIGRATE_FROM_4 = (
+    "ALTER TABLE jobs RENAME TO jobs_4;\n"  # noqa: S608  these are constants
+    + _JOBS
+    + """
 INSERT INTO jobs SELECT * FROM jobs_4;
 DROP TABLE jobs_4;
-{_ALL_INDEXES}
 """
+    + _ALL_INDEXES
+)
 
 _MIGRATE_FROM_1 = """
 ALTER TABLE jobs RENAME TO jobs_1;
