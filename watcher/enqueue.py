@@ -61,7 +61,7 @@ def add(arguments: Iterable[str], recipe: str | None = None) -> int:
     for message in messages:
         _print_error(message)
     if messages:
-        _show_notification(messages)
+        show_notification(messages)
     return code
 
 
@@ -136,8 +136,8 @@ MAX_SHOWN_MESSAGES = 4
 """The most messages that one notification shows."""
 
 
-def _show_notification(messages: list[str]) -> None:
-    """Show the messages on the desktop if a file manager has started the client, since its stderr is invisible then.
+def show_notification(messages: list[str]) -> None:
+    """Show the messages on the desktop if a file manager or the login has started nobg: stderr is invisible then.
 
     Without notify-send(1), nothing is shown.
     """

@@ -100,6 +100,14 @@ def _enable_wal(db: sqlite3.Connection) -> None:
     raise sqlite3.OperationalError("database is locked")
 
 
+def check_access(folder: str) -> None:
+    """Raise DestinationError if the system refuses jobs.db in `folder` to this user: no waiting helps then."""
+    for name in ("jobs.db", "jobs.db-wal", "jobs.db-shm"):
+        path = os.path.join(folder, name)
+        if os.path.exists(path) and not os.access(path, os.R_OK | os.W_OK):
+            raise unwritable_records_error(folder, PermissionError(13, "Permission denied", path))
+
+
 def open_database(folder: str, *, check_integrity: bool = False) -> tuple[sqlite3.Connection, str | None]:
     """Open jobs.db in `folder`. If it is damaged, move it aside and create a new one.
 
