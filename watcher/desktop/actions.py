@@ -184,6 +184,8 @@ class Actions:
 
     def _watch_offered_folder(self) -> None:
         folder = overview.offered_folder()
+        if folder is None:
+            raise NobgError(strings.NO_PICTURES_FOLDER)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -208,7 +210,7 @@ def _open_journal() -> Iterator[Journal]:
 
 def _pictures_folder() -> Path:
     """Return the folder that the folder chooser opens first."""
-    import platformdirs
-
-    pictures = platformdirs.user_pictures_path()
-    return pictures if pictures.is_dir() else Path.home()
+    pictures = paths.pictures_dir()
+    if pictures is None:
+        return Path(os.sep)
+    return pictures if pictures.is_dir() else Path(paths.home_folder())

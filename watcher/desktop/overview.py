@@ -64,11 +64,13 @@ class Overview:
     offers: tuple[str, ...] = ()
 
 
-def offered_folder() -> Path:
-    """Return the folder in the person's Pictures that nobg offers to watch; it may not exist yet."""
-    import platformdirs
+def offered_folder() -> Path | None:
+    """Return the folder in the person's Pictures that nobg offers to watch; it may not exist yet.
 
-    return platformdirs.user_pictures_path() / strings.PICTURES_FOLDER
+    None: there is no home folder, so there are no Pictures.
+    """
+    pictures = paths.pictures_dir()
+    return None if pictures is None else pictures / strings.PICTURES_FOLDER
 
 
 class OverviewReader:
@@ -148,7 +150,11 @@ def _remaining_offers(
 ) -> tuple[str, ...]:
     if journal.get_setting("welcome") != SETUP_OFFERED:
         return ()
-    is_set_up = {SETUP_MENU: is_in_menu, SETUP_FOLDER: bool(folders), SETUP_LOGIN: starts_at_login}
+    is_set_up = {
+        SETUP_MENU: is_in_menu,
+        SETUP_FOLDER: bool(folders) or offered_folder() is None,
+        SETUP_LOGIN: starts_at_login,
+    }
     return tuple(offer for offer, is_done in is_set_up.items() if not is_done)
 
 
