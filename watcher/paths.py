@@ -98,17 +98,6 @@ def state_dir() -> Path:
     return Path(make_state_folder())
 
 
-def pictures_dir() -> Path | None:
-    """The person's Pictures folder, which need not exist. None if there is no home folder."""
-    try:
-        home_folder()
-    except UsageError:
-        return None
-    import platformdirs
-
-    return platformdirs.user_pictures_path()
-
-
 def open_log(name: str) -> BinaryIO:
     """Open a new, empty log in the state folder, for its owner alone (0600). Raises DestinationError."""
     path = state_dir() / name

@@ -210,7 +210,7 @@ def _open_journal() -> Iterator[Journal]:
 
 def _pictures_folder() -> Path:
     """Return the folder that the folder chooser opens first."""
-    pictures = paths.pictures_dir()
+    pictures = overview.pictures_folder()
     if pictures is None:
         return Path(os.sep)
     return pictures if pictures.is_dir() else Path(paths.home_folder())

@@ -64,12 +64,23 @@ class Overview:
     offers: tuple[str, ...] = ()
 
 
+def pictures_folder() -> Path | None:
+    """Return the person's Pictures folder, which need not exist. None: there is no home folder."""
+    try:
+        paths.home_folder()
+    except UsageError:
+        return None
+    import platformdirs
+
+    return platformdirs.user_pictures_path()
+
+
 def offered_folder() -> Path | None:
     """Return the folder in the person's Pictures that nobg offers to watch; it may not exist yet.
 
     None: there is no home folder, so there are no Pictures.
     """
-    pictures = paths.pictures_dir()
+    pictures = pictures_folder()
     return None if pictures is None else pictures / strings.PICTURES_FOLDER
 
 
