@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 from watcher import lock as file_lock
-from watcher import paths, places
+from watcher import paths, places, session
 from watcher.errors import (
     NoAnswerError,
     NobgError,
@@ -72,7 +72,7 @@ def add(arguments: Iterable[str], recipe: str | None = None) -> int:
     for message in messages:
         _print_error(message)
     if messages:
-        _show_notification(messages)
+        show_notification(messages)
     return code
 
 
@@ -155,8 +155,8 @@ MAX_SHOWN_MESSAGES = 4
 """The most messages that one notification shows."""
 
 
-def _show_notification(messages: list[str]) -> None:
-    """Show the messages on the desktop if a file manager has started the client, since its stderr is invisible then.
+def show_notification(messages: list[str]) -> None:
+    """Show the messages on the desktop if a file manager or the login has started nobg: stderr is invisible then.
 
     Without notify-send(1), nothing is shown.
     """
@@ -266,7 +266,9 @@ def _is_for_program(variable: str) -> bool:
 
 
 def start_program(folder: str) -> None:
-    """Start the resident program unless it runs. It inherits the lock, so that only one of many clients starts it.
+    """Start the resident program; if it runs, hand it this desktop session.
+
+    It inherits the lock, so that only one of many clients starts it.
 
     `folder`: the state folder. Raises NobgError.
     """
@@ -275,6 +277,7 @@ def start_program(folder: str) -> None:
     if lock is None and not file_lock.holder_pid(folder):
         lock = file_lock.acquire(folder, timeout=0.3)
     if lock is None:
+        session.hand_over(folder)  # the program may have been started without a desktop, or in an earlier session
         return
     import subprocess
 

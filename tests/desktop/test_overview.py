@@ -13,7 +13,8 @@ import pytest
 from tests.support.program import wait_for
 from watcher import paths
 from watcher.config import Folder
-from watcher.desktop import overview
+from watcher.desktop import actions, overview, strings
+from watcher.desktop.notifications import Notification
 from watcher.desktop.overview import Overview, OverviewReader
 from watcher.program import control, menus
 from watcher.queue.job import Job
@@ -160,6 +161,23 @@ def test_a_replaced_journal_is_read_from_its_new_file(reader: OverviewReader, jo
     assert reader.has_changed()
     assert reader.read().paused
     new.close()
+
+
+def test_without_a_home_folder_no_pictures_folder_is_offered_or_made(
+    reader: OverviewReader, journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = os.listdir()
+    journal.set_setting("welcome", overview.SETUP_OFFERED)
+    for variable in ("", "here"):
+        monkeypatch.setenv("HOME", variable)
+        assert overview.offered_folder() is None
+        assert reader.read().offers == (overview.SETUP_MENU, overview.SETUP_LOGIN)
+        assert actions._pictures_folder() == Path("/")
+        shown: list[Notification] = []
+        actions.Actions(shown.append, lambda: None).accept_offers([overview.SETUP_FOLDER])
+        assert [notification.body for notification in shown] == [strings.NO_PICTURES_FOLDER]
+    assert os.listdir() == before
 
 
 def test_offers_are_what_is_not_set_up_yet(reader: OverviewReader, journal: Journal, tmp_path: Path) -> None:

@@ -165,11 +165,16 @@ def tables(folder: Path) -> list[tuple[str, ...]]:
     return rows
 
 
+TABLES_OF_VERSION_2 = schema._JOBS.replace(" AUTOINCREMENT", "") + schema._TABLES + schema._INDEXES
+TABLES_OF_VERSION_3 = TABLES_OF_VERSION_2 + schema._INDEXES_ADDED_IN_3 + schema._SCHEMA_ADDED_IN_3
+TABLES_OF_VERSION_4 = TABLES_OF_VERSION_3 + schema._INDEXES_ADDED_IN_4 + schema._SCHEMA_ADDED_IN_4
+
+
 def test_the_records_of_the_second_version_are_kept_and_their_files_stay_known_under_another_default(
     tmp_path: Path,
 ) -> None:
     with sqlite3.connect(tmp_path / "jobs.db") as db:
-        db.executescript(schema._TABLES + "PRAGMA user_version = 2;")
+        db.executescript(TABLES_OF_VERSION_2 + "PRAGMA user_version = 2;")
     db.close()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "SCHEMA_VERSION", 2)
@@ -195,12 +200,31 @@ def test_the_records_of_the_second_version_are_kept_and_their_files_stay_known_u
 
 def test_the_records_of_the_third_version_are_kept(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "jobs.db") as db:
-        db.executescript(schema._TABLES + schema._SCHEMA_ADDED_IN_3 + "PRAGMA user_version = 3;")
+        db.executescript(TABLES_OF_VERSION_3 + "PRAGMA user_version = 3;")
         db.execute("INSERT INTO outputs VALUES (x'61', 'hash', x'62')")
     db.close()
     journal = Journal(tmp_path)
     assert tables(tmp_path) == tables(new_journal_folder(tmp_path))
     assert journal.outputs.is_output_content("hash")
+
+
+def test_the_records_of_the_fourth_version_are_kept_and_their_numbers_are_never_used_again(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "jobs.db") as db:
+        db.executescript(TABLES_OF_VERSION_4 + "PRAGMA user_version = 4;")
+    db.close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "SCHEMA_VERSION", 4)
+        earlier = Journal(tmp_path)
+        for name in ("a.jpg", "b.jpg"):
+            enqueue(earlier, name)
+        rows = earlier._db.execute("SELECT * FROM jobs", ())
+        earlier.close()
+    journal = Journal(tmp_path)
+    assert journal._db.execute("SELECT * FROM jobs", ()) == rows
+    assert tables(tmp_path) == tables(new_journal_folder(tmp_path))
+    journal._db.execute("DELETE FROM jobs", ())
+    enqueue(journal, "c.jpg")
+    assert journal._db.execute("SELECT id FROM jobs", ()) == [(3,)]
 
 
 def test_the_records_of_a_newer_version_are_left_alone(tmp_path: Path) -> None:

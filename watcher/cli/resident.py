@@ -10,10 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from watcher import enqueue, paths
+from watcher import enqueue, paths, session
 from watcher import lock as file_lock
 from watcher.cli import terminal
-from watcher.errors import UsageError, describe_reason
+from watcher.errors import NobgError, UsageError, describe_reason
 from watcher.program import control, edit_config
 from watcher.queue import store
 from watcher.queue import undo as undoing
@@ -31,9 +31,18 @@ def add(options: argparse.Namespace) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Run `nobg run`: become the resident program, unless it is running already."""
+    try:
+        return _run(options)
+    except NobgError as error:  # at login nobody sees what a program prints
+        enqueue.show_notification([str(error)])
+        raise
+
+
+def _run(options: argparse.Namespace) -> int:
     from watcher.program import resident  # imports watchdog, which would slow down the other commands
 
     state = paths.state_dir()
+    store.check_access(str(state))
     lock = resident.take_lock(state, options.lock)
     pid = os.getpid() if lock is not None else file_lock.holder_pid(str(state))
     if options.json:
@@ -41,6 +50,8 @@ def run(options: argparse.Namespace) -> int:
     elif lock is None:
         terminal.print_line(f"nobg is already running (process {pid}).")
     if lock is None:
+        if not options.no_tray:  # at login, the program of the last session, or one without any, still runs
+            session.hand_over(str(state))
         return 0
 
     def report_start(problem: str | None) -> None:

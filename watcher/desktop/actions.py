@@ -109,7 +109,10 @@ class Actions:
     def undo(self, job_ids: Sequence[int]) -> None:
         """Move the cut-outs of these jobs to the trash."""
         with _open_journal() as journal:
-            self._undo_jobs(journal.find_jobs(job_ids), journal)
+            jobs = journal.find_jobs(job_ids)
+            if not jobs:  # they are forgotten since the notification was shown
+                raise NobgError(strings.NOTHING_TO_UNDO)
+            self._undo_jobs(jobs, journal)
 
     def _undo_jobs(self, jobs: Sequence[Job], journal: Journal) -> None:
         results = list(undo.undo(jobs, journal, undo.move_to_trash))
@@ -185,6 +188,8 @@ class Actions:
 
     def _watch_offered_folder(self) -> None:
         folder = overview.offered_folder()
+        if folder is None:
+            raise NobgError(strings.NO_PICTURES_FOLDER)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -209,7 +214,7 @@ def _open_journal() -> Iterator[Journal]:
 
 def _pictures_folder() -> Path:
     """Return the folder that the folder chooser opens first."""
-    import platformdirs
-
-    pictures = platformdirs.user_pictures_path()
-    return pictures if pictures.is_dir() else Path.home()
+    pictures = overview.pictures_folder()
+    if pictures is None:
+        return Path(os.sep)
+    return pictures if pictures.is_dir() else Path(paths.home_folder())

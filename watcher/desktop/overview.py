@@ -72,11 +72,24 @@ class Overview:
     offers: tuple[str, ...] = ()
 
 
-def offered_folder() -> Path:
-    """Return the folder in the person's Pictures that nobg offers to watch; it may not exist yet."""
+def pictures_folder() -> Path | None:
+    """Return the person's Pictures folder, which need not exist. None: there is no home folder."""
+    try:
+        paths.home_folder()
+    except UsageError:
+        return None
     import platformdirs
 
-    return platformdirs.user_pictures_path() / strings.PICTURES_FOLDER
+    return platformdirs.user_pictures_path()
+
+
+def offered_folder() -> Path | None:
+    """Return the folder in the person's Pictures that nobg offers to watch; it may not exist yet.
+
+    None: there is no home folder, so there are no Pictures.
+    """
+    pictures = pictures_folder()
+    return None if pictures is None else pictures / strings.PICTURES_FOLDER
 
 
 class OverviewReader:
@@ -172,7 +185,11 @@ def _remaining_offers(
 ) -> tuple[str, ...]:
     if journal.get_setting("welcome") != SETUP_OFFERED:
         return ()
-    is_set_up = {SETUP_MENU: is_in_menu, SETUP_FOLDER: bool(folders), SETUP_LOGIN: starts_at_login}
+    is_set_up = {
+        SETUP_MENU: is_in_menu,
+        SETUP_FOLDER: bool(folders) or offered_folder() is None,
+        SETUP_LOGIN: starts_at_login,
+    }
     return tuple(offer for offer, is_done in is_set_up.items() if not is_done)
 
 

@@ -76,6 +76,7 @@ PICTURES_FOLDER = "Remove background"
 """The folder in Pictures that nobg offers to watch."""
 WELCOME = "nobg is running"
 WELCOME_TEXT = "It can add itself to the right-click menu, watch a folder in Pictures, and start at login."
+NO_PICTURES_FOLDER = "There is no Pictures folder, because there is no home folder. Add a folder of your own instead."
 WELCOME_ALL = "Set up everything"
 WELCOME_MENU = "Only the right-click menu"
 WELCOME_NONE = DECLINE_SETUP

@@ -82,7 +82,7 @@ class MenuBuilder:
             return []
         labels = {
             overview.SETUP_MENU: strings.OFFER_MENU,
-            overview.SETUP_FOLDER: strings.OFFER_FOLDER.format(folder=_short_path(overview.offered_folder())),
+            overview.SETUP_FOLDER: strings.OFFER_FOLDER.format(folder=_short_path(overview.offered_folder() or Path())),
             overview.SETUP_LOGIN: strings.OFFER_LOGIN,
         }
         items = [

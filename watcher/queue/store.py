@@ -16,7 +16,7 @@ from watcher import places
 from watcher.errors import DamagedJournalError, NoAnswerError, UsageError, advise, unwritable_records_error
 from watcher.naming import resolve_destination
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 PERSON_RANK, FOLDER_RANK = 0, 1
 """Values of the column `rank`: the pictures that a person requests come before those of watched folders."""
 
@@ -103,6 +103,14 @@ def _enable_wal(db: sqlite3.Connection) -> None:
         else:
             return
     raise sqlite3.OperationalError("database is locked")
+
+
+def check_access(folder: str) -> None:
+    """Raise DestinationError if the system refuses jobs.db in `folder` to this user: no waiting helps then."""
+    for name in ("jobs.db", "jobs.db-wal", "jobs.db-shm"):
+        path = os.path.join(folder, name)
+        if os.path.exists(path) and not os.access(path, os.R_OK | os.W_OK):
+            raise unwritable_records_error(folder, PermissionError(13, "Permission denied", path))
 
 
 def open_database(folder: str, *, check_integrity: bool = False) -> tuple[sqlite3.Connection, str | None]:

@@ -20,6 +20,10 @@ from watcher.worker import protocol
 
 MAX_INTERRUPTIONS = 10
 """How often nobg itself may end while it has a picture before the picture fails, since it is most likely the cause."""
+INTERRUPTED_TEXT = (
+    f"nobg itself was ended {MAX_INTERRUPTIONS} times while it worked on this picture, perhaps because memory ran "
+    "short. Close other programs, then try again."
+)
 OUTPUT_RETRY_SECONDS = 2.0
 """How long a file that may be the cut-out of a waiting picture waits for it."""
 BACKGROUND_RETRY_SECONDS = 60.0
@@ -63,7 +67,7 @@ def prepare_task(job: Job, queue: JobQueue, journal: Journal, in_flight: Iterabl
     If a task `in_flight` has the same content, return a task with `is_waiting`: it will be done with the same bytes.
     """
     if job.interrupted >= MAX_INTERRUPTIONS:
-        return journal.record(job, state="failed", reason="worker_died")
+        return journal.record(job, state="failed", reason="worker_died", detail=INTERRUPTED_TEXT)
     try:
         source = commit.read_source(job.source)
     except PictureError as error:
