@@ -12,7 +12,7 @@ from watcher.queue.journal import Journal
 from watcher.queue.journal_queue import JournalQueue
 from watcher.queue.undo import reason_to_keep
 from watcher.recipe import Recipe
-from watcher.worker import dispatch, supervisor, tasks
+from watcher.worker import cut_outs, dispatch, supervisor
 
 
 class Rig:
@@ -142,7 +142,41 @@ def test_a_cut_out_that_another_computer_made_waits_for_its_picture_and_is_no_so
     rig.queue = JournalQueue(rig.journal, lambda: now)
     recipe = Recipe(suffix="-cut").key()
     assert rig.do("b-cut.png", "b.jpg", recipe=recipe) == ["done"]
-    now += tasks.OUTPUT_RETRY_SECONDS
+    now += cut_outs.RETRY_SECONDS
     assert rig.do() == []
     assert rig.journal.pending_counts() == (0, 0)
     assert rig.names() == ["a.jpg", "a_nobg.png", "b-cut.png", "b.jpg"]
+
+
+def test_a_cut_out_of_another_computer_with_another_suffix_waits_for_its_picture(rig: Rig, tmp_path: Path) -> None:
+    (rig.folder / "b.jpg").write_text("ok b")
+    (rig.folder / "b-frei.png").write_text("PNG of ok b")
+    (rig.folder / "b.c.png").write_text("ok c")  # not named after a picture `b.c`: it waits for `b.jpg`, then is done
+    now = 1000.0
+    rig.journal = Journal(tmp_path, lambda: now)
+    rig.queue = JournalQueue(rig.journal, lambda: now)
+    recipe = Recipe(suffix="-cut").key()
+    assert rig.do("b-frei.png", "b.c.png", "b.jpg", recipe=recipe) == ["done"]
+    now += cut_outs.RETRY_SECONDS
+    assert rig.do() == ["done"]
+    assert rig.journal.pending_counts() == (0, 0)
+    assert rig.names() == ["a.jpg", "a_nobg.png", "b-cut.png", "b-frei.png", "b.c-cut.png", "b.c.png", "b.jpg"]
+
+
+def test_what_is_named_like_the_cut_out_of_a_picture_beside_it_is_one_though_its_bytes_differ(rig: Rig) -> None:
+    recipe = Recipe(suffix="-cut", background="#ffffff").key()
+    (rig.folder / "b.JPG").write_text("ok b")
+    (rig.folder / "b-cut.png").write_text("made by another processor, or model")
+    assert rig.do("b.JPG", recipe=recipe) == ["done"]
+    assert rig.do("b-cut.png", recipe=recipe) == []
+    (rig.folder / "mug-cut.png").write_text("ok mug")  # no picture `mug` is there
+    (rig.folder / "b-cut.jpg").write_text("ok b as a person cut it")  # not the format of the recipe
+    assert rig.do("b-cut.jpg", "mug-cut.png", recipe=recipe) == ["done", "done"]
+
+
+def test_what_is_made_from_a_cut_out_is_not_cut_out(rig: Rig) -> None:
+    names = ["a_nobg-frei.png", "a_nobg edited.png", "a_nobg.web.jpg"]
+    for name in names:
+        (rig.folder / name).write_text(f"ok {name}")
+    assert rig.do(*names) == []
+    assert rig.asked() == 1
