@@ -99,6 +99,20 @@ def test_a_picture_moved_away_from_its_cut_out_gets_one_from_the_known_bytes(rig
     assert rig.asked() == 1
 
 
+def test_the_losers_of_a_sync_conflict_are_picture_and_cut_out_and_not_computed_again(rig: Rig) -> None:
+    for name in ("a.jpg", "a_nobg.png"):  # Syncthing renames what this computer had, and fetches that of the other
+        stem, extension = name.split(".")
+        (rig.folder / name).rename(rig.folder / f"{stem}.sync-conflict-20260501-101500-ABCDEFG.{extension}")
+    (rig.folder / "a.jpg").write_text("ok changed on the other computer")
+    (rig.folder / "a_nobg.png").write_text("PNG of ok changed on the other computer")
+    assert rig.do("a.jpg") == ["done"]
+    assert rig.do("a.sync-conflict-20260501-101500-ABCDEFG.jpg") == ["done"]
+    assert rig.asked() == 2
+    cut_out = rig.folder / "a.sync-conflict-20260501-101500-ABCDEFG_nobg.png"
+    assert cut_out.read_text() == "PNG of ok a"
+    assert len(rig.names()) == 5
+
+
 def test_a_copy_of_a_picture_whose_cut_out_was_edited_is_computed(rig: Rig) -> None:
     (rig.folder / "a_nobg.png").write_text("edited")
     shutil.copy(rig.folder / "a.jpg", rig.folder / "b.jpg")
@@ -175,7 +189,9 @@ def test_what_is_named_like_the_cut_out_of_a_picture_beside_it_is_one_though_its
 
 
 def test_what_is_made_from_a_cut_out_is_not_cut_out(rig: Rig) -> None:
-    names = ["a_nobg-frei.png", "a_nobg edited.png", "a_nobg.web.jpg"]
+    # of another computer, of a person, of OneDrive, Dropbox and Resilio after a conflict
+    names = ["a_nobg-frei.png", "a_nobg edited.png", "a_nobg.web.jpg", "a_nobg-DESKTOP-AB12CD.png"]
+    names += ["a_nobg (Ana's conflicted copy 2026-05-01).png", "a_nobg.Conflict.png"]
     for name in names:
         (rig.folder / name).write_text(f"ok {name}")
     assert rig.do(*names) == []

@@ -60,16 +60,16 @@ def free_port() -> int:
 
 
 class Computer:
-    """A computer: the shared folder, a Syncthing and a resident nobg with the real worker and the model `fast`."""
+    """A computer: the shared folder, a Syncthing and a resident nobg with the real worker."""
 
-    def __init__(self, top: Path, suffix: str) -> None:
+    def __init__(self, top: Path, suffix: str, model: str = "fast") -> None:
         self.folder, self.home, self.syncthing_home = top / "shared", top / "home", top / "syncthing"
         self.suffix, self.address, self.gui = suffix, f"tcp4://127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
         self.syncthing: subprocess.Popen[bytes] | None = None
         self.is_started = False
         self.folder.mkdir(parents=True)
         (self.home / "config").mkdir(parents=True)
-        (self.home / "config" / "config.toml").write_text('model = "fast"\n')
+        (self.home / "config" / "config.toml").write_text(f'model = "{model}"\n')
         generate = ["syncthing", "generate", f"--home={self.syncthing_home}", "--no-default-folder"]
         subprocess.run([*generate, "--skip-port-probing"], check=True, capture_output=True)
         root = ET.parse(self.syncthing_home / "config.xml").getroot()
@@ -96,6 +96,7 @@ class Computer:
         ET.SubElement(device, "address").text = other.address
         folder = ET.SubElement(root, "folder", {**_FOLDER_ATTRIBUTES, "path": str(self.folder), "label": "shared"})
         ET.SubElement(folder, "order").text = order
+        ET.SubElement(folder, "maxConflicts").text = "10"  # without the element, some versions make no conflict copy
         for computer in (self, other):
             ET.SubElement(folder, "device", {"id": computer.device})
         tree.write(path)
@@ -104,9 +105,10 @@ class Computer:
         with (self.syncthing_home / "log").open("wb") as log:
             self.syncthing = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
-    def ask(self, path: str, method: str = "GET") -> Any:
+    def ask(self, path: str, method: str = "GET", value: object = None) -> Any:
         """Call Syncthing's REST interface."""
-        request = urllib.request.Request(f"http://{self.gui}/rest/{path}", method=method)
+        data = None if value is None else json.dumps(value).encode()
+        request = urllib.request.Request(f"http://{self.gui}/rest/{path}", data, method=method)
         request.add_header("X-API-Key", str(self.key))
         with urllib.request.urlopen(request, timeout=20) as answer:
             text = answer.read()
@@ -120,11 +122,12 @@ class Computer:
             return False
         return any(connection["connected"] for connection in connections.values())
 
-    def start(self) -> None:
-        """Start nobg, which watches the shared folder."""
+    def start(self, *options: str) -> None:
+        """Start nobg, which watches the shared folder with these options of its recipe."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("NOBG_HOME", str(self.home))
-            self.program.watch("--recursive", *([] if self.suffix == "_nobg" else [f"--suffix={self.suffix}"]))
+            suffix = [] if self.suffix == "_nobg" else [f"--suffix={self.suffix}"]
+            self.program.watch("--recursive", *suffix, *options)
             self.program.start()
         self.is_started = True
 
@@ -166,8 +169,10 @@ def is_syncthings(path: Path) -> bool:
 class Pair:
     """Two computers that share a folder."""
 
-    def __init__(self, top: Path, suffixes: tuple[str, str], order: str) -> None:
-        self.a, self.b = Computer(top / "a", suffixes[0]), Computer(top / "b", suffixes[1])
+    def __init__(self, top: Path, suffixes: tuple[str, str], order: str, models: tuple[str, str]) -> None:
+        self.a, self.b = (
+            Computer(top / name, suffix, model) for name, suffix, model in zip("ab", suffixes, models, strict=True)
+        )
         self.a.share_with(self.b, order)
         self.b.share_with(self.a, order)
         wait_for(lambda: self.a.is_connected() and self.b.is_connected(), 120)
@@ -217,10 +222,14 @@ def stack() -> Iterator[ExitStack]:
 
 
 def make_pair(
-    stack: ExitStack, top: Path, suffixes: tuple[str, str] = ("_nobg", "_nobg"), order: str = "random"
+    stack: ExitStack,
+    top: Path,
+    suffixes: tuple[str, str] = ("_nobg", "_nobg"),
+    order: str = "random",
+    models: tuple[str, str] = ("fast", "fast"),
 ) -> Pair:
     """Return two computers, whose programs end with the test."""
-    pair = Pair(top, suffixes, order)
+    pair = Pair(top, suffixes, order, models)
     stack.callback(pair.b.stop)
     stack.callback(pair.a.stop)
     return pair
@@ -279,6 +288,34 @@ def test_one_computer_starts_later(
     pair.wait_until_quiet()
     pair.report(f"one starts later, {suffixes}, {'synced before' if has_synced else 'synced while it runs'}")
     assert sorted(pair.a.files()) == with_cut_outs(*dict.fromkeys(suffixes))
+
+
+@pytest.mark.parametrize("suffixes", SUFFIXES[1:], ids=" ".join)
+def test_cut_outs_arrive_before_their_pictures(tmp_path: Path, stack: ExitStack, suffixes: tuple[str, str]) -> None:
+    pair = make_pair(stack, tmp_path, suffixes)
+    pair.b.ask("db/ignores?folder=shared", "POST", {"ignore": ["*.jpg"]})
+    pair.a.start()
+    pair.b.start()
+    write_pictures(pair.a.folder, NAMES)
+    wait_for(lambda: len(pair.b.files()) == PICTURES, 300)
+    time.sleep(10)  # longer than files take to settle: computer B looks at the cut-outs before it has the pictures
+    pair.b.ask("db/ignores?folder=shared", "POST", {"ignore": []})
+    pair.wait_until_quiet()
+    pair.report(f"cut-outs first, {suffixes}")
+    assert sorted(pair.a.files()) == with_cut_outs(*dict.fromkeys(suffixes))
+
+
+@pytest.mark.parametrize("suffixes", SUFFIXES, ids=" ".join)
+def test_the_computers_have_different_models_and_a_white_ground(
+    tmp_path: Path, stack: ExitStack, suffixes: tuple[str, str]
+) -> None:
+    """Their cut-outs differ, and show no transparency: names alone end what would be a loop."""
+    pair = make_pair(stack, tmp_path, suffixes, "alphabetic", ("fast", "balanced"))
+    pair.a.start("--background=white")
+    pair.b.start("--background=white")
+    write_pictures(pair.a.folder, NAMES)
+    pair.wait_until_quiet()
+    pair.report(f"different models, {suffixes}")
 
 
 @pytest.mark.parametrize("suffixes", SUFFIXES[:3], ids=" ".join)

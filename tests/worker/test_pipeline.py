@@ -74,7 +74,7 @@ def is_skipped_as_cut_out(worker: Worker, data: bytes) -> bool:
     recipe = read_recipe({"suffix": "-own", "background": "white"}).key()
     worker.send({"id": 2, "recipe": recipe, "watched": True}, data)
     header, _ = worker.receive(PICTURE_TIMEOUT_SECONDS)
-    return header["state"] == "skipped" and header["reason"] == protocol.IS_CUT_OUT
+    return (header["state"], header["reason"]) == ("skipped", protocol.IS_CUT_OUT)
 
 
 def rgba(data: bytes) -> NDArray[np.uint8]:
@@ -178,7 +178,7 @@ def test_the_resolution_is_scaled_with_the_picture_and_not_by_a_crop(fast_worker
     ids=str,
 )
 def test_a_cut_out_of_another_computer_that_arrives_before_its_picture_is_known_by_its_encoding(
-    fast_worker: Worker, recipe: dict[str, object]
+    fast_worker: Worker, recipe: dict[str, Any]
 ) -> None:
     with Image.open(SAMPLES / "astronaut.jpg") as photo:
         data = saved(photo, "JPEG", dpi=(300, 300))
