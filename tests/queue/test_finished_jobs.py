@@ -196,3 +196,29 @@ def test_what_is_made_from_a_cut_out_is_not_cut_out(rig: Rig) -> None:
         (rig.folder / name).write_text(f"ok {name}")
     assert rig.do(*names) == []
     assert rig.asked() == 1
+
+
+def test_a_person_who_names_a_cut_out_of_the_same_recipe_is_told_that_it_is_done(rig: Rig) -> None:
+    renamed = rig.folder / "mug.png"
+    (rig.folder / "a_nobg.png").rename(renamed)  # as in an album that was renamed, and that nobg does not watch
+    (result,) = dispatch.run([renamed], rig.journal)
+    assert (result.state, result.reason, result.output) == ("skipped", "already_done", renamed)
+    (result,) = dispatch.run([renamed], rig.journal, recipe=Recipe(background="#ffffff"))  # a new ground for a cut-out
+    assert (result.state, result.output) == ("done", rig.folder / "mug_nobg.png")
+    (result,) = dispatch.run([renamed], rig.journal, force=True)
+    assert result.state == "done"
+
+
+def test_in_a_renamed_album_the_queue_knows_cut_outs_by_content(rig: Rig) -> None:
+    album = rig.folder / "album"
+    album.mkdir()
+    recipe = Recipe(suffix="-cut").key()
+    (album / "b.jpg").write_text("ok b")
+    assert rig.do("album/b.jpg", recipe=recipe) == ["done"]
+    album.rename(rig.folder / "renamed")
+    paths = [os.fsencode(rig.folder / "renamed" / name) for name in ("b.jpg", "b-cut.png")]
+    rig.journal.enqueue([(path, None, None) for path in paths], recipe=recipe)  # what `nobg add renamed` puts there
+    assert rig.do() == ["already_done", "already_done"]
+    assert sorted(os.listdir(rig.folder / "renamed")) == ["b-cut.png", "b.jpg"]
+    assert rig.journal.pending_counts() == (0, 0)
+    assert rig.asked() == 2

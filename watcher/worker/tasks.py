@@ -91,6 +91,9 @@ def _find_known_result(
     """Return the result that the same content had under another name; a waiting task if it has none yet; or None."""
     if job.force:
         return None
+    if job.watch is None and journal.outputs.is_cut_out_under_recipe(job):
+        journal.watched_files.mark_as_cut_out(job)
+        return replace(job, state="skipped", reason="already_done", output=job.source)
     if any((task.job.source_hash, task.job.recipe) == (job.source_hash, job.recipe) for task in in_flight):
         return Task(job, source, is_waiting=True)
     settled = settle_with_same_content(job, journal, queue.start)
