@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -122,6 +123,37 @@ def test_after_jobs_db_is_deleted_nothing_is_done_again(
         wait_until_settled(program)
         program.stop()
     assert files(folder) == album_files(suffix)
+    assert len(program.worker_inputs()) == PICTURES
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [(), ("--suffix=-cut",)])
+def test_a_drive_at_another_mount_point_is_not_done_again(
+    program: Program, folder: Path, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    suffix = options[0].partition("=")[2] if options else "_nobg"
+    image, mount_points = tmp_path / "drive", [folder / "CAMERA", folder / "CAMERA1"]
+    with image.open("wb") as file:
+        file.truncate(16 << 20)
+    if shutil.which("mkfs.ext4") is None:
+        pytest.skip("apt-get install e2fsprogs")
+    subprocess.run(["mkfs.ext4", "-q", image], check=True)
+    program.watch("--recursive", *options)
+    for number, mount_point in enumerate(mount_points):
+        mount_point.mkdir()
+        mounted = subprocess.run(["mount", "-o", "loop", image, mount_point], check=False, capture_output=True)
+        if mounted.returncode:
+            pytest.skip(f"nothing can be mounted here: {os.fsdecode(mounted.stderr)}")
+        try:
+            if number == 0:
+                make_album(mount_point / "a")
+            program.start()
+            has_settled(program, mount_point / "a", suffix)
+            program.stop()
+            assert files(mount_point) == album_files(suffix)
+        finally:
+            program.stop()
+            subprocess.run(["umount", mount_point], check=True)
     assert len(program.worker_inputs()) == PICTURES
 
 
