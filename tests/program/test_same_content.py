@@ -87,18 +87,20 @@ def test_an_album_that_is_moved_to_another_watched_folder_is_not_done_again(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("options", [(), ("--suffix=-cut",)])
 def test_a_link_and_its_target_that_are_both_watched_give_one_cut_out(
-    program: Program, folder: Path, tmp_path: Path
+    program: Program, folder: Path, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
+    suffix = options[0].partition("=")[2] if options else "_nobg"
     link = tmp_path / "link"
     link.symlink_to(folder)
     make_album(folder / "a")
-    program.watch("--recursive", "--suffix=-cut")
-    program("watch", "add", link, "--recursive", "--suffix=-cut")
-    program("watch", "add", link / "a", "--suffix=-cut")
+    program.watch("--recursive", *options)
+    program("watch", "add", link, "--recursive", *options)
+    program("watch", "add", link / "a", *options)
     program.start()
-    has_settled(program, folder / "a", "-cut")
-    assert files(folder) == album_files("-cut")
+    has_settled(program, folder / "a", suffix)
+    assert files(folder) == album_files(suffix)
     assert len(program.worker_inputs()) == PICTURES
     problems = {entry["path"]: entry["problem"] for entry in program.run_json("status")["folders"]}
     assert "the same folder as" in problems[str(link)]
