@@ -169,10 +169,13 @@ def is_syncthings(path: Path) -> bool:
 class Pair:
     """Two computers that share a folder."""
 
-    def __init__(self, top: Path, suffixes: tuple[str, str], order: str, models: tuple[str, str]) -> None:
+    def __init__(self, top: Path, suffixes: tuple[str, str], models: tuple[str, str]) -> None:
         self.a, self.b = (
             Computer(top / name, suffix, model) for name, suffix, model in zip("ab", suffixes, models, strict=True)
         )
+
+    def share(self, order: str) -> None:
+        """Start both Syncthings. `order`: in which they fetch files."""
         self.a.share_with(self.b, order)
         self.b.share_with(self.a, order)
         wait_for(lambda: self.a.is_connected() and self.b.is_connected(), 120)
@@ -229,9 +232,10 @@ def make_pair(
     models: tuple[str, str] = ("fast", "fast"),
 ) -> Pair:
     """Return two computers, whose programs end with the test."""
-    pair = Pair(top, suffixes, order, models)
+    pair = Pair(top, suffixes, models)
     stack.callback(pair.b.stop)
     stack.callback(pair.a.stop)
+    pair.share(order)
     return pair
 
 
