@@ -11,7 +11,7 @@ import platformdirs
 import pytest
 
 from tests.queue.conftest import OUTPUT, PHOTO, enqueue, make_job, take_and_start
-from watcher import paths
+from watcher import lock, paths
 from watcher.errors import DamagedJournalError, UsageError
 from watcher.queue import schema, store
 from watcher.queue.journal import Journal
@@ -89,6 +89,20 @@ def test_a_new_journal_that_another_program_has_just_created_is_not_moved_aside(
     assert journal.damaged_path is None
     assert journal.next_job() is None
     assert not (tmp_path / "jobs.damaged-2.db").exists()
+
+
+def test_a_damaged_journal_is_left_to_the_program_that_is_moving_it_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "jobs.db").write_bytes(b"not a database" * 1000)
+    monkeypatch.setattr(store, "REPAIR_LOCK_SECONDS", 0.0)
+    held = lock.acquire(str(tmp_path), name="repair.lock")
+    assert held is not None
+    with pytest.raises(DamagedJournalError):
+        Journal(tmp_path)
+    assert (tmp_path / "jobs.db").exists()  # not moved by two programs at once
+    lock.release(held)
+    assert Journal(tmp_path).damaged_path == tmp_path / "jobs.damaged-1.db"
 
 
 def test_a_journal_that_was_replaced_notices(journal: Journal, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 from tests.conftest import SAMPLES
 from tests.picture.samples import saved
 from watcher.recipe import read_recipe
+from watcher.worker import protocol
 from watcher.worker.supervisor import PICTURE_TIMEOUT_SECONDS, Worker
 
 pytestmark = pytest.mark.slow
@@ -66,6 +67,14 @@ def file_of(picture: Image.Image, kind: str) -> bytes:
 def process(worker: Worker, data: bytes, force: bool = False, **recipe: object) -> tuple[dict[str, Any], bytes]:
     worker.send({"id": 1, "force": force, "recipe": read_recipe(recipe).key()}, data)
     return worker.receive(PICTURE_TIMEOUT_SECONDS)
+
+
+def is_skipped_as_cut_out(worker: Worker, data: bytes) -> bool:
+    """Return whether the file is left out as a cut-out if it is in a watched folder, whose recipe is another one."""
+    recipe = read_recipe({"suffix": "-own", "background": "white"}).key()
+    worker.send({"id": 2, "recipe": recipe, "watched": True}, data)
+    header, _ = worker.receive(PICTURE_TIMEOUT_SECONDS)
+    return (header["state"], header["reason"]) == ("skipped", protocol.IS_CUT_OUT)
 
 
 def rgba(data: bytes) -> NDArray[np.uint8]:
@@ -174,3 +183,23 @@ def test_the_resolution_is_scaled_with_the_picture_and_not_by_a_crop(fast_worker
     for recipe, dpi in (({}, 300), ({"crop": "0"}, 300), ({"longest_side": 100}, 75)):
         with Image.open(io.BytesIO(process(fast_worker, data, **recipe)[1])) as image:
             assert image.info["dpi"] == pytest.approx((dpi, dpi), abs=0.1)
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [{}, {"crop": "5"}, {"shadow": 50}, {"effort": "fast"}, {"format": "webp"}, {"format": "tiff"}],
+    ids=str,
+)
+def test_a_cut_out_of_another_computer_that_arrives_before_its_picture_is_known_by_its_encoding(
+    fast_worker: Worker, recipe: dict[str, Any]
+) -> None:
+    with Image.open(SAMPLES / "astronaut.jpg") as photo:
+        data = saved(photo, "JPEG", dpi=(300, 300))
+    header, output = process(fast_worker, data, **recipe)
+    assert header["state"] == "done"
+    assert is_skipped_as_cut_out(fast_worker, output)
+    assert not is_skipped_as_cut_out(fast_worker, data)
+    with Image.open(io.BytesIO(output)) as image:  # a person has opened it and saved it again: it is the person's
+        assert not is_skipped_as_cut_out(fast_worker, saved(image, "PNG"))
+    header, _ = process(fast_worker, output)  # a person who asks gets an answer
+    assert header["state"] == "done"

@@ -12,13 +12,15 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from watcher import config, paths, places
+from watcher import commit, config, paths, places
 from watcher.cli import terminal
 from watcher.errors import NOTES, DestinationError, NobgError, UsageError, describe_reason, exit_code
 from watcher.folders import selection
 from watcher.matting import modes
 from watcher.program import control
 from watcher.queue.job import Job
+from watcher.queue.journal import Journal
+from watcher.recipe import OUTPUT_EXTENSIONS
 from watcher.worker import dispatch
 
 
@@ -38,9 +40,7 @@ def remove(options: argparse.Namespace) -> int:
         _progress_bar(len(sources), shown=not options.json and sys.stderr.isatty()) as advance,
     ):
         # A folder stands for its pictures, not for their cut-outs, whatever suffix these have.
-        sources = [
-            path for path in sources if str(path) in named_paths or not journal.outputs.is_output(os.fsencode(path))
-        ]
+        sources = [path for path in sources if str(path) in named_paths or not _is_cut_out(path, journal)]
         try:
             for job in dispatch.run(
                 sources, journal, recipe=recipe, force=options.force, mode=mode, on_notice=_print_notice
@@ -60,6 +60,16 @@ def remove(options: argparse.Namespace) -> int:
     if error is not None:
         raise error
     return max((exit_code(job.reason or "") for job in jobs if job.state == "failed"), default=0)
+
+
+def _is_cut_out(path: Path, journal: Journal) -> bool:
+    """Return whether nobg wrote the file, or one with its content: it may have been renamed, or moved."""
+    if journal.outputs.is_output(os.fsencode(path)):
+        return True
+    if path.suffix.lower() not in OUTPUT_EXTENSIONS.values():
+        return False
+    content_hash = commit.sha256_of(path)
+    return content_hash is not None and journal.outputs.is_output_content(content_hash)
 
 
 def _make_output_folder(folder: Path) -> Path:

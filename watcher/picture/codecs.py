@@ -126,7 +126,7 @@ def _open_error(data: bytes) -> PictureError:
         return PictureError("unsupported", f"this is {kind[0]}, not a picture. {kind[1]}" if kind else "")
     if containers.is_truncated(data):
         return PictureError("truncated", f"{formats[0]}: the header is incomplete")
-    depth = containers.jpeg_bits_per_sample(data) if formats == ["JPEG"] else 8
+    depth = jpeg.bits_per_sample(data) if formats == ["JPEG"] else 8
     if depth not in (0, 8):
         return PictureError(
             "unsupported",

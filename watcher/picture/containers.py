@@ -312,17 +312,6 @@ def png_cicp(data: bytes) -> tuple[int, int] | None:
     return None
 
 
-def jpeg_bits_per_sample(data: bytes) -> int:
-    """Return the bits per sample that a JPEG's frame header declares (T.81, B.2.2); 0 if it has no such header."""
-    offset = 2
-    while offset + 5 <= len(data) and data[offset] == 0xFF:
-        marker = data[offset + 1]
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            return data[offset + 4]
-        offset += 2 + int.from_bytes(data[offset + 2 : offset + 4])
-    return 0
-
-
 def raw_format(data: bytes) -> str:
     """Return the usual name of the raw format of the file `data`; "" if it is no camera raw file."""
     for (offset, magic), name in _RAW_MAGIC.items():

@@ -163,3 +163,14 @@ def _has_all_coefficients(data: bytes, scans: list[_Scan]) -> bool:
 def _shows_more_than_blocks(scans: list[_Scan]) -> bool:
     """Whether the brightness, which is the first component, has coefficients beyond the mean of each block."""
     return any(scan.last > 0 and scan.components[:1] == scans[0].components[:1] for scan in scans)
+
+
+def bits_per_sample(data: bytes) -> int:
+    """Return the bits per sample that a JPEG's frame header declares (T.81, B.2.2); 0 if it has no such header."""
+    offset = 2
+    while offset + 5 <= len(data) and data[offset] == 0xFF:
+        marker = data[offset + 1]
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            return data[offset + 4]
+        offset += 2 + int.from_bytes(data[offset + 2 : offset + 4])
+    return 0

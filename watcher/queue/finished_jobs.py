@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -116,8 +117,15 @@ def read_known_output(job: Job, journal: Journal) -> tuple[Job, bytes] | None:
 
 
 def _paths_with_content(job: Job, journal: Journal) -> Iterator[Path]:
-    """Yield the paths where the output of `job` may be."""
+    """Yield the paths where the output of `job` may be: as nobg wrote it, or as the loser of a sync conflict."""
     assert job.output is not None
     assert job.output_hash is not None
     yield job.output
     yield from (path for path in journal.outputs.paths_with(job.output_hash) if path != job.output)
+    try:
+        names = places.ask(job.output, os.listdir, job.output.parent)
+    except (OSError, NoAnswerError):
+        return
+    for name in sorted(names):
+        if name.startswith(job.output.stem) and name.endswith(job.output.suffix) and name != job.output.name:
+            yield job.output.parent / name

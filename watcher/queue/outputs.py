@@ -46,6 +46,11 @@ class Outputs:
         jobs = "SELECT 1 FROM jobs WHERE output_hash = ?"
         return bool(self._db.execute(f"{outputs} UNION ALL {jobs} LIMIT 1", (content_hash, content_hash)))
 
+    def is_cut_out_under_recipe(self, job: Job) -> bool:
+        """Return whether the source of `job` is itself the cut-out of another file, made with the recipe of `job`."""
+        query = "SELECT 1 FROM jobs WHERE output_hash = ? AND recipe = ? AND source != ? AND state = 'done' LIMIT 1"
+        return bool(self._db.execute(query, (job.source_hash, job.recipe, os.fsencode(job.source))))
+
     def paths_with(self, content_hash: str) -> list[Path]:
         """Return the paths where nobg wrote content of this hash, or found it."""
         rows = self._db.execute(

@@ -17,6 +17,7 @@ from watcher.errors import DamagedJournalError, NoAnswerError, UsageError, advis
 from watcher.naming import resolve_destination
 
 SCHEMA_VERSION = 5
+REPAIR_LOCK_SECONDS = 30.0  # seconds to wait while another program moves a damaged file aside
 PERSON_RANK, FOLDER_RANK = 0, 1
 """Values of the column `rank`: the pictures that a person requests come before those of watched folders."""
 
@@ -146,11 +147,14 @@ def open_database(folder: str, *, check_integrity: bool = False) -> tuple[sqlite
 def move_aside(path: str, expected_inode: int | None) -> str | None:
     """Rename a damaged jobs.db; never delete it. Return its new path, or None if another program has moved it already.
 
-    `expected_inode`: the inode of the damaged file; None: there was no file.
+    `expected_inode`: the inode of the damaged file; None: there was no file. Raises DamagedJournalError if another
+    program does not finish moving it.
     """
     folder = os.path.dirname(path)
     # Without the lock, a second program could move the new file aside as well.
-    lock = file_lock.acquire(folder, timeout=30.0, name="repair.lock")
+    lock = file_lock.acquire(folder, timeout=REPAIR_LOCK_SECONDS, name="repair.lock")
+    if lock is None:
+        raise DamagedJournalError(path)
     try:
         if inode(path) != expected_inode or expected_inode is None:
             return None
@@ -162,8 +166,7 @@ def move_aside(path: str, expected_inode: int | None) -> str | None:
                 os.replace(path + suffix, damaged_path + suffix)
         return damaged_path
     finally:
-        if lock is not None:
-            file_lock.release(lock)
+        file_lock.release(lock)
 
 
 def _start_rebuild(path: str) -> sqlite3.Connection:

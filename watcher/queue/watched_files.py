@@ -180,8 +180,11 @@ class Contents:
     def has_waiting_picture(self, folder: Path, stem: str) -> bool:
         """Return whether a picture in `folder` is queued or active whose name is `stem` and an extension."""
         first = os.fsencode(folder / f"{stem}.")
-        query = "SELECT 1 FROM jobs WHERE source > ? AND source < ? AND state IN ('queued', 'active') LIMIT 1"
-        return bool(self._db.execute(query, (first, first[:-1] + bytes([first[-1] + 1]))))
+        query = (
+            "SELECT 1 FROM jobs WHERE source > ? AND source < ? AND state IN ('queued', 'active') "
+            "AND instr(substr(source, ?), X'2E') = 0 LIMIT 1"  # no further period: `a.b.jpg` is not named `a`
+        )
+        return bool(self._db.execute(query, (first, first[:-1] + bytes([first[-1] + 1]), len(first) + 1)))
 
     def move(self, earlier: Job, job: Job, output: Path | None) -> Job:
         """Settle the request `job` with `earlier`, whose picture has been renamed or moved to the source of `job`.

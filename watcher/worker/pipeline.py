@@ -65,7 +65,8 @@ class Work:
     `decoder` yields the picture's frames; `mattes` has each frame and its alpha (H, W) until the last frame is done.
     `is_cut_out`: whether the file's own alpha is the cut-out; None until a frame that shows something decides it for
     all. `area_fraction` is the subject's largest share of a frame, 0..1; `has_visible_pixel` whether the cut-out shows
-    anything; `busy_seconds` the time that the steps took.
+    anything; `busy_seconds` the time that the steps took. `file`: the bytes of a still picture of a watched folder
+    until it is decoded, else empty.
     """
 
     header: protocol.Header
@@ -85,6 +86,7 @@ class Work:
     subject_box: compose.Box | None = None
     busy_seconds: float = 0.0
     output: bytes = b""
+    file: bytes = b""
 
     def fail(self, reason: str, detail: str) -> None:
         """Answer that the picture has failed; no further step runs."""
@@ -155,6 +157,8 @@ class Pipeline:
             work.frame_count, work.loop_count = codecs.frame_count(image), codecs.loop_count(image)
         work.pixel_count = image.width * image.height * work.frame_count
         self.budget.acquire(work.pixel_count)
+        if work.header.get("watched") and work.frame_count == 1:
+            work.file = data[:picture_size]
         level = work.recipe.metadata
         work.decoder = (
             codecs.decode_frames(image, level) if work.frame_count > 1 else iter([codecs.decode(image, level)])
@@ -164,6 +168,10 @@ class Pipeline:
         frame.picture = picture = next(frame.work.decoder)
         if END_MISSING in picture.notes and not frame.work.header.get("named"):
             raise PictureError("truncated", "rows are missing")
+        file, frame.work.file = frame.work.file, b""
+        if file and _is_encoded_by_nobg(picture, frame.work.recipe, file):
+            frame.work.answer.update(state="skipped", reason=protocol.IS_CUT_OUT)
+            return
         if _is_cut_out(frame.work, picture.alpha):
             return
         frame.visible = (
@@ -279,6 +287,18 @@ def _shows_nothing(frames: list[compose.Pixels], background: NDArray[np.uint8] |
     assert background is not None
     extremes = np.array([extreme for frame in frames for extreme in (frame.min(axis=(0, 1)), frame.max(axis=(0, 1)))])
     return int(np.abs(extremes - background.astype(np.int16)).max()) <= _MAX_UNSEEN_DIFFERENCE
+
+
+def _is_encoded_by_nobg(picture: codecs.Picture, recipe: Recipe, file: bytes) -> bool:
+    """Return whether `picture`, read from `file`, is a transparent output of some nobg, of another computer perhaps.
+
+    Outputs carry no mark. But encoding the pixels of one again gives its bytes, and no other program's file.
+    """
+    if picture.alpha is None:
+        return False
+    extras = encode.Extras(picture.icc, picture.exif, picture.xmp, dpi=picture.dpi)
+    pixels = compose.cut_out(replace(picture, alpha=None), np.asarray(picture.alpha))
+    return encode.is_encoding_of(pixels, recipe, extras, file)
 
 
 def _decode_background(recipe: Recipe, data: bytes) -> codecs.Picture | None:

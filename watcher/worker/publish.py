@@ -15,11 +15,12 @@ from watcher.queue.job_queue import JobQueue
 from watcher.queue.journal import Journal
 from watcher.recipe import parse_key
 from watcher.worker import protocol
+from watcher.worker.cut_outs import remove_job
 from watcher.worker.tasks import Task
 
 
 def handle_answer(task: Task, header: protocol.Header, output: bytes, queue: JobQueue, journal: Journal) -> Job | None:
-    """Publish the output, or record why there is none. Return the job, or None if it waits.
+    """Publish the output, or record why there is none. Return the job; None if it waits, or is removed.
 
     Raises DestinationError if the journal cannot be written.
     """
@@ -35,6 +36,9 @@ def _handle_answer(task: Task, header: protocol.Header, output: bytes, queue: Jo
     record_fields = {"verdict": header.get("verdict"), "seconds": header["seconds"]}
     assert task.known_answer is not None or header["id"] == task.request_id
     state, reason, detail = header["state"], header["reason"], header.get("detail")
+    if reason == protocol.IS_CUT_OUT:
+        remove_job(job, journal, "it is encoded as only nobg does it")
+        return None
     is_incomplete = state == "failed" or END_MISSING in header.get("notes", ())
     if is_incomplete and queue.defer_if_not_ready(job, task.source):
         return None

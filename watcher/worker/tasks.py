@@ -10,13 +10,14 @@ from pathlib import Path
 
 from watcher import commit, places
 from watcher.errors import NoAnswerError, PictureError, reason_text
-from watcher.naming import is_output_name, numbered_names
+from watcher.naming import numbered_names
 from watcher.queue.finished_jobs import find_done_job, read_known_output, settle_with_same_content
 from watcher.queue.job import Job
 from watcher.queue.job_queue import JobQueue
 from watcher.queue.journal import Journal
 from watcher.recipe import Recipe, parse_key
 from watcher.worker import protocol
+from watcher.worker.cut_outs import settle_cut_out
 
 MAX_INTERRUPTIONS = 10
 """How often nobg itself may end while it has a picture before the picture fails, since it is most likely the cause."""
@@ -24,8 +25,6 @@ INTERRUPTED_TEXT = (
     f"nobg itself was ended {MAX_INTERRUPTIONS} times while it worked on this picture, perhaps because memory ran "
     "short. Close other programs, then try again."
 )
-OUTPUT_RETRY_SECONDS = 2.0
-"""How long a file that may be the cut-out of a waiting picture waits for it."""
 BACKGROUND_RETRY_SECONDS = 60.0
 """How long a picture of a watched folder waits before nobg looks again for a missing background."""
 
@@ -56,6 +55,7 @@ class Task:
             "force": self.job.force,
             "recipe": self.job.recipe,
             "named": self.job.watch is None,
+            "watched": self.job.watch is not None and not self.job.force,
             "first": len(self.source.data),
         }
         return header, self.source.data + self.background if self.background else self.source.data
@@ -83,37 +83,9 @@ def prepare_task(job: Job, queue: JobQueue, journal: Journal, in_flight: Iterabl
             journal.finish(earlier.id, moved_to)  # also the job itself, if nobg ended between publishing and finishing
         journal.merge_duplicate(job, earlier)
         return replace(earlier, state="skipped", reason="already_done", watch=job.watch)  # the result of this request
-    if not job.force and job.watch is not None and _is_cut_out(job, queue, journal):
+    if not job.force and job.watch is not None and settle_cut_out(job, queue, journal):
         return None
     return _find_known_result(job, source, queue, journal, in_flight) or _start_task(job, source, queue, journal)
-
-
-def _is_cut_out(job: Job, queue: JobQueue, journal: Journal) -> bool:
-    """Return whether the source is a cut-out, and remove its job; or may be one, and make its job wait."""
-    if journal.outputs.is_output_content(job.source_hash):
-        logger.info("%s is a cut-out of nobg", job.source)
-        journal.watched_files.mark_as_cut_out(job)
-        return True
-    if _may_be_output_of_waiting_picture(job, journal):
-        queue.put_back(job, delay=OUTPUT_RETRY_SECONDS, count_attempt=True)
-        return True
-    return False
-
-
-def _may_be_output_of_waiting_picture(job: Job, journal: Journal) -> bool:
-    """Return whether the source has the name of the cut-out of a picture that waits: only that one's bytes will show.
-
-    The nobg of another computer may have made it, in a folder that both watch.
-    """
-    recipe, folder = parse_key(job.recipe), job.source.parent
-    if not is_output_name(job.source.name, recipe.suffix):
-        return False
-    stem = job.source.name.rpartition(recipe.suffix)[0]
-    return any(
-        journal.contents.has_waiting_picture(parent, stem)
-        for parent in (folder, *folder.parents)
-        if recipe.destination(parent / stem) == folder
-    )
 
 
 def _find_known_result(
@@ -122,6 +94,9 @@ def _find_known_result(
     """Return the result that the same content had under another name; a waiting task if it has none yet; or None."""
     if job.force:
         return None
+    if job.watch is None and journal.outputs.is_cut_out_under_recipe(job):
+        journal.watched_files.mark_as_cut_out(job)
+        return replace(job, state="skipped", reason="already_done", output=job.source)
     if any((task.job.source_hash, task.job.recipe) == (job.source_hash, job.recipe) for task in in_flight):
         return Task(job, source, is_waiting=True)
     settled = settle_with_same_content(job, journal, queue.start)
