@@ -12,6 +12,7 @@ REASONS = {
     "vanished": "the file is not there (any more). Check the name.",
     "no_permission": "access was refused. Check the permissions of the file and of its folder.",
     "worker_died": "nobg's worker ended unexpectedly while it processed this picture. Please report it.",
+    "unforeseen": "something unforeseen went wrong with this picture; nobg's log says more. Please report it.",
     "timeout": "processing this picture took too long. Make it smaller, or try again when the computer is less busy.",
     "no_clear_subject": "no clear subject was found, so nothing was written. `nobg remove --force` writes it anyway.",
     "already_done": "this picture was done before and has not changed. `nobg remove --force` does it again.",
@@ -142,7 +143,7 @@ class DamagedJournalError(NobgError):
 
 def describe_reason(reason: str, detail: str = "") -> str:
     """The sentence for a person: `detail` if it ends with a period, else what REASONS says of `reason`."""
-    return detail if detail.endswith(".") else REASONS[reason]
+    return detail if detail.endswith(".") else REASONS.get(reason, REASONS["unforeseen"])  # a later nobg may add some
 
 
 def exit_code(reason: str) -> int:

@@ -29,8 +29,10 @@ NOT_IN_BROWSERS = ("HEIF", "JXL", "TIFF")
 MIME_TYPES = tuple(mime_type for _, _, mime_types, _ in FORMATS.values() for mime_type in mime_types)
 """The MIME types of all formats, for menus and the desktop's "Open with"."""
 
-END_MISSING = "end_missing"
-"""The note of a picture whose lowest rows, or last details, are not in its file."""
+FIRST_FRAME, END_MISSING, ENLARGED = "first_frame", "end_missing", "enlarged"
+NOTES = (FIRST_FRAME, END_MISSING, ENLARGED)
+"""What the person should know about a cut-out: only the first frame of several was done; the lowest rows, or the last
+details, are not in the picture's file; the picture was smaller than the canvas."""
 
 MAX_PIXELS = 250_000_000
 """The largest picture: width times height, in pixels."""

@@ -16,17 +16,17 @@ from watcher import config, paths
 from watcher.cli import terminal
 from watcher.errors import DestinationError, NobgError, UsageError, describe_reason, exit_code
 from watcher.folders import selection
-from watcher.formats import END_MISSING
+from watcher.formats import END_MISSING, ENLARGED, FIRST_FRAME
 from watcher.matting import modes
 from watcher.program import control
 from watcher.queue.job import Job
 from watcher.worker import dispatch
 
 NOTE_TEXTS = {
-    "first_frame": "it has several frames or pages; only the first one was done.",
+    FIRST_FRAME: "it has several frames or pages; only the first one was done.",
     END_MISSING: "the end of the file is missing, and with it the lowest rows or fine details. "
     "Copy or download it again.",
-    "enlarged": "it was smaller than the canvas, so it was enlarged.",
+    ENLARGED: "it was smaller than the canvas, so it was enlarged.",
 }
 """What a job's notes mean, in words."""
 

@@ -12,7 +12,7 @@ import pillow_heif
 from PIL import Image, PngImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
 from watcher.errors import PictureError
-from watcher.formats import END_MISSING, MAX_FRAMES, MAX_PIXELS, MAX_TOTAL_FRAME_PIXELS, SUFFIXES
+from watcher.formats import END_MISSING, FIRST_FRAME, MAX_FRAMES, MAX_PIXELS, MAX_TOTAL_FRAME_PIXELS, SUFFIXES
 from watcher.picture import containers, jpeg, jxl, metadata, pixels, profiles, tiff
 
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
@@ -145,7 +145,7 @@ def decode(image: Image.Image, metadata_level: str = "drop") -> Picture:
     """
     data = _file_bytes(image)
     with _convert_decoder_errors(data):
-        notes: tuple[str, ...] = ("first_frame",) if _has_more_frames(image) else ()
+        notes: tuple[str, ...] = (FIRST_FRAME,) if _has_more_frames(image) else ()
         picture = _decode_current_frame(image, data, metadata_level)
         if _END_ADDED in image.info and (missing := jpeg.missing_rows(data, image)):
             if missing > _MAX_MISSING_FRACTION * image.height:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from watcher import recipe
 from watcher.errors import PictureError, describe_reason
-from watcher.formats import END_MISSING
+from watcher.formats import END_MISSING, ENLARGED
 from watcher.matting import edges, foreground, fusion, inference, memory, modes, transparency
 from watcher.picture import codecs, compose, encode, metadata
 from watcher.recipe import Recipe
@@ -251,7 +251,7 @@ class Pipeline:
             del picture, alpha
         dpi = metadata.scaled_resolution(first.dpi, layout.scale)
         extras = encode.Extras(first.icc, first.exif, first.xmp, tuple(durations), work.loop_count, dpi)
-        notes = [*first.notes, *(["enlarged"] if layout.scale > 1 else [])]
+        notes = [*first.notes, *([ENLARGED] if layout.scale > 1 else [])]
         del first
         work.output = encode.encode(rendered, work.recipe, extras)
         work.answer.update(state="done", notes=notes)

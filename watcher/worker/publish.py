@@ -15,25 +15,24 @@ from watcher.queue.job import Job
 from watcher.queue.job_queue import JobQueue
 from watcher.queue.journal import Journal
 from watcher.recipe import parse_key
-from watcher.worker import protocol
+from watcher.worker.answers import Answer
 from watcher.worker.tasks import Task
 
 
-def handle_answer(task: Task, header: protocol.Header, output: bytes, queue: JobQueue, journal: Journal) -> Job | None:
+def handle_answer(task: Task, answer: Answer, queue: JobQueue, journal: Journal) -> Job | None:
     """Publish the output, or record why there is none. Return the job, or None if it waits.
 
     Raises DestinationError if the journal cannot be written.
     """
     job = task.job
-    record_fields = {"verdict": header.get("verdict"), "seconds": header["seconds"]}
-    assert task.known_answer is not None or header["id"] == task.request_id
-    state, reason, detail = header["state"], header["reason"], header.get("detail")
-    is_incomplete = state == "failed" or END_MISSING in header.get("notes", ())
+    record_fields = {"verdict": answer.verdict, "seconds": answer.seconds}
+    state, reason, detail = answer.state, answer.reason, answer.detail
+    is_incomplete = state == "failed" or END_MISSING in answer.notes
     if is_incomplete and queue.defer_if_not_ready(job, task.source):
         return None
     if state == "done":
         try:
-            return _publish(task, output, queue, journal, notes=" ".join(header["notes"]), **record_fields)
+            return _publish(task, answer.output, queue, journal, notes=" ".join(answer.notes), **record_fields)
         except PictureError as error:
             if error.reason == "no_permission" and queue.defer_if_unwritable(job):
                 return None
@@ -43,7 +42,7 @@ def handle_answer(task: Task, header: protocol.Header, output: bytes, queue: Job
         except DestinationError as error:
             if error.folder is None:
                 raise
-            queue.pause_destination(job, error, len(output))
+            queue.pause_destination(job, error, len(answer.output))
             return None
     return journal.record(job, state=state, reason=reason, detail=detail, **record_fields)
 
