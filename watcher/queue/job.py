@@ -113,12 +113,16 @@ def job_from_row(row: tuple[Any, ...]) -> Job:
             values[name] = Path(os.fsdecode(value)) if isinstance(value, bytes | str) else None
         elif name in _BOOLEAN_FIELDS:
             values[name] = bool(value)
-        elif not isinstance(value, int | float if name in _NUMBER_FIELDS else str) or (
-            name in _TIME_FIELDS and not 0 <= value <= _LATEST_TIME
-        ):
+        elif not _is_plausible(name, value):
             values[name] = _EMPTY[name]
     values["source"] = values["source"] or Path("?")
     return Job(**values)
+
+
+def _is_plausible(name: str, value: Any) -> bool:
+    if name not in _NUMBER_FIELDS:
+        return isinstance(value, str)
+    return isinstance(value, int | float) and (name not in _TIME_FIELDS or 0 <= value <= _LATEST_TIME)
 
 
 def column_value(value: Any) -> Any:
