@@ -12,12 +12,14 @@ REASONS = {
     "vanished": "the file is not there (any more). Check the name.",
     "no_permission": "access was refused. Check the permissions of the file and of its folder.",
     "worker_died": "nobg's worker ended unexpectedly while it processed this picture. Please report it.",
-    "unforeseen": "something unforeseen went wrong with this picture; nobg's log says more. Please report it.",
     "timeout": "processing this picture took too long. Make it smaller, or try again when the computer is less busy.",
     "no_clear_subject": "no clear subject was found, so nothing was written. `nobg remove --force` writes it anyway.",
     "already_done": "this picture was done before and has not changed. `nobg remove --force` does it again.",
 }
 """Reason of a skipped or failed job -> what it means and what to do next."""
+
+UNFORESEEN_TEXT = "something unforeseen went wrong with this picture; nobg's log says more. Please report it."
+"""What a job's `detail` says if an error that nobody foresaw ended it; its reason is `worker_died`."""
 
 DESTINATION_REASONS = {
     "full": "there is no room. nobg continues when there is.",
@@ -143,7 +145,7 @@ class DamagedJournalError(NobgError):
 
 def describe_reason(reason: str, detail: str = "") -> str:
     """The sentence for a person: `detail` if it ends with a period, else what REASONS says of `reason`."""
-    return detail if detail.endswith(".") else REASONS.get(reason, REASONS["unforeseen"])  # a later nobg may add some
+    return detail if detail.endswith(".") else REASONS.get(reason, UNFORESEEN_TEXT)  # a later nobg may add reasons
 
 
 def exit_code(reason: str) -> int:

@@ -15,7 +15,7 @@ import pytest
 from tests.support.outputs import stand_in_output
 from tests.support.program import STAND_IN_WORKER
 from watcher import commit
-from watcher.errors import DestinationError, ModelError, WorkerError, describe_reason
+from watcher.errors import UNFORESEEN_TEXT, DestinationError, ModelError, WorkerError, describe_reason
 from watcher.formats import END_MISSING
 from watcher.matting import memory, modes
 from watcher.matting.modes import Mode
@@ -557,9 +557,9 @@ def test_something_unforeseen_fails_one_picture_at_the_third_time_and_the_others
 
     monkeypatch.setattr(dispatch, step, fail_for_the_odd_one)
     results = {job.source.stem: job for job in dispatch.run(sources, journal)}
-    assert {stem: job.reason or job.state for stem, job in results.items()} == {
+    assert {stem: job.detail or job.state for stem, job in results.items()} == {
         "0": "done",
-        "1": "unforeseen",
+        "1": UNFORESEEN_TEXT,
         "2": "done",
     }
     assert len(tries) == 3
@@ -587,8 +587,8 @@ def test_in_the_resident_program_too_it_is_counted_in_the_journal(
         list(dispatch.process_queue(JournalQueue(journal), journal, program))
     finally:
         program.stop_worker()
-    assert {job.source: job.reason or job.state for job in journal.history()} == {
-        sources[0]: "unforeseen",
+    assert {job.source: job.detail or job.state for job in journal.history()} == {
+        sources[0]: UNFORESEEN_TEXT,
         sources[1]: "done",
     }
 

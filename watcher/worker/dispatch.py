@@ -11,7 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from watcher.errors import DamagedJournalError, DestinationError, ModelError, NobgError, WorkerError
+from watcher.errors import (
+    UNFORESEEN_TEXT,
+    DamagedJournalError,
+    DestinationError,
+    ModelError,
+    NobgError,
+    WorkerError,
+)
 from watcher.matting import modes
 from watcher.matting.modes import DEFAULT, Mode
 from watcher.queue.job import Job
@@ -155,7 +162,7 @@ def _survive(step: Callable[[], Outcome], job: Job, queue: JobQueue, journal: Jo
         logger.exception("Something unforeseen went wrong with %s", job.source)
         failures = job.worker_deaths + (job.state != "active")  # only a started job counts this attempt already
         if failures >= MAX_WORKER_DEATHS:
-            return journal.record(job, state="failed", reason="unforeseen", detail=None)
+            return journal.record(job, state="failed", reason="worker_died", detail=UNFORESEEN_TEXT)
         queue.put_back(job, count_attempt=True)
         return None
 
