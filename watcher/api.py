@@ -21,7 +21,9 @@ from watcher.errors import PictureError, UsageError
 from watcher.matting import modes
 from watcher.picture import metadata
 from watcher.recipe import Recipe, RecipeError
-from watcher.worker.protocol import Header
+from watcher.worker import answers
+from watcher.worker.answers import Answer
+from watcher.worker.protocol import Header, ProtocolError
 from watcher.worker.supervisor import PICTURE_TIMEOUT_SECONDS, Supervisor, WorkerDiedError
 from watcher.worker.tasks import read_background
 
@@ -61,21 +63,23 @@ def remove_background(
     mode = modes.find(resolved_recipe.model or config.load(paths.config_path()).model)
     data, background = _read_picture_bytes(picture), read_background(resolved_recipe)
     request = {"id": 0, "force": force, "recipe": resolved_recipe.key(), "first": len(data)}
-    header, output = (_process_in_worker if jailed else _process_unjailed)(mode, request, data + background)
-    if header["state"] != "done":
-        raise PictureError(header["reason"], header.get("detail") or "")
-    return _open_output(output)
+    process = _process_in_worker if jailed else _process_unjailed
+    answer = process(mode, request, data + background, resolved_recipe.format)
+    if answer.state != "done":
+        assert answer.reason is not None
+        raise PictureError(answer.reason, answer.detail or "")
+    return _open_output(answer.output, resolved_recipe.format)
 
 
-def _open_output(output: bytes) -> Image.Image:
+def _open_output(output: bytes, output_format: str) -> Image.Image:
     """Open the bytes of an output. Raises PictureError if it is larger than Pillow allows.
 
     A large output is what the caller asked for, so Pillow's warning would be a false alarm. The worker that sends the
-    bytes has decoded hostile ones, so only the decoders of the output formats may read them.
+    bytes has decoded hostile ones, so only the decoder of the output's format may read them.
     """
     try:
         with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
-            result = Image.open(io.BytesIO(output), formats=("PNG", "WEBP", "JPEG", "TIFF"))
+            result = Image.open(io.BytesIO(output), formats=(output_format.upper(),))
             result.load()
     except Image.DecompressionBombError as error:
         text = (
@@ -136,8 +140,6 @@ def _pixels_only(image: Image.Image) -> Image.Image:
     return Image.frombytes(image.mode, image.size, image.tobytes())
 
 
-Reply = tuple[Header, bytes]
-
 _supervisor = Supervisor()
 _call_lock = threading.Lock()
 _parent_supervisors: list[Supervisor] = []
@@ -159,24 +161,28 @@ def _stop_worker_at_exit() -> None:
     _supervisor.stop_worker()  # looked up at exit, since a fork replaces it
 
 
-def _process_in_worker(mode: modes.Mode, request: dict[str, object], data: bytes) -> Reply:
+def _process_in_worker(mode: modes.Mode, request: Header, data: bytes, output_format: str) -> Answer:
     with _call_lock:
         _supervisor.discard_ended_worker()
         try:
             worker = _supervisor.ensure_worker(mode)
             worker.send(request, data)
-            return worker.receive(PICTURE_TIMEOUT_SECONDS)
+            return answers.check(*worker.receive(PICTURE_TIMEOUT_SECONDS), output_format)
         except WorkerDiedError as error:
             _supervisor.stop_worker()
             raise PictureError(error.reason, error.detail) from error
+        except ProtocolError as error:
+            _supervisor.stop_worker()
+            raise PictureError("worker_died", str(error)) from error
         except BaseException:
             _supervisor.stop_worker()  # otherwise the next request would receive its late answer
             raise
 
 
-def _process_unjailed(mode: modes.Mode, request: dict[str, object], data: bytes) -> Reply:
+def _process_unjailed(mode: modes.Mode, request: Header, data: bytes, output_format: str) -> Answer:
     with _call_lock:
-        return _cached_pipeline(mode).process(request, data)
+        header, output = _cached_pipeline(mode).process(request, data)
+    return answers.check({**header, "notes": list(header.get("notes", ())), "seconds": 0.0}, output, output_format)
 
 
 @functools.lru_cache(maxsize=1)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 
-_SEPARATOR = "\x1e"  # "record separator": between the parts of a text; it is in no sentence
+SEPARATOR = "\x1e"  # "record separator": between the parts of a text; it is in no sentence
 
 
 def advise(what: str, *, desktop: str = "", terminal: str = "") -> str:
     """Return a text in parts: `what` happened, what to do on the `desktop`, what to do in a `terminal`."""
-    return _SEPARATOR.join((what, desktop, terminal))
+    return SEPARATOR.join((what, desktop, terminal))
 
 
 def for_desktop(text: str) -> str:
@@ -30,7 +30,7 @@ def for_terminal(text: str) -> str:
 
 def _split(text: str) -> tuple[str, str, str]:
     """Return the parts of a text. A sentence in front of it belongs to its first part."""
-    what, *others = text.split(_SEPARATOR)
+    what, *others = text.split(SEPARATOR)
     desktop, terminal = (*others, "", "")[:2]
     return what, desktop, terminal
 
@@ -53,15 +53,19 @@ REASONS = {
 }
 """Reason of a skipped or failed job -> what it means and what to do next: see `advise`."""
 
+SUPERSEDED = "superseded"
 NOTES = {
     "first_frame": "it has several frames or pages; only the first one was done.",
     "last_frame": "it has several frames; only the last one was done.",
     "end_missing": "the end of the file is missing, and with it the lowest rows or fine details. "
     "Copy or download it again.",
     "enlarged": "it was smaller than the canvas, so it was enlarged.",
-    "superseded": "a later attempt made this failure obsolete, or the picture is gone.",
+    SUPERSEDED: "a later attempt made this failure obsolete, or the picture is gone.",
 }
 """What a job's notes mean, in words."""
+
+UNFORESEEN_TEXT = "something unforeseen went wrong with this picture; nobg's log says more. Please report it."
+"""What a job's `detail` says if an error that nobody foresaw ended it; its reason is `worker_died`."""
 
 DESTINATION_REASONS = {
     "full": "there is no room. nobg continues when there is.",
@@ -217,7 +221,7 @@ def reason_text(reason: str, detail: str = "") -> str:
 
     `detail` is a sentence if it ends with a period or has parts.
     """
-    return detail if detail.endswith(".") or _SEPARATOR in detail else REASONS[reason]
+    return detail if detail.endswith(".") or SEPARATOR in detail else REASONS.get(reason, UNFORESEEN_TEXT)
 
 
 def describe_reason(reason: str, detail: str = "") -> str:

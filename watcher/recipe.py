@@ -158,7 +158,14 @@ def _to_json_value(value: Any) -> Any:
 
 @lru_cache(maxsize=256)
 def parse_key(key: str) -> Recipe:
-    """Return the recipe whose `Recipe.key` is `key`."""
+    """Return the recipe whose `Recipe.key` is `key`. Raises RecipeError if a later version of nobg made the key."""
+    try:
+        return _parse_key(key)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise RecipeError("recipe", "another version of nobg made it, and this one does not know it") from error
+
+
+def _parse_key(key: str) -> Recipe:
     values: dict[str, Any] = json.loads(key)
     if "folder" in values:
         values["output"] = Path(os.fsdecode(bytes.fromhex(values.pop("folder"))))

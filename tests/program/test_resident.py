@@ -16,6 +16,7 @@ import pytest
 
 from tests.cli.test_remove import assert_complete, fingerprints
 from tests.conftest import ROOT, SAMPLES, Nobg, make_photo, wait_for
+from tests.support.outputs import stand_in_output
 from tests.support.program import Program, make_trees, outputs, wait_until_settled, write_while_stopped
 from watcher.queue.journal import Journal
 
@@ -172,7 +173,7 @@ def test_kill_9_at_random_and_everything_is_done_once(stand_in: Program, folder:
     wait_for(stand_in.has_done(100), 120)
     assert outputs(folder) == sorted(f"{number}_nobg.png" for number in range(100))
     for number in range(100):
-        assert (folder / f"{number}_nobg.png").read_text() == f"PNG of slow {number}"
+        assert (folder / f"{number}_nobg.png").read_bytes() == stand_in_output(f"slow {number}")
     assert fingerprints(folder) == before
 
 
@@ -347,7 +348,7 @@ def test_originals_are_moved_only_if_requested_and_undo_moves_them_back(
     (undone,) = stand_in.run_json("undo")["jobs"]
     assert (undone["undone"], undone["left"]) == (True, None)
     assert not (folder / "cut" / "a_nobg.png").exists()
-    assert (tmp_path / "data" / "Trash" / "files" / "a_nobg.png").read_text() == "PNG of ok a"
+    assert (tmp_path / "data" / "Trash" / "files" / "a_nobg.png").read_bytes() == stand_in_output("ok a")
     assert (folder / "a.jpg").read_text() == "ok a"
     wait_until_settled(stand_in)
     assert stand_in.worker_inputs() == ["ok a"]  # an undone job is not done again
@@ -360,8 +361,8 @@ def test_a_picture_with_the_name_of_a_moved_one_replaces_nothing(stand_in: Progr
     for count in (1, 2):
         (folder / "IMG_0001.jpg").write_text(f"ok {count}")
         wait_for(stand_in.has_done(count))
-    assert (folder / "IMG_0001_nobg.png").read_text() == "PNG of ok 1"
-    assert (folder / "IMG_0001_nobg-2.png").read_text() == "PNG of ok 2"
+    assert (folder / "IMG_0001_nobg.png").read_bytes() == stand_in_output("ok 1")
+    assert (folder / "IMG_0001_nobg-2.png").read_bytes() == stand_in_output("ok 2")
     assert sorted(os.listdir(folder / "done")) == ["IMG_0001-2.jpg", "IMG_0001.jpg"]
 
 

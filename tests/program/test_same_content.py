@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.outputs import stand_in_output
 from tests.support.program import Program, wait_for, wait_until_settled
 
 PICTURES = 50
@@ -190,7 +191,7 @@ def test_copies_get_cut_outs_of_their_names_from_the_known_bytes(program: Progra
     wait_for((folder / "later_nobg.png").exists)
     wait_until_settled(program)
     assert len(files(folder)) == 8
-    assert {path.read_text() for path in folder.glob("*.png")} == {"PNG of ok same"}
+    assert {path.read_bytes() for path in folder.glob("*.png")} == {stand_in_output("ok same")}
     assert program.worker_inputs() == ["ok same"]
 
 

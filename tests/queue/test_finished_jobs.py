@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.outputs import stand_in_output
 from tests.support.program import STAND_IN_WORKER
 from watcher.queue.journal import Journal
 from watcher.queue.journal_queue import JournalQueue
@@ -104,12 +105,12 @@ def test_the_losers_of_a_sync_conflict_are_picture_and_cut_out_and_not_computed_
         stem, extension = name.split(".")
         (rig.folder / name).rename(rig.folder / f"{stem}.sync-conflict-20260501-101500-ABCDEFG.{extension}")
     (rig.folder / "a.jpg").write_text("ok changed on the other computer")
-    (rig.folder / "a_nobg.png").write_text("PNG of ok changed on the other computer")
+    (rig.folder / "a_nobg.png").write_bytes(stand_in_output("ok changed on the other computer"))
     assert rig.do("a.jpg") == ["done"]
     assert rig.do("a.sync-conflict-20260501-101500-ABCDEFG.jpg") == ["done"]
     assert rig.asked() == 2
     cut_out = rig.folder / "a.sync-conflict-20260501-101500-ABCDEFG_nobg.png"
-    assert cut_out.read_text() == "PNG of ok a"
+    assert cut_out.read_bytes() == stand_in_output("ok a")
     assert len(rig.names()) == 5
 
 
@@ -117,13 +118,13 @@ def test_a_copy_of_a_picture_whose_cut_out_was_edited_is_computed(rig: Rig) -> N
     (rig.folder / "a_nobg.png").write_text("edited")
     shutil.copy(rig.folder / "a.jpg", rig.folder / "b.jpg")
     assert rig.do("b.jpg") == ["done"]
-    assert (rig.folder / "b_nobg.png").read_text() == "PNG of ok a"
+    assert (rig.folder / "b_nobg.png").read_bytes() == stand_in_output("ok a")
     assert rig.asked() == 2
 
 
 def test_a_file_of_the_same_bytes_at_the_target_is_the_output_whoever_wrote_it(rig: Rig) -> None:
     (rig.folder / "b.jpg").write_text("ok b")
-    (rig.folder / "b_nobg.png").write_text("PNG of ok b")
+    (rig.folder / "b_nobg.png").write_bytes(stand_in_output("ok b"))
     os.utime(rig.folder / "b_nobg.png", (1, 1))
     before = (rig.folder / "b_nobg.png").stat()
     assert rig.do("b.jpg") == ["done"]
@@ -145,12 +146,12 @@ def test_a_cut_out_that_two_pictures_share_stays_when_one_of_them_changes(rig: R
     sources[0].write_text("ok changed")
     list(dispatch.run(sources, rig.journal, recipe=recipe))
     assert sorted(os.listdir(tmp_path / "out")) == ["a_nobg-2.png", "a_nobg.png"]
-    assert (tmp_path / "out" / "a_nobg.png").read_text() == "PNG of ok a"
+    assert (tmp_path / "out" / "a_nobg.png").read_bytes() == stand_in_output("ok a")
 
 
 def test_a_cut_out_that_another_computer_made_waits_for_its_picture_and_is_no_source(rig: Rig, tmp_path: Path) -> None:
     (rig.folder / "b.jpg").write_text("ok b")
-    (rig.folder / "b-cut.png").write_text("PNG of ok b")
+    (rig.folder / "b-cut.png").write_bytes(stand_in_output("ok b"))
     now = 1000.0
     rig.journal = Journal(tmp_path, lambda: now)
     rig.queue = JournalQueue(rig.journal, lambda: now)
@@ -164,7 +165,7 @@ def test_a_cut_out_that_another_computer_made_waits_for_its_picture_and_is_no_so
 
 def test_a_cut_out_of_another_computer_with_another_suffix_waits_for_its_picture(rig: Rig, tmp_path: Path) -> None:
     (rig.folder / "b.jpg").write_text("ok b")
-    (rig.folder / "b-frei.png").write_text("PNG of ok b")
+    (rig.folder / "b-frei.png").write_bytes(stand_in_output("ok b"))
     (rig.folder / "b.c.png").write_text("ok c")  # not named after a picture `b.c`: it waits for `b.jpg`, then is done
     now = 1000.0
     rig.journal = Journal(tmp_path, lambda: now)

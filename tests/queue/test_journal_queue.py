@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.outputs import stand_in_output
 from watcher import commit
 from watcher.errors import DestinationError
 from watcher.queue import journal_queue
@@ -360,7 +361,7 @@ def test_a_picture_whose_output_another_one_has_replaced_counts_as_not_done(rig:
     rig.write()
     first = finish_with_output(rig)
     other = Job(rig.folder / "a.png", source_hash="b", model="m")
-    (rig.folder / "a_nobg.png").write_text("PNG of a.png")
+    (rig.folder / "a_nobg.png").write_bytes(stand_in_output("a.png"))
     other_hash = commit.sha256_of(rig.folder / "a_nobg.png")
     rig.journal.record(other, state="done", output=rig.folder / "a_nobg.png", output_hash=other_hash)
     assert rig.queue.find_earlier_job(rig.read(rig.request())) is None

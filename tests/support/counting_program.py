@@ -5,18 +5,19 @@ from typing import Any
 
 from watcher.cli import main
 from watcher.worker import dispatch, protocol, publish
+from watcher.worker.answers import Answer
 from watcher.worker.tasks import Task
 
 log = sys.argv.pop(1)
 handle_answer = publish.handle_answer
 
 
-def counting_handle_answer(task: Task, header: protocol.Header, *arguments: Any) -> Any:
+def counting_handle_answer(task: Task, answer: Answer, *arguments: Any) -> Any:
     """Handle the answer as the dispatcher does, and note the picture if the worker has computed it."""
-    if task.known_answer is None and header["reason"] != protocol.IS_CUT_OUT:
+    if task.known_answer is None and answer.reason != protocol.IS_CUT_OUT:
         with open(log, "a", encoding="ascii") as file:
             file.write(task.source.sha256 + "\n")
-    return handle_answer(task, header, *arguments)
+    return handle_answer(task, answer, *arguments)
 
 
 setattr(dispatch, "handle_answer", counting_handle_answer)  # noqa: B010  the types of its arguments are no matter here

@@ -12,17 +12,20 @@ from unittest.mock import patch
 
 import pytest
 
+from tests.support.outputs import stand_in_output
 from tests.support.program import STAND_IN_WORKER
 from watcher import commit
-from watcher.errors import DestinationError, ModelError, WorkerError, describe_reason
+from watcher.errors import UNFORESEEN_TEXT, DestinationError, ModelError, WorkerError, describe_reason
 from watcher.formats import END_MISSING
 from watcher.matting import memory, modes
 from watcher.matting.modes import Mode
 from watcher.queue.job import Job
 from watcher.queue.job_queue import InMemoryQueue
 from watcher.queue.journal import Journal
+from watcher.queue.journal_queue import JournalQueue
 from watcher.recipe import Recipe
 from watcher.worker import dispatch, publish, supervisor, tasks
+from watcher.worker.answers import Answer
 from watcher.worker.tasks import Task
 
 Run = Callable[..., list[Job]]
@@ -69,7 +72,7 @@ def test_each_source_gets_its_own_output(folder: Path, journal: Journal) -> None
     assert [result.source for result in results] == sources
     for number, result in enumerate(results):
         assert result.output == folder / f"{number}_nobg.png"
-        assert result.output.read_text() == f"PNG of ok {number}"
+        assert result.output.read_bytes() == stand_in_output(f"ok {number}")
 
 
 def test_one_worker_serves_all_and_none_starts_without_work(log: Path, folder: Path, journal: Journal) -> None:
@@ -176,7 +179,7 @@ def test_a_changed_source_replaces_its_own_old_output(folder: Path, journal: Jou
     write(folder, "ok new")
     result = list(dispatch.run(sources, journal))[0]
     assert result.output == folder / "0_nobg.png"
-    assert result.output.read_text() == "PNG of ok new"
+    assert result.output.read_bytes() == stand_in_output("ok new")
 
 
 @pytest.mark.usefixtures("log")
@@ -186,7 +189,7 @@ def test_a_source_that_is_changed_back_gets_its_first_cut_out_back(folder: Path,
         write(folder, content)
         result = list(dispatch.run(sources, journal))[0]
         assert (result.state, result.output) == ("done", folder / "0_nobg.png")
-        assert (folder / "0_nobg.png").read_text() == f"PNG of {content}"
+        assert (folder / "0_nobg.png").read_bytes() == stand_in_output(f"{content}")
     assert sorted(os.listdir(folder)) == ["0.jpg", "0_nobg.png"]
 
 
@@ -236,7 +239,7 @@ def test_a_link_to_an_output_of_nobg_is_not_replaced_by_a_file(folder: Path, jou
     (folder / "0_nobg.png").symlink_to("kept.png")
     write(folder, "ok new")
     assert list(dispatch.run(sources, journal))[0].output == folder / "0_nobg-2.png"
-    assert (folder / "kept.png").read_text() == "PNG of ok old"
+    assert (folder / "kept.png").read_bytes() == stand_in_output("ok old")
 
 
 def test_a_journal_that_cannot_be_written_ends_the_run_in_plain_words(
@@ -267,7 +270,7 @@ def test_two_sources_with_the_same_stem_do_not_share_an_output(folder: Path, jou
     assert [result.output for result in results] == [folder / "a_nobg.png", folder / "a_nobg-2.png"]
     (folder / "a.png").write_text("ok png changed")
     assert list(dispatch.run([folder / "a.png"], journal))[0].output == folder / "a_nobg-2.png"
-    assert (folder / "a_nobg.png").read_text() == "PNG of ok jpg"
+    assert (folder / "a_nobg.png").read_bytes() == stand_in_output("ok jpg")
 
 
 @pytest.mark.usefixtures("log")
@@ -369,7 +372,7 @@ def test_a_full_disk_stops_only_the_pictures_of_that_disk(
     monkeypatch.setattr(commit, "publish", publish_unless_full)
     with pytest.raises(DestinationError):
         list(dispatch.run([*sources, other], journal))
-    assert (tmp_path / "other" / "b_nobg.png").read_text() == "PNG of ok b"
+    assert (tmp_path / "other" / "b_nobg.png").read_bytes() == stand_in_output("ok b")
 
 
 def test_a_worker_that_does_not_start_is_reported_in_plain_words(
@@ -407,8 +410,8 @@ def test_what_another_recipe_made_stays_and_each_recipe_replaces_its_own(folder:
     list(dispatch.run(sources, journal, recipe=MASK))  # in the other order
     list(dispatch.run(sources, journal))
     assert output_names(folder) == ["0_nobg-2.png", "0_nobg.png"]
-    assert (folder / "0_nobg.png").read_text() == "PNG of ok new"
-    assert (folder / "0_nobg-2.png").read_text() == "mask of ok new"
+    assert (folder / "0_nobg.png").read_bytes() == stand_in_output("ok new")
+    assert (folder / "0_nobg-2.png").read_bytes() == stand_in_output("mask of ok new")
 
 
 @pytest.mark.usefixtures("log")
@@ -428,7 +431,7 @@ def test_the_background_picture_goes_to_the_worker_and_a_missing_one_fails_in_pl
     sources = write(folder, "ok")
     (done,) = dispatch.run(sources, journal, recipe=Recipe(background=beach))
     assert done.output is not None
-    assert done.output.read_text() == "PNG of ok, a beach"
+    assert done.output.read_bytes() == stand_in_output("ok, a beach")
     beach.unlink()
     (failed,) = dispatch.run(sources, journal, recipe=Recipe(background=beach), force=True)
     assert (failed.state, failed.reason) == ("failed", "vanished")
@@ -526,7 +529,7 @@ def test_a_cut_out_that_two_recipes_share_is_replaced_by_either(folder: Path, jo
     for recipe in (Recipe(), Recipe(folder)):
         list(dispatch.run(sources, journal, recipe=recipe))
     assert output_names(folder) == ["0_nobg.png"]
-    assert (folder / "0_nobg.png").read_text() == "PNG of ok new"
+    assert (folder / "0_nobg.png").read_bytes() == stand_in_output("ok new")
 
 
 @pytest.mark.parametrize("watch", [None, Path("/watched")])
@@ -540,10 +543,77 @@ def test_a_picture_whose_end_is_missing_waits_if_it_is_still_growing(folder: Pat
     path = write(folder, "begin")[0]
     task = Task(Job(path), commit.read_source(path))
     queue = InMemoryQueue([], journal)
-    answer = {"id": task.request_id, "state": "done", "reason": None, "notes": [END_MISSING], "seconds": 1}
+    answer = Answer("done", notes=(END_MISSING,), output=b"output")
     with patch.object(queue, "defer_if_not_ready", return_value=True):
-        assert publish.handle_answer(task, answer, b"output", queue, journal) is None
+        assert publish.handle_answer(task, answer, queue, journal) is None
     assert not (folder / "0_nobg.png").exists()
-    done = publish.handle_answer(task, answer, b"output", queue, journal)
+    done = publish.handle_answer(task, answer, queue, journal)
     assert done is not None
     assert done.notes == END_MISSING
+
+
+@pytest.mark.usefixtures("log")
+@pytest.mark.parametrize("step", ["prepare_task", "handle_answer"])
+def test_something_unforeseen_fails_one_picture_at_the_third_time_and_the_others_are_done(
+    step: str, folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = write(folder, "ok 0", "odd", "ok 2")
+    real, tries = getattr(dispatch, step), []
+
+    def fail_for_the_odd_one(job_or_task: Job | Task, *arguments: Any) -> Any:
+        job = job_or_task if isinstance(job_or_task, Job) else job_or_task.job
+        if job.source == sources[1]:
+            tries.append(job)
+            raise ZeroDivisionError
+        return real(job_or_task, *arguments)
+
+    monkeypatch.setattr(dispatch, step, fail_for_the_odd_one)
+    results = {job.source.stem: job for job in dispatch.run(sources, journal)}
+    assert {stem: job.detail or job.state for stem, job in results.items()} == {
+        "0": "done",
+        "1": UNFORESEEN_TEXT,
+        "2": "done",
+    }
+    assert len(tries) == 3
+    assert not (folder / "1_nobg.png").exists()
+
+
+@pytest.mark.usefixtures("log")
+@pytest.mark.parametrize("step", ["prepare_task", "handle_answer"])
+def test_in_the_resident_program_too_it_is_counted_in_the_journal(
+    step: str, folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = write(folder, "odd", "ok 1")
+    real = getattr(dispatch, step)
+
+    def fail_for_the_odd_one(job_or_task: Job | Task, *arguments: Any) -> Any:
+        job = job_or_task if isinstance(job_or_task, Job) else job_or_task.job
+        if job.source == sources[0]:
+            raise ZeroDivisionError
+        return real(job_or_task, *arguments)
+
+    monkeypatch.setattr(dispatch, step, fail_for_the_odd_one)
+    journal.enqueue([(os.fsencode(path), None, None) for path in sources])
+    program = supervisor.Supervisor()
+    try:
+        list(dispatch.process_queue(JournalQueue(journal), journal, program))
+    finally:
+        program.stop_worker()
+    assert {job.source: job.detail or job.state for job in journal.history()} == {
+        sources[0]: UNFORESEEN_TEXT,
+        sources[1]: "done",
+    }
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="file names are UTF-8 there")
+@pytest.mark.usefixtures("log")
+def test_a_name_that_is_not_utf_8_can_stand_in_a_sentence_of_the_journal(tmp_path: Path, journal: Journal) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    sources = write(folder, "ok 0")
+    recipe = Recipe(background=folder / "missing.jpg")
+    (job,) = dispatch.run(sources, journal, recipe=recipe)
+    assert job.reason == "vanished"
+    recorded = journal.history()[0].detail
+    assert recorded is not None
+    assert "caf\\udce9" in recorded

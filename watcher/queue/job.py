@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from watcher.recipe import parse_key
+from watcher.recipe import RecipeError, parse_key
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,11 @@ class Job:
 
     @property
     def destination(self) -> Path:
-        """The folder in which the output belongs."""
-        return parse_key(self.recipe).destination(self.source)
+        """The folder in which the output belongs; the source's own if the recipe is of a later version of nobg."""
+        try:
+            return parse_key(self.recipe).destination(self.source)
+        except RecipeError:
+            return self.source.parent
 
     @property
     def worker_deaths(self) -> int:
@@ -92,19 +95,41 @@ COLUMNS = ", ".join(FIELD_NAMES)
 
 _PATH_FIELDS = ("source", "output", "watch", "moved_to")
 _BOOLEAN_FIELDS = ("force", "adopt", "undone")
+_NUMBER_FIELDS = ("id", "attempts", "interrupted", "seconds", "device", "asked_at", "started_at", "changed_at")
+_TIME_FIELDS = ("asked_at", "started_at", "changed_at")
+_LATEST_TIME = 253_402_214_400.0  # 31 December 9999: the calendar of Python ends there
+_EMPTY = {field.name: field.default for field in fields(Job)}
 
 
 def job_from_row(row: tuple[Any, ...]) -> Job:
-    """Return the job in a row of `COLUMNS`."""
+    """Return the job in a row of `COLUMNS`.
+
+    SQLite keeps values of any type, and another version of nobg may have written the row: a value of the wrong type is
+    taken for an empty one, so that one odd row hides no other.
+    """
     values = dict(zip(FIELD_NAMES, row, strict=True))
-    for name in _PATH_FIELDS:
-        if values[name] is not None:
-            values[name] = Path(os.fsdecode(cast("bytes", values[name])))
-    for name in _BOOLEAN_FIELDS:
-        values[name] = bool(values[name])
+    for name, value in values.items():
+        if name in _PATH_FIELDS:
+            values[name] = Path(os.fsdecode(value)) if isinstance(value, bytes | str) else None
+        elif name in _BOOLEAN_FIELDS:
+            values[name] = bool(value)
+        elif not _is_plausible(name, value):
+            values[name] = _EMPTY[name]
+    values["source"] = values["source"] or Path("?")
     return Job(**values)
 
 
+def _is_plausible(name: str, value: Any) -> bool:
+    if name not in _NUMBER_FIELDS:
+        return isinstance(value, str)
+    return isinstance(value, int | float) and (name not in _TIME_FIELDS or 0 <= value <= _LATEST_TIME)
+
+
 def column_value(value: Any) -> Any:
-    """Return the value of a field as its column holds it: a path as bytes, everything else unchanged."""
-    return os.fsencode(value) if isinstance(value, Path) else value
+    r"""Return the value of a field as its column holds it: a path as bytes, text that SQLite can store as UTF-8.
+
+    A sentence may contain a name that is not UTF-8: its bytes are shown as \udcff, since SQLite refuses them.
+    """
+    if isinstance(value, Path):
+        return os.fsencode(value)
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value

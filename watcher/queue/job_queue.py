@@ -27,7 +27,7 @@ class JobQueue(Protocol):
     def put_back(self, job: Job, *, delay: float = 0.0, count_attempt: bool = False) -> None:
         """Return the job to the queue. It is not taken again for at least `delay` seconds.
 
-        `count_attempt`: the worker died, so the attempt stays counted.
+        `count_attempt`: the worker died, or something unforeseen happened, so the attempt counts.
         """
 
     def pause_destination(self, job: Job, error: DestinationError, needed_bytes: int) -> None:
@@ -72,11 +72,12 @@ class InMemoryQueue:
     def start(self, job: Job) -> Job:
         """Count the attempt in memory only. Remember the journal's earlier record, for pause_destination()."""
         self._previous_jobs[job.source] = self._journal.find(job.source, job.source_hash, job.recipe)
-        return replace(job, attempts=job.attempts + 1)
+        return replace(job, state="active", attempts=job.attempts + 1)
 
     def put_back(self, job: Job, *, delay: float = 0.0, count_attempt: bool = False) -> None:  # noqa: ARG002  see JobQueue
         """Return the job to the front of the queue, so that results keep their order."""
-        self._pending.appendleft(job if count_attempt else replace(job, attempts=job.attempts - 1))
+        attempts = job.attempts + count_attempt - (job.state == "active")
+        self._pending.appendleft(replace(job, state="queued", attempts=attempts))
 
     def pause_destination(self, job: Job, error: DestinationError, needed_bytes: int) -> None:  # noqa: ARG002  see JobQueue
         """Drop the job and all others with the same destination, and restore the journal's earlier record of it."""

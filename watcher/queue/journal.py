@@ -147,15 +147,15 @@ class Journal:
     def put_back(self, job: Job, *, delay: float = 0.0, count_attempt: bool = False) -> None:
         """Return the job to the queue. It is not taken again for at least `delay` seconds.
 
-        `count_attempt`: the worker died, so the attempt stays counted.
+        `count_attempt`: the worker died, or something unforeseen happened, so the attempt counts.
         """
         self._db.execute(
             "UPDATE jobs SET state = 'queued', signature = ?, not_before = ?, output = NULL, output_hash = NULL, "
-            "attempts = attempts - ?, changed_at = ? WHERE id = ?",
+            "attempts = attempts + ? - (state = 'active'), changed_at = ? WHERE id = ?",  # start() has counted it
             (
                 job.signature,
                 self._clock() + delay if delay else 0.0,
-                int(job.state == "active" and not count_attempt),
+                int(count_attempt),
                 self._clock(),
                 job.id,
             ),

@@ -2,31 +2,54 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
-from watcher.errors import DamagedJournalError, DestinationError, ModelError, NoAnswerError, WorkerError, advise
+from watcher.errors import (
+    UNFORESEEN_TEXT,
+    DamagedJournalError,
+    DestinationError,
+    ModelError,
+    NoAnswerError,
+    NobgError,
+    WorkerError,
+    advise,
+)
 from watcher.matting import modes
 from watcher.matting.modes import DEFAULT, Mode
 from watcher.queue.job import Job
 from watcher.queue.job_queue import InMemoryQueue, JobQueue
 from watcher.queue.journal import Journal
-from watcher.recipe import Recipe, parse_key
-from watcher.worker import protocol
+from watcher.recipe import Recipe, RecipeError, parse_key
+from watcher.worker import answers, protocol
+from watcher.worker.answers import Answer
 from watcher.worker.publish import handle_answer
-from watcher.worker.supervisor import PICTURE_TIMEOUT_SECONDS, StoppedError, Supervisor, WorkerDiedError, never_stop
+from watcher.worker.supervisor import (
+    PICTURE_TIMEOUT_SECONDS,
+    StoppedError,
+    Supervisor,
+    Worker,
+    WorkerDiedError,
+    never_stop,
+)
 from watcher.worker.tasks import Task, prepare_task
+
+logger = logging.getLogger(__name__)
+
+Outcome = TypeVar("Outcome")
 
 MAX_TASKS_IN_FLIGHT = 3
 """Pictures that the worker may have: the first is encoded, the second is in the networks, the third is decoded."""
 MAX_BYTES_IN_FLIGHT = 64 << 20
 """While the worker has files of this many bytes or more, it gets no further picture."""
 MAX_WORKER_DEATHS = 3
-"""How often the worker may die with a picture before the picture fails."""
+"""How often the worker may die with a picture, or something unforeseen may happen to it, before the picture fails."""
 FINISH_GRACE_SECONDS = 5.0
 """Seconds that the worker may still take for its pictures when the caller stops dispatch."""
 
@@ -59,14 +82,15 @@ def _process_queue(
                 if not in_flight:
                     return
                 worker = supervisor.ensure_worker(should_stop=should_stop)
-                answer = worker.receive(PICTURE_TIMEOUT_SECONDS, should_abort)
+                answer = _receive(worker, in_flight[0], should_abort)
             except WorkerDiedError as death:
                 supervisor.stop_worker()
                 yield from _requeue_after_death(death, in_flight, queue, journal)
                 continue
             except StoppedError:
                 return
-            result = handle_answer(in_flight[0], *answer, queue, journal)
+            task = in_flight[0]
+            result = _survive(lambda: handle_answer(task, answer, queue, journal), task.job, queue, journal)  # noqa: B023
             in_flight.popleft()
             if result is not None:
                 yield result
@@ -99,19 +123,10 @@ def _feed_worker(
     Raises ModelError and WorkerError if no worker starts in the default mode.
     """
     while not should_stop() and (job := queue.take(lambda job: _has_room(in_flight, job, supervisor))) is not None:
-        try:
-            prepared = prepare_task(replace(job, model=_model_name(job, supervisor)), queue, journal, in_flight)
-        except NoAnswerError as error:
-            queue.pause_destination(job, error, 0)
-            continue
-        except (OSError, MemoryError) as error:  # one picture must not stop the others
-            reason = "too_large" if isinstance(error, MemoryError) else "unreadable"
-            prepared = journal.record(job, state="failed", reason=reason, detail=str(error))
+        prepared = _survive(lambda: _prepare(job, queue, journal, in_flight, supervisor), job, queue, journal)
         if isinstance(prepared, Task) and prepared.is_waiting:
-            queue.put_back(prepared.job, count_attempt=True)  # it was not started: the number of attempts stays
+            queue.put_back(prepared.job)
             return
-        if isinstance(prepared, Task) and prepared.known_answer is not None:
-            prepared = handle_answer(prepared, *prepared.known_answer, queue, journal)
         if isinstance(prepared, Task):
             in_flight.append(prepared)
             try:
@@ -129,6 +144,44 @@ def _feed_worker(
             yield prepared
 
 
+def _prepare(
+    job: Job, queue: JobQueue, journal: Journal, in_flight: Iterable[Task], supervisor: Supervisor
+) -> Task | Job | None:
+    """Return a task for the worker, or the job that ends without it, or None if it waits."""
+    try:
+        prepared = prepare_task(replace(job, model=_model_name(job, supervisor)), queue, journal, in_flight)
+    except NoAnswerError as error:
+        queue.pause_destination(job, error, 0)
+        return None
+    except RecipeError as error:
+        return journal.record(job, state="failed", reason="unsupported", detail=f"its recipe cannot be used: {error}.")
+    except (OSError, MemoryError) as error:
+        reason = "too_large" if isinstance(error, MemoryError) else "unreadable"
+        return journal.record(job, state="failed", reason=reason, detail=str(error))
+    if isinstance(prepared, Task) and prepared.known_answer is not None:
+        return handle_answer(prepared, prepared.known_answer, queue, journal)
+    return prepared
+
+
+def _survive(step: Callable[[], Outcome], job: Job, queue: JobQueue, journal: Journal) -> Outcome | Job | None:
+    """Return what `step` returns: one picture must not stop the others, whatever goes wrong with it.
+
+    An error that nobody foresaw counts like a worker's death: the job is put back, to be processed alone, and fails the
+    third time. The log gets the traceback. Raises the errors that concern all pictures.
+    """
+    try:
+        return step()
+    except NobgError:
+        raise
+    except Exception:
+        logger.exception("Something unforeseen went wrong with %s", job.source)
+        failures = job.worker_deaths + (job.state != "active")  # only a started job counts this attempt already
+        if failures >= MAX_WORKER_DEATHS:
+            return journal.record(job, state="failed", reason="worker_died", detail=UNFORESEEN_TEXT)
+        queue.put_back(job, count_attempt=True)
+        return None
+
+
 def _model_name(job: Job, supervisor: Supervisor) -> str:
     """Return the name of the mode, or of the single model, for the job."""
     return parse_key(job.recipe).model or supervisor.default_mode.name
@@ -143,11 +196,12 @@ def _has_room(in_flight: deque[Task], next_job: Job, supervisor: Supervisor) -> 
     """Return whether the worker may get `next_job` as well. A picture whose worker died is processed alone."""
     if not in_flight:
         return True
-    if (
-        next_job.attempts
-        or in_flight[-1].job.attempts > 1
-        or in_flight[-1].job.model != _model_name(next_job, supervisor)
-    ):
+    if next_job.attempts or in_flight[-1].job.attempts > 1:
+        return False
+    try:
+        if in_flight[-1].job.model != _model_name(next_job, supervisor):
+            return False
+    except RecipeError:
         return False
     size = sum(len(task.source.data) for task in in_flight)
     return len(in_flight) < MAX_TASKS_IN_FLIGHT and size < MAX_BYTES_IN_FLIGHT
@@ -165,6 +219,16 @@ def _requeue_after_death(
         else:
             yield journal.record(job, state="failed", reason=death.reason, detail=death.detail or None)
         in_flight.pop()
+
+
+def _receive(worker: Worker, task: Task, should_abort: Callable[[], bool]) -> Answer:
+    """Wait for the worker's answer to `task`. Raises WorkerDiedError also if the answer is nonsense."""
+    message = worker.receive(PICTURE_TIMEOUT_SECONDS, should_abort)
+    try:
+        return answers.check(*message, parse_key(task.job.recipe).format)
+    except protocol.ProtocolError as error:
+        logger.warning("The worker is ended: it sent %s", error)
+        raise WorkerDiedError("worker_died") from error
 
 
 def _forward_notice(header: protocol.Header, on_notice: Callable[[str], None]) -> None:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Callable
 from typing import Any, BinaryIO
+
+from watcher.formats import MAX_BYTES
 
 Header = dict[str, Any]
 
@@ -17,7 +20,8 @@ IS_CUT_OUT = "is_cut_out"
 
 _LENGTH = struct.Struct(">I")
 _MAX_HEADER_BYTES = 1 << 16
-_MAX_PAYLOAD_BYTES = 4 << 30
+_MAX_PAYLOAD_BYTES = 2 * MAX_BYTES
+"""A picture and a background picture; outputs are smaller."""
 
 
 class ProtocolError(Exception):
@@ -33,8 +37,13 @@ def write_message(stream: BinaryIO, header: Header, payload: bytes | memoryview 
     stream.flush()
 
 
-def read_message(stream: BinaryIO) -> tuple[Header, bytes] | None:
-    """Read the next message; return None if the stream ends between messages. Raises ProtocolError."""
+def read_message(
+    stream: BinaryIO, check: Callable[[Header], None] = lambda _header: None
+) -> tuple[Header, bytes] | None:
+    """Read the next message; return None if the stream ends between messages. Raises ProtocolError.
+
+    `check` gets the header before the payload is read; it may raise ProtocolError.
+    """
     prefix = stream.read(_LENGTH.size)
     if not prefix:
         return None
@@ -48,13 +57,14 @@ def read_message(stream: BinaryIO) -> tuple[Header, bytes] | None:
         size = header["size"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ProtocolError("the header is not JSON with a size") from error
-    if not isinstance(size, int) or not 0 <= size <= _MAX_PAYLOAD_BYTES:
-        raise ProtocolError(f"a payload of {size} bytes")
+    if type(size) is not int or not 0 <= size <= _MAX_PAYLOAD_BYTES:  # True is an int, too
+        raise ProtocolError("a payload of an impossible size")
+    check(header)
     return header, _read_exactly(stream, size)
 
 
 def _read_exactly(stream: BinaryIO, size: int) -> bytes:
-    data = stream.read(size)
+    data = stream.read(size)  # the system gives memory as bytes arrive, not as they are claimed
     if len(data) != size:
         raise ProtocolError("the stream ended inside a message")
     return data

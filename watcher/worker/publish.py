@@ -15,36 +15,36 @@ from watcher.queue.job_queue import JobQueue
 from watcher.queue.journal import Journal
 from watcher.recipe import parse_key
 from watcher.worker import protocol
+from watcher.worker.answers import Answer
 from watcher.worker.cut_outs import remove_job
 from watcher.worker.tasks import Task
 
 
-def handle_answer(task: Task, header: protocol.Header, output: bytes, queue: JobQueue, journal: Journal) -> Job | None:
+def handle_answer(task: Task, answer: Answer, queue: JobQueue, journal: Journal) -> Job | None:
     """Publish the output, or record why there is none. Return the job; None if it waits, or is removed.
 
     Raises DestinationError if the journal cannot be written.
     """
     try:
-        return _handle_answer(task, header, output, queue, journal)
+        return _handle_answer(task, answer, queue, journal)
     except NoAnswerError as error:
-        queue.pause_destination(task.job, error, len(output))
+        queue.pause_destination(task.job, error, len(answer.output))
         return None
 
 
-def _handle_answer(task: Task, header: protocol.Header, output: bytes, queue: JobQueue, journal: Journal) -> Job | None:
+def _handle_answer(task: Task, answer: Answer, queue: JobQueue, journal: Journal) -> Job | None:
     job = task.job
-    record_fields = {"verdict": header.get("verdict"), "seconds": header["seconds"]}
-    assert task.known_answer is not None or header["id"] == task.request_id
-    state, reason, detail = header["state"], header["reason"], header.get("detail")
+    record_fields = {"verdict": answer.verdict, "seconds": answer.seconds}
+    state, reason, detail = answer.state, answer.reason, answer.detail
     if reason == protocol.IS_CUT_OUT:
         remove_job(job, journal, "it is encoded as only nobg does it")
         return None
-    is_incomplete = state == "failed" or END_MISSING in header.get("notes", ())
+    is_incomplete = state == "failed" or END_MISSING in answer.notes
     if is_incomplete and queue.defer_if_not_ready(job, task.source):
         return None
     if state == "done":
         try:
-            return _publish(task, output, queue, journal, notes=" ".join(header["notes"]), **record_fields)
+            return _publish(task, answer.output, queue, journal, notes=" ".join(answer.notes), **record_fields)
         except PictureError as error:
             if error.reason == "no_permission" and queue.defer_if_unwritable(job):
                 return None
@@ -54,7 +54,7 @@ def _handle_answer(task: Task, header: protocol.Header, output: bytes, queue: Jo
         except DestinationError as error:
             if error.folder is None or isinstance(error, NoAnswerError):
                 raise
-            queue.pause_destination(job, error, len(output))
+            queue.pause_destination(job, error, len(answer.output))
             return None
     return journal.record(job, state=state, reason=reason, detail=detail, **record_fields)
 

@@ -19,12 +19,15 @@ from watcher import config, paths
 from watcher.errors import ModelError, WorkerError
 from watcher.matting import memory, providers
 from watcher.matting.modes import DEFAULT, Mode
-from watcher.worker import protocol
+from watcher.worker import answers, protocol
+from watcher.worker.starter import start_in_lasting_thread
 
 logger = logging.getLogger(__name__)
 
 PICTURE_TIMEOUT_SECONDS = 300.0
 """Longest wait for a message: for 250 megapixels, the fastest machine takes 10 s, a slow one 100 s."""
+FRAME_SECONDS = 30.0
+"""The longest time that one more frame of an animation plausibly takes, on a slow machine in the mode `best`."""
 START_TIMEOUT_SECONDS = 120.0
 """Longest wait for a message at the start: the worker may load its models from a slow disk."""
 _STOP_POLL_SECONDS = 0.25
@@ -99,19 +102,23 @@ class Worker:
         self.is_accelerated = self.has_died = False
         self._log = paths.open_log("worker.log")
         self._kill_count_before = memory.kill_count()
-        self._process = subprocess.Popen(
-            worker_command(mode),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            env=worker_environment() | providers.environment(provider, providers.recall(time.time())),
-            cwd=os.path.abspath(os.sep),
-            start_new_session=True,  # Ctrl-C must reach the parent only, which ends the worker
+        environment = worker_environment() | providers.environment(provider, providers.recall(time.time()))
+        self._process = start_in_lasting_thread(
+            lambda: subprocess.Popen(
+                worker_command(mode),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                env=environment,
+                cwd=os.path.abspath(os.sep),
+                start_new_session=True,  # Ctrl-C must reach the parent only, which ends the worker
+            )
         )
         self._stdin = cast("BinaryIO", self._process.stdin)
         self._stdout = cast("BinaryIO", self._process.stdout)
         self._outgoing: queue.Queue[tuple[protocol.Header, bytes] | None] = queue.Queue()
         self._incoming: queue.Queue[tuple[protocol.Header, bytes] | None] = queue.Queue()
+        self._expected = answers.Expected()
         self._threads = [
             threading.Thread(target=target, daemon=True) for target in (self._write_messages, self._read_messages)
         ]
@@ -180,15 +187,18 @@ class Worker:
 
     def send(self, header: protocol.Header, data: bytes = b"") -> None:
         """Queue a message to the worker, without waiting until it is read."""
+        self._expected.add(header)
         self._outgoing.put((header, data))
 
     def receive(self, timeout: float, should_stop: Callable[[], bool] = never_stop) -> tuple[protocol.Header, bytes]:
         """Wait for the next answer. Raises WorkerDiedError, and StoppedError as soon as `should_stop` returns True.
 
-        `timeout`: seconds without a message. Each progress message of an animation restarts the count.
+        `timeout`: seconds without a message. Each progress message of an animation restarts the count, but all of them
+        together extend it by at most `FRAME_SECONDS` each.
         """
         max_polls = max(1, round(timeout / _STOP_POLL_SECONDS))
         polls_left = max_polls  # not a deadline: the clock runs on while Ctrl-Z has stopped this process
+        spare_polls = max_polls
         while polls_left > 0:
             polls_left -= 1
             if should_stop():
@@ -200,7 +210,10 @@ class Worker:
                     raise WorkerDiedError("worker_died", self._describe_death())
                 if "frames" not in message[0]:
                     return message
-                polls_left = max_polls
+                spare_polls += round(FRAME_SECONDS / _STOP_POLL_SECONDS)
+                extension = min(max_polls - polls_left, spare_polls)
+                polls_left += extension
+                spare_polls -= extension
         self._process.kill()
         self.has_died = True
         raise WorkerDiedError("timeout")
@@ -225,10 +238,10 @@ class Worker:
 
     def _read_messages(self) -> None:
         try:
-            while (message := protocol.read_message(self._stdout)) is not None:
+            while (message := protocol.read_message(self._stdout, self._expected.check)) is not None:
                 self._incoming.put(message)
-        except (protocol.ProtocolError, OSError) as error:
-            logger.info("The worker's output ended early: %s", error)
+        except (protocol.ProtocolError, OSError, MemoryError) as error:
+            logger.warning("The worker's output ended early: %s", error)
         self._incoming.put(None)
 
 

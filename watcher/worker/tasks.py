@@ -17,6 +17,7 @@ from watcher.queue.job_queue import JobQueue
 from watcher.queue.journal import Journal
 from watcher.recipe import Recipe, parse_key
 from watcher.worker import protocol
+from watcher.worker.answers import Answer
 from watcher.worker.cut_outs import settle_cut_out
 
 MAX_INTERRUPTIONS = 10
@@ -37,14 +38,14 @@ _request_ids = itertools.count(1)
 class Task:
     """One job whose source has been read.
 
-    `known_answer`: the worker's answer to an earlier task with the same content; None: the worker must be asked.
+    `known_answer`: what an earlier task with the same content came to; None: the worker must be asked.
     `is_waiting`: the worker has such a task now, so this one must be prepared again after the answer.
     """
 
     job: Job
     source: commit.Source
     background: bytes = b""
-    known_answer: tuple[protocol.Header, bytes] | None = None
+    known_answer: Answer | None = None
     is_waiting: bool = False
     request_id: int = field(default_factory=lambda: next(_request_ids))
 
@@ -129,14 +130,13 @@ def _start_task(job: Job, source: commit.Source, queue: JobQueue, journal: Journ
     return None if started is None else Task(started, source, background, known_answer)
 
 
-def _find_known_answer(job: Job, journal: Journal) -> tuple[protocol.Header, bytes] | None:
-    """Return the worker's answer to an earlier task with the same content, if its cut-out still exists somewhere."""
+def _find_known_answer(job: Job, journal: Journal) -> Answer | None:
+    """Return what an earlier task with the same content came to, if its cut-out still exists somewhere."""
     known = read_known_output(job, journal)
     if known is None:
         return None
     earlier, output = known
-    header = {"state": "done", "reason": None, "verdict": earlier.verdict, "seconds": 0.0}
-    return {**header, "notes": earlier.notes.split()}, output
+    return Answer("done", verdict=earlier.verdict, notes=tuple(earlier.notes.split()), output=output)
 
 
 def read_background(recipe: Recipe) -> bytes:

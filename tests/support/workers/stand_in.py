@@ -8,6 +8,8 @@ import signal
 import sys
 import time
 
+from tests.support.outputs import stand_in_output
+from watcher.recipe import parse_key
 from watcher.worker import protocol
 
 protocol.write_message(sys.stdout.buffer, {"ready": True, "jail": [], "telemetry_off": True, "seconds": 0.0})
@@ -36,5 +38,6 @@ with open(sys.argv[1], "ab", buffering=0) as log:
             "seconds": 0.1,
             "notes": [],
         }
-        kind = b"mask of " if "mask" in header.get("recipe", "") else b"PNG of "
-        protocol.write_message(sys.stdout.buffer, answer, kind + data)
+        recipe = parse_key(header.get("recipe", "{}"))
+        text = b"mask of " + data if recipe.mask else data
+        protocol.write_message(sys.stdout.buffer, answer, stand_in_output(text, recipe.format))

@@ -1,0 +1,142 @@
+"""Checks the worker's word: what it answers becomes an `Answer`, or it is nonsense and ends the worker.
+
+The worker decodes hostile pictures, so it may have been taken over. Nothing of an answer goes further unchecked.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, cast
+
+from watcher.errors import NOTES, SEPARATOR, SUPERSEDED
+from watcher.formats import MAX_FRAMES, MAX_PIXELS
+from watcher.worker.protocol import IS_CUT_OUT, Header, ProtocolError
+
+MAX_OUTPUT_BYTES = 4 * MAX_PIXELS + (64 << 20)
+"""The largest output: RGBA without compression, and metadata."""
+MAX_DETAIL_CHARACTERS = 5000
+"""The longest detail: a sentence with the path of a background picture, which has at most 4,096 bytes on Linux."""
+MAX_SECONDS = 86_400.0
+"""The longest time that a picture can have taken: a day."""
+
+_NOTES = NOTES.keys() - {SUPERSEDED}
+_STATES = ("done", "skipped", "failed")
+_VERDICTS = (None, "subject", "no_clear_subject")
+_FAILURES = ("unreadable", "truncated", "too_large", "unsupported")
+_PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xaeB`\x82"
+_JPEG_START, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
+_TIFF_STARTS = (b"II*\0", b"MM\0*")
+_MIN_OUTPUT_BYTES = 16
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of a picture: a checked answer of the worker, or one that nobg knows without it.
+
+    `state` is done, skipped or failed; `reason` a key of errors.REASONS, None when done; `detail` as in PictureError;
+    `seconds` the time that the steps took; `output` the output's bytes, empty unless done.
+    """
+
+    state: str
+    reason: str | None = None
+    detail: str | None = None
+    verdict: str | None = None
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+    output: bytes = b""
+
+
+class Expected:
+    """The requests that the worker has not answered yet. It answers them in their order.
+
+    One thread adds requests, another one checks headers.
+    """
+
+    def __init__(self) -> None:
+        self._ids: deque[int] = deque()
+        self._frames = 0
+        self._is_ready = False
+
+    def add(self, request: Header) -> None:
+        """Note a request before it is sent."""
+        self._ids.append(request["id"])
+
+    def check(self, header: Header) -> None:
+        """Check a header before its payload is read. Raises ProtocolError if nobody asked for such a message.
+
+        So the worker cannot fill the memory of its parent, or extend its time without end.
+        """
+        if not self._is_ready:
+            if "id" in header or header["size"]:
+                raise ProtocolError("an answer before the worker is ready")
+            self._is_ready = "ready" in header
+            return
+        if not self._ids or not _is_integer(header.get("id")) or header["id"] != self._ids[0]:
+            raise ProtocolError("an answer that nobody asked for")
+        if header["size"] > MAX_OUTPUT_BYTES:
+            raise ProtocolError("an output of an impossible size")
+        if "frames" not in header:
+            self._ids.popleft()
+            self._frames = 0
+        elif not _is_integer(header["frames"]) or not self._frames < header["frames"] <= MAX_FRAMES or header["size"]:
+            raise ProtocolError("a number of frames that does not rise")
+        else:
+            self._frames = header["frames"]
+
+
+def check(header: Header, output: bytes, output_format: str) -> Answer:
+    """Return the answer in a message whose header `Expected.check` has passed.
+
+    `output_format`: the recipe's. Raises ProtocolError if the message is not what nobg's worker answers.
+    """
+    names = ("state", "reason", "detail", "verdict", "seconds", "notes")
+    state, reason, detail, verdict, seconds, notes = (cast("Any", header.get(name)) for name in names)
+    notes = [] if notes is None else notes
+    _demand(isinstance(state, str) and state in _STATES, "state")
+    _demand(verdict is None or (isinstance(verdict, str) and verdict in _VERDICTS), "verdict")
+    _demand(detail is None or (isinstance(detail, str) and len(detail) <= MAX_DETAIL_CHARACTERS), "detail")
+    _demand(isinstance(notes, list) and all(isinstance(note, str) and note in _NOTES for note in notes), "notes")
+    _demand(len(notes) <= len(_NOTES), "notes")
+    _demand(isinstance(seconds, int | float) and not isinstance(seconds, bool), "seconds")
+    _demand(math.isfinite(seconds) and 0 <= seconds <= MAX_SECONDS, "seconds")
+    if state == "done":
+        _demand(reason is None and detail is None, "reason")
+        _demand(is_complete_file(output, output_format), "output")
+    else:
+        reasons = _FAILURES if state == "failed" else ("no_clear_subject", IS_CUT_OUT)
+        _demand(isinstance(reason, str) and reason in reasons, "reason")
+        _demand(not output, "output")
+    return Answer(state, reason, _printable(detail), verdict, tuple(notes), float(seconds), output)
+
+
+def is_complete_file(data: bytes, file_format: str) -> bool:
+    """Return whether `data` begins and ends as a file of this format does: png, webp, jpeg or tiff."""
+    if len(data) < _MIN_OUTPUT_BYTES:
+        return False
+    if file_format == "png":
+        return data.startswith(_PNG_START) and data.endswith(_PNG_END)
+    if file_format == "jpeg":
+        return data.startswith(_JPEG_START) and data.endswith(_JPEG_END)
+    if file_format == "webp":
+        size = int.from_bytes(data[4:8], "little")
+        return data[:4] == b"RIFF" and data[8:12] == b"WEBP" and 0 <= len(data) - size - 8 <= 1  # RIFF pads to even
+    first_directory = int.from_bytes(data[4:8], "little" if data.startswith(b"II") else "big")
+    return data[:4] in _TIFF_STARTS and 8 <= first_directory < len(data)
+
+
+def _demand(is_right: bool, what: str) -> None:
+    if not is_right:
+        raise ProtocolError(f"an answer with a wrong {what}")
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _printable(text: str | None) -> str | None:
+    r"""Return the text without characters that could change how other text is shown, such as \x1b or U+202E."""
+    if text is None:
+        return None
+    return "".join(character if character.isprintable() or character == SEPARATOR else " " for character in text)
