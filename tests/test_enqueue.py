@@ -16,11 +16,11 @@ from tests.conftest import wait_for
 from tests.support.drive import StandInDrive
 from tests.support.refused import give_away
 from watcher import lock as file_lock
-from watcher.config import LAST_GOOD_FILE
 from watcher.enqueue import main, to_path
 from watcher.queue import store
 from watcher.queue.job import Job
 from watcher.queue.journal import Journal
+from watcher.settings.config import LAST_GOOD_FILE
 
 CLIENT = [sys.executable, "-c", "import sys; from watcher.enqueue import main; sys.exit(main())"]
 
@@ -341,7 +341,7 @@ def test_the_client_reads_the_settings_only_if_they_name_a_default_recipe(
     )
     command = [sys.executable, "-c", code, str(tmp_path / "a.jpg")]
     loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    assert ("tomllib" in loaded, "watcher.config" in loaded) == (read, read)
+    assert ("tomllib" in loaded, "watcher.settings.config" in loaded) == (read, read)
 
 
 @pytest.mark.usefixtures("running")

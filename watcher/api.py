@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from watcher import commit, config, paths, recipe
+from watcher import commit, paths, recipe
 from watcher.errors import PictureError, UsageError
 from watcher.matting import modes
 from watcher.picture import metadata
 from watcher.recipe import Recipe, RecipeError
+from watcher.settings import config
 from watcher.worker import answers
 from watcher.worker.answers import Answer
 from watcher.worker.protocol import Header, ProtocolError

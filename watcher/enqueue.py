@@ -114,7 +114,9 @@ def _enqueue_options(recipe: str | None) -> dict[str, Any]:
     """Return the options of `store.open_and_enqueue` for this recipe. Raises UsageError if there is no such recipe."""
     if recipe is None and not _has_default_recipe(os.path.join(paths.config_folder(), "config.toml")):
         return {}
-    from watcher import config  # this takes as long as everything else, so only clicks that need it wait for it
+    from watcher.settings import (
+        config,  # this takes as long as everything else, so only clicks that need it wait for it
+    )
 
     if recipe is None:
         settings = config.load_or_last_good(paths.config_path(), paths.state_dir() / config.LAST_GOOD_FILE)

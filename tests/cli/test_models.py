@@ -10,7 +10,8 @@ from tests.conftest import Nobg, make_photo
 from tests.support.tiny_onnx import unknown_model
 from watcher import paths
 from watcher.matting import models, modes
-from watcher.worker import model_files, model_trial
+from watcher.worker.model_install import files as model_files
+from watcher.worker.model_install import trial as model_trial
 
 pytestmark = pytest.mark.slow
 

@@ -12,13 +12,13 @@ import pytest
 
 from tests.support.program import wait_for
 from watcher import paths
-from watcher.config import Folder
 from watcher.desktop import actions, overview, strings
 from watcher.desktop.notifications import Notification
 from watcher.desktop.overview import Overview, OverviewReader
 from watcher.program import control, menus
 from watcher.queue.job import Job
 from watcher.queue.journal import Journal
+from watcher.settings.config import Folder
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from tests.support.desktop.fake_notifications import Daemon
 from tests.support.desktop.private_bus import private_bus
 from tests.support.desktop.tray_host import Host
 from tests.support.program import Program, outputs, wait_for
-from watcher import config
 from watcher.desktop import session_bus, strings
 from watcher.desktop.tray_menu import FORGET_AFTER_DAYS
+from watcher.settings import config
 
 pytestmark = pytest.mark.slow
 

@@ -25,9 +25,9 @@ COMMAND = re.compile(
 
 ONLY_IN_TERMINALS = {
     "watcher/cli": "the commands themselves",
-    "watcher/worker/model_files.py": "only `nobg models add` reads files of models",
-    "watcher/worker/model_packages.py": "only `nobg models add` reads packages",
-    "watcher/worker/model_trial.py": "only `nobg models add` tries models",
+    "watcher/worker/model_install/files.py": "only `nobg models add` reads files of models",
+    "watcher/worker/model_install/packages.py": "only `nobg models add` reads packages",
+    "watcher/worker/model_install/trial.py": "only `nobg models add` tries models",
     "watcher/jail": "names of system calls",
     "watcher/matting/cards.py": "only `nobg models list` shows them",
 }
@@ -42,6 +42,7 @@ NO_SENTENCES = {
     "SCRIPT_TEMPLATE": "program text",
     "_SCRIPT": "program text",
     "_STYLE": "style sheet",
+    "_GUARD": "shell commands; what they show, GONE_TEXT_THUNAR, is judged for itself",
     "_SCHEMA_ADDED_IN_4": "SQL",
 }
 """Names to which such texts are assigned -> what they are."""

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from watchdog.events import FileCreatedEvent
 
-from watcher.config import Folder
 from watcher.folders.watch import SWEEP_INTERVAL_SECONDS, Watcher
 from watcher.queue.journal import Journal
 from watcher.queue.journal_queue import SETTLE_SECONDS
+from watcher.settings.config import Folder
 
 
 class Rig:

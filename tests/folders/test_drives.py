@@ -8,10 +8,10 @@ import pytest
 
 from tests.folders.conftest import Rig
 from tests.support.drive import StandInDrive
-from watcher.config import Folder
 from watcher.errors import DESTINATION_REASONS
 from watcher.folders.watch import POLL_INTERVAL_SECONDS
 from watcher.queue.journal_queue import SETTLE_SECONDS
+from watcher.settings.config import Folder
 
 NO_ANSWER = DESTINATION_REASONS["no_answer"]
 

@@ -9,12 +9,12 @@ from watchdog.events import DirCreatedEvent
 
 from tests.folders.conftest import Rig
 from watcher.cli.resident import _left_out_lines
-from watcher.config import Folder
 from watcher.folders import left_out
 from watcher.folders.watch import SWEEP_INTERVAL_SECONDS
 from watcher.queue.job import Job
 from watcher.queue.journal_queue import SETTLE_SECONDS
 from watcher.recipe import Recipe
+from watcher.settings.config import Folder
 
 
 def reported(rig: Rig) -> dict[str, Any]:

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.folders.conftest import Rig
-from watcher.config import Folder
 from watcher.folders import hints
 from watcher.folders.watch import MAX_UNACCOUNTED_SECONDS, Watcher
 from watcher.queue.job import Job
 from watcher.queue.journal_queue import SETTLE_SECONDS
 from watcher.recipe import Recipe
+from watcher.settings.config import Folder
 
 
 def test_pictures_that_are_in_the_folder_at_the_start_are_done(rig: Rig) -> None:

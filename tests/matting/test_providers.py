@@ -20,11 +20,12 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.support.tiny_onnx import network
-from watcher import config, paths
+from watcher import paths
 from watcher.errors import UsageError
 from watcher.matting import accelerator, fusion, inference, models, modes, providers
 from watcher.matting.providers import AvailableProvider, Provider
 from watcher.queue.journal import Journal
+from watcher.settings import config
 from watcher.worker import dispatch, supervisor
 from watcher.worker.supervisor import DriverError, Worker
 

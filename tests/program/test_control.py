@@ -7,9 +7,8 @@ import pytest
 from PIL import Image
 
 from tests.conftest import Nobg
-from watcher import commit, config, paths
+from watcher import commit, paths
 from watcher.cli.main import main
-from watcher.config import Config
 from watcher.errors import UsageError
 from watcher.folders.watch import Watcher
 from watcher.program import control, edit_config
@@ -17,6 +16,8 @@ from watcher.queue.job import Job
 from watcher.queue.journal import Journal
 from watcher.queue.journal_queue import SETTLE_SECONDS
 from watcher.recipe import Measure, Recipe
+from watcher.settings import config
+from watcher.settings.config import Config
 
 WHITE = Config(default_recipe="white")
 

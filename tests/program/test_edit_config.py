@@ -10,12 +10,12 @@ from typing import NoReturn
 
 import pytest
 
-from tests.test_config import FOLDER_A, plain_folder
-from watcher import config
-from watcher.config import Config, Folder
+from tests.settings.test_config import FOLDER_A, plain_folder
 from watcher.errors import DestinationError, UsageError
 from watcher.program import edit_config
 from watcher.recipe import config_values
+from watcher.settings import config
+from watcher.settings.config import Config, Folder
 
 WRITTEN = """\
 # mine

@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from watcher.config import Config
 from watcher.errors import UsageError
 from watcher.program import menus
+from watcher.settings.config import Config
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the file managers of Linux")
 
@@ -24,7 +24,7 @@ def test_the_client_is_called_by_a_path_that_exists() -> None:
 def test_without_installed_commands_the_checkout_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.access", lambda *_: False)
     monkeypatch.delenv("NOBG_HOME")
-    monkeypatch.setattr("watcher.config.load", lambda _: Config())
+    monkeypatch.setattr("watcher.settings.config.load", lambda _: Config())
     client = menus.make_setup().client_command
     assert client[1:2] == ("-P",)
     assert client[2].endswith("integrations/checkout.py")

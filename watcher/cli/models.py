@@ -6,13 +6,14 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from watcher import config, paths
+from watcher import paths
 from watcher.cli import terminal
 from watcher.errors import ModelError
 from watcher.matting import cards, memory, models, modes
 from watcher.matting.models import Model
 from watcher.matting.modes import Mode
 from watcher.program import edit_config
+from watcher.settings import config
 
 
 def current_model_name() -> str:
@@ -84,7 +85,7 @@ def _model_lines(model: Model, current: str, installed: list[Model]) -> Iterator
 
 def add(options: argparse.Namespace) -> int:
     """Run `nobg models add`."""
-    from watcher.worker import model_files
+    from watcher.worker.model_install import files as model_files
 
     template = None if options.recipe_from is None else models.find_in_catalogue(options.recipe_from)
     model = model_files.add(options.file, template)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from watcher import commit, config, paths, places
+from watcher import commit, paths, places
 from watcher.cli import terminal
 from watcher.errors import NOTES, DestinationError, NobgError, UsageError, describe_reason, exit_code
 from watcher.folders import selection
@@ -21,6 +21,7 @@ from watcher.program import control
 from watcher.queue.job import Job
 from watcher.queue.journal import Journal
 from watcher.recipe import OUTPUT_EXTENSIONS
+from watcher.settings import config
 from watcher.worker import dispatch
 
 

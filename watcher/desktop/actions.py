@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from watcher import config, paths
+from watcher import paths
 from watcher.desktop import overview, shell, strings
 from watcher.desktop.notifications import Notification
 from watcher.errors import NobgError
@@ -22,6 +22,7 @@ from watcher.program import control, edit_config, menus
 from watcher.queue import undo
 from watcher.queue.job import Job
 from watcher.queue.journal import Journal
+from watcher.settings import config
 
 logger = logging.getLogger(__name__)
 

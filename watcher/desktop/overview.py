@@ -14,13 +14,14 @@ from typing import Any
 import integrations
 from integrations.artifact import IntegrationError
 from integrations.record import Record
-from watcher import config, paths
-from watcher.config import LAST_GOOD_FILE, Config, Folder
+from watcher import paths
 from watcher.desktop import strings
 from watcher.errors import DESTINATION_REASONS, NobgError, UsageError, for_desktop
 from watcher.matting import modes
 from watcher.program import control, menus
 from watcher.queue.journal import Journal
+from watcher.settings import config
+from watcher.settings.config import LAST_GOOD_FILE, Config, Folder
 
 MAX_RECENT = 10  # cut-outs in the menu
 MTIME_MARGIN_NANOSECONDS = 50_000_000  # two changes within a few milliseconds may get the same time

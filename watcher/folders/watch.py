@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from watcher import commit, places
-from watcher.config import Folder
 from watcher.errors import NoAnswerError
 from watcher.folders import left_out
 from watcher.folders.candidates import is_local_nonempty_file
@@ -31,6 +30,7 @@ from watcher.naming import is_output_name
 from watcher.queue.job import Job
 from watcher.queue.journal import Journal
 from watcher.queue.journal_queue import SETTLE_SECONDS, is_deleted
+from watcher.settings.config import Folder
 
 logger = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from watcher.config import Folder
 from watcher.folders.candidates import is_excluded_folder
+from watcher.settings.config import Folder
 
 if TYPE_CHECKING:
     from watchdog.observers.api import ObservedWatch

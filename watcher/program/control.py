@@ -11,8 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from watcher import config, lock, paths, places
-from watcher.config import Config, Folder
+from watcher import lock, paths, places
 from watcher.errors import DESTINATION_REASONS, UsageError, advise, for_terminal
 from watcher.formats import is_picture_name
 from watcher.matting import modes
@@ -23,6 +22,8 @@ from watcher.queue.journal import Journal
 from watcher.queue.journal_queue import is_deleted
 from watcher.queue.undo import reason_to_keep, restore_original
 from watcher.recipe import Recipe, RecipeError, config_values, read_recipe
+from watcher.settings import config
+from watcher.settings.config import Config, Folder
 
 
 def resolve_recipe(settings: Config, name: str | None, values: Mapping[str, object]) -> Recipe:

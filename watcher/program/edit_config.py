@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from watcher import config, paths
 from watcher import lock as file_lock
-from watcher.config import Config
+from watcher import paths
 from watcher.errors import DestinationError, UsageError, advise
+from watcher.settings import config
+from watcher.settings.config import Config
 
 HEADER_COMMENT = "nobg's settings. A change takes effect as soon as the file is saved."
 

@@ -6,9 +6,9 @@ import logging
 import os
 from pathlib import Path
 
-from watcher import config
-from watcher.config import Config
 from watcher.errors import UsageError
+from watcher.settings import config
+from watcher.settings.config import Config
 
 logger = logging.getLogger(__name__)
 

@@ -19,9 +19,10 @@ from integrations.context import Setup
 from integrations.record import Record
 from integrations.target import InstallResult, LoginStart, Status, Target
 from integrations.verbs import build_verbs
-from watcher import config, paths
+from watcher import paths
 from watcher.errors import UsageError, refused_access_error
 from watcher.formats import MIME_TYPES, SUFFIXES
+from watcher.settings import config
 
 RECORD_FILE_NAME = "menu.json"
 

@@ -15,7 +15,6 @@ from typing import Protocol
 
 from watcher import lock as file_lock
 from watcher import paths
-from watcher.config import LAST_GOOD_FILE
 from watcher.errors import NobgError
 from watcher.folders.watch import Watcher
 from watcher.matting import modes
@@ -24,6 +23,7 @@ from watcher.program.log import LOG_FILE_NAME, set_up_logging
 from watcher.queue.job import Job
 from watcher.queue.journal import Journal
 from watcher.queue.journal_queue import JournalQueue
+from watcher.settings.config import LAST_GOOD_FILE
 from watcher.worker import protocol
 from watcher.worker.dispatch import process_queue
 from watcher.worker.supervisor import Supervisor

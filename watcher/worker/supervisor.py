@@ -15,10 +15,11 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import BinaryIO, Self, cast
 
-from watcher import config, paths
+from watcher import paths
 from watcher.errors import ModelError, WorkerError
 from watcher.matting import memory, providers
 from watcher.matting.modes import DEFAULT, Mode
+from watcher.settings import config
 from watcher.worker import answers, protocol
 from watcher.worker.starter import start_in_lasting_thread
 

@@ -1,4 +1,4 @@
-"""model_files.py and model_packages.py: from a file that a person names to an installed model."""
+"""files.py and packages.py: from a file that a person names to an installed model."""
 
 import gzip
 import hashlib
@@ -18,7 +18,8 @@ from tests.support.tiny_onnx import network, unknown_model
 from watcher import paths
 from watcher.errors import DestinationError, UsageError
 from watcher.matting import models
-from watcher.worker import model_files, model_packages
+from watcher.worker.model_install import files as model_files
+from watcher.worker.model_install import packages as model_packages
 
 DATA = bytes(range(256)) * 40
 TINY = replace(

@@ -14,7 +14,8 @@ from tests.support.tiny_onnx import network, unknown_model
 from watcher import paths
 from watcher.errors import ModelError, UsageError
 from watcher.matting import inference, models, modes
-from watcher.worker import model_trial, supervisor
+from watcher.worker import supervisor
+from watcher.worker.model_install import trial as model_trial
 
 pytestmark = pytest.mark.slow
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from watcher import config
 from watcher.errors import UsageError
+from watcher.settings import config
 
 PATH = Path("/home/ada/.config/nobg/config.toml")
 

@@ -1,7 +1,7 @@
 """A test run of a model that nobg does not know, in a jailed process of its own, on the sample picture.
 
-`python -m watcher.worker.model_trial TEMPLATE < MODEL` prints one JSON object: `problem`, what is wrong with the model,
-or null; and `memory`, the peak in bytes, or null. The trial installs nothing, so it leaves nothing to remove.
+`python -m watcher.worker.model_install.trial TEMPLATE < MODEL` prints one JSON object: `problem`, what is wrong with
+the model, or null; and `memory`, the peak in bytes, or null. It installs nothing, so it leaves nothing to remove.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _run_in_subprocess(data: bytes, template: models.Model) -> tuple[str | None,
     with paths.open_log("trial.log") as log:
         try:
             completed = subprocess.run(
-                [sys.executable, "-P", "-m", "watcher.worker.model_trial", template.name],
+                [sys.executable, "-P", "-m", "watcher.worker.model_install.trial", template.name],
                 input=data,
                 stdout=subprocess.PIPE,
                 stderr=log,

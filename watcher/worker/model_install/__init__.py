@@ -1,0 +1,1 @@
+"""Models that a person adds: recognised in a file or a package, tried out, copied."""
