@@ -270,7 +270,8 @@ def _is_for_program(variable: str) -> bool:
 def start_program(folder: str) -> None:
     """Start the resident program; if it runs, hand it this desktop session.
 
-    It inherits the lock, so that only one of many clients starts it.
+    It inherits the lock, so that only one of many clients starts it. If the program is ending, the next one waits for
+    the lock.
 
     `folder`: the state folder. Raises NobgError.
     """
@@ -278,7 +279,7 @@ def start_program(folder: str) -> None:
     # No process number: a reader holds the lock for an instant, or the program has just started.
     if lock is None and not file_lock.holder_pid(folder):
         lock = file_lock.acquire(folder, timeout=0.3)
-    if lock is None:
+    if lock is None and not file_lock.is_ending(folder):
         session.hand_over(folder)  # the program may have been started without a desktop, or in an earlier session
         return
     import subprocess
@@ -287,18 +288,19 @@ def start_program(folder: str) -> None:
     environment = {name: value for name, value in os.environ.items() if _is_for_program(name)}
     try:
         if sys.platform == "win32":
-            file_lock.release(lock)  # a process cannot inherit a lock on Windows
+            if lock is not None:
+                file_lock.release(lock)  # a process cannot inherit a lock on Windows
             flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
             subprocess.Popen(command, env=environment, cwd=folder, creationflags=flags)
             return
         program = subprocess.Popen(
-            [*command, "--lock", str(lock)],
+            command if lock is None else [*command, "--lock", str(lock)],
             env=environment,
             cwd=os.path.abspath(os.sep),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            pass_fds=[lock],
+            pass_fds=[] if lock is None else [lock],
             start_new_session=True,
         )
         program.returncode = 0  # otherwise Popen warns that it still runs
@@ -309,4 +311,5 @@ def start_program(folder: str) -> None:
             terminal="Try: nobg run",
         )
         raise NobgError(text) from error
-    file_lock.release(lock)
+    if lock is not None:
+        file_lock.release(lock)

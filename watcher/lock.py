@@ -14,6 +14,7 @@ else:
     import fcntl
 
 LOCK_FILE = "running.lock"
+_ENDING = b"ending"
 
 
 def acquire(folder: str, timeout: float = 0.0, name: str = LOCK_FILE) -> int | None:
@@ -50,11 +51,24 @@ def holder_pid(folder: str) -> int | None:
         os.close(descriptor)
         return None
     try:
+        return int((_read_note(folder) or [b"0"])[0])
+    except ValueError:
+        return 0
+
+
+def is_ending(folder: str) -> bool:
+    """Return whether the lock's holder, if there is one, has written that it takes no more jobs."""
+    return _ENDING in _read_note(folder)
+
+
+def _read_note(folder: str) -> list[bytes]:
+    """Return the words that the lock's holder has written into the file; none if it cannot be read."""
+    try:
         with open(os.path.join(folder, LOCK_FILE), "rb") as file:
             file.seek(1)  # Windows does not let others read the locked byte
-            return int(file.read() or b"0")
-    except (OSError, ValueError):
-        return 0
+            return file.read().split()
+    except OSError:
+        return []
 
 
 def write_pid(descriptor: int) -> None:
@@ -63,6 +77,15 @@ def write_pid(descriptor: int) -> None:
         os.ftruncate(descriptor, 0)
         os.lseek(descriptor, 0, os.SEEK_SET)
         os.write(descriptor, b" %d\n" % os.getpid())
+    except OSError:
+        return
+
+
+def write_ending(descriptor: int) -> None:
+    """Write into the lock file that its holder takes no more jobs: who has a job waits, or starts the next program."""
+    try:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        os.write(descriptor, b" %d %s\n" % (os.getpid(), _ENDING))
     except OSError:
         return
 

@@ -247,6 +247,43 @@ def test_a_stop_finishes_the_active_picture_and_starts_no_other(stand_in: Progra
     assert outputs(folder) == [f"{Path(name).stem}_nobg.png" for name in done]
 
 
+def test_a_click_while_the_program_ends_is_done_by_the_next_one(
+    stand_in: Program, folder: Path, home: Path, photo: Path
+) -> None:
+    (folder / "a.jpg").write_text("hang")
+    stand_in.start()
+    stand_in("add", folder / "a.jpg")
+    wait_for(lambda: stand_in.worker_inputs() == ["hang"])
+    stand_in.send_signal(signal.SIGTERM)
+    wait_for(lambda: b"ending" in (home / "state" / "running.lock").read_bytes())
+    client = [sys.executable, "-c", "import sys; from watcher.enqueue import main; sys.exit(main())", "--", str(photo)]
+    assert subprocess.run(client, check=False).returncode == 0
+    assert stand_in.process is not None
+    assert stand_in.process.poll() is None, "the program had ended before the click"
+    ending = stand_in.process.pid
+    stand_in.stop()
+    lock_file = home / "state" / "running.lock"
+    wait_for(lambda: lock_file.read_text().split() not in ([], [str(ending), "ending"]))
+    try:
+        wait_for(photo.with_name("photo_nobg.png").exists)
+    finally:
+        os.kill(int(lock_file.read_text()), signal.SIGTERM)
+    wait_for(lambda: not stand_in.run_json("status")["running"])
+
+
+def test_a_program_started_while_another_ends_takes_over(stand_in: Program, folder: Path, home: Path) -> None:
+    (folder / "a.jpg").write_text("hang")
+    stand_in.start()
+    stand_in("add", folder / "a.jpg")
+    wait_for(lambda: stand_in.worker_inputs() == ["hang"])
+    stand_in.send_signal(signal.SIGTERM)
+    following = Program(home, folder, stand_in=True)
+    following.start()  # waits for "nobg is running"
+    assert stand_in.stop() == 0
+    assert following.run_json("status")["running"]
+    assert following.stop() == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_the_program_ends_cleanly_however_the_login_session_ends(stand_in: Program, number: int) -> None:
     stand_in.start()

@@ -38,17 +38,23 @@ RESTART_DELAY_SECONDS = 5.0  # pause after a session has failed
 WORKER_RETRY_SECONDS = 60.0  # pause after the worker or its model has failed; a client's wake-up ends it early
 SHUTDOWN_TIMEOUT_SECONDS = 10.0  # how long to wait for the threads to end when the program stops
 _JOIN_POLL_SECONDS = 0.05  # time between checks whether they have ended
+ENDING_TIMEOUT_SECONDS = 30.0  # how long to wait for a program that is ending
 LOCK_TIMEOUT_SECONDS = 1.0  # how long to try to get the lock: a command that checks whether nobg runs holds it briefly
 
 
 def take_lock(state: Path, inherited: int | None = None) -> int | None:
     """Return the descriptor of the lock that only one program can hold, or None if another nobg runs.
 
+    If the other one is ending, wait for its end: it takes no more jobs.
+
     `inherited`: the descriptor of the client that started this process and holds the lock already.
     """
     if inherited is not None:
         os.set_inheritable(inherited, False)  # else the worker would hold the lock after the program has ended
     lock = inherited if inherited is not None else file_lock.acquire(str(state), LOCK_TIMEOUT_SECONDS)
+    deadline = time.monotonic() + ENDING_TIMEOUT_SECONDS
+    while lock is None and file_lock.is_ending(str(state)) and time.monotonic() < deadline:
+        lock = file_lock.acquire(str(state), LOCK_TIMEOUT_SECONDS)
     if lock is not None:
         file_lock.write_pid(lock)
     return lock
@@ -82,10 +88,13 @@ def run(
     handler = set_up_logging(state / LOG_FILE_NAME)
     warnings.filterwarnings("ignore", module="watchdog")  # it issues long warnings when two folders appear at once
     stop, session_over = threading.Event(), threading.Event()
+    program: _SessionThread | None = None
 
     def request_stop(*_: object) -> None:
         stop.set()
         session_over.set()
+        if program is not None:
+            program.write_ending()
 
     for name in ("SIGTERM", "SIGINT", "SIGHUP"):
         number = getattr(signal, name, None)
@@ -132,6 +141,11 @@ class _SessionThread(threading.Thread):
             self.failure = error
         finally:
             self._stop_program.set()
+            self.write_ending()
+
+    def write_ending(self) -> None:
+        """Write into the lock that this program takes no more jobs: a click from now on is the next program's."""
+        file_lock.write_ending(self._lock)
 
     def _ensure_lock(self) -> bool:
         """Take the lock again if the state folder was deleted. Return False if another nobg has it now."""
