@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from watcher import places
-from watcher.errors import DestinationError, PictureError, advise
+from watcher.errors import DestinationError, PassingError, PictureError, advise
 from watcher.formats import MAX_BYTES
 from watcher.naming import numbered_names
 
@@ -28,6 +28,15 @@ _NO_LINK_ERRNOS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, er
 _BAD_NAME_ERRNOS = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ}
 _DISK_FULL_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DEVICE_GONE_ERRNOS = {errno.EIO, errno.ENODEV, errno.ENXIO, errno.ENOTCONN, errno.ESTALE, errno.EHOSTDOWN}
+PASSING_ERRNOS = _DEVICE_GONE_ERRNOS | {
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+    errno.EINTR,
+    errno.EAGAIN,
+    errno.ETIMEDOUT,
+}
+"""Errors at reading that say nothing about the file: the drive, or a limit of the system, fails now."""
 _ACCESS_DENIED_ERRNOS = {errno.EACCES, errno.EPERM}
 
 
@@ -77,6 +86,8 @@ def _read_source(path: Path) -> Source:
     except IsADirectoryError as error:
         raise PictureError("unsupported", _IS_FOLDER_MESSAGE) from error
     except OSError as error:
+        if error.errno in PASSING_ERRNOS:
+            raise PassingError(error) from error
         is_loop = error.errno == errno.ELOOP
         detail = "it is a link that leads back to itself. Remove it." if is_loop else str(error.strerror)
         raise PictureError("unreadable", detail) from error

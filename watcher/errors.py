@@ -71,6 +71,7 @@ DESTINATION_REASONS = {
     "full": "there is no room. nobg continues when there is.",
     "read_only": "nothing can be written there. nobg continues as soon as it can write.",
     "missing": "it is not there; perhaps a drive is not plugged in. nobg continues when it is back.",
+    "trouble": "the system cannot read it now. nobg tries again for a day; check its drive.",
     "no_answer": "it does not answer. nobg continues when it does.",
 }
 """Why the pictures of a destination wait -> what it means; the sentence follows the name of the destination."""
@@ -246,3 +247,12 @@ class PictureError(NobgError):
         self.reason = reason
         self.detail = detail
         self.exit_code = exit_code(reason)
+
+
+class PassingError(PictureError):
+    """The system cannot read a picture now, and may be able to later: the drive, or a limit of the system, fails."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(
+            "unreadable", f"the system could not read it ({error.strerror}). Check its drive, then try again."
+        )

@@ -153,12 +153,20 @@ _DAMAGED_RECORDS_TEXT = (
 )
 
 
+MAX_TROUBLED_SOURCES = 3
+"""How many pictures that the system cannot read now are named."""
+
+
 def waiting_places(journal: Journal) -> list[tuple[str, str]]:
-    """Return the folders whose pictures wait, and why. Of those on a drive that does not answer, the drive."""
+    """Return the folders whose pictures wait, and why. Of those on a drive that does not answer, the drive.
+
+    Pictures that the system cannot read now are named themselves, the first few of them.
+    """
     waiting = []
     for pause in journal.pauses():
         mount = places.find(pause.folder) if pause.reason == "no_answer" else None
         waiting.append((str(pause.folder) if mount is None else mount.point, pause.reason))
+    waiting += [(str(source), "trouble") for source in journal.troubled_sources(MAX_TROUBLED_SOURCES)]
     return list(dict.fromkeys(waiting))
 
 

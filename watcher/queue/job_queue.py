@@ -45,6 +45,12 @@ class JobQueue(Protocol):
         `source`: the source as it was read; None if it does not exist.
         """
 
+    def defer_if_passing(self, job: Job, trouble: str) -> bool:
+        """Defer the job whose source the system cannot read now, unless that has lasted too long.
+
+        `trouble`: why, as a sentence. Return whether it was deferred.
+        """
+
     def find_earlier_job(self, job: Job) -> Job | None:
         """Return the earlier job that makes `job` superfluous, or None. The job's `source_hash` must be set."""
 
@@ -94,6 +100,10 @@ class InMemoryQueue:
 
     def defer_if_not_ready(self, job: Job, source: commit.Source | None) -> bool:  # noqa: ARG002  see JobQueue
         """Return False: no job waits here."""
+        return False
+
+    def defer_if_passing(self, job: Job, trouble: str) -> bool:  # noqa: ARG002  see JobQueue
+        """Return False: the job fails, and the person sees why."""
         return False
 
     def find_earlier_job(self, job: Job) -> Job | None:

@@ -144,18 +144,23 @@ class Journal:
 
         self._db.run_in_transaction(merge)
 
-    def put_back(self, job: Job, *, delay: float = 0.0, count_attempt: bool = False) -> None:
+    def put_back(
+        self, job: Job, *, delay: float = 0.0, count_attempt: bool = False, trouble: str | None = None
+    ) -> None:
         """Return the job to the queue. It is not taken again for at least `delay` seconds.
 
-        `count_attempt`: the worker died, or something unforeseen happened, so the attempt counts.
+        `count_attempt`: the worker died, or something unforeseen happened, so the attempt counts. `trouble`: why the
+        system cannot read the source now.
         """
         self._db.execute(
             "UPDATE jobs SET state = 'queued', signature = ?, not_before = ?, output = NULL, output_hash = NULL, "
-            "attempts = attempts + ? - (state = 'active'), changed_at = ? WHERE id = ?",  # start() has counted it
+            "attempts = attempts + ? - (state = 'active'), reason = ?, detail = ?, changed_at = ? WHERE id = ?",
             (
                 job.signature,
                 self._clock() + delay if delay else 0.0,
-                int(count_attempt),
+                int(count_attempt),  # start() has counted it
+                None if trouble is None else "unreadable",
+                trouble,
                 self._clock(),
                 job.id,
             ),
@@ -300,6 +305,11 @@ class Journal:
         """Return the folders whose pictures wait, and why."""
         rows = self._db.execute("SELECT place, reason, needed, since FROM pauses ORDER BY place", ())
         return [Pause(Path(os.fsdecode(row[0])), *row[1:]) for row in rows]
+
+    def troubled_sources(self, limit: int) -> list[Path]:
+        """Return at most `limit` pictures that wait because the system cannot read them now."""
+        query = "SELECT source FROM jobs WHERE state = 'queued' AND reason = 'unreadable' AND not_before > ? LIMIT ?"
+        return [Path(os.fsdecode(row[0])) for row in self._db.execute(query, (self._clock(), limit))]
 
     def unpause(self, folder: Path) -> None:
         """End the pause of `folder`."""

@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 SETTLE_SECONDS = 2.0  # seconds for which a file must stay the same before nobg takes it
 FREE_SPACE_MARGIN_BYTES = 256 << 10  # bytes that must be free beyond what is needed before a full destination is tried
 NO_ANSWER_RETRY_SECONDS = 10.0  # seconds after which a job is tried again whose link leads to a silent drive
+MIN_TROUBLE_DELAY_SECONDS = 5.0  # how soon a picture that the system could not read is tried again at first
+MAX_TROUBLE_SECONDS = 86_400.0  # how long after the request it fails
 PAUSE_RETRY_SECONDS = 300.0  # seconds after which a pause ends in any case
 _UNSATISFIABLE_BYTES = 1 << 62  # needed_bytes of a pause that free space cannot end, for instance of a used-up quota
 
@@ -101,6 +103,16 @@ class JournalQueue:
         if is_changing:
             self._journal.put_back(replace(job, signature=signature), delay=SETTLE_SECONDS)
         return is_changing
+
+    def defer_if_passing(self, job: Job, trouble: str) -> bool:
+        """Defer the job, for longer and longer, until it has waited for MAX_TROUBLE_SECONDS since it was requested."""
+        age = max(0.0, self._clock() - job.asked_at)
+        if age > MAX_TROUBLE_SECONDS:
+            return False
+        logger.warning("%s waits: %s", job.source, trouble)
+        delay = min(max(MIN_TROUBLE_DELAY_SECONDS, age / 2), PAUSE_RETRY_SECONDS)
+        self._journal.put_back(job, delay=delay, trouble=trouble)
+        return True
 
     def find_earlier_job(self, job: Job) -> Job | None:
         """Return the earlier job with this content if reporting its result is all that is left to do.

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from watcher import commit
 from watcher.errors import (
     UNFORESEEN_TEXT,
     DamagedJournalError,
@@ -18,6 +19,7 @@ from watcher.errors import (
     ModelError,
     NoAnswerError,
     NobgError,
+    PassingError,
     WorkerError,
     advise,
 )
@@ -154,13 +156,18 @@ def _prepare(
         queue.pause_destination(job, error, 0)
         return None
     except RecipeError as error:
-        return journal.record(job, state="failed", reason="unsupported", detail=f"its recipe cannot be used: {error}.")
-    except (OSError, MemoryError) as error:
-        reason = "too_large" if isinstance(error, MemoryError) else "unreadable"
-        return journal.record(job, state="failed", reason=reason, detail=str(error))
-    if isinstance(prepared, Task) and prepared.known_answer is not None:
-        return handle_answer(prepared, prepared.known_answer, queue, journal)
-    return prepared
+        reason, detail = "unsupported", f"its recipe cannot be used: {error}."
+    except OSError as error:
+        if error.errno in commit.PASSING_ERRNOS and queue.defer_if_passing(job, PassingError(error).detail):
+            return None
+        reason, detail = "unreadable", str(error)
+    except MemoryError as error:
+        reason, detail = "too_large", str(error)
+    else:
+        if isinstance(prepared, Task) and prepared.known_answer is not None:
+            return handle_answer(prepared, prepared.known_answer, queue, journal)
+        return prepared
+    return journal.record(job, state="failed", reason=reason, detail=detail)
 
 
 def _survive(step: Callable[[], Outcome], job: Job, queue: JobQueue, journal: Journal) -> Outcome | Job | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from watcher import commit, places
-from watcher.errors import NoAnswerError, PictureError, reason_text
+from watcher.errors import NoAnswerError, PassingError, PictureError, reason_text
 from watcher.naming import numbered_names
 from watcher.queue.finished_jobs import find_done_job, read_known_output, settle_with_same_content
 from watcher.queue.job import Job
@@ -163,6 +163,8 @@ def _handle_unreadable_source(job: Job, error: PictureError, queue: JobQueue, jo
         journal.merge_duplicate(job, done)
         return done
     if error.reason == "vanished" and queue.defer_if_not_ready(job, None):
+        return None
+    if isinstance(error, PassingError) and queue.defer_if_passing(job, error.detail):
         return None
     return journal.record(job, state="failed", reason=error.reason, detail=error.detail)
 
