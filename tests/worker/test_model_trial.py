@@ -102,7 +102,7 @@ def test_the_model_is_tried_in_the_jail(monkeypatch: pytest.MonkeyPatch, tmp_pat
 @pytest.mark.skipif(sys.platform != "linux", reason="the jails of other systems are not verified")
 def test_a_hostile_model_is_tried_in_the_whole_jail() -> None:
     path = ROOT / "tests" / "support" / "workers" / "hostile_model.py"
-    command = [sys.executable, "-P", path, "trial", TEMPLATE.name]
+    command = [sys.executable, "-P", str(path), "trial", TEMPLATE.name]
     environment = supervisor.worker_environment()
     completed = subprocess.run(command, input=b"model", stdout=subprocess.PIPE, env=environment, check=True)
     assert json.loads(completed.stdout)["problem"] == "The model could: nothing."

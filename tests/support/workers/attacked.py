@@ -51,6 +51,7 @@ linux.THREADS_BEYOND = 64
 enter.enter_before_threads = enter_as_an_ordinary_user
 if libc != "glibc":
     seccomp._libc_is_glibc = lambda: False
-process.probe = {"battery": try_the_battery, "outlive": try_to_outlive}[attack]
+attacks = {"battery": try_the_battery, "outlive": try_to_outlive}
+process.probe = attacks[attack]  # type: ignore[attr-defined, assignment]
 
 import tests.support.workers.no_network  # noqa: E402, F401  its networks, and its call of process.main()
