@@ -2,6 +2,7 @@
 
 import io
 import struct
+import subprocess
 import sys
 import threading
 import time
@@ -161,3 +162,13 @@ def test_a_hostile_model_is_loaded_in_the_whole_jail(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(supervisor, "worker_command", lambda mode: [sys.executable, "-P", path, "worker", mode.name])
     with Worker() as process, pytest.raises(ModelError, match="The model could: nothing"):
         process.wait_until_ready()
+
+
+def test_a_thread_that_fails_ends_the_worker_also_when_nobody_reads_its_log() -> None:
+    code = (
+        "import os; from watcher.worker import process\n"
+        "read_end, write_end = os.pipe(); os.close(read_end); os.dup2(write_end, 2)\n"
+        "process._start_thread(lambda: 1 / 0).join()\n"
+        "os._exit(7)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 1

@@ -20,7 +20,6 @@ import os
 import queue
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Mapping
 from typing import BinaryIO
 
@@ -30,7 +29,15 @@ from watcher.jail.probe import probe
 from watcher.matting import accelerator, inference, memory, modes, providers
 from watcher.picture import codecs
 from watcher.worker import protocol
-from watcher.worker.pipeline import MAX_PIXELS_IN_FLIGHT, Budget, Frame, Pipeline, Work, usable_cpu_count
+from watcher.worker.pipeline import (
+    MAX_PIXELS_IN_FLIGHT,
+    Budget,
+    Frame,
+    Pipeline,
+    Work,
+    end_process,
+    usable_cpu_count,
+)
 
 _HELPER_NICENESS = 19
 """Nice value of the threads that decode and encode; the networks' threads keep the default."""
@@ -86,8 +93,7 @@ def _start_thread(target: Callable[[], None]) -> threading.Thread:
         try:
             target()
         except BaseException:  # noqa: BLE001  whatever the cause: no caller, an invalid message, no memory left
-            traceback.print_exc()
-            os._exit(1)
+            end_process()
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
