@@ -33,7 +33,8 @@ Call = tuple[int | bytes | ctypes.Array[ctypes.c_char], ...]
 def calls(victim: int, file: int) -> dict[str, Call]:
     """Return system calls that must all be refused: number and arguments.
 
-    `victim`: another process of the same user. `file`: the descriptor of a regular file.
+    `victim`: another process of the same user. `file`: the descriptor of a regular file. Where a jail has a hole, the
+    calls harm the victim and the worker, and change nothing for other processes of the user.
     """
     me = os.getpid()
     return {
@@ -97,8 +98,8 @@ def calls(victim: int, file: int) -> dict[str, Call]:
         "prlimit of another": (PRLIMIT, victim, 7, 0, _buffer),
         "setpriority of another": (SETPRIORITY, PRIO_PROCESS, victim, 19),
         "setpriority of the group": (SETPRIORITY, PRIO_PGRP, OWN, 19),
-        "setpriority of all of mine": (SETPRIORITY, PRIO_USER, MINE, 19),
-        "ioprio_set of all of mine": (251, 3, 0, 0x6000),
+        "setpriority of all of mine": (SETPRIORITY, PRIO_USER, MINE, 0),
+        "ioprio_set of all of mine": (251, 3, 0, 0),
         "sched_setaffinity of another": (203, victim, 8, _buffer),
         "sched_setscheduler of another": (144, victim, 5, _buffer),
         "migrate_pages of another": (256, victim, 8, _buffer, _buffer),
