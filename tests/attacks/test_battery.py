@@ -15,8 +15,8 @@ import pytest
 from tests.attacks import battery
 from tests.conftest import ROOT, wait_for
 from watcher import paths
+from watcher.jail.limited_pipe import MAX_BYTES
 from watcher.worker import supervisor
-from watcher.worker.limited_pipe import MAX_BYTES
 from watcher.worker.supervisor import PICTURE_TIMEOUT_SECONDS, Worker
 
 pytestmark = [

@@ -16,9 +16,9 @@ from tests.conftest import ROOT
 from tests.support.tiny_onnx import network, unknown_model
 from watcher import paths
 from watcher.errors import ModelError, UsageError
+from watcher.jail.limited_pipe import MAX_BYTES
 from watcher.matting import inference, models, modes
 from watcher.worker import model_trial, supervisor
-from watcher.worker.limited_pipe import MAX_BYTES
 
 pytestmark = pytest.mark.slow
 

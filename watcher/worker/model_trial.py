@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from watcher import paths
 from watcher.errors import ModelError, UsageError
+from watcher.jail.limited_pipe import LimitedPipe
 from watcher.matting import memory, models, modes
-from watcher.worker.limited_pipe import LimitedPipe
 from watcher.worker.supervisor import PICTURE_TIMEOUT_SECONDS, worker_environment
 
 if TYPE_CHECKING:

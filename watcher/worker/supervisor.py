@@ -17,10 +17,10 @@ from typing import BinaryIO, Self, cast
 
 from watcher import config, paths
 from watcher.errors import ModelError, WorkerError
+from watcher.jail.limited_pipe import LimitedPipe
 from watcher.matting import memory, providers
 from watcher.matting.modes import DEFAULT, Mode
 from watcher.worker import protocol
-from watcher.worker.limited_pipe import LimitedPipe
 
 logger = logging.getLogger(__name__)
 

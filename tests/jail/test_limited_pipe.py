@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from watcher.worker.limited_pipe import LimitedPipe
+from watcher.jail.limited_pipe import LimitedPipe
 
 
 def printed(text: bytes, sink: io.BytesIO, limit: int = 100) -> bytes:
