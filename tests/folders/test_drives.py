@@ -35,7 +35,7 @@ def rounds(rig: Rig, drive: StandInDrive, seconds: float = 0.0) -> None:
 def state(rig: Rig, path: Path) -> list[str | None]:
     """Return state and problem of a watched folder, as `nobg status` gets them."""
     states: dict[str, list[str | None]] = json.loads(rig.journal.get_setting("folders") or "{}")
-    return states[str(path)]
+    return states[str(path)][:2]
 
 
 def queued(rig: Rig) -> list[str]:

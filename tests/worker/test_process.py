@@ -2,6 +2,8 @@
 
 import io
 import struct
+import subprocess
+import sys
 import threading
 import time
 import zlib
@@ -10,8 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import SAMPLES
+from tests.conftest import ROOT, SAMPLES
 from tests.picture.samples import noise, saved
+from watcher.errors import ModelError
+from watcher.worker import supervisor
 from watcher.worker.pipeline import Budget
 from watcher.worker.supervisor import PICTURE_TIMEOUT_SECONDS, Worker
 
@@ -150,3 +154,21 @@ def test_a_pictures_own_transparency_counts_for_the_crop_and_for_the_verdict(wor
         assert image.width <= 252
     assert header["verdict"] == "subject"
     assert (skipped["state"], skipped["reason"]) == ("skipped", "no_clear_subject")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the jails of other systems are not verified")
+def test_a_hostile_model_is_loaded_in_the_whole_jail(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = ROOT / "tests" / "support" / "workers" / "hostile_model.py"
+    monkeypatch.setattr(supervisor, "worker_command", lambda mode: [sys.executable, "-P", path, "worker", mode.name])
+    with Worker() as process, pytest.raises(ModelError, match="The model could: nothing"):
+        process.wait_until_ready()
+
+
+def test_a_thread_that_fails_ends_the_worker_also_when_nobody_reads_its_log() -> None:
+    code = (
+        "import os; from watcher.worker import process\n"
+        "read_end, write_end = os.pipe(); os.close(read_end); os.dup2(write_end, 2)\n"
+        "process._start_thread(lambda: 1 / 0).join()\n"
+        "os._exit(7)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 1

@@ -1,8 +1,8 @@
 """Enters the jail: no network, no files, no other programs, bounded memory, enforced by the operating system.
 
-Each system has one backend, with `enter_before_threads(memory_limit)` and `enter_with_threads(memory_limit)`. Both
-return the layers that they tried to enter; `memory_limit` is the number of bytes that the process may still take. This
-module picks the backend.
+Each system has one backend, with `enter_before_threads(memory_limit)` and `enter_with_threads(memory_limit)`, called in
+this order. Both return the layers that they tried to enter; `memory_limit` is the number of bytes that the process may
+still take. This module picks the backend.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ def enter_before_threads(model_memory: int = 0, *, accelerated: bool = False) ->
     return _backend("enter_before_threads")(MEMORY_LIMIT_BYTES + model_memory, accelerated=accelerated)
 
 
-def enter_with_threads(model_memory: int = 0) -> list[Layer]:
-    """Enter the layers that bind the whole process: call it when everything is loaded.
+def enter_with_threads(model_memory: int = 0, *, accelerated: bool = False) -> list[Layer]:
+    """Enter the layers that bind the whole process: call it before anything that may be hostile is parsed.
 
-    `model_memory`: bytes that the model needs.
+    `model_memory`: bytes that the model needs. `accelerated`: an accelerator's driver works in this process, and may
+    need more of the system than nobg itself.
     """
-    return _backend("enter_with_threads")(MEMORY_LIMIT_BYTES + model_memory)
+    return _backend("enter_with_threads")(MEMORY_LIMIT_BYTES + model_memory, accelerated=accelerated)
 
 
 def _backend(name: str) -> Callable[..., list[Layer]]:

@@ -27,7 +27,7 @@ def enter_landlock(*, accelerated: bool = False) -> Layer:
     name = "files"
     if len(os.listdir("/proc/self/task")) > 1 and not accelerated:
         return Layer(name, active=False, detail="Landlock: other threads were running already")
-    version = _libc.syscall(_LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), _LANDLOCK_CREATE_RULESET_VERSION)
+    version = kernel_version()
     if version < 1:
         return Layer(name, active=False, detail="Landlock: this kernel has none (Linux 5.13 and newer have it)")
     attributes = ruleset_attributes(version)
@@ -44,6 +44,12 @@ def enter_landlock(*, accelerated: bool = False) -> Layer:
         " by the threads that decode pictures (only seccomp binds the accelerator's own threads)" if accelerated else ""
     )
     return Layer(name, active=True, detail=f"Landlock version {version}: no file can be opened{exception}")
+
+
+def kernel_version() -> int:
+    """Return the version of the kernel's Landlock; less than 1 if it has none."""
+    version: int = _libc.syscall(_LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), _LANDLOCK_CREATE_RULESET_VERSION)
+    return version
 
 
 def ruleset_attributes(version: int) -> bytes:

@@ -5,6 +5,7 @@ Sources: prctl(2), setrlimit(2).
 
 from __future__ import annotations
 
+import _thread
 import ctypes
 import os
 import signal
@@ -21,6 +22,17 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_NO_NEW_PRIVS = 38
 
+MAX_OPEN_FILES = 64
+"""Descriptors of a worker without accelerator, which has five. Pipes take memory that RLIMIT_AS does not count."""
+DRIVER_FILE_BYTES = 1 << 30
+"""How long a file may become that an accelerator's driver has opened before the jail. Other workers have no files."""
+THREADS_BEYOND = 4096
+"""How many threads all programs of this person may start before the worker can start none.
+
+It must be more than a browser and a compiler start, and less than a machine suffers from. The worker needs about 20.
+"""
+_MOST_THREADS = 1 << 22  # that Linux can have
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -31,13 +43,17 @@ def enter_before_threads(memory_limit: int = MEMORY_LIMIT_BYTES, *, accelerated:
     """
     set_prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # a worker without its parent is useless
     set_prctl(_PR_SET_NO_NEW_PRIVS, 1)  # the kernel demands it for Landlock and seccomp without privileges
-    return [set_resource_limits(memory_limit), enter_landlock(accelerated=accelerated)]
+    memory = limit_memory(memory_limit)
+    landlock = enter_landlock(accelerated=accelerated)
+    files, threads = limit_files(accelerated=accelerated), limit_threads()  # this starts a thread, so Landlock is first
+    limits = Layer("memory", active=True, detail=f"{memory}, no core dump, {files}, {threads}")
+    return [limits, landlock]
 
 
-def enter_with_threads(_memory_limit: int = MEMORY_LIMIT_BYTES) -> list[Layer]:
-    """Enter seccomp, for all threads at once."""
+def enter_with_threads(_memory_limit: int = MEMORY_LIMIT_BYTES, *, accelerated: bool = False) -> list[Layer]:
+    """Enter seccomp, for all threads at once. `accelerated`: see `enter_seccomp`."""
     set_prctl(_PR_SET_DUMPABLE, 0)  # no other process of this person may read the worker's memory
-    return [enter_seccomp()]
+    return [enter_seccomp(accelerated=accelerated)]
 
 
 def set_prctl(option: int, value: int) -> None:
@@ -46,14 +62,63 @@ def set_prctl(option: int, value: int) -> None:
         raise OSError(ctypes.get_errno(), f"prctl({option}) was refused")
 
 
-def set_resource_limits(memory_limit: int = MEMORY_LIMIT_BYTES) -> Layer:
+def limit_memory(memory_limit: int) -> str:
     """Forbid core dumps, which would contain pictures, and more than `memory_limit` further bytes of memory."""
     with open("/proc/self/statm") as file:
         used_bytes = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    limit = used_bytes + memory_limit
-    _soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = _limit(resource.RLIMIT_AS, used_bytes + memory_limit)
+    return f"at most {limit / (1 << 30):.1f} GiB of address space"
+
+
+def limit_files(*, accelerated: bool) -> str:
+    """Forbid that a file grows, which also bounds memfd_create, and many descriptors.
+
+    An accelerator's driver may have files and need descriptors, so its limits are wider.
+    """
+    if accelerated:
+        limit = _limit(resource.RLIMIT_FSIZE, DRIVER_FILE_BYTES)
+        return f"no file beyond {limit / (1 << 30):.1f} GiB"
+    _limit(resource.RLIMIT_FSIZE, 0)
+    return f"no file that grows, {_limit(resource.RLIMIT_NOFILE, MAX_OPEN_FILES)} open files"
+
+
+def _limit(kind: int, limit: int) -> int:
+    """Set a limit of this process for good: to `limit`, or to what it may set at most. Return what is set."""
+    _soft, hard = resource.getrlimit(kind)
     if hard != resource.RLIM_INFINITY:
         limit = min(limit, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    return Layer("memory", active=True, detail=f"at most {limit / (1 << 30):.1f} GiB of address space, no core dump")
+    resource.setrlimit(kind, (limit, limit))
+    return limit
+
+
+def limit_threads() -> str:
+    """Bound the number of threads by RLIMIT_NPROC, which counts those of all programs of this person.
+
+    In a container, /proc does not show all of them. So we look from which limit on a thread starts. If it starts at 0,
+    the kernel exempts this process: it runs as root.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+    longest = _MOST_THREADS if soft == resource.RLIM_INFINITY else soft
+    for limit in (0, *(1 << power for power in range(6, _MOST_THREADS.bit_length()))):
+        if limit > longest:
+            break
+        resource.setrlimit(resource.RLIMIT_NPROC, (limit, hard))
+        if _can_start_thread():
+            resource.setrlimit(resource.RLIMIT_NPROC, (soft, hard))
+            if limit == 0:
+                return "any number of threads, since this is root"
+            return f"{_limit(resource.RLIMIT_NPROC, min(limit + THREADS_BEYOND, longest))} threads of this person"
+    resource.setrlimit(resource.RLIMIT_NPROC, (soft, hard))
+    return "no further thread, since the system's limit is reached"
+
+
+def _can_start_thread() -> bool:
+    ended = _thread.allocate_lock()
+    ended.acquire()
+    try:
+        _thread.start_new_thread(ended.release, ())
+    except RuntimeError:  # EAGAIN
+        return False
+    ended.acquire()
+    return True

@@ -27,8 +27,9 @@ def enter_before_threads(_memory_limit: int = MEMORY_LIMIT_BYTES, *, accelerated
     return [Layer("memory", active=False, detail="macOS does not enforce RLIMIT_AS; core dumps are off")]
 
 
-def enter_with_threads(_memory_limit: int = MEMORY_LIMIT_BYTES) -> list[Layer]:
+def enter_with_threads(_memory_limit: int = MEMORY_LIMIT_BYTES, *, accelerated: bool = False) -> list[Layer]:
     """Enter the sandbox."""
+    del accelerated
     return [enter_sandbox(ctypes.CDLL(_LIBRARY))]
 
 

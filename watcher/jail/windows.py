@@ -65,8 +65,9 @@ def enter_before_threads(_memory_limit: int = MEMORY_LIMIT_BYTES, *, accelerated
     return []
 
 
-def enter_with_threads(memory_limit: int = MEMORY_LIMIT_BYTES) -> list[Layer]:
+def enter_with_threads(memory_limit: int = MEMORY_LIMIT_BYTES, *, accelerated: bool = False) -> list[Layer]:
     """Enter the Job Object, and report the layer that Windows does not offer."""
+    del accelerated
     return [
         enter_job_object(getattr(ctypes, "WinDLL")("kernel32", use_last_error=True), memory_limit),  # noqa: B009  only Windows has it
         Layer("network and files", active=False, detail="Windows: nobg cannot close these off yet"),

@@ -10,6 +10,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -191,8 +192,7 @@ class Pipeline:
         except Exception:
             if not self.is_accelerated:
                 raise
-            traceback.print_exc()
-            os._exit(1)
+            end_process()
 
     def postprocess(self, frame: Frame) -> None:
         """Run the third step: bring the alpha to full size, and after the last frame encode the output."""
@@ -317,6 +317,14 @@ def _decode_background(recipe: Recipe, data: bytes) -> codecs.Picture | None:
 def _decode_cached(data: bytes) -> codecs.Picture:
     """Decode a background picture. The cache has one entry: the next picture most likely has the same background."""
     return codecs.decode(codecs.open_header(data))
+
+
+def end_process() -> NoReturn:
+    """Print the exception that is being handled, and end the process with all its threads."""
+    try:
+        traceback.print_exc()
+    finally:  # where the parent has gone, nobody reads the pipe that the log is
+        os._exit(1)
 
 
 def usable_cpu_count() -> int:

@@ -20,7 +20,6 @@ import os
 import queue
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Mapping
 from typing import BinaryIO
 
@@ -30,7 +29,15 @@ from watcher.jail.probe import probe
 from watcher.matting import accelerator, inference, memory, modes, providers
 from watcher.picture import codecs
 from watcher.worker import protocol
-from watcher.worker.pipeline import MAX_PIXELS_IN_FLIGHT, Budget, Frame, Pipeline, Work, usable_cpu_count
+from watcher.worker.pipeline import (
+    MAX_PIXELS_IN_FLIGHT,
+    Budget,
+    Frame,
+    Pipeline,
+    Work,
+    end_process,
+    usable_cpu_count,
+)
 
 _HELPER_NICENESS = 19
 """Nice value of the threads that decode and encode; the networks' threads keep the default."""
@@ -86,8 +93,7 @@ def _start_thread(target: Callable[[], None]) -> threading.Thread:
         try:
             target()
         except BaseException:  # noqa: BLE001  whatever the cause: no caller, an invalid message, no memory left
-            traceback.print_exc()
-            os._exit(1)
+            end_process()
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
@@ -99,15 +105,18 @@ def _report_trial(stdout: BinaryIO, key: str) -> None:
     protocol.write_message(stdout, {"trying": key})
 
 
-def _verify_in_jail(
+def _load_in_jail(
     start_result: accelerator.StartResult, data: Mapping[str, bytes], mode: modes.Mode
 ) -> inference.Ensemble:
-    """Return the ensemble on the accelerator if it also works in the jail, otherwise on the processor."""
-    assert start_result.ensemble is not None
-    try:
-        accelerator.warm_up(start_result.ensemble)
-    except Exception as error:  # noqa: BLE001  onnxruntime's and the drivers' errors have no common base class
-        start_result.fall_back_to_cpu(f"it does not work in the jail ({inference.first_line(error)})")
+    """Return the ensemble on the accelerator if there is one and it works in the jail, otherwise on the processor.
+
+    Raises ModelError.
+    """
+    if start_result.ensemble is not None:
+        try:
+            accelerator.warm_up(start_result.ensemble)
+        except Exception as error:  # noqa: BLE001  onnxruntime's and the drivers' errors have no common base class
+            start_result.fall_back_to_cpu(f"it does not work in the jail ({inference.first_line(error)})")
     return start_result.ensemble or inference.load_ensemble(data, mode, usable_cpu_count())
 
 
@@ -132,14 +141,13 @@ def main() -> int:
             *providers.read_environment(),
             on_try=lambda key: _report_trial(stdout, key),
         )
-        layers = enter.enter_before_threads(mode.memory, accelerated=start_result.ensemble is not None)
-        ensemble = start_result.ensemble or inference.load_ensemble(data, mode, usable_cpu_count())
+        is_accelerated = start_result.ensemble is not None
+        layers = enter.enter_before_threads(mode.memory, accelerated=is_accelerated)
+        layers += enter.enter_with_threads(mode.memory, accelerated=is_accelerated)
+        ensemble = _load_in_jail(start_result, data, mode)
     except ModelError as error:
         protocol.write_message(stdout, {"ready": False, "message": str(error)})
         return error.exit_code
-    layers += enter.enter_with_threads(mode.memory)
-    if start_result.ensemble is not None:
-        ensemble = _verify_in_jail(start_result, data, mode)
     del data
     ready = {
         "ready": True,

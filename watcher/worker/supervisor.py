@@ -17,6 +17,7 @@ from typing import BinaryIO, Self, cast
 
 from watcher import paths
 from watcher.errors import ModelError, WorkerError
+from watcher.jail.limited_pipe import LimitedPipe
 from watcher.matting import memory, providers
 from watcher.matting.modes import DEFAULT, Mode
 from watcher.settings import config
@@ -102,19 +103,23 @@ class Worker:
         """Start the process, without waiting until it is ready. `provider`: one of `providers.NAMES`."""
         self.is_accelerated = self.has_died = False
         self._log = paths.open_log("worker.log")
+        self._log_pipe = LimitedPipe(self._log)
         self._kill_count_before = memory.kill_count()
-        environment = worker_environment() | providers.environment(provider, providers.recall(time.time()))
-        self._process = start_in_lasting_thread(
-            lambda: subprocess.Popen(
-                worker_command(mode),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._log,
-                env=environment,
-                cwd=os.path.abspath(os.sep),
-                start_new_session=True,  # Ctrl-C must reach the parent only, which ends the worker
+        try:
+            environment = worker_environment() | providers.environment(provider, providers.recall(time.time()))
+            self._process = start_in_lasting_thread(
+                lambda: subprocess.Popen(
+                    worker_command(mode),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=self._log_pipe.write_end,
+                    env=environment,
+                    cwd=os.path.abspath(os.sep),
+                    start_new_session=True,  # Ctrl-C must reach the parent only, which ends the worker
+                )
             )
-        )
+        finally:
+            self._log_pipe.close_write_end()
         self._stdin = cast("BinaryIO", self._process.stdin)
         self._stdout = cast("BinaryIO", self._process.stdout)
         self._outgoing: queue.Queue[tuple[protocol.Header, bytes] | None] = queue.Queue()
@@ -141,6 +146,7 @@ class Worker:
         self._outgoing.put(None)
         for thread in self._threads:
             thread.join()
+        self._log_pipe.join()
         for stream in (self._stdin, self._stdout, self._log):
             with contextlib.suppress(OSError):
                 stream.close()

@@ -1,6 +1,8 @@
 """trial.py: the test run of a model that nobg does not know."""
 
+import json
 import os
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +12,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from tests.conftest import ROOT
 from tests.support.tiny_onnx import network, unknown_model
 from watcher import paths
 from watcher.errors import ModelError, UsageError
+from watcher.jail.limited_pipe import MAX_BYTES
 from watcher.matting import inference, models, modes
 from watcher.worker import supervisor
 from watcher.worker.model_install import trial as model_trial
@@ -94,6 +98,34 @@ def test_the_model_is_tried_in_the_jail(monkeypatch: pytest.MonkeyPatch, tmp_pat
     with pytest.raises(UsageError, match="finds no subject"):
         model_trial.run(network("ReduceMean", "Zero", side=320), TEMPLATE)
     assert (paths.state_dir() / "trial.log").read_text().split() == ["refused", "refused", "True"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the jails of other systems are not verified")
+def test_a_hostile_model_is_tried_in_the_whole_jail() -> None:
+    path = ROOT / "tests" / "support" / "workers" / "hostile_model.py"
+    command = [sys.executable, "-P", str(path), "trial", TEMPLATE.name]
+    environment = supervisor.worker_environment()
+    completed = subprocess.run(command, input=b"model", stdout=subprocess.PIPE, env=environment, check=True)
+    assert json.loads(completed.stdout)["problem"] == "The model could: nothing."
+
+
+def test_what_a_trial_prints_neither_fills_the_disk_nor_the_memory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import atexit, os\n"
+        "def flood():\n"
+        "    for _ in range(3000):\n"
+        "        os.write(2, bytes(1024))\n"
+        "        os.write(1, bytes(1024))\n"
+        "atexit.register(flood)\n"
+    )
+    environment = supervisor.worker_environment()
+    environment["PYTHONPATH"] = f"{tmp_path}{os.pathsep}{environment['PYTHONPATH']}"
+    monkeypatch.setattr(model_trial, "worker_environment", lambda: environment)
+    with pytest.raises(UsageError, match="finds no subject"):  # the model's answer came before
+        model_trial.run(network("ReduceMean", "Zero", side=320), TEMPLATE)
+    assert (paths.state_dir() / "trial.log").stat().st_size < MAX_BYTES + 1000
 
 
 def test_without_enough_memory_the_model_is_not_tried() -> None:

@@ -6,6 +6,7 @@ the model, or null; and `memory`, the peak in bytes, or null. It installs nothin
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from watcher import paths
 from watcher.errors import ModelError, UsageError
+from watcher.jail.limited_pipe import LimitedPipe
 from watcher.matting import memory, models, modes
 from watcher.worker.supervisor import PICTURE_TIMEOUT_SECONDS, worker_environment
 
@@ -49,13 +51,14 @@ def run(data: bytes, template: models.Model) -> int:
 
 def _run_in_subprocess(data: bytes, template: models.Model) -> tuple[str | None, int | None]:
     """Run `main` in a process of its own; return the problem and the peak of memory in bytes, each or None."""
-    with paths.open_log("trial.log") as log:
+    output = io.BytesIO()
+    with paths.open_log("trial.log") as log, LimitedPipe(log) as log_pipe, LimitedPipe(output) as output_pipe:
         try:
-            completed = subprocess.run(
+            subprocess.run(
                 [sys.executable, "-P", "-m", "watcher.worker.model_install.trial", template.name],
                 input=data,
-                stdout=subprocess.PIPE,
-                stderr=log,
+                stdout=output_pipe.write_end,
+                stderr=log_pipe.write_end,
                 env=worker_environment(),
                 cwd=os.path.abspath(os.sep),
                 timeout=PICTURE_TIMEOUT_SECONDS,
@@ -64,7 +67,7 @@ def _run_in_subprocess(data: bytes, template: models.Model) -> tuple[str | None,
         except subprocess.TimeoutExpired:
             return "it took too long.", None
     try:
-        answer = json.loads(completed.stdout)
+        answer = json.loads(output.getvalue())
         problem, peak_bytes = answer["problem"], answer["memory"]
     except (ValueError, KeyError, TypeError):
         return f"the test run ended early; {paths.state_dir() / 'trial.log'} may say why.", None
@@ -88,11 +91,11 @@ def main() -> int:
     codecs.load_decoders()
     candidate = replace(template, name="in this file")
     enter.enter_before_threads(template.memory + 3 * len(data))  # the model may be larger than its template
+    enter.enter_with_threads(template.memory + 3 * len(data))
     try:
         view = modes.View(candidate, candidate.side)
         network = inference.load_network(data, candidate, threads=os.cpu_count() or 1)
         del data
-        enter.enter_with_threads(template.memory)
         rgb = codecs.decode(codecs.open_header(picture)).rgb
         problem = find_problem(inference.infer_alpha(network, inference.network_input(rgb, view)))
     except ModelError as error:
