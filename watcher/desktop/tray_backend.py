@@ -115,6 +115,10 @@ def _load_x11_icon() -> Any:
     return X11Icon
 
 
+def _ignore_x_error(*_: Any) -> None:
+    """Print nothing: a bar may go at any time."""
+
+
 class _X11Loop:
     """Goes before pystray's icon for X11: one thread alone, that of `run`, speaks to the display.
 
@@ -140,6 +144,7 @@ class _X11Loop:
             end.setblocking(False)
         with _x_errors_as_connection_errors():
             super().__init__(*arguments)
+            self._display.set_error_handler(_ignore_x_error)
             clicks = X.ButtonPressMask  # without it, which pystray forgets, they go to the bar
             self._window.change_attributes(event_mask=X.ExposureMask | X.StructureNotifyMask | clicks)
 

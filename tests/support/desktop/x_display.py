@@ -69,6 +69,7 @@ class XBar:
         from Xlib.display import Display
 
         self._display = Display(f"unix/{server.name}")
+        self._display.set_error_handler(lambda *_: None)  # an icon may go at any time
         self._icon: Any = None
 
     def __enter__(self) -> Self:
@@ -115,8 +116,11 @@ class XBar:
         self._display.sync()
 
     def _picture(self) -> bytes:
-        from Xlib import X
+        from Xlib import X, error
 
         if self._icon is None:
             return b""
-        return bytes(self._icon.get_image(0, 0, ICON_SIZE, ICON_SIZE, X.ZPixmap, 0xFFFFFFFF).data)
+        try:
+            return bytes(self._icon.get_image(0, 0, ICON_SIZE, ICON_SIZE, X.ZPixmap, 0xFFFFFFFF).data)
+        except error.XError:  # the icon has gone with the last bar, just after it asked for a place in this one
+            return b""
