@@ -52,14 +52,19 @@ def is_alive(environment: Mapping[str, str]) -> bool:
         path = unquote_to_bytes(options.get("path", ""))
         if "abstract" in options:
             path = b"\0" + unquote_to_bytes(options["abstract"])
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(CONNECT_TIMEOUT_SECONDS)
-            try:
-                connection.connect(path)
-            except (OSError, ValueError):
-                continue
+        if _accepts_connections(path):
             return True
     return False
+
+
+def _accepts_connections(path: str | bytes) -> bool:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(CONNECT_TIMEOUT_SECONDS)
+        try:
+            connection.connect(path)
+        except (OSError, ValueError):
+            return False
+    return True
 
 
 def display(environment: Mapping[str, str] = os.environ) -> str | None:
@@ -68,6 +73,14 @@ def display(environment: Mapping[str, str] = os.environ) -> str | None:
     if local is None or not os.path.exists(f"/tmp/.X11-unix/X{local[1]}"):  # noqa: S108  X servers put it there
         return None
     return f"unix/:{local[1]}{local[2] or ''}"
+
+
+def has_x_server(environment: Mapping[str, str] = os.environ) -> bool:
+    """Return whether an X server accepts connections at the display; a killed one leaves its socket behind."""
+    name = display(environment)
+    if name is None:
+        return False
+    return _accepts_connections(f"/tmp/.X11-unix/X{name.partition(':')[2].partition('.')[0]}")  # noqa: S108  see above
 
 
 def ignore_lost_messages(loop: asyncio.AbstractEventLoop) -> None:

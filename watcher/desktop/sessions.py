@@ -71,7 +71,7 @@ class Sessions:
         alive = next((known for known in self._known if session_bus.is_alive(known)), None)
         if alive is not None:  # several logins of a person can share a bus
             same_bus = (known for known in self._known if known.get(session.BUS) == alive.get(session.BUS))
-            return next((known for known in same_bus if session_bus.display(known) is not None), alive)
+            return next((known for known in same_bus if session_bus.has_x_server(known)), alive)
         for variables in (*self._known, self._own):
             candidate = {name: value for name, value in variables.items() if name != session.BUS}
             if session_bus.is_alive(candidate):
@@ -79,7 +79,7 @@ class Sessions:
                 if session_bus.display(candidate) is None:
                     candidate.pop("DISPLAY", None)
                 return candidate
-        return next((known for known in self._known if session_bus.display(known) is not None), None)
+        return next((known for known in self._known if session_bus.has_x_server(known)), None)
 
     def _use(self, variables: dict[str, str] | None) -> None:
         """Make `variables` those of this process; None leaves them as they are."""

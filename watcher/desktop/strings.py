@@ -88,6 +88,7 @@ NO_ICON = (
     "provides a place for icons."
 )
 NO_DESKTOP = "There is no desktop to show an icon on."
+NO_X_DISPLAY = "The X display has ended."
 
 # Answers to a click
 FAILED = "That did not work"

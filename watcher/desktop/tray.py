@@ -77,6 +77,13 @@ class Tray:
 
         Raises OSError if nothing can show the icon, or can no longer.
         """
+        try:
+            self._run(stop)
+        except OSError:
+            self._uses_legacy_tray = False  # its display may have ended: look for a modern bar again
+            raise
+
+    def _run(self, stop: threading.Event) -> None:
         if self._generation != self._sessions.generation:  # a new desktop: look at it anew
             self._generation = self._sessions.generation
             self._uses_legacy_tray = self._has_reported_no_icon = False

@@ -37,6 +37,7 @@ CHECK_INTERVAL_SECONDS = 5.0  # time between checks of paused destinations and o
 RESTART_DELAY_SECONDS = 5.0  # pause after a session has failed
 WORKER_RETRY_SECONDS = 60.0  # pause after the worker or its model has failed; a client's wake-up ends it early
 SHUTDOWN_TIMEOUT_SECONDS = 10.0  # how long to wait for the threads to end when the program stops
+DESKTOP_TIMEOUT_SECONDS = 10.0  # how long the rest of the program may take after them: a frozen desktop can block it
 _JOIN_POLL_SECONDS = 0.05  # time between checks whether they have ended
 ENDING_TIMEOUT_SECONDS = 30.0  # how long to wait for a program that is ending
 LOCK_TIMEOUT_SECONDS = 1.0  # how long to try to get the lock: a command that checks whether nobg runs holds it briefly
@@ -142,10 +143,21 @@ class _SessionThread(threading.Thread):
         finally:
             self._stop_program.set()
             self.write_ending()
+            threading.Thread(target=self._end_process, name="end", daemon=True).start()
 
     def write_ending(self) -> None:
         """Write into the lock that this program takes no more jobs: a click from now on is the next program's."""
         file_lock.write_ending(self._lock)
+
+    def _end_process(self) -> None:
+        """End the process if the main thread does not: all work has stopped cleanly, and only the desktop is left.
+
+        The main thread, or a thread that Python waits for at the end, can wait for an X server that does not answer.
+        """
+        time.sleep(DESKTOP_TIMEOUT_SECONDS)
+        logger.warning("The desktop does not answer, so nobg ends without taking its icon away")
+        logger.info("Stopped")
+        os._exit(0 if self.failure is None else 1)
 
     def _ensure_lock(self) -> bool:
         """Take the lock again if the state folder was deleted. Return False if another nobg has it now."""
