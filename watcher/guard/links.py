@@ -13,7 +13,7 @@ import errno
 import functools
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 _MAX_LINKS = 40  # as Linux
@@ -171,24 +171,26 @@ def _has_openat2() -> bool:
 
 
 @functools.cache
-def _libc() -> ctypes.CDLL:
-    return ctypes.CDLL(None, use_errno=True)
+def _syscall() -> Callable[..., int]:
+    """Return syscall(2), for calls with the arguments of openat2."""
+    call = ctypes.CDLL(None, use_errno=True).syscall
+    call.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_char_p, ctypes.POINTER(_How), ctypes.c_size_t)
+    call.restype = ctypes.c_long
+    return call
+
+
+@functools.cache
+def _how(flags: int) -> _How:
+    return _How(flags | os.O_CLOEXEC | getattr(os, "O_LARGEFILE", 0), 0, _RESOLVE_NO_SYMLINKS)
 
 
 def _open_without_links(path: str, flags: int) -> int:
     """Open `path`, or raise ELOOP if any name in it is a link: one call instead of one for each name."""
-    how = _How(flags | os.O_CLOEXEC | getattr(os, "O_LARGEFILE", 0), 0, _RESOLVE_NO_SYMLINKS)
     name = os.fsencode(path)
     if b"\0" in name:
         raise ValueError("embedded null byte")
     while True:
-        descriptor: int = _libc().syscall(
-            ctypes.c_long(_OPENAT2),
-            ctypes.c_long(_AT_FDCWD),
-            name,
-            ctypes.byref(how),
-            ctypes.c_size_t(ctypes.sizeof(how)),
-        )
+        descriptor = _syscall()(_OPENAT2, _AT_FDCWD, name, _how(flags), ctypes.sizeof(_How))
         if descriptor >= 0:
             return descriptor
         code = ctypes.get_errno()

@@ -140,7 +140,7 @@ class JournalQueue:
 
         Return its new path; None if it stays.
         """
-        if job.move_to is None:
+        if job.move_to is None or _signature(job.source) != job.signature:
             return None
         try:
             return commit.move_into(job.source, job.move_to, job.signature, job.listed_below)
