@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from watcher import commit
+from watcher import commit, places
 from watcher.errors import DestinationError, PictureError
 from watcher.guard import renames
 
@@ -161,7 +161,7 @@ def test_a_file_that_grows_is_read_to_the_size_that_it_had(
             growing.write(bytes(5 << 20))
         return read_all(file, known_size)
 
-    monkeypatch.setattr(commit.places, "is_asking", lambda: is_asking)
+    monkeypatch.setattr(places, "is_asking", lambda: is_asking)
     monkeypatch.setattr(commit, "_read_all", read_while_it_grows)
     source = commit.read_source(path)
     assert len(source.data) == size

@@ -12,7 +12,9 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tests.support.program import STAND_IN_WORKER
 from watcher import commit, enqueue, paths
@@ -34,14 +36,14 @@ class LastingSupervisor(supervisor.Supervisor):
 
 
 worker_supervisor = LastingSupervisor()
-supervisor.worker_command = lambda _mode: [sys.executable, str(STAND_IN_WORKER), os.devnull]
-dispatch.Supervisor = lambda *_arguments, **_named: worker_supervisor  # type: ignore[assignment,misc]
+setattr(supervisor, "worker_command", lambda _mode: [sys.executable, str(STAND_IN_WORKER), os.devnull])  # noqa: B010
+setattr(dispatch, "Supervisor", lambda *_arguments, **_named: worker_supervisor)  # noqa: B010
 
 
 def list_pictures(way: str, path: Path, output: str, move_to: str | None = None) -> str:
     """Find the pictures as a click, a watched folder or `nobg remove --recursive` does, and note them."""
     recipe = Recipe(output=Path(output) if output else None).key()
-    request = {"recipe": recipe, "subfolder": os.fsencode(output), "move_to": move_to or None}
+    request: dict[str, Any] = {"recipe": recipe, "subfolder": os.fsencode(output), "move_to": move_to or None}
     if way == "remove":
         found = find_pictures([path], recursive=True)
         (paths.state_dir() / "found.json").write_text(
@@ -55,8 +57,8 @@ def list_pictures(way: str, path: Path, output: str, move_to: str | None = None)
         pictures = [(os.fsencode(name), status.st_dev, commit.file_signature(status)) for name, status in files]
         journal.enqueue(pictures, watch=os.fsencode(path), **request)
     else:
-        found = enqueue._find_pictures(str(path), {})
-        sources = [(os.fsencode(name), device, is_listed) for name, (device, is_listed) in found.items()]
+        chosen = enqueue._find_pictures(str(path), {})
+        sources = [(os.fsencode(name), device, is_listed) for name, (device, is_listed) in chosen.items()]
         db, _damaged = store.open_database(str(paths.state_dir()))
         listed = {name for name, _device, is_listed in sources if is_listed}
         store.enqueue(db, [(name, device, None) for name, device, _ in sources], time.time(), listed=listed, **request)
@@ -82,7 +84,7 @@ def undo_all() -> str:
     return str([reason for _job, reason in undo.undo(journal.history(), journal, os.unlink)])
 
 
-COMMANDS = {"list": list_pictures, "work": work, "undo": undo_all}
+COMMANDS: dict[str, Callable[..., str]] = {"list": list_pictures, "work": work, "undo": undo_all}
 
 
 def rehearse() -> None:
@@ -110,7 +112,7 @@ if __name__ == "__main__":
     os.setresgid(int(user), int(user), int(user))
     os.setresuid(int(user), int(user), 0)
     if os.environ.get("NOBG_TEST_KERNEL") == "old":
-        links._has_openat2 = lambda: False
+        links._has_openat2 = lambda: False  # type: ignore[assignment]
     print(COMMANDS[command](*[Path(text) if text.startswith("/") else text for text in arguments]))
     os.setresuid(0, 0, 0)
     supervisor.Supervisor.stop_worker(worker_supervisor)
