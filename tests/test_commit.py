@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from watcher import commit
+from watcher import commit, places
 from watcher.errors import DestinationError, PictureError
+from watcher.guard import renames
 
 
 def no_anonymous_files(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,7 +44,7 @@ def no_hard_links(monkeypatch: pytest.MonkeyPatch) -> None:
 def no_exclusive_rename(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on an old network file system."""
     no_hard_links(monkeypatch)
-    monkeypatch.setattr(commit, "_rename_no_replace", lambda _path, _target: False)
+    monkeypatch.setattr(renames, "_rename_no_replace", lambda *_: False)
 
 
 def nothing_missing(_monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,6 +99,22 @@ def test_a_private_photo_gets_a_private_cut_out_that_its_owner_can_edit(
 
 
 @pytest.mark.usefixtures("disk")
+@pytest.mark.parametrize(("made", "kept"), [(0o600, 0o600), (0o640, 0o640), (0o666, 0o644)])
+def test_a_cut_out_that_a_person_has_made_private_stays_so_when_it_is_made_anew(
+    tmp_path: Path, made: int, kept: int
+) -> None:
+    before = os.umask(0o022)
+    try:
+        (tmp_path / "a.png").write_bytes(b"old")
+        (tmp_path / "a.png").chmod(made)
+        commit.replace(tmp_path / "a.png", b"new", 0o644, hashlib.sha256(b"old").hexdigest())
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.png").read_bytes() == b"new"
+    assert (tmp_path / "a.png").stat().st_mode & 0o777 == kept
+
+
+@pytest.mark.usefixtures("disk")
 def test_a_file_that_was_saved_in_the_meantime_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"saved just now")
     (tmp_path / "link.png").symlink_to("a.png")
@@ -128,6 +145,27 @@ def test_a_folder_or_a_fifo_leaves_no_descriptor_open(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "fifo.jpg"):
         assert commit.sha256_of(path) is None
     assert os.listdir("/proc/self/fd") == before
+
+
+@pytest.mark.parametrize("size", [3, 3 << 20])
+@pytest.mark.parametrize("is_asking", [False, True])
+def test_a_file_that_grows_is_read_to_the_size_that_it_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, *, is_asking: bool
+) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(bytes(size))
+    read_all = commit._read_all
+
+    def read_while_it_grows(file: Any, known_size: int) -> bytes:
+        with path.open("ab") as growing:
+            growing.write(bytes(5 << 20))
+        return read_all(file, known_size)
+
+    monkeypatch.setattr(places, "is_asking", lambda: is_asking)
+    monkeypatch.setattr(commit, "_read_all", read_while_it_grows)
+    source = commit.read_source(path)
+    assert len(source.data) == size
+    assert not source.is_stable
 
 
 def test_reading_leaves_the_time_of_last_access(tmp_path: Path) -> None:
@@ -167,13 +205,13 @@ def test_only_old_temporary_files_of_nobg_are_removed(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == [fresh.name, foreign.name]
 
 
-def test_a_source_is_read_with_its_hash_and_mode_and_not_changed(tmp_path: Path) -> None:
+def test_a_source_is_read_with_its_hash_and_permissions_and_not_changed(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(b"abc")
     path.chmod(0o640)
     before = path.stat()
     source = commit.read_source(path)
-    assert (source.data, source.mode) == (b"abc", 0o640)
+    assert (source.data, source.access.group, source.access.other) == (b"abc", 0o4, 0)
     assert source.sha256 == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert path.stat().st_mtime_ns == before.st_mtime_ns
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -101,6 +102,27 @@ def test_a_picture_chosen_in_recent_is_to_be_chosen_in_its_folder(
     assert "Open the folder of the picture" in capsys.readouterr().err
 
 
+def listed_in(state: Path) -> list[bytes | None]:
+    """Return for each job the folder in which its picture was found."""
+    with sqlite3.connect(state / "jobs.db") as db:
+        rows = db.execute("SELECT listed FROM jobs ORDER BY id").fetchall()
+    db.close()
+    return [row[0] for row in rows]
+
+
+@pytest.mark.usefixtures("running")
+def test_a_picture_that_is_named_may_be_a_link_also_if_its_folder_was_chosen_before(
+    tmp_path: Path, state: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jpg").touch()
+    (tmp_path / "in" / "link.jpg").symlink_to("a.jpg")
+    assert main([str(tmp_path / "in")]) == 0
+    assert main([str(tmp_path / "in" / "link.jpg"), str(tmp_path / "in" / "a.jpg")]) == 0
+    assert queued(state) == ["a.jpg", "link.jpg"]
+    assert listed_in(state) == [None, None]
+
+
 @pytest.mark.usefixtures("running")
 def test_a_folder_stands_for_the_pictures_directly_in_it(tmp_path: Path, state: Path) -> None:
     for name in ("b.jpg", "a.PNG", "a_nobg.png", ".hidden.jpg", "notes.txt", "sub/c.jpg", "folder.jpg/d.jpg"):
@@ -108,8 +130,10 @@ def test_a_folder_stands_for_the_pictures_directly_in_it(tmp_path: Path, state: 
         (tmp_path / "in" / name).touch()
     (tmp_path / "in" / "loop.jpg").symlink_to("loop.jpg")
     (tmp_path / "in" / "broken.jpg").symlink_to("nowhere")
+    (tmp_path / "in" / "link.jpg").symlink_to("b.jpg")
     assert main([str(tmp_path / "in")]) == 0
     assert queued(state) == ["a.PNG", "b.jpg"]
+    assert listed_in(state) == [os.fsencode(tmp_path / "in")] * 2
 
 
 @pytest.mark.usefixtures("running")

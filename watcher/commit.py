@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
+import functools
 import hashlib
 import os
 import secrets
@@ -19,6 +19,9 @@ from typing import BinaryIO
 from watcher import places
 from watcher.errors import DestinationError, PassingError, PictureError, advise
 from watcher.formats import MAX_BYTES
+from watcher.guard import access, links, renames
+from watcher.guard.access import Access
+from watcher.guard.links import Folder, RefusedLinkError, Rule
 from watcher.naming import numbered_names
 
 _TEMP_PREFIX, _TEMP_SUFFIX = ".nobg-", ".tmp"
@@ -42,14 +45,14 @@ _ACCESS_DENIED_ERRNOS = {errno.EACCES, errno.EPERM}
 
 @dataclass(frozen=True)
 class Source:
-    """An original as it was read: its bytes, their SHA-256, its permission bits, its `file_signature`.
+    """An original as it was read: its bytes, their SHA-256, who may read it, its `file_signature`.
 
     `is_stable`: it did not change while it was read.
     """
 
     data: bytes
     sha256: str
-    mode: int
+    access: Access
     signature: str
     is_stable: bool
 
@@ -59,24 +62,19 @@ def file_signature(status: os.stat_result) -> str:
     return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}"
 
 
-def read_source(path: Path) -> Source:
+def read_source(path: Path, below: Path | None = None) -> Source:
     """Read an original. Raises PictureError, and NoAnswerError if its drive does not answer.
 
-    The call never waits for data: it refuses a FIFO or a device.
+    `below`: the folder that a person named, in which nobg found the file: no link below it is followed. None: a person
+    named the file. The call never waits for data: it refuses a FIFO or a device.
     """
-    return places.ask(path, _read_source, path)
+    return places.ask(path, _read_source, path, below)
 
 
-def _read_source(path: Path) -> Source:
+def _read_source(path: Path, below: Path | None) -> Source:
     try:
-        with open(path, "rb", opener=_open_for_reading) as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise PictureError("unsupported", "it is not an ordinary file. Copy the picture into one.")
-            if status.st_size > MAX_BYTES:
-                raise PictureError("too_large")
-            data = _read_all(file, status.st_size)
-            status_after = os.fstat(file.fileno())
+        with open(path, "rb", opener=functools.partial(_open_for_reading, below=below)) as file:
+            return _read_file(file)
     except FileNotFoundError as error:
         raise PictureError("vanished") from error
     except PermissionError as error:
@@ -85,39 +83,55 @@ def _read_source(path: Path) -> Source:
         raise PictureError("no_permission") from error
     except IsADirectoryError as error:
         raise PictureError("unsupported", _IS_FOLDER_MESSAGE) from error
+    except RefusedLinkError as error:
+        raise PictureError("no_permission", _FOUND_LINK_MESSAGE if below else _FOREIGN_LINK_MESSAGE) from error
     except OSError as error:
         if error.errno in PASSING_ERRNOS:
             raise PassingError(error) from error
         is_loop = error.errno == errno.ELOOP
         detail = "it is a link that leads back to itself. Remove it." if is_loop else str(error.strerror)
         raise PictureError("unreadable", detail) from error
+
+
+def _read_file(file: BinaryIO) -> Source:
+    """Read an open file, up to the size that it has now: a file that grows would have no end."""
+    status = os.fstat(file.fileno())
+    if not stat.S_ISREG(status.st_mode):
+        raise PictureError("unsupported", "it is not an ordinary file. Copy the picture into one.")
+    if status.st_size > MAX_BYTES:
+        raise PictureError("too_large")
+    data = _read_all(file, status.st_size)
+    status_after = os.fstat(file.fileno())
     signature = file_signature(status_after)
     is_stable = signature == file_signature(status) and len(data) == status_after.st_size
-    return Source(data, hashlib.sha256(data).hexdigest(), stat.S_IMODE(status.st_mode), signature, is_stable)
+    readers = access.of(file.fileno(), status)
+    return Source(data, hashlib.sha256(data).hexdigest(), readers, signature, is_stable)
 
 
 def _read_all(file: BinaryIO, size: int) -> bytes:
-    """Return everything in `file`. A slow drive's progress shows that it answers."""
+    """Return the first `size` bytes of `file`. A slow drive's progress shows that it answers."""
     if size <= _READ_BYTES or not places.is_asking():
-        return file.read()
+        return file.read(size)
     data = bytearray()
-    while part := file.read(_READ_BYTES):
+    while part := file.read(min(_READ_BYTES, size - len(data))):
         data += part
         places.note_progress()
     return bytes(data)
 
 
-def _open_for_reading(path: str, flags: int) -> int:
+def _open_for_reading(path: str, flags: int, below: Path | None) -> int:
     """Open a file for reading without waiting and, if the system allows it, without a new time of last access."""
     flags |= getattr(os, "O_NONBLOCK", 0)
     no_access_time = getattr(os, "O_NOATIME", 0)
     if no_access_time:
         with contextlib.suppress(PermissionError):  # only the file's owner may use the flag
-            return os.open(path, flags | no_access_time)
-    return os.open(path, flags)
+            return links.open_path(path, flags | no_access_time, below)
+    return links.open_path(path, flags, below)
 
 
 _IS_FOLDER_MESSAGE = advise("it is a folder, and no picture was found in it.", terminal="--recursive looks deeper.")
+_FOUND_LINK_MESSAGE = "a link leads to it, and nobg follows no links inside a folder. Choose the picture itself."
+_FOREIGN_LINK_MESSAGE = "a link of another user leads to it. Choose the picture itself."
 
 
 def sha256_of(path: Path) -> str | None:
@@ -127,42 +141,67 @@ def sha256_of(path: Path) -> str | None:
     return None
 
 
-def publish(target: Path, data: bytes, mode: int = 0o666) -> None:
+def publish(target: Path, data: bytes, readers: Access | int = 0o666, below: Path | None = None) -> None:
     """Write `data` to the new file `target`. If it exists, raises FileExistsError and leaves it as it is.
 
-    `mode`: permission bits; the execute bits and those in the umask are left out, and the owner can always read and
-    write. Raises DestinationError, or PictureError (`no_permission`).
+    `readers`: who may use the original, or permission bits. No others can use the file, nor those whom the umask or the
+    folder's default ACL leaves out; its owner can always read and write it, and nobody can execute it.
+    `below`: the folder that a person named; below it, links of other users are refused. None: all of the path is named.
+    Raises DestinationError, or PictureError (`no_permission`).
     """
-    places.ask(target, _publish, target, data, mode)
+    places.ask(target, _publish, target, data, _as_access(readers), below)
 
 
-def _publish(target: Path, data: bytes, mode: int) -> None:
-    with destination_errors(target):
+def _as_access(readers: Access | int) -> Access:
+    return access.from_mode(readers) if isinstance(readers, int) else readers
+
+
+def _publish(target: Path, data: bytes, readers: Access, below: Path | None) -> None:
+    with destination_errors(target), links.opened(target.parent, below, Rule.OWN) as folder:
         try:
-            with _temporary(target.parent, data, mode, anonymous=sys.platform == "linux") as temporary:
-                temporary.publish(target)
+            with _temporary(folder, data, readers, anonymous=sys.platform == "linux") as temporary:
+                temporary.publish(target.name)
         except OSError as error:
             if error.errno not in _NO_LINK_ERRNOS:
                 raise
-            with _temporary(target.parent, data, mode, anonymous=False) as temporary:
-                temporary.publish(target)
-        _sync_folder(target.parent)
+            with _temporary(folder, data, readers, anonymous=False) as temporary:
+                temporary.publish(target.name)
+        _sync_folder(folder)
 
 
-def replace(target: Path, data: bytes, mode: int, expected_sha256: str) -> None:
+def replace(target: Path, data: bytes, readers: Access | int, expected_sha256: str, below: Path | None = None) -> None:
     """Replace `target` with `data` in one step, if it still is an ordinary file with the SHA-256 `expected_sha256`.
 
-    Raises FileExistsError if it is not, because another program has changed it; otherwise as `publish`.
+    Who may not use the old file may not use the new one. Raises FileExistsError if the file is another one, because
+    another program has changed it; otherwise as `publish`.
     """
-    places.ask(target, _replace, target, data, mode, expected_sha256)
+    places.ask(target, _replace, target, data, _as_access(readers), expected_sha256, below)
 
 
-def _replace(target: Path, data: bytes, mode: int, expected_sha256: str) -> None:
-    with destination_errors(target), _temporary(target.parent, data, mode, anonymous=False) as temporary:
-        if target.is_symlink() or sha256_of(target) != expected_sha256:
-            raise FileExistsError(target)
-        temporary.replace(target)
-        _sync_folder(target.parent)
+def _replace(target: Path, data: bytes, readers: Access, expected_sha256: str, below: Path | None) -> None:
+    with destination_errors(target), links.opened(target.parent, below, Rule.OWN) as folder:
+        old_readers = _read_expected(folder, target, expected_sha256)
+        with _temporary(folder, data, readers, old_readers, anonymous=False) as temporary:
+            _read_expected(folder, target, expected_sha256)
+            temporary.replace(target.name)
+            _sync_folder(folder)
+
+
+def _read_expected(folder: Folder, target: Path, expected_sha256: str) -> Access:
+    """Return who may use the file `target`. Raises FileExistsError if it is a link or has another SHA-256."""
+
+    def open_itself(name: str, flags: int) -> int:
+        flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        return os.open(name, flags, dir_fd=folder.descriptor)
+
+    try:
+        with open(folder.at(target.name), "rb", opener=open_itself) as file:
+            source = _read_file(file)
+    except (OSError, PictureError) as error:
+        raise FileExistsError(target) from error
+    if source.sha256 != expected_sha256 or (folder.descriptor is None and target.is_symlink()):
+        raise FileExistsError(target)
+    return source.access
 
 
 @contextlib.contextmanager
@@ -172,6 +211,12 @@ def destination_errors(target: Path) -> Iterator[None]:
         yield
     except FileExistsError:
         raise
+    except RefusedLinkError as error:
+        text = advise(
+            f"the folder {target.parent} cannot be used: another user has made the link {error.link} on the way there.",
+            **_another_folder("Remove the link, or choose"),
+        )
+        raise PictureError("no_permission", text) from error
     except OSError as error:
         folder = target.parent
         if error.errno in _DISK_FULL_ERRNOS:
@@ -203,42 +248,56 @@ def _another_folder(verb: str) -> dict[str, str]:
 
 
 class _TemporaryFile:
-    """A complete, synced file without a name, or with a name that only this process knows (`path`)."""
+    """A complete, synced file without a name, or with a name that only this process knows (`name`), in a folder."""
 
-    def __init__(self, descriptor: int, path: Path | None) -> None:
+    def __init__(self, folder: Folder, descriptor: int, name: str | None) -> None:
+        self._folder = folder
         self._descriptor = descriptor
-        self.path = path
+        self.name = name
 
-    def publish(self, target: Path) -> None:
-        """Give the file the name `target`. Raises FileExistsError if the name is taken."""
-        if self.path is None:
-            _link_descriptor(self._descriptor, target)
+    def publish(self, name: str) -> None:
+        """Give the file this name. Raises FileExistsError if it is taken."""
+        folder = self._folder.descriptor
+        if self.name is None:
+            # linkat(2) with AT_SYMLINK_FOLLOW, as open(2) shows for O_TMPFILE: os.link passes that with `dst_dir_fd`.
+            os.link(f"/proc/self/fd/{self._descriptor}", name, dst_dir_fd=folder, follow_symlinks=True)
             return
         try:
-            os.link(self.path, target)
+            paths = self._folder.at(self.name), self._folder.at(name)
+            os.link(*paths) if folder is None else os.link(*paths, src_dir_fd=folder, dst_dir_fd=folder)
         except OSError as error:
             if error.errno not in _NO_LINK_ERRNOS:
                 raise
-            rename_if_free(self.path, target)
-            self.path = None
+            renames.rename_if_free(self._folder, self.name, self._folder, name)
+            self.name = None
 
-    def replace(self, target: Path) -> None:
-        """Rename the file to `target`, which it replaces."""
-        assert self.path is not None
-        os.replace(self.path, target)
-        self.path = None
+    def replace(self, name: str) -> None:
+        """Give the file this name; it replaces the file that has it."""
+        assert self.name is not None
+        renames.replace(self._folder, self.name, self._folder, name)
+        self.name = None
+
+    def remove(self) -> None:
+        """Remove the file if it still has its temporary name."""
+        if self.name is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._folder.at(self.name), dir_fd=self._folder.descriptor)
 
 
 @contextlib.contextmanager
-def _temporary(folder: Path, data: bytes, mode: int, *, anonymous: bool) -> Iterator[_TemporaryFile]:
-    """Write `data` to a temporary file in `folder`.
+def _temporary(folder: Folder, data: bytes, *readers: Access, anonymous: bool) -> Iterator[_TemporaryFile]:
+    """Write `data` to a temporary file in `folder`, for those whom all of `readers` allow.
 
     `anonymous`: without a name if the file system can do that, so that a crash leaves nothing.
     """
-    mode = (mode & 0o666) | 0o600  # a photo from a camera card is often read-only; its cut-out must be writable
-    descriptor, path = _create_temporary(folder, mode, anonymous=anonymous)
-    temporary = _TemporaryFile(descriptor, path)
+    descriptor, name = _create_temporary(folder, anonymous=anonymous)
+    temporary = _TemporaryFile(folder, descriptor, name)
     try:
+        group = os.fstat(descriptor).st_gid
+        allowed = access.of_new_file(folder.descriptor, group)
+        for reader in readers:
+            allowed = access.narrower(allowed, reader, group)
+        access.apply(descriptor, allowed)
         with os.fdopen(os.dup(descriptor), "wb") as file:
             for start in range(0, len(data), _WRITE_BYTES):
                 file.write(memoryview(data)[start : start + _WRITE_BYTES])
@@ -252,73 +311,38 @@ def _temporary(folder: Path, data: bytes, mode: int, *, anonymous: bool) -> Iter
     finally:
         if descriptor >= 0:
             os.close(descriptor)
-        if temporary.path is not None:
-            temporary.path.unlink(missing_ok=True)
+        temporary.remove()
 
 
-def _create_temporary(folder: Path, mode: int, *, anonymous: bool) -> tuple[int, Path | None]:
+def _create_temporary(folder: Folder, *, anonymous: bool) -> tuple[int, str | None]:
+    """Create an empty file that only its owner can open. Return its descriptor, and its name if it has one."""
     if anonymous and sys.platform == "linux":
         try:
-            return os.open(folder, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, mode), None
+            flags = os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC
+            return os.open(".", flags, 0o600, dir_fd=folder.descriptor), None
         except OSError as error:
             if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOSYS, errno.EINVAL):
                 raise
-    path = _temporary_path(folder)
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode), path
+    remove_stale(folder.path, time.time())
+    name = f"{_TEMP_PREFIX}{secrets.token_hex(8)}{_TEMP_SUFFIX}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    return os.open(folder.at(name), flags, 0o600, dir_fd=folder.descriptor), name
 
 
-def _temporary_path(folder: Path) -> Path:
-    """Return a new name for a temporary file in `folder`. Removes those that a crash has left there."""
-    remove_stale(folder, time.time())
-    return folder / f"{_TEMP_PREFIX}{secrets.token_hex(8)}{_TEMP_SUFFIX}"
-
-
-def _link_descriptor(descriptor: int, target: Path) -> None:
-    """Call linkat(2) with AT_SYMLINK_FOLLOW, as open(2) shows for O_TMPFILE.
-
-    os.link passes that flag only if it gets `dst_dir_fd`.
-    """
-    folder = os.open(target.parent, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
-    try:
-        os.link(f"/proc/self/fd/{descriptor}", target.name, dst_dir_fd=folder, follow_symlinks=True)
-    finally:
-        os.close(folder)
-
-
-def rename_if_free(path: Path, target: Path) -> None:
+def rename_if_free(path: Path, target: Path, below: Path) -> None:
     """Rename `path` to `target`, even on file systems without hard links (FAT, some network file systems).
 
-    Raises FileExistsError if the name is taken, and NoAnswerError.
+    `below`: as for publish(). Raises FileExistsError if the name is taken, other OSErrors, and NoAnswerError.
     """
-    places.ask(path, _rename_if_free, path, target)
 
+    def rename() -> None:
+        with (
+            links.opened(path.parent, below, Rule.OWN) as folder,
+            links.opened(target.parent, below, Rule.OWN) as target_folder,
+        ):
+            renames.rename_if_free(folder, path.name, target_folder, target.name)
 
-def _rename_if_free(path: Path, target: Path) -> None:
-    if sys.platform == "win32":
-        os.rename(path, target)  # Windows refuses an existing target
-        return
-    if sys.platform == "linux" and _rename_no_replace(path, target):
-        return
-    # The last resort: claim the name with an empty file, then replace that, so that no other file can be replaced.
-    # Only a crash between the two steps can leave the empty file.
-    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    try:
-        os.replace(path, target)
-    except OSError:
-        target.unlink()
-        raise
-
-
-def _rename_no_replace(path: Path, target: Path) -> bool:
-    """Call renameat2(2) with RENAME_NOREPLACE. Returns False if the file system cannot do that."""
-    libc = ctypes.CDLL(None, use_errno=True)  # Python has no wrapper for renameat2
-    at_fdcwd, no_replace = -100, 1  # from <fcntl.h> and <linux/fs.h>
-    if libc.renameat2(at_fdcwd, os.fsencode(path), at_fdcwd, os.fsencode(target), no_replace) == 0:
-        return True
-    code = ctypes.get_errno()
-    if code in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
-        return False
-    raise OSError(code, os.strerror(code), str(target))
+    places.ask(path, rename)
 
 
 def remove_stale(folder: Path, now: float) -> None:
@@ -332,33 +356,37 @@ def remove_stale(folder: Path, now: float) -> None:
                 path.unlink()
 
 
-def move_into(source: Path, folder: Path) -> Path:
-    """Move an original into `folder` under the first free name. Creates the folder if it is missing.
+def move_into(source: Path, folder_name: str, signature: str | None, below: Path | None) -> Path | None:
+    """Move an original into a sub-folder beside it, under the first free name. Creates the folder if it is missing.
 
-    Returns the new path. Raises OSError, NoAnswerError.
+    Returns the new path; None if the signature of the file is another one. `below`: as for read_source(); a link is
+    followed to the sub-folder if this user or root has made it. Raises OSError, NoAnswerError.
     """
-    return places.ask(source, _move_into, source, folder)
+    return places.ask(source, _move_into, source, folder_name, signature, below)
 
 
-def _move_into(source: Path, folder: Path) -> Path:
-    folder.mkdir(exist_ok=True)
-    for name in numbered_names(source.name):
-        target = folder / name
-        if os.path.lexists(target):
-            continue
-        with contextlib.suppress(FileExistsError):
-            rename_if_free(source, target)
-            _sync_folder(folder)
-            return target
+def _move_into(source: Path, folder_name: str, signature: str | None, below: Path | None) -> Path | None:
+    path = source.parent / folder_name
+    with links.opened(source.parent, below) as folder:
+        status = os.stat(folder.at(source.name), dir_fd=folder.descriptor)
+        if file_signature(status) != signature:
+            return None
+        links.make_folder(path, below or source.parent)
+        with links.opened(path, below or source.parent, Rule.OWN) as target_folder:
+            for name in numbered_names(source.name):
+                with contextlib.suppress(FileExistsError):
+                    renames.rename_if_free(folder, source.name, target_folder, name)
+                    _sync_folder(target_folder)
+                    return path / name
     raise AssertionError("there is always a next name")
 
 
-def _sync_folder(folder: Path) -> None:
+def _sync_folder(folder: Folder) -> None:
     """Make a new name survive a power cut. Ignores errors: some network file systems refuse, though the file exists."""
     if sys.platform == "win32":
         return
     with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
+        descriptor = os.open(".", os.O_RDONLY, dir_fd=folder.descriptor)
         try:
             os.fsync(descriptor)
         finally:

@@ -251,9 +251,9 @@ def _pictures_in_folder(folder: str) -> dict[str, tuple[int | None, bool]]:
             if not is_source_name(entry.name):
                 continue
             try:
-                if entry.is_file():
-                    pictures[entry.path] = (entry.stat().st_dev, True)
-            except OSError:  # a link that leads nowhere or back to itself
+                if entry.is_file(follow_symlinks=False):
+                    pictures[entry.path] = (entry.stat(follow_symlinks=False).st_dev, True)
+            except OSError:  # it is gone
                 continue
     if not pictures:
         raise ValueError("there is no picture in this folder that nobg can open. Select the pictures themselves.")

@@ -126,12 +126,12 @@ def test_bad_inputs_fail_alone_each_with_its_reason(
         "locked.jpg": "no_permission",
         "gone.jpg": "vanished",
     }
-    code, jobs = remove_json("bad", "bad/gone.jpg", "photo.jpg", prefix=unprivileged_prefix())
+    code, jobs = remove_json("bad", "bad/gone.jpg", "bad/loop.jpg", "photo.jpg", prefix=unprivileged_prefix())
     assert code == 4
     assert {name: job["reason"] for name, job in jobs.items() if job["state"] == "failed"} == expected
     assert {name for name, job in jobs.items() if job["state"] == "done"} == {"zz-good.jpg", "photo.jpg"}
     (bad / "locked.jpg").unlink()
-    plain = nobg("remove", "bad", "bad/gone.jpg")
+    plain = nobg("remove", "bad", "bad/gone.jpg", "bad/loop.jpg")
     assert plain.returncode == 1
     for name in expected.keys() - {"locked.jpg"}:
         assert f"{name}: " in plain.stderr

@@ -317,7 +317,7 @@ def test_the_original_of_a_job_that_is_not_done_stays(rig: Rig, result: dict[str
 
 def test_a_sub_folder_is_not_created_if_the_folder_of_the_originals_is_gone(rig: Rig) -> None:
     with pytest.raises(DestinationError):
-        publish._make_destination(rig.folder / "gone" / "cut", rig.folder / "gone")
+        publish._make_destination(rig.folder / "gone" / "cut", rig.folder / "gone", rig.folder / "gone")
     assert not (rig.folder / "gone").exists()
 
 
@@ -325,7 +325,7 @@ def test_a_job_whose_source_does_not_fit_into_memory_fails_alone(rig: Rig, monke
     rig.write()
     rig.request()
 
-    def no_memory(path: Path) -> None:
+    def no_memory(path: Path, *_: Any) -> None:
         raise MemoryError(path)
 
     monkeypatch.setattr(commit, "read_source", no_memory)

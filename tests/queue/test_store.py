@@ -1,6 +1,7 @@
 """store.py, database.py and schema.py: the file jobs.db, its damage and its migration."""
 
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -179,7 +180,9 @@ def tables(folder: Path) -> list[tuple[str, ...]]:
     return rows
 
 
-TABLES_OF_VERSION_2 = schema._JOBS.replace(" AUTOINCREMENT", "") + schema._TABLES + schema._INDEXES
+JOBS_OF_VERSION_5 = re.sub(r"    listed .*\n", "", schema._JOBS)
+ENQUEUE_OF_VERSION_5 = re.sub(r"    listed = .*\n|:?\blisted, ", "", store._ENQUEUE)
+TABLES_OF_VERSION_2 = JOBS_OF_VERSION_5.replace(" AUTOINCREMENT", "") + schema._TABLES + schema._INDEXES
 TABLES_OF_VERSION_3 = TABLES_OF_VERSION_2 + schema._INDEXES_ADDED_IN_3 + schema._SCHEMA_ADDED_IN_3
 TABLES_OF_VERSION_4 = TABLES_OF_VERSION_3 + schema._INDEXES_ADDED_IN_4 + schema._SCHEMA_ADDED_IN_4
 
@@ -192,7 +195,8 @@ def test_the_records_of_the_second_version_are_kept_and_their_files_stay_known_u
     db.close()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "SCHEMA_VERSION", 2)
-        patch.setattr(store, "_ENQUEUE", store._ENQUEUE.replace("followed", "(SELECT NULL AS watch, NULL AS recipe)"))
+        no_followed = ENQUEUE_OF_VERSION_5.replace("followed", "(SELECT NULL AS watch, NULL AS recipe)")
+        patch.setattr(store, "_ENQUEUE", no_followed)
         earlier = Journal(tmp_path)
         enqueue(earlier, "plain.jpg", watch=b"/pictures")
         enqueue(earlier, "mask.jpg", watch=b"/pictures", recipe='{"mask": true}')
@@ -202,7 +206,7 @@ def test_the_records_of_the_second_version_are_kept_and_their_files_stay_known_u
         journal_rows = earlier._db.execute("SELECT * FROM jobs", ())
         earlier.close()
     journal = Journal(tmp_path)
-    assert journal._db.execute("SELECT * FROM jobs", ()) == journal_rows
+    assert journal._db.execute("SELECT * FROM jobs", ()) == [(*row, None) for row in journal_rows]
     assert tables(tmp_path) == tables(new_journal_folder(tmp_path))
     assert sorted(journal._db.execute("SELECT * FROM followed", ())) == [
         (b"/cut", '{"folder": "6375"}', '{"folder": "6375"}'),
@@ -228,17 +232,43 @@ def test_the_records_of_the_fourth_version_are_kept_and_their_numbers_are_never_
     db.close()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "SCHEMA_VERSION", 4)
+        patch.setattr(store, "_ENQUEUE", ENQUEUE_OF_VERSION_5)
         earlier = Journal(tmp_path)
         for name in ("a.jpg", "b.jpg"):
             enqueue(earlier, name)
         rows = earlier._db.execute("SELECT * FROM jobs", ())
         earlier.close()
     journal = Journal(tmp_path)
-    assert journal._db.execute("SELECT * FROM jobs", ()) == rows
+    assert journal._db.execute("SELECT * FROM jobs", ()) == [(*row, None) for row in rows]
     assert tables(tmp_path) == tables(new_journal_folder(tmp_path))
     journal._db.execute("DELETE FROM jobs", ())
     enqueue(journal, "c.jpg")
     assert journal._db.execute("SELECT id FROM jobs", ()) == [(3,)]
+
+
+def test_the_records_of_the_fifth_version_are_kept_and_their_numbers_are_never_used_again(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "jobs.db") as db:
+        added = schema._INDEXES_ADDED_IN_3 + schema._INDEXES_ADDED_IN_4
+        added += schema._SCHEMA_ADDED_IN_3 + schema._SCHEMA_ADDED_IN_4
+        db.executescript(JOBS_OF_VERSION_5 + schema._TABLES + schema._INDEXES + added + "PRAGMA user_version = 5;")
+    db.close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "SCHEMA_VERSION", 5)
+        patch.setattr(store, "_ENQUEUE", ENQUEUE_OF_VERSION_5)
+        earlier = Journal(tmp_path)
+        for name in ("a.jpg", "b.jpg"):
+            enqueue(earlier, name)
+        earlier._db.execute("DELETE FROM jobs WHERE id = 2", ())
+        rows = earlier._db.execute("SELECT * FROM jobs", ())
+        earlier.close()
+    journal = Journal(tmp_path)
+    assert journal._db.execute("SELECT * FROM jobs", ()) == [(*row, None) for row in rows]
+    columns = "SELECT name, type FROM pragma_table_info('jobs')"
+    with sqlite3.connect(new_journal_folder(tmp_path) / "jobs.db") as db:
+        assert journal._db.execute(columns, ()) == db.execute(columns).fetchall()
+    db.close()
+    enqueue(journal, "c.jpg")
+    assert journal._db.execute("SELECT id FROM jobs", ()) == [(1,), (3,)]
 
 
 def test_the_records_of_a_newer_version_are_left_alone(tmp_path: Path) -> None:

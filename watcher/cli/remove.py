@@ -32,19 +32,19 @@ def remove(options: argparse.Namespace) -> int:
     if options.output is not None:
         recipe = replace(recipe, output=_make_output_folder(options.output))
     mode = modes.find(recipe.model or settings.model)
-    sources = selection.find_pictures(options.paths, recursive=options.recursive)
+    found = selection.find_pictures(options.paths, recursive=options.recursive)
     named_paths = {os.path.abspath(path) for path in options.paths}
     jobs: list[Job] = []
     error: NobgError | None = None
     with (
         terminal.open_journal() as journal,
-        _progress_bar(len(sources), shown=not options.json and sys.stderr.isatty()) as advance,
+        _progress_bar(len(found), shown=not options.json and sys.stderr.isatty()) as advance,
     ):
         # A folder stands for its pictures, not for their cut-outs, whatever suffix these have.
-        sources = [path for path in sources if str(path) in named_paths or not _is_cut_out(path, journal)]
+        sources = [path for path in found if str(path) in named_paths or not _is_cut_out(path, journal)]
         try:
             for job in dispatch.run(
-                sources, journal, recipe=recipe, force=options.force, mode=mode, on_notice=_print_notice
+                sources, journal, recipe=recipe, force=options.force, mode=mode, on_notice=_print_notice, listed=found
             ):
                 jobs.append(job)
                 if not options.json:

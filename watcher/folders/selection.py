@@ -11,21 +11,26 @@ from watcher.errors import NoAnswerError
 from watcher.naming import is_source_name
 
 
-def find_pictures(selected: Iterable[Path], *, recursive: bool = False) -> list[Path]:
-    """Return the absolute paths of the pictures, each once. A folder stands for the pictures in it, sorted by name.
+def find_pictures(selected: Iterable[Path], *, recursive: bool = False) -> dict[Path, Path | None]:
+    """Return the absolute paths of the pictures. A folder stands for the pictures in it, sorted by name.
+
+    The value of each is the selected folder in which it was found; None: it was selected itself.
 
     A file stands for itself, whatever its name. So does a folder without pictures: the error for it comes later, when
     it cannot be read as a picture. So does one whose drive does not answer.
     """
-    pictures: dict[Path, None] = {}
+    pictures: dict[Path, Path | None] = {}
     for path in selected:
         absolute = Path(os.path.abspath(path))  # not resolve(): the output belongs beside the link that a person sees
         try:
             inside = places.ask(absolute, _pictures_in, absolute, recursive)
         except NoAnswerError:
             inside = []
-        pictures.update(dict.fromkeys(inside or [absolute]))
-    return list(pictures)
+        for picture in inside:
+            pictures.setdefault(picture, absolute)
+        if not inside:
+            pictures[absolute] = None
+    return pictures
 
 
 def _pictures_in(path: Path, recursive: bool) -> list[Path]:
@@ -45,5 +50,5 @@ def _walk(folder: Path, *, recursive: bool) -> Iterator[Path]:
             continue
         if recursive and path.is_dir() and not path.is_symlink():
             yield from _walk(path, recursive=True)
-        elif is_source_name(name):
+        elif is_source_name(name) and not path.is_symlink():
             yield path

@@ -43,6 +43,7 @@ class Job:
     changed_at: float = 0.0
     undone: bool = False
     notes: str = ""
+    listed: Path | None = None
 
     @property
     def destination(self) -> Path:
@@ -51,6 +52,16 @@ class Job:
             return parse_key(self.recipe).destination(self.source)
         except RecipeError:
             return self.source.parent
+
+    @property
+    def listed_below(self) -> Path | None:
+        """The folder that a person named and in which nobg found the source; None: a person named the source."""
+        return self.watch or self.listed
+
+    @property
+    def named_folder(self) -> Path:
+        """The folder that a person named, together with the source or for its sake."""
+        return self.listed_below or self.source.parent
 
     @property
     def worker_deaths(self) -> int:
@@ -93,7 +104,7 @@ FIELD_NAMES = [field.name for field in fields(Job)]
 COLUMNS = ", ".join(FIELD_NAMES)
 """What to select so that job_from_row() can read the row."""
 
-_PATH_FIELDS = ("source", "output", "watch", "moved_to")
+_PATH_FIELDS = ("source", "output", "watch", "moved_to", "listed")
 _BOOLEAN_FIELDS = ("force", "adopt", "undone")
 _NUMBER_FIELDS = ("id", "attempts", "interrupted", "seconds", "device", "asked_at", "started_at", "changed_at")
 _TIME_FIELDS = ("asked_at", "started_at", "changed_at")

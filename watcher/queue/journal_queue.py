@@ -155,7 +155,7 @@ class JournalQueue:
         if job.move_to is None or _signature(job.source) != job.signature:
             return None
         try:
-            return commit.move_into(job.source, job.source.parent / job.move_to)
+            return commit.move_into(job.source, job.move_to, job.signature, job.listed_below)
         except (OSError, NoAnswerError) as error:
             logger.warning("%s stays where it is: it could not be moved to %s (%s)", job.source, job.move_to, error)
             return None

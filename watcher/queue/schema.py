@@ -37,6 +37,7 @@ CREATE TABLE jobs (
     changed_at REAL NOT NULL,
     undone INTEGER NOT NULL DEFAULT 0,
     notes TEXT NOT NULL DEFAULT '',
+    listed BLOB,                -- the folder that a person selected and in which it was found; NULL: none, or `watch`
     UNIQUE (source, source_hash, recipe)
 );
 """
@@ -107,11 +108,15 @@ _MIGRATE_FROM_4 = (
     "ALTER TABLE jobs RENAME TO jobs_4;\n"  # noqa: S608  these are constants
     + _JOBS
     + """
-INSERT INTO jobs SELECT * FROM jobs_4;
+INSERT INTO jobs SELECT *, NULL FROM jobs_4;
 DROP TABLE jobs_4;
 """
     + _ALL_INDEXES
 )
+
+_MIGRATE_FROM_5 = """
+ALTER TABLE jobs ADD COLUMN listed BLOB;
+"""
 
 _MIGRATE_FROM_1 = """
 ALTER TABLE jobs RENAME TO jobs_1;
@@ -142,5 +147,6 @@ def upgrade_script(version: int) -> str:
         2: _SCHEMA_ADDED_IN_3 + _MIGRATE_FROM_2 + _SCHEMA_ADDED_IN_4 + _MIGRATE_FROM_4,
         3: _SCHEMA_ADDED_IN_4 + _MIGRATE_FROM_4,
         4: _MIGRATE_FROM_4,
-        5: "",
+        5: _MIGRATE_FROM_5,
+        6: "",
     }[version]

@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 
 from watcher import lock as file_lock
 from watcher import places
 from watcher.errors import DamagedJournalError, NoAnswerError, UsageError, advise, unwritable_records_error
 from watcher.naming import resolve_destination
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 REPAIR_LOCK_SECONDS = 30.0  # seconds to wait while another program moves a damaged file aside
 PERSON_RANK, FOLDER_RANK = 0, 1
 """Values of the column `rank`: the pictures that a person requests come before those of watched folders."""
@@ -188,9 +188,9 @@ def inode(path: str) -> int | None:
 
 _ENQUEUE = """
 INSERT INTO jobs (source, folder, place, device, signature, recipe, rank, watch, force, adopt, move_to,
-                  state, asked_at, changed_at)
+                  listed, state, asked_at, changed_at)
 SELECT :source, :folder, :place, :device, :signature, :recipe, :rank, :watch, :force, :adopt, :move_to,
-       'queued', :now, :now
+       :listed, 'queued', :now, :now
 WHERE :rank = 0 OR NOT EXISTS (
     SELECT 1 FROM jobs WHERE source = :source AND signature = :signature
     AND (recipe = :recipe OR recipe IN (SELECT recipe FROM followed WHERE watch = :watch)))
@@ -198,6 +198,7 @@ ON CONFLICT (source, source_hash, recipe) DO UPDATE SET
     state = 'queued', reason = NULL, detail = NULL, attempts = 0, interrupted = 0, not_before = 0, undone = 0,
     notes = '',
     watch = CASE WHEN state = 'queued' AND rank < excluded.rank THEN watch ELSE excluded.watch END,
+    listed = CASE WHEN state = 'queued' AND rank < excluded.rank THEN listed ELSE excluded.listed END,
     rank = CASE WHEN state = 'queued' THEN min(rank, excluded.rank) ELSE excluded.rank END,
     move_to = CASE WHEN state = 'queued' THEN coalesce(excluded.move_to, move_to) ELSE excluded.move_to END,
     force = excluded.force, adopt = excluded.adopt, device = excluded.device, signature = excluded.signature,
@@ -216,13 +217,15 @@ def enqueue(
     force: bool = False,
     adopt: bool = False,
     move_to: str | None = None,
+    listed: Container[bytes] = (),
 ) -> None:
     """Put all of these pictures in the queue, or none. When it returns, the jobs are on the disk.
 
     `pictures`: path, device number and signature of each. `now`: seconds since 1970; the pictures of one call form one
     request. `recipe`: as Recipe.key() returns it. `subfolder`: the recipe's output folder, absolute or seen from the
     picture's folder. `watch`: the watched folder that the pictures come from; None if a person requests them. `force`,
-    `adopt` and `move_to`: see the columns of these names.
+    `adopt` and `move_to`: see the columns of these names. `listed`: those that were found in a folder that a person
+    selected.
 
     A picture that is queued already keeps its one job, with the better of the two ranks. A picture from a watched
     folder is left out if a job has the same source and signature, under this recipe or one that the folder followed
@@ -248,6 +251,7 @@ def enqueue(
                 "place": destination,
                 "device": device,
                 "signature": signature,
+                "listed": folder if source in listed else None,
             }
             db.execute(_ENQUEUE, picture | request)
 
@@ -322,7 +326,8 @@ def open_and_enqueue(
                 for source, device, is_from_folder in sources
                 if not (is_from_folder and is_output(db, source))
             ]
-            enqueue(db, pictures, time.time(), recipe=recipe, subfolder=subfolder)
+            listed = {source for source, _device, is_from_folder in sources if is_from_folder}
+            enqueue(db, pictures, time.time(), recipe=recipe, subfolder=subfolder, listed=listed)
             paused = db.execute("SELECT 1 FROM settings WHERE name = 'paused'").fetchone() is not None
         except sqlite3.OperationalError as error:
             raise unwritable_records_error(folder, error) from error

@@ -82,7 +82,7 @@ def restore_original(job: Job, journal: Journal) -> None:
     if job.moved_to is None:
         return
     try:
-        commit.rename_if_free(job.moved_to, job.source)
+        commit.rename_if_free(job.moved_to, job.source, job.named_folder)
     except (OSError, NoAnswerError) as error:
         logger.info("%s stays at %s: %s", job.source, job.moved_to, error)
     else:

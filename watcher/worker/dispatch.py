@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
 from watcher import commit
@@ -252,15 +253,18 @@ def run(
     force: bool = False,
     mode: Mode = DEFAULT,
     on_notice: Callable[[str], None] = lambda _text: None,
+    listed: Mapping[Path, Path | None] = MappingProxyType({}),
 ) -> Iterator[Job]:
     """Process `sources` in order, and yield each job when it ends.
 
     `recipe`: None is the default one. `force`: include pictures that are already done or show no clear subject. `mode`:
     for recipes that name none. `on_notice`: gets each notice about the worker that a person should see.
+    `listed`: the folder in which a source was found that no person named.
     Raises ModelError and WorkerError; and, after all other pictures, DestinationError if one could not be written.
     """
     key, now = (recipe or Recipe()).key(), time.time()
-    queue = InMemoryQueue((Job(path, key, force=force, asked_at=now) for path in sources), journal)
+    jobs = (Job(path, key, force=force, asked_at=now, listed=listed.get(path)) for path in sources)
+    queue = InMemoryQueue(jobs, journal)
     supervisor = Supervisor(mode, on_ready=lambda header: _forward_notice(header, on_notice))
     try:
         yield from process_queue(queue, journal, supervisor)

@@ -10,6 +10,7 @@ from typing import Any
 from watcher import commit, places
 from watcher.errors import DestinationError, NoAnswerError, PictureError
 from watcher.formats import END_MISSING
+from watcher.guard import links
 from watcher.queue.job import Job
 from watcher.queue.job_queue import JobQueue
 from watcher.queue.journal import Journal
@@ -64,7 +65,8 @@ def _publish(task: Task, output: bytes, queue: JobQueue, journal: Journal, **rec
     digest = hashlib.sha256(output).hexdigest()
     job, recipe = task.job, parse_key(task.job.recipe)
     if recipe.should_create_destination:
-        _make_destination(job.destination, job.source.parent)
+        _make_destination(job.destination, job.source.parent, job.named_folder)
+    below = job.destination if recipe.output is not None and recipe.output.is_absolute() else job.named_folder
     for path in recipe.output_paths(job.source):
         existing_sha256 = None
         if places.exists(path):
@@ -77,9 +79,9 @@ def _publish(task: Task, output: bytes, queue: JobQueue, journal: Journal, **rec
         job = journal.record(job, state="active", output=path, output_hash=digest, **record_fields)
         try:
             if existing_sha256 is None:
-                commit.publish(path, output, task.source.mode)
+                commit.publish(path, output, task.source.access, below)
             else:
-                commit.replace(path, output, task.source.mode, existing_sha256)
+                commit.replace(path, output, task.source.access, existing_sha256, below)
         except FileExistsError:
             if commit.sha256_of(path) != digest:  # equal: another run on this picture has just published it
                 continue
@@ -95,7 +97,7 @@ def _finish(job: Job, queue: JobQueue, journal: Journal) -> Job:
     return replace(job, state="done", moved_to=moved_to)
 
 
-def _make_destination(destination: Path, source_folder: Path) -> None:
+def _make_destination(destination: Path, source_folder: Path, named_folder: Path) -> None:
     """Create the folder for outputs, unless the folder of the originals is missing: its drive may not be plugged in.
 
     Raises DestinationError, and PictureError if a file is in the way.
@@ -106,7 +108,7 @@ def _make_destination(destination: Path, source_folder: Path) -> None:
         )
     try:
         with commit.destination_errors(destination):
-            places.ask(destination, lambda: destination.mkdir(parents=True, exist_ok=True))
+            places.ask(destination, links.make_folder, destination, named_folder)
     except FileExistsError as error:
         raise PictureError(
             "no_permission", f"{destination} is not a folder. Rename it, or choose another one."

@@ -70,7 +70,7 @@ def prepare_task(job: Job, queue: JobQueue, journal: Journal, in_flight: Iterabl
     if job.interrupted >= MAX_INTERRUPTIONS:
         return journal.record(job, state="failed", reason="worker_died", detail=INTERRUPTED_TEXT)
     try:
-        source = commit.read_source(job.source)
+        source = commit.read_source(job.source, job.listed_below)
     except PictureError as error:
         return _handle_unreadable_source(job, error, queue, journal)
     if queue.defer_if_not_ready(job, source):
