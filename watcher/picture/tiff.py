@@ -10,6 +10,7 @@ scanners wrote, is taken out of the file and decoded as the JPEG that it is.
 from __future__ import annotations
 
 import io
+import itertools
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -299,7 +300,7 @@ class _UncheckedTiffImage(TiffImagePlugin.TiffImageFile):
 def _wrap_as_grey_tiff(pieces: list[bytes], layout: SampleLayout, rows: int) -> bytes:
     """A TIFF of these blocks in which each byte is a grey pixel (TIFF 6.0, section 2: header, directory, values)."""
     lengths = [len(piece) for piece in pieces]
-    offsets = [8 + sum(lengths[:number]) for number in range(len(lengths))]
+    offsets = list(itertools.accumulate(lengths[:-1], initial=8))
     if layout.tiled:
         block_tags = {
             Tag.TILE_WIDTH: [layout.block_row_bytes],
