@@ -167,7 +167,7 @@ def jxls() -> Iterator[bytes]:
 def icc_profiles() -> Iterator[bytes]:
     """Profiles: nobg's own, littlecms' sRGB, and one without a table."""
     yield profiles.adobe_rgb()
-    yield ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()  # type: ignore[no-untyped-call]
+    yield profiles.without_names(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     yield profiles.build_profile(profiles.DISPLAY_P3, struct.pack(">4sIIH", b"curv", 0, 1, 0x0233))
     yield struct.pack("9d", 0.5, 0.3127, 0.329, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06)
 
@@ -203,15 +203,16 @@ def packed_row(values: list[Any]) -> bytes:
     """The bytes from which settings.row() makes these values."""
     result = b""
     for value in values:
-        kinds = {type(None): 0, int: 1, float: 2, str: 3, bytes: 4}
-        chunk = {
-            0: lambda _: b"",
-            1: lambda number: number.to_bytes(8, signed=True),
-            2: lambda number: struct.pack("d", number),
-            3: lambda text: text.encode(),
-            4: lambda data: data,
-        }[kinds[type(value)]](value)
-        result += bytes([kinds[type(value)], len(chunk)]) + chunk
+        kind, chunk = 0, b""
+        if isinstance(value, int):
+            kind, chunk = 1, value.to_bytes(8, signed=True)
+        elif isinstance(value, float):
+            kind, chunk = 2, struct.pack("d", value)
+        elif isinstance(value, str):
+            kind, chunk = 3, value.encode()
+        elif isinstance(value, bytes):
+            kind, chunk = 4, value
+        result += bytes([kind, len(chunk)]) + chunk
     return result
 
 

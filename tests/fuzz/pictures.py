@@ -142,15 +142,19 @@ def fuzz_metadata(data: bytes) -> None:
         assert metadata.exif_for_output(image, metadata.DROP) is metadata.xmp_for_output(image, metadata.KEEP) is None
         for level in (metadata.KEEP, metadata.ALL):
             exif, xmp = metadata.exif_for_output(image, level), metadata.xmp_for_output(image, level)
-            for recipe in _RECIPES:
-                frame = _PIXEL if recipe.format != "jpeg" else _PIXEL[..., :3]
-                with contextlib.suppress(PictureError):
-                    encode.encode([frame], recipe, encode.Extras(None, exif, xmp, dpi=dpi))
+            recipe = _RECIPES[len(data) % len(_RECIPES)]
+            frame = _PIXEL if recipe.format != "jpeg" else _PIXEL[..., :3]
+            with contextlib.suppress(PictureError):
+                encode.encode([frame], recipe, encode.Extras(None, exif, xmp, dpi=dpi))
 
 
 def fuzz_profiles(data: bytes) -> None:
     """Every use of a profile: nothing."""
     usable = profiles.is_usable(data)
+    if usable and data[16:20] == b"RGB ":
+        nameless = profiles.without_names(data)
+        assert len(nameless) < len(data) + 1000
+        assert profiles.is_usable(nameless)
     profiles.is_srgb(data)
     for mode in ("RGB", "L", "CMYK"):
         rgb, _alpha, kept = pixels.to_rgb(Image.new(mode, (2, 2)), data)

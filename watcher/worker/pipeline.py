@@ -19,7 +19,7 @@ from watcher import recipe
 from watcher.errors import PictureError, describe_reason
 from watcher.formats import END_MISSING
 from watcher.matting import edges, foreground, fusion, inference, memory, modes, transparency
-from watcher.picture import codecs, compose, encode, metadata
+from watcher.picture import codecs, compose, encode, metadata, profiles
 from watcher.recipe import Recipe
 from watcher.worker import protocol
 
@@ -250,7 +250,10 @@ class Pipeline:
             rendered.append(compose.render(picture, alpha, layout, work.recipe, background))
             del picture, alpha
         dpi = metadata.scaled_resolution(first.dpi, layout.scale)
-        extras = encode.Extras(first.icc, first.exif, first.xmp, tuple(durations), work.loop_count, dpi)
+        icc = first.icc
+        if icc is not None and work.recipe.metadata == metadata.DROP:
+            icc = profiles.without_names(icc)
+        extras = encode.Extras(icc, first.exif, first.xmp, tuple(durations), work.loop_count, dpi)
         notes = [*first.notes, *(["enlarged"] if layout.scale > 1 else [])]
         del first
         work.output = encode.encode(rendered, work.recipe, extras)
