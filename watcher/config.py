@@ -137,7 +137,9 @@ def _check_key_depth(text: str, path: Path) -> None:
     bare_text = _STRINGS_AND_COMMENTS.sub(lambda match: "\n" * match[0].count("\n"), text)
     for number, line in enumerate(bare_text.split("\n"), start=1):
         if line.count(".") > _MAX_PERIODS:
-            raise UsageError(f"{path}, line {number}: there are more than {_MAX_PERIODS} periods outside quotes. {_CORRECT}")
+            raise UsageError(
+                f"{path}, line {number}: there are more than {_MAX_PERIODS} periods outside quotes. {_CORRECT}"
+            )
 
 
 @dataclass

@@ -142,6 +142,29 @@ def deep_tiff(photometric: int, samples: int, extra: int, sample_format: int, pl
     return b"II*\0" + struct.pack("<I", 8) + directory + b"\0\0\0\0" + outside + pixels
 
 
+def odd_tiffs() -> Iterator[bytes]:
+    """TIFFs in which one number is infinity, no number, a division by zero, text, or not there."""
+    numbers = struct.pack("<IId", 1, 0, float("inf"))
+    sound = [(256, 3, 1, 4), (257, 3, 1, 4), (258, 3, 1, 16), (259, 3, 1, 6), (262, 3, 1, 1), (273, 4, 1, 160)]
+    sound += [(277, 3, 1, 1), (279, 4, 1, 32), (513, 4, 1, 160), (514, 4, 1, 32)]
+    odd = ((11, 1, 0x7F800000), (11, 1, 0x7FC00000), (5, 1, 142), (12, 1, 150), (2, 1, 0x41), (4, 0, 0))
+    for index, (tag, *_) in enumerate(sound):
+        kind, count, value = odd[index % len(odd)]
+        entries = [*sound[:index], (tag, kind, count, value), *sound[index + 1 :]]
+        directory = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries)
+        start = b"II*\0" + struct.pack("<I", 8) + directory + bytes(4)
+        yield start.ljust(142, b"\0") + numbers + bytes(50)
+
+
+def odd_exif() -> Iterator[bytes]:
+    """EXIF in which one tag that nobg reads is of an odd type."""
+    odd = ((11, 1, 0x7F800000), (5, 1, 40), (12, 1, 48), (2, 4, 0x31313131), (4, 0, 0), (13, 1, 8), (10, 1, 40))
+    for number, tag in enumerate((0x0112, 0x011A, 0x0128, 0x8769, 0x8825, 0xA005, 0x010F)):
+        for kind, count, value in (odd[number], odd[(number + 3) % len(odd)]):
+            entry = struct.pack("<HHHII", 1, tag, kind, count, value)
+            yield (b"II*\0" + struct.pack("<I", 8) + entry).ljust(40, b"\0") + struct.pack("<IId", 1, 0, float("inf"))
+
+
 def modern_stills() -> Iterator[bytes]:
     """One picture of each kind that is made of boxes, or of its own header."""
     exif = b"Exif\0\0" + next(exif_blocks())
@@ -286,11 +309,11 @@ def menu_records() -> Iterator[bytes]:
 
 MAKERS = {
     "containers": (modern_stills, pngs, jpegs, tiffs, jxls),
-    "tiff_layout": (tiffs,),
-    "tiff": (tiffs,),
+    "tiff_layout": (tiffs, odd_tiffs),
+    "tiff": (tiffs, odd_tiffs),
     "jpeg": (jpegs,),
     "jxl": (jxls,),
-    "metadata": (exif_blocks, xmp_packets),
+    "metadata": (exif_blocks, xmp_packets, odd_exif),
     "profiles": (icc_profiles,),
     "frames": (animations,),
     "config": (configurations,),

@@ -66,7 +66,7 @@ def fuzz_containers(data: bytes) -> None:
 
 
 def fuzz_tiff_layout(data: bytes) -> None:
-    """parse_layout(): ValueError, KeyError or TypeError. The other functions: nothing."""
+    """parse_layout() and old_style_jpeg_span(): DAMAGE_ERRORS. The other functions: nothing."""
     try:
         tags = TiffImagePlugin.ImageFileDirectory_v2(data[:8])
         file = io.BytesIO(data)
@@ -77,13 +77,13 @@ def fuzz_tiff_layout(data: bytes) -> None:
         return
     try:
         layout = tiff_layout.parse_layout(tags)
-    except (ValueError, KeyError, TypeError):
+    except tiff_layout.DAMAGE_ERRORS:
         assert tiff_layout.layout_or_none(tags) is None
     else:
         assert layout.blocks_per_plane * layout.plane_count == len(layout.blocks)
     tiff_layout.min_bits_per_sample(tags)
     tiff_layout.has_separate_planes(tags)
-    with contextlib.suppress(TypeError, KeyError, ValueError):
+    with contextlib.suppress(*tiff_layout.DAMAGE_ERRORS):
         tiff_layout.old_style_jpeg_span(tags)
 
 

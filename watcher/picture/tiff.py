@@ -25,6 +25,7 @@ from watcher.picture.pixels import to_eight_bits
 from watcher.picture.tiff_layout import (
     BLACK_IS_ZERO,
     CIELAB,
+    DAMAGE_ERRORS,
     FLOATING_POINT_PREDICTOR,
     HORIZONTAL_PREDICTOR,
     ICCLAB,
@@ -101,7 +102,7 @@ class TiffImage(TiffImagePlugin.TiffImageFile):
             data = _old_style_jpeg(self._file_bytes(), self.tag_v2)
             with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
                 size, mode = image.size, image.mode
-        except (OSError, TypeError, KeyError, ValueError):
+        except (OSError, *DAMAGE_ERRORS):
             return False
         if size != (self.tag_v2.get(Tag.WIDTH), self.tag_v2.get(Tag.HEIGHT)):
             return False

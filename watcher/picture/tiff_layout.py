@@ -57,6 +57,8 @@ _PREMULTIPLIED_ALPHA, _STRAIGHT_ALPHA = 1, 2  # ExtraSamples
 _SEPARATE_PLANES = 2  # PlanarConfiguration
 _DTYPE_KINDS = {1: "u", 2: "i", 3: "f"}  # SampleFormat -> numpy's letter
 _MAX_SAMPLES_PER_PIXEL = 32
+DAMAGE_ERRORS = (ValueError, KeyError, TypeError, IndexError, OverflowError)
+"""What tags raise whose values are missing or not what their tag means: text, nothing, infinity."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ class SampleLayout:
 def parse_layout(tags: Tags) -> SampleLayout:
     """Return the layout that the tags describe.
 
-    Raises ValueError, KeyError or TypeError if the tags contradict each other or name a layout that nobg cannot read.
+    Raises one of DAMAGE_ERRORS if the tags contradict each other or name a layout that nobg cannot read.
     """
     width, height = int(tags[Tag.WIDTH]), int(tags[Tag.HEIGHT])
     samples = int(tags.get(Tag.SAMPLES_PER_PIXEL, 1))
@@ -158,7 +160,7 @@ def layout_or_none(tags: Tags) -> SampleLayout | None:
     """Return what parse_layout() returns, or None if it raises."""
     try:
         return parse_layout(tags)
-    except (TypeError, KeyError, ValueError):
+    except DAMAGE_ERRORS:
         return None
 
 
@@ -166,7 +168,7 @@ def min_bits_per_sample(tags: Tags) -> int:
     """Return the lowest depth of the samples in bits; 1 if the tag is missing or damaged."""
     try:
         return min(_integers(tags, Tag.BITS_PER_SAMPLE, (1,)), default=1)
-    except (TypeError, ValueError):
+    except DAMAGE_ERRORS:
         return 1
 
 
@@ -179,7 +181,7 @@ def old_style_jpeg_span(tags: Tags) -> tuple[int, int]:
     """Return where the JPEG of an old-style JPEG page starts and should end in the file (TIFF 6.0, section 22).
 
     The JPEG may hold the whole picture, or its header only, which the strips then follow. Files without the tag may
-    have the JPEG as their only strip. Raises TypeError, KeyError or ValueError if the tags are damaged.
+    have the JPEG as their only strip. Raises one of DAMAGE_ERRORS if the tags are damaged.
     """
     offsets, lengths = (_integers(tags, tag, (0,)) for tag in (Tag.STRIP_OFFSETS, Tag.STRIP_BYTE_COUNTS))
     (start, *_), (length, *_) = (
