@@ -86,10 +86,12 @@ class Record:
 
 def _check(entries: dict[str, RecordEntry], folders: list[str]) -> None:
     """Raise one of the errors of a damaged record unless these are what every entry has, and the names of folders."""
-    lists: list[list[str]] = [folders]
+    lists: list[list[str]] = [folders, list(entries)]
     for address, entry in entries.items():
         if address != entry["address"] or not isinstance(entry["kind"], str):
             raise ValueError("an entry without its address or kind")
         lists += entry["users"], entry["client"]
-    if not all(isinstance(texts, list) and all(isinstance(text, str) for text in texts) for texts in lists):
+    if not all(
+        isinstance(texts, list) and all(isinstance(text, str) and "\0" not in text for text in texts) for texts in lists
+    ):
         raise TypeError("not a list of texts")

@@ -13,7 +13,7 @@ from watcher.errors import UsageError
 from watcher.queue.job import FIELD_NAMES, job_from_row
 from watcher.recipe import RecipeError, parse_key, read_recipe
 
-_ODD_ROW_ERRORS = (ValueError, TypeError, AttributeError)
+_ODD_ROW_ERRORS = (ValueError, TypeError, AttributeError, RecursionError)
 """What a row or a key raises that no nobg wrote."""
 
 

@@ -37,6 +37,8 @@ def test_a_sound_record_is_read(tmp_path: Path) -> None:
         record_of(folders=None),
         record_of(folders="/d"),
         record_of(folders=[1]),
+        record_of(folders=["/d\0"]),
+        record_of(entries={"/a\0": {**ENTRY, "address": "/a\0"}}),
         record_of({"users": None}),
         record_of({"users": "nemo"}),
         record_of({"users": [1]}),
