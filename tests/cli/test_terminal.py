@@ -1,11 +1,13 @@
 """terminal.py: no name of a file acts on the terminal that shows it."""
 
+import sys
 import unicodedata
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Nobg
+from watcher.cli import menus, remove
 from watcher.cli.terminal import printable
 
 ACTING = "\x1b\n\x7f\x9b\u061c\u200e\u200f\u2028\u2029\u202a\u202e\u2066\u2069\ufeff\U000e0041"
@@ -25,6 +27,23 @@ def test_what_acts_is_shown_as_its_code(character: str) -> None:
 )
 def test_names_in_any_script_are_shown_as_they_are(name: str) -> None:
     assert printable(name) == name
+
+
+def test_a_preview_keeps_its_lines_and_tabs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "# /a\u202eb\n\t<x>\x1b[2J</x>\n"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    menus._print_text(text)
+    assert capsys.readouterr().out == "# /a\\u202eb\n\t<x>\\x1b[2J</x>\n"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: False)
+    menus._print_text(text)
+    assert capsys.readouterr().out == text
+
+
+def test_a_notice_of_the_worker_cannot_act_on_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    remove._print_notice("no \x1b]0;title\x07 of\u2028mine")
+    assert capsys.readouterr().err == "no \\x1b]0;title\\x07 of\\u2028mine\n"
 
 
 @pytest.mark.parametrize(

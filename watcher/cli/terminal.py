@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import sys
 import unicodedata
 from collections.abc import Iterator
@@ -67,6 +68,11 @@ def printable(text: str) -> str:
         else character
         for character in text
     )
+
+
+def printable_lines(text: str) -> str:
+    """Return the text of several lines with what printable() escapes, except tabs and the ends of lines."""
+    return "".join(part if part in "\t\n" else printable(part) for part in re.split("([\t\n])", text))
 
 
 def _escape(character: str) -> str:
