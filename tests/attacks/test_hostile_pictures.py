@@ -42,6 +42,8 @@ GROWING: dict[str, tuple[Callable[[int], bytes], int]] = {
     "EXIF, tags of the same bytes": (files.same_bytes_exif, 1000),
     "JPEG, markers": (lambda size: files.jpeg(files.segment(0xFE, b"x") * size), 20_000),
     "JPEG, markers and no end": (lambda size: files.jpeg(files.segment(0xFE, b"x") * size, end=b""), 20_000),
+    "JPEG, parts of EXIF": (lambda size: files.jpeg(files.segment(0xE1, b"Exif\0\0MM\0*") * size), 100_000),
+    "JPEG, parts of a profile": (lambda size: files.jpeg(files.segment(0xE2, b"ICC_PROFILE\0\1\1x") * size), 20_000),
     "JPEG, scans": (lambda size: files.jpeg(scans=size), 1000),
     "JPEG, scans and no end": (lambda size: files.jpeg(scans=size, end=b""), 1000),
     "JPEG, fill bytes": (lambda size: files.jpeg(b"\xff" * size, end=b""), 50_000),

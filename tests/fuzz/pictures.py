@@ -114,6 +114,7 @@ def _decode_all(data: bytes) -> None:
 
 def fuzz_jpeg(data: bytes) -> None:
     """jpeg.py: nothing; a JPEG from its header to its pixels: PictureError."""
+    assert len(jpeg.without_excess_exif(data)) <= len(data)
     ended = jpeg.with_end(data)
     assert jpeg.with_end(ended) == ended
     if data.startswith(jpeg.START):

@@ -78,6 +78,7 @@ def open_header(data: bytes) -> Image.Image:
     """
     if not data:
         raise PictureError("unreadable", "the file is empty. Copy or download it again.")
+    data = jpeg.without_excess_exif(data)
     with _convert_decoder_errors(data):
         if raw_name := containers.raw_format(data):
             raise PictureError(
