@@ -21,8 +21,11 @@ BUILT_IN_RECIPES = (
 
 TOOLTIP = "Cut the subject out; the result appears beside the picture, which stays as it is."
 PROGRAM_NAME = "nobg"
-GONE_TEXT = "nobg was removed or moved, so this entry does nothing. To remove the entry, delete the file"
+_GONE = "nobg was removed or moved, so this entry does nothing."
+GONE_TEXT = f"{_GONE} To remove the entry, delete the file"
 """What an entry says that outlived nobg. The path of its file follows."""
+GONE_TEXT_THUNAR = f"{_GONE} To remove the entry, open Edit, Configure custom actions in Thunar."
+"""The same where the entry is in Thunar's own list."""
 AUTOSTART_LABEL = "Start at login"
 AUTOSTART_COMMENT = "Removes backgrounds of pictures in watched folders"
 

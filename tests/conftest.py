@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from tests.support.drive import StandInDrive
 from tests.support.program import ROOT, Program, wait_for
 from watcher.matting import modes
 from watcher.worker.supervisor import Worker
@@ -166,3 +167,16 @@ def stand_in(home: Path, folder: Path) -> Iterator[Program]:
     instance = Program(home, folder, stand_in=True)
     yield instance
     instance.stop(signal.SIGKILL)
+
+
+@pytest.fixture
+def drive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInDrive]:
+    """A folder `nas` in tmp_path that counts as a network drive in this process."""
+    if sys.platform != "linux":
+        pytest.skip("the stand-in is a line of /proc/self/mountinfo")
+    point = tmp_path / "nas"
+    point.mkdir()
+    instance = StandInDrive(point, monkeypatch)
+    yield instance
+    instance.answer_again()
+    instance.wait_until_answered()

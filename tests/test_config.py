@@ -92,7 +92,7 @@ def test_an_error_names_file_line_and_key(text: str, line: int, key: str, reason
 )
 def test_text_that_is_not_toml_is_reported_with_file_and_line(tmp_path: Path, content: bytes, line: int) -> None:
     (tmp_path / "config.toml").write_bytes(content)
-    with pytest.raises(UsageError, match=rf"^{tmp_path}/config.toml, line {line}: "):
+    with pytest.raises(UsageError, match=rf"^{tmp_path}/config.toml, line {line}( \(.*\))?: "):
         config.load(tmp_path / "config.toml")
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import wait_for
+from tests.support.drive import StandInDrive
 from tests.support.refused import give_away
 from watcher import lock as file_lock
 from watcher.config import LAST_GOOD_FILE
@@ -432,7 +433,10 @@ def test_a_click_that_the_state_folder_of_root_stops_is_answered_on_the_desktop(
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr.count("\n")) == (4, 1)
     wait_for((tmp_path / "shown").exists)
-    assert f"type: sudo chown -R root {home / 'state'}" in (tmp_path / "shown").read_text()
+    assert f"type: sudo chown -R root {home / 'state'}" in result.stderr
+    shown = (tmp_path / "shown").read_text()  # a click is answered without a command
+    assert "Ask the administrator of this computer to make root its owner" in shown
+    assert "sudo" not in shown
 
 
 def test_a_picture_named_from_a_deleted_folder_is_not_there(tmp_path: Path) -> None:
@@ -460,3 +464,36 @@ def test_the_resident_program_takes_nothing_from_the_pythonpath_of_the_shell(
     (environment,) = started
     assert not [name for name in environment if name.startswith("PYTHON")]
     assert environment["NOBG_HOME"] == os.environ["NOBG_HOME"]
+
+
+@pytest.mark.usefixtures("running")
+def test_a_picture_on_a_drive_that_does_not_answer_is_queued_and_the_person_is_told(
+    drive: StandInDrive, tmp_path: Path, state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "photo.jpg").touch()
+    drive.stop_answering()
+    assert main([str(drive.point / "a.jpg"), str(tmp_path / "photo.jpg"), str(drive.point / "b.jpg")]) == 0
+    assert capsys.readouterr().err == f"nobg: {drive.point} does not answer. Its pictures wait until it does.\n"
+    journal = Journal(state)
+    jobs = journal._db.select_jobs("1 ORDER BY id")
+    journal.close()
+    assert [job.source.name for job in jobs] == ["a.jpg", "photo.jpg", "b.jpg"]
+    assert jobs[0].device == os.makedev(0, 47)  # known from the table of mounts, so that an unplugged drive is noticed
+
+
+@pytest.mark.usefixtures("running")
+def test_a_folder_on_a_drive_that_does_not_answer_is_not_looked_into(
+    drive: StandInDrive, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drive.stop_answering()
+    assert main([str(drive.point)]) == 1
+    assert capsys.readouterr().err == f"nobg: {drive.point}: its drive does not answer. Try again when it does.\n"
+
+
+@pytest.mark.usefixtures("running")
+def test_a_click_elsewhere_asks_no_drive_that_does_not_answer(drive: StandInDrive, tmp_path: Path, state: Path) -> None:
+    (tmp_path / "photo.jpg").touch()
+    drive.stop_answering()
+    assert main([str(tmp_path / "photo.jpg")]) == 0
+    assert drive.calls == []
+    assert queued(state) == ["photo.jpg"]

@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from watcher.errors import REASONS, DestinationError, ModelError, PictureError, UsageError, how_to_take_back
+from watcher.errors import (
+    REASONS,
+    DestinationError,
+    ModelError,
+    PictureError,
+    UsageError,
+    for_desktop,
+    for_terminal,
+    how_to_take_back,
+)
 
 
 def test_the_reasons_are_those_of_the_contract() -> None:
@@ -26,7 +35,8 @@ def test_the_reasons_are_those_of_the_contract() -> None:
 
 @pytest.mark.parametrize("reason", REASONS)
 def test_each_reason_says_what_is_wrong_and_what_to_do(reason: str) -> None:
-    problem, _, next_step = REASONS[reason].partition(". " if ". " in REASONS[reason] else ", ")
+    text = for_terminal(REASONS[reason])
+    problem, _, next_step = text.partition(". " if ". " in text else ", ")
     assert problem
     assert next_step.endswith(".")
 
@@ -49,7 +59,10 @@ def test_what_belongs_to_another_user_can_be_taken_back(home: Path, monkeypatch:
     (state / "jobs.db").touch()
     assert how_to_take_back(state) is None
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 4242)
-    advice = how_to_take_back(state / "jobs.db") or ""
+    text = how_to_take_back(state / "jobs.db") or ""
+    assert "chown" not in for_desktop(text)
+    assert for_desktop(text).endswith(f"to make {os.getuid() + 4242} its owner, with all that is in it.")
+    advice = for_terminal(text)
     assert advice.startswith(f"{home} belongs to another user")
     assert advice.endswith(f"type: sudo chown -R {os.getuid() + 4242} {home}")
     assert how_to_take_back("/usr/share/nobg") is None

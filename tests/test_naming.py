@@ -48,12 +48,34 @@ def test_outputs_are_recognised(name: str) -> None:
             " - Kopie",
         ),
         *(" copy", " copy 2", " 2", ".sync-conflict-20260101-120000-ABCDEFG", " (conflicted copy 2026-01-01 120000)"),
-        *("_conflict-20260101-120000", "-2 (copy)", " (copy) (copy)"),
+        *(" (Ana's conflicted copy 2026-05-01)", "_conflict-20260101-120000", "-2 (copy)", " (copy) (copy)"),
     ],
 )
 def test_a_copy_of_an_output_is_recognised_by_what_programs_append_to_its_name(appended: str) -> None:
     assert is_output_name(f"photo_nobg{appended}.png")
     assert is_output_name(f"photo-cut{appended}.png", "-cut")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(".syncthing.x.jpg.tmp", "~syncthing~x.jpg.tmp", "x.jpg.part", ".x.jpg.~5f3a", ".~x.jpg", "x.jpg.!sync"),
+        *(".x.jpg.AbC123", "x.jpg.filepart", "x.jpg.crdownload", "x.jpg~", "x.jpg.partial", ".x.jpg.icloud"),
+    ],
+)
+def test_what_a_sync_program_has_not_finished_is_no_source(name: str) -> None:
+    assert not is_source_name(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("x (Ana's conflicted copy 2026-05-01).jpg", "x.sync-conflict-20260501-101500-ABCDEFG.jpg", "x(1).jpg"),
+        *("x-DESKTOP-AB12CD.jpg", "x (1).jpg", "x (conflicted copy 2026-05-01 101500).jpg", "x.Conflict.jpg"),
+    ],
+)
+def test_the_loser_of_a_conflict_is_a_picture(name: str) -> None:
+    assert is_source_name(name)
 
 
 def test_a_hostile_name_is_judged_at_once() -> None:

@@ -14,12 +14,15 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
-from watcher.errors import DestinationError, PictureError
+from watcher import places
+from watcher.errors import DestinationError, PictureError, advise
 from watcher.formats import MAX_BYTES
 from watcher.naming import numbered_names
 
 _TEMP_PREFIX, _TEMP_SUFFIX = ".nobg-", ".tmp"
+_READ_BYTES = _WRITE_BYTES = 1 << 20
 _STALE_SECONDS = 3600.0  # a temporary file exists only while it is being written
 _NO_LINK_ERRNOS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.ENOENT, errno.EINVAL}
 _BAD_NAME_ERRNOS = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ}
@@ -48,10 +51,14 @@ def file_signature(status: os.stat_result) -> str:
 
 
 def read_source(path: Path) -> Source:
-    """Read an original. Raises PictureError.
+    """Read an original. Raises PictureError, and NoAnswerError if its drive does not answer.
 
     The call never waits for data: it refuses a FIFO or a device.
     """
+    return places.ask(path, _read_source, path)
+
+
+def _read_source(path: Path) -> Source:
     try:
         with open(path, "rb", opener=_open_for_reading) as file:
             status = os.fstat(file.fileno())
@@ -59,7 +66,7 @@ def read_source(path: Path) -> Source:
                 raise PictureError("unsupported", "it is not an ordinary file. Copy the picture into one.")
             if status.st_size > MAX_BYTES:
                 raise PictureError("too_large")
-            data = file.read()
+            data = _read_all(file, status.st_size)
             status_after = os.fstat(file.fileno())
     except FileNotFoundError as error:
         raise PictureError("vanished") from error
@@ -78,6 +85,17 @@ def read_source(path: Path) -> Source:
     return Source(data, hashlib.sha256(data).hexdigest(), stat.S_IMODE(status.st_mode), signature, is_stable)
 
 
+def _read_all(file: BinaryIO, size: int) -> bytes:
+    """Return everything in `file`. A slow drive's progress shows that it answers."""
+    if size <= _READ_BYTES or not places.is_asking():
+        return file.read()
+    data = bytearray()
+    while part := file.read(_READ_BYTES):
+        data += part
+        places.note_progress()
+    return bytes(data)
+
+
 def _open_for_reading(path: str, flags: int) -> int:
     """Open a file for reading without waiting and, if the system allows it, without a new time of last access."""
     flags |= getattr(os, "O_NONBLOCK", 0)
@@ -88,7 +106,7 @@ def _open_for_reading(path: str, flags: int) -> int:
     return os.open(path, flags)
 
 
-_IS_FOLDER_MESSAGE = "it is a folder, and no picture was found in it; --recursive looks deeper."
+_IS_FOLDER_MESSAGE = advise("it is a folder, and no picture was found in it.", terminal="--recursive looks deeper.")
 
 
 def sha256_of(path: Path) -> str | None:
@@ -104,6 +122,10 @@ def publish(target: Path, data: bytes, mode: int = 0o666) -> None:
     `mode`: permission bits; the execute bits and those in the umask are left out, and the owner can always read and
     write. Raises DestinationError, or PictureError (`no_permission`).
     """
+    places.ask(target, _publish, target, data, mode)
+
+
+def _publish(target: Path, data: bytes, mode: int) -> None:
     with destination_errors(target):
         try:
             with _temporary(target.parent, data, mode, anonymous=sys.platform == "linux") as temporary:
@@ -121,6 +143,10 @@ def replace(target: Path, data: bytes, mode: int, expected_sha256: str) -> None:
 
     Raises FileExistsError if it is not, because another program has changed it; otherwise as `publish`.
     """
+    places.ask(target, _replace, target, data, mode, expected_sha256)
+
+
+def _replace(target: Path, data: bytes, mode: int, expected_sha256: str) -> None:
     with destination_errors(target), _temporary(target.parent, data, mode, anonymous=False) as temporary:
         if target.is_symlink() or sha256_of(target) != expected_sha256:
             raise FileExistsError(target)
@@ -141,20 +167,28 @@ def destination_errors(target: Path) -> Iterator[None]:
             text = f"There is no room in {folder} for {target.name}. Make room and try again."
             raise DestinationError(text, folder, "full") from error
         if error.errno == errno.EROFS:
-            text = f"{folder} is read-only. Make it writable, or choose another folder with -o."
+            text = advise(f"{folder} is read-only.", **_another_folder("Make it writable, or choose"))
             raise DestinationError(text, folder, "read_only") from error
         if error.errno in _ACCESS_DENIED_ERRNOS:
-            text = f"writing into {folder} is not allowed. Choose another folder with -o."
+            text = advise(f"writing into {folder} is not allowed.", **_another_folder("Choose"))
             raise PictureError("no_permission", text) from error
         if error.errno in _BAD_NAME_ERRNOS:
-            text = f"{folder} cannot hold a file named {target.name}. Choose another folder with -o."
+            text = advise(f"{folder} cannot hold a file named {target.name}.", **_another_folder("Choose"))
             raise PictureError("no_permission", text) from error
         if isinstance(error, FileNotFoundError):
             text = f"The folder {folder} is gone. Check that its drive is connected."
             raise DestinationError(text, folder, "missing") from error
-        text = f"{target} cannot be written: {error.strerror}. Choose another folder with -o."
+        text = advise(f"{target} cannot be written: {error.strerror}.", **_another_folder("Choose"))
         reason = "missing" if error.errno in _DEVICE_GONE_ERRNOS else "read_only"
         raise DestinationError(text, folder, reason) from error
+
+
+def _another_folder(verb: str) -> dict[str, str]:
+    """Return the parts of `advise` that lead to another folder."""
+    return {
+        "desktop": f"{verb} another folder for cut-outs in the settings file.",
+        "terminal": f"{verb} another folder with -o.",
+    }
 
 
 class _TemporaryFile:
@@ -195,7 +229,9 @@ def _temporary(folder: Path, data: bytes, mode: int, *, anonymous: bool) -> Iter
     temporary = _TemporaryFile(descriptor, path)
     try:
         with os.fdopen(os.dup(descriptor), "wb") as file:
-            file.write(data)
+            for start in range(0, len(data), _WRITE_BYTES):
+                file.write(memoryview(data)[start : start + _WRITE_BYTES])
+                places.note_progress()
             file.flush()
             os.fsync(descriptor)
         if sys.platform == "win32":
@@ -241,8 +277,12 @@ def _link_descriptor(descriptor: int, target: Path) -> None:
 def rename_if_free(path: Path, target: Path) -> None:
     """Rename `path` to `target`, even on file systems without hard links (FAT, some network file systems).
 
-    Raises FileExistsError if the name is taken.
+    Raises FileExistsError if the name is taken, and NoAnswerError.
     """
+    places.ask(path, _rename_if_free, path, target)
+
+
+def _rename_if_free(path: Path, target: Path) -> None:
     if sys.platform == "win32":
         os.rename(path, target)  # Windows refuses an existing target
         return
@@ -284,8 +324,12 @@ def remove_stale(folder: Path, now: float) -> None:
 def move_into(source: Path, folder: Path) -> Path:
     """Move an original into `folder` under the first free name. Creates the folder if it is missing.
 
-    Returns the new path. Raises OSError.
+    Returns the new path. Raises OSError, NoAnswerError.
     """
+    return places.ask(source, _move_into, source, folder)
+
+
+def _move_into(source: Path, folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
     for name in numbered_names(source.name):
         target = folder / name

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from watcher import toml_errors
 from watcher.errors import UsageError, how_to_take_back
 from watcher.matting import providers
 from watcher.recipe import BUILT_IN, FIELDS, Recipe, RecipeError, read_folder, read_recipe
@@ -112,13 +113,13 @@ def parse(text: str, path: Path) -> Config:
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        match = re.search(r"at line (\d+)", str(error))
-        line = match[1] if match else text.count("\n") + 1  # tomllib says "at end of document" for the last line
-        raise UsageError(f"{path}, line {line}: {error}. {_CORRECT}") from error
+        number, sentence = toml_errors.describe(text, str(error))
+        line = text.split("\n")[number - 1].strip()
+        raise UsageError(f"{path}, line {number} ({line}): {sentence}. {_CORRECT}") from error
     except RecursionError as error:
         brackets = [len(re.findall(r"[\[{]", line)) for line in text.split("\n")]
-        line = brackets.index(max(brackets)) + 1
-        raise UsageError(f"{path}, line {line}: there are too many brackets inside each other. {_CORRECT}") from error
+        number = brackets.index(max(brackets)) + 1
+        raise UsageError(f"{path}, line {number}: there are too many brackets inside each other. {_CORRECT}") from error
     location = _TableLocation()
     try:
         return _build_config(values, location)
@@ -233,6 +234,8 @@ def _build_folder(entry: Any, previous_folders: Container[Path], config: Config)
 def _read_folder_path(entry: Mapping[str, str]) -> Path:
     if "path" not in entry:
         raise _InvalidValueError("folders", "a folder needs a path")
+    if set("\b\t\n\f\r") & set(entry["path"]):  # "C:\\temp" is valid, but \\t is a tab
+        raise _InvalidValueError("path", "a path with backslashes belongs in single quotes")
     try:
         path = read_folder(entry["path"])
     except ValueError as error:

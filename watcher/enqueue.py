@@ -12,8 +12,16 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 from watcher import lock as file_lock
-from watcher import paths
-from watcher.errors import NobgError, describe_reason, refused_access_error
+from watcher import paths, places, session
+from watcher.errors import (
+    NoAnswerError,
+    NobgError,
+    advise,
+    for_desktop,
+    for_terminal,
+    reason_text,
+    refused_access_error,
+)
 from watcher.formats import is_picture_name
 from watcher.naming import escape_unprintable, is_source_name
 from watcher.queue import store
@@ -21,6 +29,9 @@ from watcher.queue import store
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+ANSWER_SECONDS = 1.0
+"""How long the drive of a picture may take to answer: a person is waiting."""
 
 SCRIPT_VARIABLES = tuple(f"{manager}_SCRIPT_SELECTED_URIS" for manager in ("CAJA", "NEMO", "NAUTILUS"))
 """The variables in which file managers pass the selection to a script, one URI per line. Caja also sets Nautilus's."""
@@ -61,33 +72,41 @@ def add(arguments: Iterable[str], recipe: str | None = None) -> int:
     for message in messages:
         _print_error(message)
     if messages:
-        _show_notification(messages)
+        show_notification(messages)
     return code
 
 
 def _add_to_queue(arguments: Iterable[str], recipe: str | None) -> tuple[int, list[str]]:
     """Do the work of `add`. Returns the exit code and messages for the person."""
     messages: list[str] = []
-    pictures: dict[str, tuple[int, bool]] = {}
+    pictures: dict[str, tuple[int | None, bool]] = {}
+    silent_drives: dict[str, None] = {}
     for argument in arguments:
         try:
-            pictures.update(_find_pictures(argument))
+            pictures.update(_find_pictures(argument, silent_drives))
         except ValueError as error:
             messages.append(f"{argument}: {error}")
     if not pictures:
         return 1, messages or ["Nothing is selected. Select one or more pictures first."]
     code = 1 if messages else 0
+    messages += [f"{drive} does not answer. Its pictures wait until it does." for drive in silent_drives]
     try:
         folder = paths.make_state_folder()
         sources = [(os.fsencode(path), device, is_from_folder) for path, (device, is_from_folder) in pictures.items()]
         if store.open_and_enqueue(folder, sources, **_enqueue_options(recipe)):
-            messages.append("nobg is paused, so the pictures wait. To start it again: nobg resume")
+            messages.append(
+                advise(
+                    "nobg is paused, so the pictures wait.",
+                    desktop="To go on, click Pause in the menu of nobg's icon.",
+                    terminal="To start it again: nobg resume",
+                )
+            )
         start_program(folder)
     except NobgError as error:
-        return error.exit_code, [*messages, str(error)]
+        return error.exit_code, [*messages, error.text]
     except PermissionError as error:
         refusal = refused_access_error(error)
-        return refusal.exit_code, [*messages, str(refusal)]
+        return refusal.exit_code, [*messages, refusal.text]
     return code, messages
 
 
@@ -127,7 +146,7 @@ def _print_error(text: str) -> None:
     if sys.stderr is None:
         return
     try:
-        sys.stderr.write(f"nobg: {escape_unprintable(text)}\n")
+        sys.stderr.write(f"nobg: {escape_unprintable(for_terminal(text))}\n")
     except OSError:  # the reader of a pipe has ended; that does not affect the queue
         return
 
@@ -136,8 +155,8 @@ MAX_SHOWN_MESSAGES = 4
 """The most messages that one notification shows."""
 
 
-def _show_notification(messages: list[str]) -> None:
-    """Show the messages on the desktop if a file manager has started the client, since its stderr is invisible then.
+def show_notification(messages: list[str]) -> None:
+    """Show the messages on the desktop if a file manager or the login has started nobg: stderr is invisible then.
 
     Without notify-send(1), nothing is shown.
     """
@@ -146,7 +165,7 @@ def _show_notification(messages: list[str]) -> None:
         return
     import subprocess
 
-    lines = [escape_unprintable(text) for text in messages[:MAX_SHOWN_MESSAGES]]
+    lines = [escape_unprintable(for_desktop(text)) for text in messages[:MAX_SHOWN_MESSAGES]]
     if len(messages) > MAX_SHOWN_MESSAGES:
         lines.append(f"… and {len(messages) - MAX_SHOWN_MESSAGES} more.")
     text = "\n".join(lines).replace("&", "&amp;").replace("<", "&lt;")
@@ -184,32 +203,49 @@ def to_path(argument: str) -> str:
     return os.fsdecode(re.sub(rb"%([0-9A-Fa-f]{2})", lambda match: bytes.fromhex(match[1].decode()), path))
 
 
-def _find_pictures(argument: str) -> dict[str, tuple[int, bool]]:
+def _find_pictures(argument: str, silent_drives: dict[str, None]) -> dict[str, tuple[int | None, bool]]:
     """Return the pictures that the argument stands for: absolute path -> device number, whether it is from a folder.
 
-    Raises ValueError with the reason if there are none.
+    A picture on a drive that does not answer is taken by its name, and the drive is added to `silent_drives`. Raises
+    ValueError with the reason if there are none.
     """
     path = to_path(argument)
     if "\0" in path:
-        raise ValueError(describe_reason("vanished"))
+        raise ValueError(reason_text("vanished"))
     try:
         path = os.path.abspath(path)
+    except OSError as error:  # relative to a folder that was deleted
+        raise ValueError(reason_text("vanished")) from error
+    try:
+        return places.ask(path, _look_for_pictures, path, limit=ANSWER_SECONDS)
+    except NoAnswerError as error:
+        if not is_picture_name(path):
+            raise ValueError("its drive does not answer. Try again when it does.") from error
+    mount = places.find(path)
+    if mount is not None:
+        silent_drives[mount.point] = None
+    return {path: (None if mount is None else mount.device, False)}
+
+
+def _look_for_pictures(path: str) -> dict[str, tuple[int | None, bool]]:
+    try:
         status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
             return _pictures_in_folder(path)
     except PermissionError as error:
-        raise ValueError(describe_reason("no_permission")) from error
+        raise ValueError(reason_text("no_permission")) from error
     except OSError as error:
-        raise ValueError(describe_reason("vanished")) from error
+        raise ValueError(reason_text("vanished")) from error
     if not is_picture_name(path) or not stat.S_ISREG(status.st_mode):
-        raise ValueError(describe_reason("unsupported"))
+        raise ValueError(reason_text("unsupported"))
     return {path: (status.st_dev, False)}
 
 
-def _pictures_in_folder(folder: str) -> dict[str, tuple[int, bool]]:
-    pictures = {}
+def _pictures_in_folder(folder: str) -> dict[str, tuple[int | None, bool]]:
+    pictures: dict[str, tuple[int | None, bool]] = {}
     with os.scandir(folder) as entries:
         for entry in entries:
+            places.note_progress()
             if not is_source_name(entry.name):
                 continue
             try:
@@ -230,7 +266,9 @@ def _is_for_program(variable: str) -> bool:
 
 
 def start_program(folder: str) -> None:
-    """Start the resident program unless it runs. It inherits the lock, so that only one of many clients starts it.
+    """Start the resident program; if it runs, hand it this desktop session.
+
+    It inherits the lock, so that only one of many clients starts it.
 
     `folder`: the state folder. Raises NobgError.
     """
@@ -239,6 +277,7 @@ def start_program(folder: str) -> None:
     if lock is None and not file_lock.holder_pid(folder):
         lock = file_lock.acquire(folder, timeout=0.3)
     if lock is None:
+        session.hand_over(folder)  # the program may have been started without a desktop, or in an earlier session
         return
     import subprocess
 
@@ -262,6 +301,10 @@ def start_program(folder: str) -> None:
         )
         program.returncode = 0  # otherwise Popen warns that it still runs
     except OSError as error:
-        text = f"The pictures are in the queue, but nobg could not be started ({error}). Try: nobg run"
+        text = advise(
+            f"The pictures are in the queue, but nobg could not be started ({error}).",
+            desktop="Log out and in again; if that does not help, install nobg again.",
+            terminal="Try: nobg run",
+        )
         raise NobgError(text) from error
     file_lock.release(lock)

@@ -1,11 +1,42 @@
-"""What can go wrong, in words a person can act on. Each kind of error has its exit code."""
+"""What can go wrong, in words a person can act on. Each kind of error has its exit code.
+
+A text for a person may have parts: what happened, what to do on the desktop, what to type. `advise` joins them into one
+`str`, which files and messages can hold; `for_desktop` and `for_terminal` read it. On the desktop, no command is named.
+"""
 
 from __future__ import annotations
 
 import os
 
+_SEPARATOR = "\x1e"  # "record separator": between the parts of a text; it is in no sentence
+
+
+def advise(what: str, *, desktop: str = "", terminal: str = "") -> str:
+    """Return a text in parts: `what` happened, what to do on the `desktop`, what to do in a `terminal`."""
+    return _SEPARATOR.join((what, desktop, terminal))
+
+
+def for_desktop(text: str) -> str:
+    """Return what to show on the desktop of a text, in parts or not."""
+    what, desktop, _terminal = _split(text)
+    return f"{what} {desktop}" if desktop else what
+
+
+def for_terminal(text: str) -> str:
+    """Return what to print of a text, in parts or not."""
+    what, desktop, terminal = _split(text)
+    return f"{what} {terminal or desktop}" if terminal or desktop else what
+
+
+def _split(text: str) -> tuple[str, str, str]:
+    """Return the parts of a text. A sentence in front of it belongs to its first part."""
+    what, *others = text.split(_SEPARATOR)
+    desktop, terminal = (*others, "", "")[:2]
+    return what, desktop, terminal
+
+
 REASONS = {
-    "unreadable": "the file is damaged or empty. Open it in another program; if that works, save it as JPEG or PNG.",
+    "unreadable": "the file is damaged. Open it in another program; if that works, save it there as JPEG or PNG.",
     "truncated": "the end of the file is missing. Copy or download it again.",
     "too_large": "the picture is too large (more than 250 megapixels or 1 GiB). Make it smaller first.",
     "unsupported": "this is not a kind of picture nobg can open. Save it as JPEG or PNG.",
@@ -13,23 +44,50 @@ REASONS = {
     "no_permission": "access was refused. Check the permissions of the file and of its folder.",
     "worker_died": "nobg's worker ended unexpectedly while it processed this picture. Please report it.",
     "timeout": "processing this picture took too long. Make it smaller, or try again when the computer is less busy.",
-    "no_clear_subject": "no clear subject was found, so nothing was written. `nobg remove --force` writes it anyway.",
-    "already_done": "this picture was done before and has not changed. `nobg remove --force` does it again.",
+    "no_clear_subject": advise(
+        "no clear subject was found, so nothing was written.", terminal="`nobg remove --force` writes it anyway."
+    ),
+    "already_done": advise(
+        "this picture was done before and has not changed.", terminal="`nobg remove --force` does it again."
+    ),
 }
-"""Reason of a skipped or failed job -> what it means and what to do next."""
+"""Reason of a skipped or failed job -> what it means and what to do next: see `advise`."""
+
+NOTES = {
+    "first_frame": "it has several frames or pages; only the first one was done.",
+    "last_frame": "it has several frames; only the last one was done.",
+    "end_missing": "the end of the file is missing, and with it the lowest rows or fine details. "
+    "Copy or download it again.",
+    "enlarged": "it was smaller than the canvas, so it was enlarged.",
+    "superseded": "a later attempt made this failure obsolete, or the picture is gone.",
+}
+"""What a job's notes mean, in words."""
 
 DESTINATION_REASONS = {
     "full": "there is no room. nobg continues when there is.",
     "read_only": "nothing can be written there. nobg continues as soon as it can write.",
     "missing": "it is not there; perhaps a drive is not plugged in. nobg continues when it is back.",
+    "no_answer": "it does not answer. nobg continues when it does.",
 }
 """Why the pictures of a destination wait -> what it means; the sentence follows the name of the destination."""
 
 
 class NobgError(Exception):
-    """An error that a person sees as a message, not as a traceback. The message says what, where and what next."""
+    """An error that a person sees as a message, not as a traceback. The message says what, where and what next.
+
+    `text`: the message, in parts or not: see `advise`. As a `str`, the error is what to print in a terminal.
+    """
 
     exit_code = 1
+
+    def __init__(self, text: str) -> None:
+        super().__init__(for_terminal(text))
+        self.text = text
+
+    @property
+    def on_desktop(self) -> str:
+        """The message as the desktop shows it."""
+        return for_desktop(self.text)
 
 
 class UsageError(NobgError):
@@ -64,13 +122,23 @@ class DestinationError(NobgError):
         self.reason = reason
 
 
+class NoAnswerError(DestinationError):
+    """A drive does not answer: `folder` is where it is mounted."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(f"{folder} does not answer. Check its connection, then try again.", folder, "no_answer")
+
+
 def unwritable_records_error(path: str | os.PathLike[str], error: Exception) -> DestinationError:
     """The error to raise when nobg's own file or folder `path` cannot be written."""
     is_refused = isinstance(error, PermissionError) or not isinstance(error, OSError)  # SQLite's errors have no number
     return DestinationError(
         (how_to_take_back(path) if is_refused and "full" not in str(error) else None)
-        or f"nobg keeps its records in {path} and cannot write there ({error}). "
-        "Make room or correct its permissions; NOBG_HOME=DIR names another folder."
+        or advise(
+            f"nobg keeps its records in {path} and cannot write there ({error}).",
+            desktop="Make room or correct its permissions.",
+            terminal="Make room or correct its permissions; NOBG_HOME=DIR names another folder.",
+        )
     )
 
 
@@ -84,7 +152,9 @@ def refused_access_error(error: OSError) -> DestinationError:
 
 
 def how_to_take_back(path: str | os.PathLike[str]) -> str | None:
-    """What to type if `path`, what it is in or what is in it belongs to another user, as after `sudo -E nobg`.
+    """What is wrong and what to do if `path`, what it is in or what is in it belongs to another user.
+
+    That is so after `sudo -E nobg`.
 
     None if everything belongs to this user, or if it is not below the home folder or NOBG_HOME.
     """
@@ -111,9 +181,11 @@ def how_to_take_back(path: str | os.PathLike[str]) -> str | None:
         return None
     import shlex
 
-    return (
-        f"{foreign} belongs to another user, perhaps because nobg was once started with sudo, so nobg cannot use it. "
-        f"To take it back, type: sudo chown -R {_user_name()} {shlex.quote(foreign)}"
+    return advise(
+        f"{foreign} belongs to another user, perhaps because nobg was once started as administrator, "
+        "so nobg cannot use it.",
+        desktop=f"Ask the administrator of this computer to make {_user_name()} its owner, with all that is in it.",
+        terminal=f"To take it back, type: sudo chown -R {_user_name()} {shlex.quote(foreign)}",
     )
 
 
@@ -140,9 +212,17 @@ class DamagedJournalError(NobgError):
         super().__init__(f"nobg's records in {path} are damaged. Run the same command again; it starts new ones.")
 
 
+def reason_text(reason: str, detail: str = "") -> str:
+    """The text for a person, in parts or not: `detail` if it is a sentence, else what REASONS says of `reason`.
+
+    `detail` is a sentence if it ends with a period or has parts.
+    """
+    return detail if detail.endswith(".") or _SEPARATOR in detail else REASONS[reason]
+
+
 def describe_reason(reason: str, detail: str = "") -> str:
-    """The sentence for a person: `detail` if it ends with a period, else what REASONS says of `reason`."""
-    return detail if detail.endswith(".") else REASONS[reason]
+    """What to print in a terminal of `reason_text`."""
+    return for_terminal(reason_text(reason, detail))
 
 
 def exit_code(reason: str) -> int:
@@ -158,7 +238,7 @@ class PictureError(NobgError):
     """
 
     def __init__(self, reason: str, detail: str = "") -> None:
-        super().__init__(describe_reason(reason, detail))
+        super().__init__(reason_text(reason, detail))
         self.reason = reason
         self.detail = detail
         self.exit_code = exit_code(reason)

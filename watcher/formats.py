@@ -13,7 +13,12 @@ FORMATS = {
     "HEIF": ("HEIC, HEIF", (".heic", ".heif", ".hif"), ("image/heic", "image/heif"), "photos of iPhones; also 10 bits"),
     "AVIF": ("AVIF", (".avif",), ("image/avif",), "8, 10 and 12 bits; animations"),
     "WEBP": ("WebP", (".webp",), ("image/webp",), "also lossless; animations"),
-    "JXL": ("JPEG XL", (".jxl",), ("image/jxl",), "with `pip install 'nobg-watcher[jxl]'`; the first frame"),
+    "JXL": (
+        "JPEG XL",
+        (".jxl",),
+        ("image/jxl",),
+        "with `pip install 'nobg-watcher[jxl]'`; of an animation, the last frame",
+    ),
     "TIFF": ("TIFF", (".tif", ".tiff"), ("image/tiff",), "8, 16 and 32 bits, CMYK, Lab, tiles; the first page"),
     "GIF": ("GIF", (".gif",), ("image/gif",), "animations"),
     "BMP": ("BMP", (".bmp", ".dib"), ("image/bmp", "image/x-ms-bmp"), ""),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from watcher.errors import UsageError, unwritable_records_error
+from watcher.errors import UsageError, advise, unwritable_records_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,8 +24,11 @@ def home_folder() -> str:
     folder = os.path.expanduser("~")
     if os.environ.get("HOME") == "" or not os.path.isabs(folder):
         raise UsageError(
-            "nobg finds no home folder for its settings and records, since HOME does not name one. Set HOME, or set "
-            "NOBG_HOME to a folder of your own: export NOBG_HOME=/path/to/folder"
+            advise(
+                "nobg finds no home folder for its settings and records, since HOME does not name one.",
+                desktop="Log out and in again; if that does not help, ask the administrator of this computer.",
+                terminal="Set HOME, or set NOBG_HOME to a folder of your own: export NOBG_HOME=/path/to/folder",
+            )
         )
     return folder
 

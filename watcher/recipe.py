@@ -333,7 +333,7 @@ def _read_suffix(value: object) -> str:
 
 def _read_model_name(value: object) -> str:
     if not isinstance(value, str) or not value:
-        raise ValueError("it must be the name of a model; `nobg models list` shows them")
+        raise ValueError("it must be the name of a model, such as fast, balanced or best")
     return value
 
 

@@ -16,11 +16,17 @@ from integrations.linux import quoting
 from integrations.linux.icon import icon_file
 from integrations.linux.merged_file import MergedFile
 from integrations.target import Target
-from integrations.verbs import SUBMENU_LABEL, TOOLTIP, Verb
+from integrations.verbs import GONE_TEXT_THUNAR, SUBMENU_LABEL, TOOLTIP, Verb
 
 _ACTION_START, _ACTION_END = b"<action>", b"</action>"
 _NOBG_ID_PATTERN = re.compile(rb"<unique-id>nobg-[^<]*</unique-id>")
 _END_OF_LINE_PATTERN = re.compile(rb"[ \t]*\r?\n?")
+_GUARD = (
+    f'[ -x "$0" ] && exec "$@"; text="{GONE_TEXT_THUNAR}"; '
+    'notify-send --app-name=nobg -- nobg "$text" || zenity --info --no-markup --text="$text"; exit 1'
+)
+"""A shell command: run the words that follow the program; without the program, say so. Thunar knows no TryExec."""
+
 _EMPTY_UCA_XML = b'<?xml version="1.0" encoding="UTF-8"?>\n<actions>\n</actions>\n'
 
 
@@ -110,7 +116,8 @@ def artifacts(setup: Setup) -> list[Artifact]:
 def action(setup: Setup, verb: Verb, submenu_label: str) -> str:
     """Return the element of a verb, for pictures and folders; an empty `submenu_label` means the menu itself."""
     label = quoting.xml_text(verb.label.replace("_", "__"))  # Thunar underlines the letter after a single underscore
-    command = quoting.exec_line([*setup.client_command, *verb.arguments, "--"], "%U")
+    client = [*setup.client_command, *verb.arguments, "--"]
+    command = quoting.exec_line(["/bin/sh", "-c", _GUARD, setup.client_program, *client], "%U")
     return (
         "<action>\n"
         "\t<icon>nobg</icon>\n"

@@ -15,11 +15,12 @@ from integrations.context import Setup
 from integrations.file_names import unique_file_names
 from integrations.files import File
 from integrations.target import Target
-from integrations.verbs import BUILT_IN_RECIPES, PROGRAM_NAME, REMOVE_LABEL, Verb
+from integrations.verbs import BUILT_IN_RECIPES, GONE_TEXT, PROGRAM_NAME, REMOVE_LABEL, Verb
 
 _UUID_NAMESPACE = uuid.UUID("0b7c4c5e-93f5-4d0f-9a86-6f0d5a1f7c11")
 _IMAGE_TYPE = "com.apple.Automator.fileSystemObject.image"
 _NOTHING_TYPE = "com.apple.Automator.nothing"
+_ALERT = "on run argv\ndisplay alert (item 1 of argv) message (item 2 of argv)\nend run"
 _ACTION_BUNDLE = "/System/Library/Automator/Run Shell Script.action"
 
 
@@ -31,9 +32,10 @@ def artifacts(setup: Setup) -> list[File]:
     # Finder shows a colon in a file name as a slash, and does not let people type a colon.
     names = unique_file_names(label.replace(":", "\N{MODIFIER LETTER COLON}") for _, label in labelled_verbs)
     for (verb, label), name in zip(labelled_verbs, names, strict=True):
-        contents = folder / f"{name}.workflow" / "Contents"
+        bundle = f"{name}.workflow"
+        contents = folder / bundle / "Contents"
         files.append(File(contents / "Info.plist", plistlib.dumps(info_plist(label))))
-        files.append(File(contents / "document.wflow", plistlib.dumps(workflow_document(setup, verb))))
+        files.append(File(contents / "document.wflow", plistlib.dumps(workflow_document(setup, verb, bundle))))
     return files
 
 
@@ -78,10 +80,20 @@ def info_plist(label: str) -> dict[str, Any]:
     return {"NSServices": [service]}
 
 
-def zsh_command(setup: Setup, verb: Verb) -> str:
-    """Return the shell script of a verb, for zsh. Automator passes the pictures as arguments."""
+def zsh_command(setup: Setup, verb: Verb, bundle: str) -> str:
+    """Return the shell script of a verb, for zsh. Automator passes the pictures as arguments.
+
+    `bundle`: the name of the bundle, to be deleted by hand if it outlives nobg.
+    """
     words = " ".join(map(_quote, [*setup.client_command, *verb.arguments]))
-    return f'exec {words} -- "$@"\n'
+    program, text = _quote(setup.client_program), _quote(f"{GONE_TEXT} ~/Library/Services/{bundle}")
+    return (
+        f"if [[ ! -x {program} ]]; then\n"
+        f"  osascript -e {_quote(_ALERT)} {_quote(PROGRAM_NAME)} {text}\n"
+        "  exit 1\n"
+        "fi\n"
+        f'exec {words} -- "$@"\n'
+    )
 
 
 def _quote(word: str) -> str:
@@ -89,8 +101,8 @@ def _quote(word: str) -> str:
     return "'" + word.replace("'", "'\"'\"'") + "'"
 
 
-def workflow_document(setup: Setup, verb: Verb) -> dict[str, Any]:
-    """Return the content of document.wflow: a workflow with one action, "Run Shell Script"."""
+def workflow_document(setup: Setup, verb: Verb, bundle: str) -> dict[str, Any]:
+    """Return the content of document.wflow, in the bundle of that name: one action, "Run Shell Script"."""
     service_types = {
         "inputTypeIdentifier": _IMAGE_TYPE,
         "outputTypeIdentifier": _NOTHING_TYPE,
@@ -102,7 +114,7 @@ def workflow_document(setup: Setup, verb: Verb) -> dict[str, Any]:
         "AMApplicationBuild": "521",
         "AMApplicationVersion": "2.10",
         "AMDocumentVersion": "2",
-        "actions": [{"action": _shell_script_action(zsh_command(setup, verb), verb.key), "isViewVisible": 1}],
+        "actions": [{"action": _shell_script_action(zsh_command(setup, verb, bundle), verb.key), "isViewVisible": 1}],
         "connectors": {},
         "workflowMetaData": {
             **service_types,

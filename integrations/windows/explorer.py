@@ -3,6 +3,9 @@ r"""Explorer (Windows 7 to 11): verbs in the registry, and a shortcut in "Send t
 `Software\Classes\SystemFileAssociations\.png\shell\…` adds entries whichever program opens the file. Static verbs are
 all that needs neither an administrator nor a library inside Explorer. Windows 11 shows them only below "Show more
 options": its first menu requires a signed package.
+
+An entry that outlived nobg needs no guard here: Windows itself says that it cannot find the program, and names it. A
+guard in cmd.exe would open a console at each click, and would not get names with % whole.
 """
 
 from __future__ import annotations

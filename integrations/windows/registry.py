@@ -105,11 +105,11 @@ class RegistryValues(Artifact):
     @classmethod
     def remove(cls, entry: RecordEntry) -> str | None:
         """Delete the values that still are as nobg wrote them, then nobg's keys that are empty."""
-        for key, name, texts in entry["values"]:
-            if _read_value(key, name) in texts:
-                _delete_value(key, name)
-        _delete_empty_keys(entry["keys"])
-        notify_explorer()
+        written = [(key, name) for key, name, texts in entry["values"] if _read_value(key, name) in texts]
+        for location in written:
+            _delete_value(*location)
+        if _delete_empty_keys(entry["keys"]) or written:
+            notify_explorer()
         remaining = [
             _describe_location(key, name) for key, name, _ in entry["values"] if _read_value(key, name) is not None
         ]
@@ -200,8 +200,9 @@ def _delete_value(key: str, name: str) -> None:
         winreg.DeleteValue(opened, name)
 
 
-def _delete_empty_keys(keys: Iterable[str]) -> None:
-    """Delete those of the keys that have neither sub-keys nor values, from the innermost outwards."""
+def _delete_empty_keys(keys: Iterable[str]) -> bool:
+    """Delete those of the keys that have neither sub-keys nor values, from the innermost outwards; whether any was."""
+    has_deleted = False
     for key in sorted(keys, key=len, reverse=True):
         if not _key_exists(key):
             continue
@@ -210,6 +211,8 @@ def _delete_empty_keys(keys: Iterable[str]) -> None:
                 subkey_count, value_count, _time = winreg.QueryInfoKey(opened)
             if subkey_count == value_count == 0:
                 winreg.DeleteKey(winreg.HKEY_CURRENT_USER, key)
+                has_deleted = True
+    return has_deleted
 
 
 def notify_explorer() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.attacks import hostile_files as files
+from tests.attacks.hostile_files import LONG
 from tests.conftest import ROOT
 from tests.support.growth import assert_linear
 from watcher.errors import PictureError
@@ -38,6 +39,10 @@ GROWING: dict[str, tuple[Callable[[int], bytes], int]] = {
     "TIFF, strips of deep planes": (lambda size: files.strips(size, samples=3), 4000),
     "TIFF, tiles": (files.tiles, 4000),
     "TIFF, pages": (files.pages, 4000),
+    "TIFF, tags of which only the type is sound": (
+        lambda size: files.tiff([(1000, LONG, 1, 0)] * min(size, 65535), bytes(12 * size)),
+        20_000,
+    ),
     "TIFF, tags of the same bytes": (files.same_bytes_tiff, 1000),
     "EXIF, tags of the same bytes": (files.same_bytes_exif, 1000),
     "JPEG, markers": (lambda size: files.jpeg(files.segment(0xFE, b"x") * size), 20_000),
@@ -67,6 +72,11 @@ GROWING: dict[str, tuple[Callable[[int], bytes], int]] = {
 def test_the_time_grows_as_the_file(name: str) -> None:
     make, size = GROWING[name]
     assert_linear(decode, make, size)
+
+
+@pytest.mark.parametrize("piece", [b"<!---->", b"<!-- ", b"<?xml>", b"<!doctype [", b"\n", b"a\xc3"])
+def test_a_text_in_a_picture_s_name_is_told_in_no_time(piece: bytes) -> None:
+    assert_linear(decode, lambda size: piece * size, 1000)  # forty comments took hours
 
 
 ZEROS = 64 << 20

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Nobg
+from tests.conftest import Nobg, wait_for
 from tests.support.refused import give_away
+from watcher.queue.journal import Journal
 
 COMMANDS = [
     *("status", "history", "undo", "retry", "pause", "resume", "watch list", "watch add .", "watch remove ."),
@@ -28,6 +29,31 @@ def test_a_state_folder_of_root_is_one_sentence_that_says_what_to_type(nobg: Nob
     assert result.stderr.count("\n") == 1
     assert result.stderr.startswith(f"nobg: {home / 'state'} belongs to another user")
     assert result.stderr.endswith(f"type: sudo chown -R root {home / 'state'}\n")
+
+
+def test_run_with_a_jobs_db_of_root_alone_says_so_in_one_sentence_and_on_the_desktop(
+    nobg: Nobg, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = tmp_path / "shown"
+    notifier = tmp_path / "bin" / "notify-send"
+    notifier.parent.mkdir()
+    notifier.write_text(
+        f'#!/bin/sh\nfor word; do text=$word; done; echo "$text" > {shown}.new; mv {shown}.new {shown}\n'
+    )
+    notifier.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{notifier.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("DISPLAY", ":0")
+    (home / "state").mkdir()
+    Journal(home / "state").close()
+    os.chmod(home / "state" / "jobs.db", 0o600)
+    prefix = give_away(home / "state")
+    os.chown(home / "state", os.geteuid(), -1)
+    result = nobg("run", prefix=prefix)
+    assert (result.returncode, result.stdout) == (4, "")
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.endswith(f"type: sudo chown -R root {home / 'state'}\n")
+    wait_for(shown.exists)
+    assert result.stderr == f"nobg: {shown.read_text()}"
 
 
 def test_doctor_goes_on_when_the_state_folder_is_refused(nobg: Nobg, home: Path) -> None:

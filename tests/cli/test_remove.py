@@ -235,6 +235,21 @@ def test_an_output_folder_is_the_same_however_it_is_spelled(nobg: Nobg, tmp_path
     assert os.listdir(tmp_path / "out") == ["photo_nobg.png"]
 
 
+def test_in_a_folder_that_was_renamed_cut_outs_are_known_by_their_content(
+    nobg: Nobg, tmp_path: Path, home: Path
+) -> None:
+    make_photos(tmp_path / "album", 1)
+    (home / "config").mkdir(exist_ok=True)
+    (home / "config" / "config.toml").write_text(
+        'model = "fast"\n[recipes.cut]\nsuffix = "-cut"\n[recipes.white]\nbackground = "white"\n'
+    )
+    assert nobg("remove", "album", "--recipe", "cut").returncode == 0
+    (tmp_path / "album" / "00-cut.png").rename(tmp_path / "album" / "mug.png")
+    (tmp_path / "album").rename(tmp_path / "renamed")
+    assert nobg("remove", "renamed", "--recipe", "white").returncode == 0
+    assert sorted(os.listdir(tmp_path / "renamed")) == ["00.jpg", "00_nobg.png", "mug.png"]
+
+
 def make_photos(folder: Path, count: int) -> None:
     """Make a folder with photos that differ in content."""
     folder.mkdir()

@@ -9,7 +9,7 @@ import pytest
 
 from watcher.desktop import batch as batch_module
 from watcher.desktop.batch import Batch, Summary, describe_progress
-from watcher.errors import REASONS
+from watcher.errors import NOTES, REASONS, advise
 from watcher.queue.job import Job
 
 PICTURES = Path("/home/ada/Pictures")
@@ -205,19 +205,23 @@ def test_no_summary_mentions_a_command(reason: str) -> None:
         assert summary.body
 
 
-@pytest.mark.parametrize(
-    ("detail", "body"),
-    [
-        (
-            "the model x cannot be used: x is not installed. `nobg models list` says where; then: nobg models add x.",
-            "The model x cannot be used: x is not installed.",
-        ),
-        ("it is damaged. Add it again: nobg models add FILE.", "It is damaged."),
-        ("`nobg help` helps.", "It could not be done."),
-    ],
-)
-def test_sentences_with_commands_are_left_out(detail: str, body: str) -> None:
-    assert summarize(missed("a.jpg", "unsupported", detail)).body == body
+def test_a_notification_has_the_parts_for_the_desktop() -> None:
+    detail = advise(
+        "the model x is not installed.", desktop="Choose another.", terminal="`nobg models list` says where."
+    )
+    assert summarize(missed("a.jpg", "unsupported", detail)).body == "The model x is not installed. Choose another."
+
+
+def test_a_cut_out_made_with_a_remark_says_so() -> None:
+    noted = [replace(done(number), notes="end_missing") for number in range(5)]
+    assert summarize(noted[1]).body == (
+        "photo1_nobg.png in Pictures\nphoto1.jpg: the end of the file is missing, and with it the lowest rows or fine "
+        "details. Copy or download it again."
+    )
+    lines = summarize(replace(done(9), notes="first_frame enlarged"), *noted, done(7)).body.split("\n")
+    assert lines[1] == "photo9.jpg: " + " ".join((NOTES["first_frame"], NOTES["enlarged"]))
+    assert (len(lines), lines[-1]) == (5, "… and 3 more")
+    assert summarize(done(1)).body == "photo1_nobg.png in Pictures"
 
 
 def test_control_characters_in_names_are_made_visible() -> None:

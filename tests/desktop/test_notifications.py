@@ -19,6 +19,7 @@ import pytest
 from tests.conftest import ROOT, wait_for
 from tests.support.desktop.fake_notifications import CAPABILITIES, EXPIRED, Daemon
 from tests.support.desktop.private_bus import private_bus
+from watcher import session
 from watcher.desktop import notifications, session_bus
 from watcher.desktop.notifications import Notification, Notifier
 
@@ -337,7 +338,8 @@ def test_without_the_variable_the_bus_of_the_runtime_folder_is_used(
 def test_the_bus_of_the_runtime_folder_is_found_without_the_variable(tmp_path: Path) -> None:
     folder = tmp_path / "run ~ü"
     folder.mkdir()
-    (folder / "bus").touch()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(folder / "bus"))
     from dbus_fast._private.address import parse_address
 
     address = session_bus.address({"XDG_RUNTIME_DIR": str(folder)})
@@ -355,7 +357,10 @@ def test_the_bus_of_the_runtime_folder_is_found_without_the_variable(tmp_path: P
         {BUS: "autolaunch:"},
     ],
 )
-def test_no_bus_on_another_machine_or_display_is_used(environment: dict[str, str]) -> None:
+def test_no_bus_on_another_machine_or_display_is_used(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "RUNTIME_FOLDERS", "/nowhere")
     with pytest.raises(ConnectionError, match="session"):
         session_bus.address(environment)
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.program import wait_for
 from watcher import paths
-from watcher.desktop import overview
+from watcher.config import Folder
+from watcher.desktop import actions, overview, strings
+from watcher.desktop.notifications import Notification
 from watcher.desktop.overview import Overview, OverviewReader
 from watcher.program import control, menus
 from watcher.queue.job import Job
@@ -159,6 +163,23 @@ def test_a_replaced_journal_is_read_from_its_new_file(reader: OverviewReader, jo
     new.close()
 
 
+def test_without_a_home_folder_no_pictures_folder_is_offered_or_made(
+    reader: OverviewReader, journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = os.listdir()
+    journal.set_setting("welcome", overview.SETUP_OFFERED)
+    for variable in ("", "here"):
+        monkeypatch.setenv("HOME", variable)
+        assert overview.offered_folder() is None
+        assert reader.read().offers == (overview.SETUP_MENU, overview.SETUP_LOGIN)
+        assert actions._pictures_folder() == Path("/")
+        shown: list[Notification] = []
+        actions.Actions(shown.append, lambda: None).accept_offers([overview.SETUP_FOLDER])
+        assert [notification.body for notification in shown] == [strings.NO_PICTURES_FOLDER]
+    assert os.listdir() == before
+
+
 def test_offers_are_what_is_not_set_up_yet(reader: OverviewReader, journal: Journal, tmp_path: Path) -> None:
     assert reader.read().offers == ()
     journal.set_setting("welcome", overview.SETUP_OFFERED)
@@ -167,3 +188,33 @@ def test_offers_are_what_is_not_set_up_yet(reader: OverviewReader, journal: Jour
     assert reader.read().offers == (overview.SETUP_MENU, overview.SETUP_LOGIN)
     journal.set_setting("welcome", overview.SETUP_DISMISSED)
     assert reader.read().offers == ()
+
+
+@pytest.mark.parametrize(
+    ("left_out", "unwatched", "named"),
+    [
+        ({}, None, None),
+        (
+            {"inside": 24, "more_inside": False, "named_like_cut_outs": 1, "example": "bag_nobg.jpg"},
+            "24 pictures in folders inside it are not watched.",
+            "bag_nobg.jpg is left, since it has the name of a cut-out. To have it done, rename it.",
+        ),
+        ({"inside": 1, "more_inside": True}, "At least 1 picture in folders inside it is not watched.", None),
+    ],
+)
+def test_a_folder_says_what_it_leaves(left_out: dict[str, Any], unwatched: str | None, named: str | None) -> None:
+    status = overview._folder_status(Folder(Path("/srv/shop")), ["watched", None, left_out])
+    assert (status.unwatched, status.named_like_cut_outs) == (unwatched, named)
+    assert (
+        overview._folder_status(Folder(Path("/srv/shop"), recursive=True), ["watched", None, left_out]).unwatched
+        is None
+    )
+
+
+def test_files_from_the_future_are_not_read_again_and_again(journal: Journal, state: Path) -> None:
+    journal.set_setting("paused", "1")
+    for path in state.iterdir():
+        os.utime(path, (4e9, 4e9))  # the clock has been set back
+    reader = overview.OverviewReader(state)
+    assert reader.has_changed()
+    assert not reader.has_changed()

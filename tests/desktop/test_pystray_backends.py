@@ -56,7 +56,9 @@ FULL = Overview(
 def folder(path: Path, *lines: Line, on: bool = True) -> Line:
     """Return the line of a watched folder; `lines` are the first in its sub-menu."""
     watch, open_folder = Line(strings.WATCH, checked=on), Line(strings.OPEN)
-    return Line(str(path), (*lines, watch, open_folder, Line(strings.REMOVE_FOLDER)), checked=on)
+    return Line(
+        str(path), (*lines, watch, Line(strings.RECURSIVE), open_folder, Line(strings.REMOVE_FOLDER)), checked=on
+    )
 
 
 def text_line(text: str) -> Line:
@@ -124,12 +126,15 @@ CLICKS: list[tuple[tuple[str, ...], tuple[Any, ...]]] = [
     ((strings.SET_UP, strings.DECLINE_SETUP), ("dismiss_setup",)),
     (("Pause",), ("set_paused", True)),
     ((*FOLDERS, "/srv/holiday", strings.WATCH), ("set_folder_enabled", HOLIDAY, False)),
+    ((*FOLDERS, "/srv/holiday", strings.RECURSIVE), ("set_folder_recursive", HOLIDAY, True)),
     ((*FOLDERS, "/srv/holiday", strings.OPEN), ("open", HOLIDAY)),
     ((*FOLDERS, "/srv/holiday", strings.REMOVE_FOLDER), ("stop_watching", HOLIDAY)),
     ((*FOLDERS, "/srv/shop", strings.WATCH), ("set_folder_enabled", SHOP, True)),
+    ((*FOLDERS, "/srv/shop", strings.RECURSIVE), ("set_folder_recursive", SHOP, True)),
     ((*FOLDERS, "/srv/shop", strings.OPEN), ("open", SHOP)),
     ((*FOLDERS, "/srv/shop", strings.REMOVE_FOLDER), ("stop_watching", SHOP)),
     ((*FOLDERS, "/mnt/stick", strings.WATCH), ("set_folder_enabled", STICK, False)),
+    ((*FOLDERS, "/mnt/stick", strings.RECURSIVE), ("set_folder_recursive", STICK, True)),
     ((*FOLDERS, "/mnt/stick", strings.OPEN), ("open", STICK)),
     ((*FOLDERS, "/mnt/stick", strings.REMOVE_FOLDER), ("stop_watching", STICK)),
     ((*FOLDERS, strings.ADD_FOLDER), ("add_folder",)),

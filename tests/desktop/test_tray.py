@@ -66,6 +66,7 @@ CLICKS = [
     ((strings.PAUSE,), ("set_paused", True)),
     ((strings.FOLDERS, str(HOLIDAY), strings.WATCH), ("set_folder_enabled", HOLIDAY, False)),
     ((strings.FOLDERS, "/srv/shop", strings.WATCH), ("set_folder_enabled", Path("/srv/shop"), True)),
+    ((strings.FOLDERS, str(HOLIDAY), strings.RECURSIVE), ("set_folder_recursive", HOLIDAY, True)),
     ((strings.FOLDERS, str(HOLIDAY), strings.OPEN), ("open", HOLIDAY)),
     ((strings.FOLDERS, str(HOLIDAY), strings.REMOVE_FOLDER), ("stop_watching", HOLIDAY)),
     ((strings.FOLDERS, strings.ADD_FOLDER), ("add_folder",)),
@@ -147,6 +148,15 @@ def test_problems_are_shown_whole_but_only_a_few() -> None:
 def test_a_folders_problem_comes_first_in_its_menu() -> None:
     snapshot = Overview(folders=(FolderStatus(HOLIDAY, problem="it is not there."),))
     assert next(iter(find(make_menu(snapshot), strings.FOLDERS, str(HOLIDAY)).submenu)).text == "it is not there."
+
+
+def test_pictures_that_a_folder_leaves_are_said_without_alarm() -> None:
+    folder = FolderStatus(HOLIDAY, unwatched="24 pictures …", named_like_cut_outs="bag_nobg.jpg is left …")
+    menu = make_menu(Overview(folders=(folder,)))
+    assert [item.text for item in menu][:2] == [strings.READY, "holiday: 24 pictures …"]
+    texts = [item.text for item in find(menu, strings.FOLDERS, str(HOLIDAY)).submenu]
+    assert texts[:3] == ["24 pictures …", "bag_nobg.jpg is left …", strings.WATCH]
+    assert icon_state(Overview(folders=(folder,))) == IDLE
 
 
 def test_about_says_what_keeps_nobg_offline() -> None:

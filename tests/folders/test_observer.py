@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import wait_for
 from tests.folders.conftest import Rig
-from watcher.folders import mounts
+from watcher import places
 from watcher.folders.observer import _count_inotify_watches
 from watcher.folders.watch import POLL_INTERVAL_SECONDS, Watcher
 from watcher.queue import store
@@ -63,7 +63,7 @@ def test_an_overflow_in_the_log_of_watchdog_causes_a_sweep(rig: Rig) -> None:
 def test_folders_whose_changes_the_system_does_not_report_are_swept_more_often(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mounts, "must_poll", lambda _path: True)
+    monkeypatch.setattr(places, "must_poll", lambda _path: True)
     rig.watch()
     rig.sweep()
     assert '"polled"' in (rig.journal.get_setting("folders") or "")

@@ -316,3 +316,18 @@ def test_a_watched_folder_does_forgotten_pictures_and_cut_outs_not_again(rig: Ri
     source.write_text("another picture under the old name")
     rig.sweep()
     assert rig.finish_queued() == ["a.jpg"]
+
+
+def test_a_failed_picture_that_is_deleted_or_renamed_counts_no_more(rig: Rig) -> None:
+    path = rig.write("a.jpg")
+    rig.watch()
+    rig.sweep()
+    job = rig.journal.next_job()
+    assert job is not None
+    rig.journal.record(replace(job, source_hash="aa"), state="failed", reason="unreadable")
+    rig.sweep()
+    assert rig.journal.failures.count() == 1
+    path.unlink()
+    rig.hint(path)
+    rig.step_after(0.1)
+    assert rig.journal.failures.count() == 0

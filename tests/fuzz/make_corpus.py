@@ -165,6 +165,41 @@ def odd_exif() -> Iterator[bytes]:
             yield (b"II*\0" + struct.pack("<I", 8) + entry).ljust(40, b"\0") + struct.pack("<IId", 1, 0, float("inf"))
 
 
+def packed_tiffs() -> Iterator[bytes]:
+    """A TIFF of 12 bits a sample, and old-style JPEG whose tables are in tags: made of a JPEG's parts."""
+    start = 8 + 2 + 12 * 9 + 4
+    page = [(256, SIDE), (257, SIDE), (258, 12), (259, 1), (262, 1), (273, start), (277, 1), (278, SIDE), (279, 96)]
+    yield _one_page(page) + bytes(range(96))
+    encoded = saved(photo("L"), "JPEG")
+    quantization, dc, ac = (encoded.index(mark) for mark in (b"\xff\xdb", b"\xff\xc4\0\x1f\0", b"\xff\xc4\0\xb5\x10"))
+    scan = encoded.index(b"\xff\xda") + 10
+    start = 8 + 2 + 12 * 12 + 4
+    page = [(256, SIDE), (257, SIDE), (258, 8), (259, 6), (262, 1), (273, start + scan), (277, 1), (278, SIDE)]
+    page += [(279, len(encoded) - scan), (519, start + quantization + 5), (520, start + dc + 5), (521, start + ac + 5)]
+    yield _one_page(page) + encoded
+
+
+def _one_page(entries: list[tuple[int, int]]) -> bytes:
+    directory = struct.pack("<H", len(entries)) + b"".join(
+        struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries
+    )
+    return b"II*\0" + struct.pack("<I", 8) + directory + bytes(4)
+
+
+def other_files() -> Iterator[bytes]:
+    """Files that are no pictures, and TIFFs whose first page is a preview, the second with longer numbers."""
+    yield b'<?xml version="1.0"?><!-- a --><!DOCTYPE svg [<!ENTITY a "b">]> <svg xmlns="x"/>'
+    yield b"<!DOCTYPE html>\n<!-- a --><html><body>\xc3\xa4</body></html>"
+    yield "a text\n".encode("utf-16")
+    yield b"PK\3\4" + bytes(26) + b"word/document.xml"
+    yield b"\0\0\0\x18ftypisom\0\0\0\1isommp42" + b"\0\0\0\x08moov"
+    preview, full = struct.pack("<HHHII", 2, 254, 4, 1, 1), struct.pack("<HHHII", 2, 254, 4, 1, 0)
+    pixels = struct.pack("<HHII", 273, 4, 1, 8)
+    yield b"II*\0" + struct.pack("<I", 8) + preview + pixels + struct.pack("<I", 38) + full + pixels + bytes(4)
+    entry = struct.pack(">HHQQ", 273, 16, 1, 16)
+    yield b"MM\0+\0\x08\0\0" + struct.pack(">Q", 16) + struct.pack(">Q", 1) + entry + bytes(8)
+
+
 def modern_stills() -> Iterator[bytes]:
     """One picture of each kind that is made of boxes, or of its own header."""
     exif = b"Exif\0\0" + next(exif_blocks())
@@ -308,9 +343,9 @@ def menu_records() -> Iterator[bytes]:
 
 
 MAKERS = {
-    "containers": (modern_stills, pngs, jpegs, tiffs, jxls),
-    "tiff_layout": (tiffs, odd_tiffs),
-    "tiff": (tiffs, odd_tiffs),
+    "containers": (modern_stills, pngs, jpegs, tiffs, jxls, other_files),
+    "tiff_layout": (tiffs, odd_tiffs, packed_tiffs),
+    "tiff": (tiffs, odd_tiffs, packed_tiffs),
     "jpeg": (jpegs,),
     "jxl": (jxls,),
     "metadata": (exif_blocks, xmp_packets, odd_exif),

@@ -51,8 +51,10 @@ def fuzz_containers(data: bytes) -> None:
         containers.is_truncated,
         containers.nclx,
         containers.png_cicp,
-        containers.jpeg_bits_per_sample,
         containers.raw_format,
+        containers.other_kind,
+        containers.full_pages,
+        containers.with_full_page_first,
         containers.without_damaged_chunks,
     ):
         with contextlib.suppress(ValueError):
@@ -83,8 +85,10 @@ def fuzz_tiff_layout(data: bytes) -> None:
         assert layout.blocks_per_plane * layout.plane_count == len(layout.blocks)
     tiff_layout.min_bits_per_sample(tags)
     tiff_layout.has_separate_planes(tags)
-    with contextlib.suppress(*tiff_layout.DAMAGE_ERRORS):
-        tiff_layout.old_style_jpeg_span(tags)
+    tiff_layout.has_signed_samples(tags)
+    for function in (tiff_layout.old_style_jpeg_span, tiff_layout.old_style_jpeg_parts):
+        with contextlib.suppress(*tiff_layout.DAMAGE_ERRORS):
+            function(tags)
 
 
 def fuzz_tiff(data: bytes) -> None:

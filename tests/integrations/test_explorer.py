@@ -121,6 +121,23 @@ def test_uninstall_leaves_no_key_file_or_folder(
     assert len(notifications) == 2
 
 
+@pytest.mark.parametrize("is_left", ["nothing", "an empty key", "other texts"])
+def test_explorer_is_notified_of_an_uninstallation_only_if_something_was_removed(
+    windows: FakeWinreg, setup: Setup, notifications: list[str], is_left: str
+) -> None:
+    before = copy.deepcopy(windows.keys)
+    installer.install(EXPLORER, setup)
+    if is_left == "other texts":
+        for key, name, _ in windows.texts():
+            windows.put(key, name, "mine")
+    else:
+        windows.keys = before
+    if is_left == "an empty key":
+        windows.CreateKeyEx(windows.HKEY_CURRENT_USER, rf"{PNG}\nobg.remove")
+    installer.uninstall(EXPLORER, setup)
+    assert notifications == ["notified"] * (2 if is_left == "an empty key" else 1)
+
+
 def test_foreign_content_in_keys_of_nobg_stays_and_is_reported(windows: FakeWinreg, setup: Setup) -> None:
     installer.install(EXPLORER, setup)
     windows.put(rf"{PNG}\nobg.remove", "Position", "Top")

@@ -19,7 +19,7 @@ from integrations.context import Setup
 from integrations.macos import finder
 from integrations.macos.autostart import LAUNCH_AGENT
 from integrations.macos.finder import FINDER
-from integrations.verbs import build_verbs
+from integrations.verbs import GONE_TEXT, build_verbs
 from tests.support.menus import ODD_NAME, snapshot_tree
 from tests.support.program import ROOT
 
@@ -156,7 +156,7 @@ def test_a_bundle_is_a_service_for_pictures_in_finder(setup: Setup) -> None:
         (service,) = finder.info_plist("x")["NSServices"]
         assert service["NSMessage"] == "runWorkflowAsService"
         assert service["NSSendFileTypes"] == ["public.image"]
-        document = finder.workflow_document(setup, verb)
+        document = finder.workflow_document(setup, verb, "a.workflow")
         (action,) = document["actions"]
         assert document["workflowMetaData"]["workflowTypeIdentifier"] == "com.apple.Automator.servicesMenu"
         assert action["action"]["BundleIdentifier"] == "com.apple.RunShellScript"
@@ -188,7 +188,7 @@ def test_zsh_passes_every_name_whole(setup: Setup, tmp_path: Path, options: str)
     odd_verbs = build_verbs(((ODD_NAME, "1"), ("=ls", "2"), ("~", "3"), ("-- '' !x", "4"), ("''", "5")))
     odd_setup = replace(setup, client_command=("/usr/bin/env", "NOBG_HOME=/a b/~", str(client)), verbs=odd_verbs)
     for verb in odd_setup.verbs:
-        action = finder.workflow_document(odd_setup, verb)["actions"][0]["action"]
+        action = finder.workflow_document(odd_setup, verb, "a.workflow")["actions"][0]["action"]
         parameters = action["ActionParameters"]
         # Automator runs this when it passes its input as arguments.
         result = subprocess.run(
@@ -199,6 +199,25 @@ def test_zsh_passes_every_name_whole(setup: Setup, tmp_path: Path, options: str)
         )
         assert result.stdout.decode().split("\0")[:-1] == [*verb.arguments, "--", *NAMES]
         assert result.stderr == b""
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+def test_an_entry_says_that_nobg_was_removed_and_which_bundle_to_delete(setup: Setup, tmp_path: Path) -> None:
+    stub = tmp_path / "osascript"
+    stub.write_text('#!/bin/sh\nprintf "%s\n" "$@"\n')
+    stub.chmod(0o755)
+    installer.install(FINDER, setup)
+    (workflow,) = (setup.home / "Library" / "Services").glob("Crop*/Contents/document.wflow")
+    action = plistlib.loads(workflow.read_bytes())["actions"][0]["action"]
+    result = subprocess.run(
+        ["zsh", "-c", action["ActionParameters"]["COMMAND_STRING"], "-", "a.png"],
+        env={**os.environ, "PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert result.stdout.endswith(f"\nnobg\n{GONE_TEXT} ~/Library/Services/{workflow.parents[1].name}\n")
 
 
 def test_the_hint_says_where_to_enable_the_entries(setup: Setup) -> None:

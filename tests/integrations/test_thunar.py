@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -11,7 +13,7 @@ import pytest
 from integrations import installer
 from integrations.context import Setup
 from integrations.linux.thunar import THUNAR
-from integrations.verbs import REMOVE_LABEL, SUBMENU_LABEL, build_verbs
+from integrations.verbs import GONE_TEXT_THUNAR, REMOVE_LABEL, SUBMENU_LABEL, build_verbs
 from tests.support.menus import ODD_NAME, SYSTEM_ACTIONS, make_setup, snapshot_tree
 
 MINE = b"""<?xml version='1.0' encoding='UTF-8'?>\r
@@ -152,3 +154,29 @@ def test_a_link_stays_a_link(setup: Setup, uca: Path) -> None:
     installer.uninstall(THUNAR, setup)
     assert uca.is_symlink()
     assert elsewhere.read_bytes() == MINE
+
+
+def test_an_action_starts_the_client_or_says_that_nobg_was_removed(
+    setup: Setup, uca: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    client = tmp_path / 'it\'s "my" $HOME 100%' / "nobg-add"
+    client.parent.mkdir()
+    for path in (programs / "notify-send", client):
+        path.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+        path.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    setup = replace(setup, client_command=(str(client),))
+    installer.install(THUNAR, setup)
+    action = ET.fromstring(uca.read_bytes()).findall("action")[-1]
+    command = (action.findtext("command") or "").replace("%%", "%").removesuffix("%U")  # as Thunar expands it
+    uris = ["file:///a%20b.jpg", "file:///'c'.jpg"]
+
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(f"{command} {shlex.join(uris)}", shell=True, capture_output=True, text=True, check=False)
+
+    assert run().stdout.splitlines() == [*setup.verbs[-1].arguments, "--", *uris]
+    client.unlink()
+    assert run().stdout.splitlines() == ["--app-name=nobg", "--", "nobg", GONE_TEXT_THUNAR]
+    assert run().returncode == 1

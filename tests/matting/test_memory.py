@@ -95,8 +95,24 @@ def test_a_model_that_fits_is_accepted_and_one_that_does_not_is_refused_in_words
         "The model large needs about 5.8 GB of memory, and 3.1 GB are free. "
         "Close other programs, or use what needs less: nobg models use fast"
     )
-    with pytest.raises(ModelError, match=r"Close other programs$"):
+    with pytest.raises(ModelError, match=r"Close other programs\.$"):
         memory.check(modes.FAST, free=0)
+
+
+@pytest.mark.parametrize(
+    ("needed", "free", "said"),
+    [
+        (540_000_000, 460_000_000, "needs about 0.54 GB of memory, and 0.46 GB are free"),  # both are 0.5
+        (500_100_000, 500_000_000, "needs about 0.5001 GB of memory, and 0.5000 GB are free"),
+        (500_000_001, 500_000_000, "needs about 0.500000001 GB of memory, and 0.500000000 GB are free"),
+        (900_000_000, 100_000_000, "needs about 0.9 GB of memory, and 0.1 GB are free"),
+    ],
+)
+def test_needed_and_free_memory_have_enough_digits_to_differ(needed: int, free: int, said: str) -> None:
+    with pytest.raises(ModelError) as refused:
+        memory.check(replace(models.SHIPPED[0], memory=needed), free=free)
+    assert said in str(refused.value)
+    assert "nobg models" not in refused.value.on_desktop
 
 
 def test_the_peak_is_that_of_this_process() -> None:

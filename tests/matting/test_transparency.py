@@ -75,12 +75,48 @@ def frame_shapes() -> dict[str, Image.Image]:
     wide.paste(255, (0, 87, 400, 312))
     turned = Image.new("L", (300, 200), 255).rotate(30, expand=True)
     faint = Image.new("L", (400, 400), 60)
-    return {"circle": circle, "rounded": rounded, "16:9 in a square": wide, "turned": turned, "faint": faint}
+    hexagon = Image.new("L", (400, 400), 0)
+    ImageDraw.Draw(hexagon).regular_polygon((200, 200, 200), 6, fill=255)
+    corner_erased = Image.new("L", (400, 400), 255)
+    ImageDraw.Draw(corner_erased).ellipse((-250, -250, 250, 250), fill=0)
+    return {
+        "circle": circle,
+        "rounded": rounded,
+        "16:9 in a square": wide,
+        "turned": turned,
+        "hexagon": hexagon,
+        "faint": faint,
+        "a corner erased": corner_erased,
+    }
 
 
 @pytest.mark.parametrize("shape", frame_shapes())
 def test_a_photo_in_a_frame_is_no_cut_out_yet(shape: str) -> None:
     assert not is_cut_out(frame_shapes()[shape])
+
+
+def tight_shapes() -> dict[str, Image.Image]:
+    """Cut-outs cropped to what is visible, of which more than half is."""
+    shapes = {name: Image.new("L", (400, 400), 0) for name in ("bust", "bottle", "ring", "thick X")}
+    bust = ImageDraw.Draw(shapes["bust"])
+    bust.ellipse((100, 0, 300, 240), fill=255)
+    bust.ellipse((0, 180, 399, 700), fill=255)
+    bottle = ImageDraw.Draw(shapes["bottle"])
+    bottle.rectangle((140, 0, 260, 150), fill=255)
+    bottle.rounded_rectangle((0, 140, 399, 399), 60, fill=255)
+    ImageDraw.Draw(shapes["ring"]).ellipse((0, 0, 399, 399), outline=255, width=90)
+    x = ImageDraw.Draw(shapes["thick X"])
+    x.line((30, 30, 370, 370), fill=255, width=130)
+    x.line((30, 370, 370, 30), fill=255, width=130)
+    return shapes
+
+
+@pytest.mark.parametrize("shape", tight_shapes())
+def test_a_sticker_cropped_to_its_subject_is_a_cut_out(shape: str) -> None:
+    alpha = tight_shapes()[shape]
+    assert visible_fraction(alpha) > 0.5
+    assert is_cut_out(alpha)
+    assert is_cut_out(alpha.resize((4000, 4000)))
 
 
 def test_a_picture_of_which_most_is_transparent_is_a_cut_out() -> None:

@@ -1,5 +1,6 @@
 """Tests of the animations in codecs.py."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,8 +8,10 @@ import pytest
 from PIL import Image
 
 from tests.picture.samples import ANIMATION_OPTIONS, animation, decoded, noise, saved
+from tests.support.pictures import run_tool
 from watcher.errors import PictureError
 from watcher.picture import codecs
+from watcher.picture.jxl import jxl_header
 
 
 @pytest.mark.parametrize(("kind", "options"), ANIMATION_OPTIONS, ids=[kind for kind, _ in ANIMATION_OPTIONS])
@@ -44,6 +47,39 @@ def test_a_default_image_that_is_not_part_of_the_animation_is_skipped() -> None:
     image = codecs.open_header(data)
     assert codecs.frame_count(image) == 2
     assert [picture.rgb.getpixel((9, 9)) for picture in codecs.decode_frames(image)] == [(0, 255, 0), (0, 0, 255)]
+
+
+def jxl_start(*fields: tuple[int, int]) -> bytes:
+    """Return the start of a JPEG XL of 8 x 8 pixels, up to `fields` of (value, bits), the lowest bit first."""
+    stored, bits = 0, 0
+    for value, size in ((1, 1), (0, 5), (1, 3), (0, 1), (1, 1), (0, 3), (0, 1), *fields):
+        stored |= value << bits
+        bits += size
+    return b"\xff\x0a" + stored.to_bytes(40, "little")
+
+
+@pytest.mark.parametrize("is_animated", [0, 1])
+@pytest.mark.parametrize(
+    "preview",
+    [
+        [(0, 1)],
+        [(1, 1), (1, 1), (0, 2), (1, 3)],
+        [(1, 1), (1, 1), (3, 2), (511, 9), (0, 3), (2, 2), (31, 5)],
+        [(1, 1), (0, 1), (1, 2), (255, 8), (0, 3), (3, 2), (4095, 12)],
+    ],
+)
+def test_a_jpeg_xl_with_a_preview_is_animated_if_it_says_so(preview: list[tuple[int, int]], is_animated: int) -> None:
+    header = jxl_header(jxl_start(*preview, (is_animated, 1)))
+    assert (header.width, header.height, header.is_animated) == (8, 8, bool(is_animated))
+
+
+def test_of_an_animated_jpeg_xl_the_last_frame_is_done_and_a_note_says_so(tmp_path: Path) -> None:
+    data, frames = animation("GIF", disposal=2)
+    (tmp_path / "film.gif").write_bytes(data)
+    run_tool("cjxl", "-d", "0", tmp_path / "film.gif", tmp_path / "film.jxl")
+    picture = decoded((tmp_path / "film.jxl").read_bytes())
+    assert picture.notes == ("last_frame",)
+    assert np.array_equal(np.asarray(picture.alpha) > 0, frames[-1][..., 3] > 0)
 
 
 @pytest.mark.parametrize("kind", ["TIFF", "MPO", "HEIF", "JPEG", "PNG"])

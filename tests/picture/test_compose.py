@@ -49,28 +49,22 @@ def test_crop_canvas_padding_and_size(values: dict[str, object], expected: Layou
     ("placement", "left", "top"),
     [
         ("top-left", 10, 10),
-        ("top", 80, 10),
-        ("top-right", 150, 10),
-        ("left", 10, 60),
-        ("center", 80, 60),
-        ("right", 150, 60),
-        ("bottom-left", 10, 110),
-        ("bottom", 80, 110),
-        ("bottom-right", 150, 110),
+        ("top", 55, 10),
+        ("top-right", 100, 10),
+        ("left", 10, 55),
+        ("center", 55, 55),
+        ("right", 100, 55),
+        ("bottom-left", 10, 100),
+        ("bottom", 55, 100),
+        ("bottom-right", 100, 100),
     ],
 )
 def test_each_placement_keeps_the_padding(placement: str, left: int, top: int) -> None:
     recipe = read_recipe({"canvas": "200x200", "padding": 10, "placement": placement, "crop": True})
-    layout = compute_layout(
-        500, 500, (0, 0, 40, 80), read_recipe({"canvas": "200x200", "padding": 10, "placement": placement})
-    )
-    assert layout.target == (10, 10, 190, 190)  # a square fills it
-    layout = compute_layout(500, 500, (0, 0, 4, 8), recipe)
-    width, height = layout.target[2] - layout.target[0], layout.target[3] - layout.target[1]
-    assert (width, height) == (90, 180)
-    assert layout.target[0] == {10: 10, 80: 55, 150: 100}[left]
-    assert layout.target[1] == 10
-    assert top in (10, 60, 110)
+    square, tall, wide = (compute_layout(500, 500, (0, 0, *size), recipe).target for size in ((80, 80), (4, 8), (8, 4)))
+    assert square == (10, 10, 190, 190)  # fills what the padding leaves
+    assert tall == (left, 10, left + 90, 190)
+    assert wide == (10, top, 190, top + 90)
 
 
 def test_a_tiny_subject_never_becomes_nothing() -> None:

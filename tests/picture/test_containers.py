@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import io
+import lzma
 import struct
+import tarfile
+import zipfile
 
 import numpy as np
 import pytest
@@ -129,12 +135,23 @@ def camera_raw(make: bytes, *, is_dng: bool = False, photometric: int = 32803) -
         (b"FUJIFILMCCD-RAW 0201" + bytes(500), "RAF"),
         (b"IIU\0\x18\0\0\0" + bytes(500), "RW2"),
         (b"IIRO\x08\0\0\0" + bytes(500), "ORF"),
+        (b"II\x1a\0\0\0HEAPCCDR" + bytes(500), "CRW"),
+        (b"II*\0\x20\0\0\0IIII\1waR" + bytes(500), "IIQ"),
+        (b"MM\0*\0\0\0\x20MMMM\1Raw" + bytes(500), "IIQ"),
     ],
 )
 def test_a_camera_raw_file_is_never_cut_out_from_its_thumbnail(data: bytes, name: str) -> None:
     with pytest.raises(PictureError, match=rf"camera raw file \({name}\)") as caught:
         codecs.open_header(data)
     assert caught.value.reason == "unsupported"
+
+
+def test_a_camera_raw_file_in_a_big_tiff_is_found_too() -> None:
+    below = struct.pack("<Q", 1) + struct.pack("<HHQQ", 262, 3, 1, 32803) + bytes(8)
+    main = struct.pack("<Q", 2) + struct.pack("<HHQQ", 330, 18, 1, 16) + struct.pack("<HHQQ", 50706, 1, 4, 1) + bytes(8)
+    data = struct.pack("<2sHHHQ", b"II", 43, 8, 0, 16 + len(below)) + below + main
+    with pytest.raises(PictureError, match=r"camera raw file \(DNG\)"):
+        codecs.open_header(data)
 
 
 def test_a_tiff_of_a_scanner_or_a_photo_editor_is_no_camera_raw_file() -> None:
@@ -167,3 +184,96 @@ def test_a_bmp_with_an_alpha_keeps_it() -> None:
     alpha = decoded(bmp(128, 108)).alpha
     assert alpha is not None
     assert alpha.getextrema() == (128, 128)
+
+
+def zipped(*names: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in names:
+            archive.writestr(name, "application/vnd.oasis.opendocument.text" if name == "mimetype" else "x" * 99)
+    return buffer.getvalue()
+
+
+def tarred() -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("a.jpg"))
+    return buffer.getvalue()
+
+
+MP4 = bytes.fromhex("00000020667479706d703432000000006d7034326d70343169736f6d61766331") + b"\0\0\0\x08free"
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (MP4, "a video"),
+        (b"\0\0\0\x14ftypqt  \0\0\2\0qt  \0\0\0\x08wide", "a video"),
+        (b"\x1aE\xdf\xa3\x9fB\x86\x81\1B\xf7\x81\1B\xf2\x81\4B\xf3\x81\x08B\x82\x84webm", "a video"),
+        (b"RIFF\x24\0\0\0AVI LIST\x10\0\0\0hdrlavih", "a video"),
+        (b"\0\0\0\x1cftypM4A \0\0\0\0M4A mp42isom", "a sound recording"),
+        (b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0", "a sound recording"),
+        (b"<!DOCTYPE html>\n<html><head><title>404</title></head></html>", "a web page"),
+        (b"\xef\xbb\xbf\n  <HTML lang=de>\n<body>Nicht gefunden</body>", "a web page"),
+        (b"<!-- saved -->\n<!doctype HTML PUBLIC '-//W3C//DTD'>\n<html>", "a web page"),
+        (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>', "a drawing of lines (SVG)"),
+        (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n", "a PDF document"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "a PostScript document"),
+        (b"8BPS\0\1\0\0\0\0\0\0\0\3", "a Photoshop document"),
+        (zipped("a.jpg"), "an archive of files"),
+        (zipped("[Content_Types].xml", "word/document.xml"), "an office document"),
+        (zipped("mimetype", "content.xml"), "an office document"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(64), "an office document"),
+        (gzip.compress(b"x", mtime=0), "an archive of files"),
+        (bz2.compress(b"x"), "an archive of files"),
+        (lzma.compress(b"x"), "an archive of files"),
+        (tarred(), "an archive of files"),
+        (b"Rar!\x1a\x07\x01\0", "an archive of files"),
+        (b'{"error": "not found"}', "a text"),
+        ("Bild nicht gefunden, schöne Grüße\n".encode(), "a text"),
+        ("Bild nicht gefunden\n".encode("utf-16"), "a text"),
+        (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "a text"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "a text"),
+        (b"\x7fELF\2\1\1", "a program"),
+    ],
+)
+def test_what_is_no_picture_is_called_what_it_is(data: bytes, kind: str) -> None:
+    with pytest.raises(PictureError) as caught:
+        codecs.open_header(data)
+    assert caught.value.reason == "unsupported"
+    assert str(caught.value).startswith(f"this is {kind}, not a picture. ")
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "the file is empty. Copy or download it again."),
+        (bytes(5000), "the file contains nothing but zeros. Copy or download it again."),
+    ],
+)
+def test_an_empty_file_is_called_that_and_not_damaged(data: bytes, says: str) -> None:
+    with pytest.raises(PictureError) as caught:
+        codecs.open_header(data)
+    assert (caught.value.reason, str(caught.value)) == ("unreadable", says)
+
+
+def test_what_nothing_knows_is_not_guessed_at() -> None:
+    data = bytes(range(128, 256)) * 40
+    with pytest.raises(PictureError, match="this is not a kind of picture nobg can open"):
+        codecs.open_header(data)
+
+
+def test_a_damaged_picture_is_still_called_damaged() -> None:
+    data = bytearray(saved(noise(64, 48), "PNG"))
+    data[40:] = b"<html>" * 30
+    with pytest.raises(PictureError) as caught:
+        codecs.decode(codecs.open_header(bytes(data)))
+    assert "a web page" not in str(caught.value)
+    assert "empty" not in str(caught.value)
+
+
+def test_an_eight_bit_tiff_is_not_told_to_become_one() -> None:
+    data = b"II*\0\x08\0\0\0\1\0\3\1\3\0\1\0\0\0\x99\x99\0\0\0\0\0\0"
+    with pytest.raises(PictureError) as caught:
+        codecs.open_header(data)
+    assert "bits" not in str(caught.value)

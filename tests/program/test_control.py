@@ -146,3 +146,22 @@ def test_the_pictures_that_are_announced_are_those_that_the_program_does(
     assert sorted(done) == ["a.jpg", "bolt.part.jpg", "separate/b.jpg", "sub/b.jpg", "~sketch.jpg"]
     assert main(["watch", "add", str(top), *options]) == 0
     assert json.loads(capsys.readouterr().out)["pictures"] == 0
+
+
+def test_watch_add_recursive_keeps_the_other_settings_of_a_watched_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    assert main(["watch", "add", str(folder), "--background", "white", "--move-originals", "done"]) == 0
+    settings = paths.config_path()
+    settings.write_text(settings.read_text().replace("[[folders]]", "# mine\n[[folders]]"))
+    capsys.readouterr()
+    assert main(["watch", "add", "--recursive", str(folder)]) == 0
+    (changed,) = config.load(settings).folders
+    assert changed.recursive
+    assert (changed.recipe.background, changed.move_originals) == ("#ffffff", "done")
+    assert "# mine" in settings.read_text()
+    assert main(["watch", "add", "--recursive", "--background", "red", str(folder)]) == 0  # new options replace the old
+    (changed,) = config.load(settings).folders
+    assert (changed.recipe.background, changed.move_originals) == ("#ff0000", None)

@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 import pytest
 
-from watcher.errors import REASONS
+from watcher.errors import REASONS, for_desktop
 from watcher.program.history_page import render_page
 from watcher.queue.job import Job
 
@@ -143,7 +143,11 @@ def test_the_order_is_kept() -> None:
         (replace(FAILED, output=PHOTO.output), "failed", REASONS["truncated"]),
         (replace(FAILED, detail="The card was pulled out."), "failed", "The card was pulled out."),
         (replace(FAILED, detail="errno 5"), "failed", REASONS["truncated"]),
-        (replace(FAILED, state="skipped", reason="no_clear_subject"), "nothing written", REASONS["no_clear_subject"]),
+        (
+            replace(FAILED, state="skipped", reason="no_clear_subject"),
+            "nothing written",
+            for_desktop(REASONS["no_clear_subject"]),
+        ),
         (replace(PHOTO, state="active"), "being done", ""),
     ],
 )

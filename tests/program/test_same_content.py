@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,18 +87,20 @@ def test_an_album_that_is_moved_to_another_watched_folder_is_not_done_again(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("options", [(), ("--suffix=-cut",)])
 def test_a_link_and_its_target_that_are_both_watched_give_one_cut_out(
-    program: Program, folder: Path, tmp_path: Path
+    program: Program, folder: Path, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
+    suffix = options[0].partition("=")[2] if options else "_nobg"
     link = tmp_path / "link"
     link.symlink_to(folder)
     make_album(folder / "a")
-    program.watch("--recursive", "--suffix=-cut")
-    program("watch", "add", link, "--recursive", "--suffix=-cut")
-    program("watch", "add", link / "a", "--suffix=-cut")
+    program.watch("--recursive", *options)
+    program("watch", "add", link, "--recursive", *options)
+    program("watch", "add", link / "a", *options)
     program.start()
-    has_settled(program, folder / "a", "-cut")
-    assert files(folder) == album_files("-cut")
+    has_settled(program, folder / "a", suffix)
+    assert files(folder) == album_files(suffix)
     assert len(program.worker_inputs()) == PICTURES
     problems = {entry["path"]: entry["problem"] for entry in program.run_json("status")["folders"]}
     assert "the same folder as" in problems[str(link)]
@@ -122,6 +125,37 @@ def test_after_jobs_db_is_deleted_nothing_is_done_again(
         wait_until_settled(program)
         program.stop()
     assert files(folder) == album_files(suffix)
+    assert len(program.worker_inputs()) == PICTURES
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [(), ("--suffix=-cut",)])
+def test_a_drive_at_another_mount_point_is_not_done_again(
+    program: Program, folder: Path, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    suffix = options[0].partition("=")[2] if options else "_nobg"
+    image, mount_points = tmp_path / "drive", [folder / "CAMERA", folder / "CAMERA1"]
+    with image.open("wb") as file:
+        file.truncate(16 << 20)
+    if shutil.which("mkfs.ext4") is None:
+        pytest.skip("apt-get install e2fsprogs")
+    subprocess.run(["mkfs.ext4", "-q", image], check=True)
+    program.watch("--recursive", *options)
+    for number, mount_point in enumerate(mount_points):
+        mount_point.mkdir()
+        mounted = subprocess.run(["mount", "-o", "loop", image, mount_point], check=False, capture_output=True)
+        if mounted.returncode:
+            pytest.skip(f"nothing can be mounted here: {os.fsdecode(mounted.stderr)}")
+        try:
+            if number == 0:
+                make_album(mount_point / "a")
+            program.start()
+            has_settled(program, mount_point / "a", suffix)
+            program.stop()
+            assert files(mount_point) == album_files(suffix)
+        finally:
+            program.stop()
+            subprocess.run(["umount", mount_point], check=True)
     assert len(program.worker_inputs()) == PICTURES
 
 

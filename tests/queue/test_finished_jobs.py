@@ -12,7 +12,7 @@ from watcher.queue.journal import Journal
 from watcher.queue.journal_queue import JournalQueue
 from watcher.queue.undo import reason_to_keep
 from watcher.recipe import Recipe
-from watcher.worker import dispatch, supervisor, tasks
+from watcher.worker import cut_outs, dispatch, supervisor
 
 
 class Rig:
@@ -99,6 +99,20 @@ def test_a_picture_moved_away_from_its_cut_out_gets_one_from_the_known_bytes(rig
     assert rig.asked() == 1
 
 
+def test_the_losers_of_a_sync_conflict_are_picture_and_cut_out_and_not_computed_again(rig: Rig) -> None:
+    for name in ("a.jpg", "a_nobg.png"):  # Syncthing renames what this computer had, and fetches that of the other
+        stem, extension = name.split(".")
+        (rig.folder / name).rename(rig.folder / f"{stem}.sync-conflict-20260501-101500-ABCDEFG.{extension}")
+    (rig.folder / "a.jpg").write_text("ok changed on the other computer")
+    (rig.folder / "a_nobg.png").write_text("PNG of ok changed on the other computer")
+    assert rig.do("a.jpg") == ["done"]
+    assert rig.do("a.sync-conflict-20260501-101500-ABCDEFG.jpg") == ["done"]
+    assert rig.asked() == 2
+    cut_out = rig.folder / "a.sync-conflict-20260501-101500-ABCDEFG_nobg.png"
+    assert cut_out.read_text() == "PNG of ok a"
+    assert len(rig.names()) == 5
+
+
 def test_a_copy_of_a_picture_whose_cut_out_was_edited_is_computed(rig: Rig) -> None:
     (rig.folder / "a_nobg.png").write_text("edited")
     shutil.copy(rig.folder / "a.jpg", rig.folder / "b.jpg")
@@ -142,7 +156,69 @@ def test_a_cut_out_that_another_computer_made_waits_for_its_picture_and_is_no_so
     rig.queue = JournalQueue(rig.journal, lambda: now)
     recipe = Recipe(suffix="-cut").key()
     assert rig.do("b-cut.png", "b.jpg", recipe=recipe) == ["done"]
-    now += tasks.OUTPUT_RETRY_SECONDS
+    now += cut_outs.RETRY_SECONDS
     assert rig.do() == []
     assert rig.journal.pending_counts() == (0, 0)
     assert rig.names() == ["a.jpg", "a_nobg.png", "b-cut.png", "b.jpg"]
+
+
+def test_a_cut_out_of_another_computer_with_another_suffix_waits_for_its_picture(rig: Rig, tmp_path: Path) -> None:
+    (rig.folder / "b.jpg").write_text("ok b")
+    (rig.folder / "b-frei.png").write_text("PNG of ok b")
+    (rig.folder / "b.c.png").write_text("ok c")  # not named after a picture `b.c`: it waits for `b.jpg`, then is done
+    now = 1000.0
+    rig.journal = Journal(tmp_path, lambda: now)
+    rig.queue = JournalQueue(rig.journal, lambda: now)
+    recipe = Recipe(suffix="-cut").key()
+    assert rig.do("b-frei.png", "b.c.png", "b.jpg", recipe=recipe) == ["done"]
+    now += cut_outs.RETRY_SECONDS
+    assert rig.do() == ["done"]
+    assert rig.journal.pending_counts() == (0, 0)
+    assert rig.names() == ["a.jpg", "a_nobg.png", "b-cut.png", "b-frei.png", "b.c-cut.png", "b.c.png", "b.jpg"]
+
+
+def test_what_is_named_like_the_cut_out_of_a_picture_beside_it_is_one_though_its_bytes_differ(rig: Rig) -> None:
+    recipe = Recipe(suffix="-cut", background="#ffffff").key()
+    (rig.folder / "b.JPG").write_text("ok b")
+    (rig.folder / "b-cut.png").write_text("made by another processor, or model")
+    assert rig.do("b.JPG", recipe=recipe) == ["done"]
+    assert rig.do("b-cut.png", recipe=recipe) == []
+    (rig.folder / "mug-cut.png").write_text("ok mug")  # no picture `mug` is there
+    (rig.folder / "b-cut.jpg").write_text("ok b as a person cut it")  # not the format of the recipe
+    assert rig.do("b-cut.jpg", "mug-cut.png", recipe=recipe) == ["done", "done"]
+
+
+def test_what_is_made_from_a_cut_out_is_not_cut_out(rig: Rig) -> None:
+    # of another computer, of a person, of OneDrive, Dropbox and Resilio after a conflict
+    names = ["a_nobg-frei.png", "a_nobg edited.png", "a_nobg.web.jpg", "a_nobg-DESKTOP-AB12CD.png"]
+    names += ["a_nobg (Ana's conflicted copy 2026-05-01).png", "a_nobg.Conflict.png"]
+    for name in names:
+        (rig.folder / name).write_text(f"ok {name}")
+    assert rig.do(*names) == []
+    assert rig.asked() == 1
+
+
+def test_a_person_who_names_a_cut_out_of_the_same_recipe_is_told_that_it_is_done(rig: Rig) -> None:
+    renamed = rig.folder / "mug.png"
+    (rig.folder / "a_nobg.png").rename(renamed)  # as in an album that was renamed, and that nobg does not watch
+    (result,) = dispatch.run([renamed], rig.journal)
+    assert (result.state, result.reason, result.output) == ("skipped", "already_done", renamed)
+    (result,) = dispatch.run([renamed], rig.journal, recipe=Recipe(background="#ffffff"))  # a new ground for a cut-out
+    assert (result.state, result.output) == ("done", rig.folder / "mug_nobg.png")
+    (result,) = dispatch.run([renamed], rig.journal, force=True)
+    assert result.state == "done"
+
+
+def test_in_a_renamed_album_the_queue_knows_cut_outs_by_content(rig: Rig) -> None:
+    album = rig.folder / "album"
+    album.mkdir()
+    recipe = Recipe(suffix="-cut").key()
+    (album / "b.jpg").write_text("ok b")
+    assert rig.do("album/b.jpg", recipe=recipe) == ["done"]
+    album.rename(rig.folder / "renamed")
+    paths = [os.fsencode(rig.folder / "renamed" / name) for name in ("b.jpg", "b-cut.png")]
+    rig.journal.enqueue([(path, None, None) for path in paths], recipe=recipe)  # what `nobg add renamed` puts there
+    assert rig.do() == ["already_done", "already_done"]
+    assert sorted(os.listdir(rig.folder / "renamed")) == ["b-cut.png", "b.jpg"]
+    assert rig.journal.pending_counts() == (0, 0)
+    assert rig.asked() == 2

@@ -10,11 +10,13 @@ import pytest
 
 from tests.conftest import Nobg
 from watcher import commit
+from watcher.desktop import strings
 from watcher.desktop.actions import Actions
 from watcher.desktop.notifications import Notification
-from watcher.errors import UsageError
+from watcher.errors import NobgError, UsageError
 from watcher.naming import escape_unprintable
 from watcher.program import control
+from watcher.queue import undo
 from watcher.queue.job import Job
 from watcher.queue.journal import Journal
 from watcher.queue.store import is_output
@@ -78,6 +80,21 @@ def test_all_forgets_damaged_records_and_the_logs_too(journal: Journal, folder: 
     control.forget(journal)
     assert files_with("secret", home) == []
     assert journal.history() == []
+
+
+def test_after_forgetting_all_the_undo_of_an_old_notification_takes_back_no_newer_job(
+    journal: Journal, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = do(journal, folder, "old")
+    control.forget(journal)
+    new = do(journal, folder, "new")
+    assert new.id != old.id
+    moved: list[object] = []
+    monkeypatch.setattr(undo, "move_to_trash", moved.append)
+    with pytest.raises(NobgError) as caught:
+        Actions(lambda _: None, lambda: None).undo([old.id or 0])
+    assert str(caught.value) == strings.NOTHING_TO_UNDO
+    assert moved == []
 
 
 def test_the_names_of_renamed_cut_outs_are_forgotten_too(journal: Journal, folder: Path, home: Path) -> None:

@@ -11,7 +11,7 @@ import platformdirs
 import pytest
 
 from tests.queue.conftest import OUTPUT, PHOTO, enqueue, make_job, take_and_start
-from watcher import paths
+from watcher import lock, paths
 from watcher.errors import DamagedJournalError, UsageError
 from watcher.queue import schema, store
 from watcher.queue.journal import Journal
@@ -91,6 +91,20 @@ def test_a_new_journal_that_another_program_has_just_created_is_not_moved_aside(
     assert not (tmp_path / "jobs.damaged-2.db").exists()
 
 
+def test_a_damaged_journal_is_left_to_the_program_that_is_moving_it_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "jobs.db").write_bytes(b"not a database" * 1000)
+    monkeypatch.setattr(store, "REPAIR_LOCK_SECONDS", 0.0)
+    held = lock.acquire(str(tmp_path), name="repair.lock")
+    assert held is not None
+    with pytest.raises(DamagedJournalError):
+        Journal(tmp_path)
+    assert (tmp_path / "jobs.db").exists()  # not moved by two programs at once
+    lock.release(held)
+    assert Journal(tmp_path).damaged_path == tmp_path / "jobs.damaged-1.db"
+
+
 def test_a_journal_that_was_replaced_notices(journal: Journal, tmp_path: Path) -> None:
     assert journal.is_current()
     (tmp_path / "jobs.db").rename(tmp_path / "aside.db")
@@ -165,11 +179,16 @@ def tables(folder: Path) -> list[tuple[str, ...]]:
     return rows
 
 
+TABLES_OF_VERSION_2 = schema._JOBS.replace(" AUTOINCREMENT", "") + schema._TABLES + schema._INDEXES
+TABLES_OF_VERSION_3 = TABLES_OF_VERSION_2 + schema._INDEXES_ADDED_IN_3 + schema._SCHEMA_ADDED_IN_3
+TABLES_OF_VERSION_4 = TABLES_OF_VERSION_3 + schema._INDEXES_ADDED_IN_4 + schema._SCHEMA_ADDED_IN_4
+
+
 def test_the_records_of_the_second_version_are_kept_and_their_files_stay_known_under_another_default(
     tmp_path: Path,
 ) -> None:
     with sqlite3.connect(tmp_path / "jobs.db") as db:
-        db.executescript(schema._TABLES + "PRAGMA user_version = 2;")
+        db.executescript(TABLES_OF_VERSION_2 + "PRAGMA user_version = 2;")
     db.close()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "SCHEMA_VERSION", 2)
@@ -195,12 +214,31 @@ def test_the_records_of_the_second_version_are_kept_and_their_files_stay_known_u
 
 def test_the_records_of_the_third_version_are_kept(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "jobs.db") as db:
-        db.executescript(schema._TABLES + schema._SCHEMA_ADDED_IN_3 + "PRAGMA user_version = 3;")
+        db.executescript(TABLES_OF_VERSION_3 + "PRAGMA user_version = 3;")
         db.execute("INSERT INTO outputs VALUES (x'61', 'hash', x'62')")
     db.close()
     journal = Journal(tmp_path)
     assert tables(tmp_path) == tables(new_journal_folder(tmp_path))
     assert journal.outputs.is_output_content("hash")
+
+
+def test_the_records_of_the_fourth_version_are_kept_and_their_numbers_are_never_used_again(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "jobs.db") as db:
+        db.executescript(TABLES_OF_VERSION_4 + "PRAGMA user_version = 4;")
+    db.close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "SCHEMA_VERSION", 4)
+        earlier = Journal(tmp_path)
+        for name in ("a.jpg", "b.jpg"):
+            enqueue(earlier, name)
+        rows = earlier._db.execute("SELECT * FROM jobs", ())
+        earlier.close()
+    journal = Journal(tmp_path)
+    assert journal._db.execute("SELECT * FROM jobs", ()) == rows
+    assert tables(tmp_path) == tables(new_journal_folder(tmp_path))
+    journal._db.execute("DELETE FROM jobs", ())
+    enqueue(journal, "c.jpg")
+    assert journal._db.execute("SELECT id FROM jobs", ()) == [(3,)]
 
 
 def test_the_records_of_a_newer_version_are_left_alone(tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """undo.py, and the commands `nobg undo` and `nobg history`."""
 
+import errno
 import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from send2trash import TrashPermissionError
 
 from tests.conftest import Nobg, unprivileged_prefix
 from watcher import commit
@@ -81,6 +83,23 @@ def test_an_output_that_is_not_as_nobg_wrote_it_stays(
     assert reason.endswith(".")
     assert trashed == []
     assert not journal.find_jobs([job.id or 0])[0].undone
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TrashPermissionError("/mnt/stick/.Trash-1000"),
+        OSError(errno.EROFS, "Read-only file system"),
+        OSError(errno.ENOTSUP, "Operation not supported"),
+        OSError("Couldn't find mount point for /mnt/stick/a_nobg.png"),
+    ],
+)
+def test_a_drive_without_a_trash_is_called_that(journal: Journal, make_done_job: MakeDoneJob, error: OSError) -> None:
+    def refuse(_path: Path) -> None:
+        raise error
+
+    ((_, reason),) = undo.undo([make_done_job("a")], journal, refuse)
+    assert reason == "this drive has no trash, so the cut-out stays. If you do not want it, delete it yourself."
 
 
 def test_without_a_trash_the_output_stays(journal: Journal, make_done_job: MakeDoneJob) -> None:

@@ -22,7 +22,7 @@ from watcher.queue.job import Job
 from watcher.queue.job_queue import InMemoryQueue
 from watcher.queue.journal import Journal
 from watcher.recipe import Recipe
-from watcher.worker import dispatch, publish, supervisor
+from watcher.worker import dispatch, publish, supervisor, tasks
 from watcher.worker.tasks import Task
 
 Run = Callable[..., list[Job]]
@@ -92,6 +92,18 @@ def test_a_picture_that_kills_the_worker_fails_alone_after_three_deaths(
     failed = journal.find(sources[2], commit.read_source(sources[2]).sha256, "{}")
     assert failed is not None
     assert failed.reason == "worker_died"
+
+
+def test_a_picture_during_which_nobg_itself_was_ended_speaks_of_memory_and_asks_for_no_report(
+    folder: Path, journal: Journal
+) -> None:
+    (source,) = write(folder, "ok")
+    interrupted = Job(source, attempts=tasks.MAX_INTERRUPTIONS, interrupted=tasks.MAX_INTERRUPTIONS)
+    failed: Any = tasks.prepare_task(interrupted, InMemoryQueue([], journal), journal)
+    assert (failed.state, failed.reason) == ("failed", "worker_died")
+    sentence = describe_reason(failed.reason, failed.detail)
+    assert "memory" in sentence
+    assert "report" not in sentence
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")

@@ -13,6 +13,7 @@ from tests.picture.samples import saved
 from tests.picture.test_profiles import calibrated
 from watcher.picture.profiles import without_names
 from watcher.recipe import read_recipe
+from watcher.worker import protocol
 from watcher.worker.supervisor import PICTURE_TIMEOUT_SECONDS, Worker
 
 pytestmark = pytest.mark.slow
@@ -68,6 +69,14 @@ def file_of(picture: Image.Image, kind: str) -> bytes:
 def process(worker: Worker, data: bytes, force: bool = False, **recipe: object) -> tuple[dict[str, Any], bytes]:
     worker.send({"id": 1, "force": force, "recipe": read_recipe(recipe).key()}, data)
     return worker.receive(PICTURE_TIMEOUT_SECONDS)
+
+
+def is_skipped_as_cut_out(worker: Worker, data: bytes) -> bool:
+    """Return whether the file is left out as a cut-out if it is in a watched folder, whose recipe is another one."""
+    recipe = read_recipe({"suffix": "-own", "background": "white"}).key()
+    worker.send({"id": 2, "recipe": recipe, "watched": True}, data)
+    header, _ = worker.receive(PICTURE_TIMEOUT_SECONDS)
+    return (header["state"], header["reason"]) == ("skipped", protocol.IS_CUT_OUT)
 
 
 def rgba(data: bytes) -> NDArray[np.uint8]:
@@ -176,8 +185,41 @@ def test_the_profile_keeps_its_names_only_with_the_metadata(fast_worker: Worker,
     assert profiles_written["drop"] == without_names(icc)
 
 
+@pytest.mark.parametrize("force", [False, True])
+def test_a_white_logo_is_not_written_on_white_in_silence(fast_worker: Worker, *, force: bool) -> None:
+    logo = Image.new("RGBA", (64, 64), (255, 255, 255, 0))
+    logo.paste((255, 255, 255, 255), (10, 10, 40, 20))
+    data = saved(logo, "PNG")
+    for unseen in ({"background": "white"}, {"background": "white", "format": "jpeg", "crop": "5%"}):
+        header, output = process(fast_worker, data, force=force, **unseen)
+        assert (header["state"], header["reason"], output) == ("skipped", "no_clear_subject", b"")
+        assert header["detail"].startswith("the subject has the colour of the background")
+    for seen in ({}, {"background": "black"}, {"background": "white", "shadow": True}, {"mask": True}):
+        assert process(fast_worker, data, force=force, **seen)[0]["state"] == "done"
+
+
 def test_the_resolution_is_scaled_with_the_picture_and_not_by_a_crop(fast_worker: Worker) -> None:
     data = saved(drawing("logo"), "PNG", dpi=(300, 300))
     for recipe, dpi in (({}, 300), ({"crop": "0"}, 300), ({"longest_side": 100}, 75)):
         with Image.open(io.BytesIO(process(fast_worker, data, **recipe)[1])) as image:
             assert image.info["dpi"] == pytest.approx((dpi, dpi), abs=0.1)
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [{}, {"crop": "5"}, {"shadow": 50}, {"effort": "fast"}, {"format": "webp"}, {"format": "tiff"}],
+    ids=str,
+)
+def test_a_cut_out_of_another_computer_that_arrives_before_its_picture_is_known_by_its_encoding(
+    fast_worker: Worker, recipe: dict[str, Any]
+) -> None:
+    with Image.open(SAMPLES / "astronaut.jpg") as photo:
+        data = saved(photo, "JPEG", dpi=(300, 300))
+    header, output = process(fast_worker, data, **recipe)
+    assert header["state"] == "done"
+    assert is_skipped_as_cut_out(fast_worker, output)
+    assert not is_skipped_as_cut_out(fast_worker, data)
+    with Image.open(io.BytesIO(output)) as image:  # a person has opened it and saved it again: it is the person's
+        assert not is_skipped_as_cut_out(fast_worker, saved(image, "PNG"))
+    header, _ = process(fast_worker, output)  # a person who asks gets an answer
+    assert header["state"] == "done"

@@ -12,23 +12,16 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from watcher import config, paths
+from watcher import commit, config, paths, places
 from watcher.cli import terminal
-from watcher.errors import DestinationError, NobgError, UsageError, describe_reason, exit_code
+from watcher.errors import NOTES, DestinationError, NobgError, UsageError, describe_reason, exit_code
 from watcher.folders import selection
-from watcher.formats import END_MISSING
 from watcher.matting import modes
 from watcher.program import control
 from watcher.queue.job import Job
+from watcher.queue.journal import Journal
+from watcher.recipe import OUTPUT_EXTENSIONS
 from watcher.worker import dispatch
-
-NOTE_TEXTS = {
-    "first_frame": "it has several frames or pages; only the first one was done.",
-    END_MISSING: "the end of the file is missing, and with it the lowest rows or fine details. "
-    "Copy or download it again.",
-    "enlarged": "it was smaller than the canvas, so it was enlarged.",
-}
-"""What a job's notes mean, in words."""
 
 
 def remove(options: argparse.Namespace) -> int:
@@ -47,9 +40,7 @@ def remove(options: argparse.Namespace) -> int:
         _progress_bar(len(sources), shown=not options.json and sys.stderr.isatty()) as advance,
     ):
         # A folder stands for its pictures, not for their cut-outs, whatever suffix these have.
-        sources = [
-            path for path in sources if str(path) in named_paths or not journal.outputs.is_output(os.fsencode(path))
-        ]
+        sources = [path for path in sources if str(path) in named_paths or not _is_cut_out(path, journal)]
         try:
             for job in dispatch.run(
                 sources, journal, recipe=recipe, force=options.force, mode=mode, on_notice=_print_notice
@@ -71,9 +62,19 @@ def remove(options: argparse.Namespace) -> int:
     return max((exit_code(job.reason or "") for job in jobs if job.state == "failed"), default=0)
 
 
+def _is_cut_out(path: Path, journal: Journal) -> bool:
+    """Return whether nobg wrote the file, or one with its content: it may have been renamed, or moved."""
+    if journal.outputs.is_output(os.fsencode(path)):
+        return True
+    if path.suffix.lower() not in OUTPUT_EXTENSIONS.values():
+        return False
+    content_hash = commit.sha256_of(path)
+    return content_hash is not None and journal.outputs.is_output_content(content_hash)
+
+
 def _make_output_folder(folder: Path) -> Path:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        places.ask(folder, lambda: folder.mkdir(parents=True, exist_ok=True))
     except (FileExistsError, NotADirectoryError) as error:
         raise UsageError(f"{folder} is not a folder. Name one with -o.") from error
     except OSError as error:
@@ -103,7 +104,7 @@ def _print_job(job: Job) -> None:
         text = describe_reason(job.reason, job.detail or "")
         terminal.write_above_progress(f"nobg: {name}: {terminal.printable(text)}", sys.stderr)
     for note in job.notes.split():
-        terminal.write_above_progress(f"nobg: {name}: {NOTE_TEXTS[note]}", sys.stderr)
+        terminal.write_above_progress(f"nobg: {name}: {NOTES[note]}", sys.stderr)
     if job.output is not None:
         path = str(job.output)
         terminal.write_above_progress(terminal.printable(path) if sys.stdout.isatty() else path, sys.stdout)

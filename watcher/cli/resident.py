@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from watcher import enqueue, paths
+from watcher import enqueue, paths, session
 from watcher import lock as file_lock
 from watcher.cli import terminal
-from watcher.errors import UsageError, describe_reason
+from watcher.errors import NobgError, UsageError, describe_reason
 from watcher.program import control, edit_config
 from watcher.queue import store
 from watcher.queue import undo as undoing
@@ -30,9 +31,18 @@ def add(options: argparse.Namespace) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Run `nobg run`: become the resident program, unless it is running already."""
+    try:
+        return _run(options)
+    except NobgError as error:  # at login nobody sees what a program prints
+        enqueue.show_notification([str(error)])
+        raise
+
+
+def _run(options: argparse.Namespace) -> int:
     from watcher.program import resident  # imports watchdog, which would slow down the other commands
 
     state = paths.state_dir()
+    store.check_access(str(state))
     lock = resident.take_lock(state, options.lock)
     pid = os.getpid() if lock is not None else file_lock.holder_pid(str(state))
     if options.json:
@@ -40,6 +50,8 @@ def run(options: argparse.Namespace) -> int:
     elif lock is None:
         terminal.print_line(f"nobg is already running (process {pid}).")
     if lock is None:
+        if not options.no_tray:  # at login, the program of the last session, or one without any, still runs
+            session.hand_over(str(state))
         return 0
 
     def report_start(problem: str | None) -> None:
@@ -124,8 +136,30 @@ def _folder_line(folder: dict[str, Any]) -> str:
     if folder["move_originals"] is not None:
         details.append(f"originals go to {folder['move_originals']}")
     parenthesis = f" ({', '.join(details)})" if details else ""
-    problem = f": {folder['problem']}" if folder["problem"] else ""
-    return f"{folder['path']}{parenthesis}: {folder['state']}{problem}"
+    states = [] if folder["state"] == "does not answer" else [folder["state"]]  # the problem says it in a sentence
+    return ": ".join([f"{folder['path']}{parenthesis}", *states, *filter(None, [folder["problem"]])])
+
+
+def _left_out_lines(folder: dict[str, Any]) -> list[str]:
+    """Return what the folder leaves alone though a person may expect it to be done, and what to do then."""
+    left_out, lines = folder["left_out"], []
+    if count := left_out.get("inside"):
+        pictures = "1 picture" if count == 1 else f"{count} pictures"
+        at_least = "at least " if left_out["more_inside"] else ""
+        command = f"nobg watch add --recursive {shlex.quote(folder['path'])}"
+        verb = "is" if count == 1 else "are"
+        lines.append(
+            f"{folder['path']}: {at_least}{pictures} in folders inside it {verb} not watched. To watch them: {command}"
+        )
+    if count := left_out.get("named_like_cut_outs"):
+        example = left_out["example"]
+        names = example if count == 1 else f"{count} pictures, such as {example},"
+        said = "it has the name of a cut-out" if count == 1 else "they have names of cut-outs"
+        lines.append(
+            f"{folder['path']}: {names} {'is' if count == 1 else 'are'} left, since {said} (*_nobg.*). "
+            f"To have {'it' if count == 1 else 'them'} done: rename {'it' if count == 1 else 'them'}, or nobg add FILE"
+        )
+    return lines
 
 
 def pause(options: argparse.Namespace) -> int:
@@ -162,6 +196,8 @@ def status(options: argparse.Namespace) -> int:
     terminal.print_line(f"{status['queued']} waiting, {status['active']} being done, {status['failed']} failed.")
     for folder in status["folders"]:
         terminal.print_line(f"Watched folder: {_folder_line(folder)}")
+        for line in _left_out_lines(folder):
+            terminal.print_line(f"Left: {line}")
     for pause in status["waiting"]:
         terminal.print_line(f"Waiting: {pause['place']}: {pause['text']}")
     for problem in status["problems"]:

@@ -42,7 +42,7 @@ class Actions:
             try:
                 callback()
             except NobgError as error:
-                self._notify(Notification(strings.FAILED, str(error)))
+                self._notify(Notification(strings.FAILED, error.on_desktop))
             except Exception:  # any error: one click must not end the program
                 logger.exception("A click could not be carried out")
                 self._notify(Notification(strings.FAILED, strings.UNEXPECTED_ERROR))
@@ -57,6 +57,10 @@ class Actions:
     def set_folder_enabled(self, folder: Path, *, enabled: bool) -> None:
         """Switch a watched folder on or off."""
         edit_config.set_folder_value(paths.config_path(), folder, "enabled", None if enabled else False)
+
+    def set_folder_recursive(self, folder: Path, *, recursive: bool) -> None:
+        """Watch the folders inside a watched folder, too, or no longer."""
+        edit_config.set_folder_value(paths.config_path(), folder, "recursive", True if recursive else None)
 
     def stop_watching(self, folder: Path) -> None:
         """Remove a watched folder from the settings."""
@@ -105,7 +109,10 @@ class Actions:
     def undo(self, job_ids: Sequence[int]) -> None:
         """Move the cut-outs of these jobs to the trash."""
         with _open_journal() as journal:
-            self._undo_jobs(journal.find_jobs(job_ids), journal)
+            jobs = journal.find_jobs(job_ids)
+            if not jobs:  # they are forgotten since the notification was shown
+                raise NobgError(strings.NOTHING_TO_UNDO)
+            self._undo_jobs(jobs, journal)
 
     def _undo_jobs(self, jobs: Sequence[Job], journal: Journal) -> None:
         results = list(undo.undo(jobs, journal, undo.move_to_trash))
@@ -181,6 +188,8 @@ class Actions:
 
     def _watch_offered_folder(self) -> None:
         folder = overview.offered_folder()
+        if folder is None:
+            raise NobgError(strings.NO_PICTURES_FOLDER)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -205,7 +214,7 @@ def _open_journal() -> Iterator[Journal]:
 
 def _pictures_folder() -> Path:
     """Return the folder that the folder chooser opens first."""
-    import platformdirs
-
-    pictures = platformdirs.user_pictures_path()
-    return pictures if pictures.is_dir() else Path.home()
+    pictures = overview.pictures_folder()
+    if pictures is None:
+        return Path(os.sep)
+    return pictures if pictures.is_dir() else Path(paths.home_folder())

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from watcher.desktop import strings
-from watcher.errors import describe_reason
+from watcher.errors import NOTES, for_desktop, reason_text
 from watcher.naming import escape_unprintable
 from watcher.queue.job import Job
 
 QUIET_SECONDS = 1.0  # a batch ends this long after its last job: the next picture may be on its way
 SUMMARY_INTERVAL_SECONDS = 10.0  # the shortest time from one summary to the next
 MAX_NAMED_FAILURES = 3  # failed pictures that a summary names
-
-_SENTENCE_END = re.compile(r"(?<=\.) ")
-_COMMAND_MARKERS = ("`", "nobg models")  # a sentence with one of these is meant for a terminal
 
 
 @dataclass(frozen=True)
@@ -65,7 +61,8 @@ class Batch:
         self._done_ids: dict[int, None] = {}
         self._folders: dict[str, _PictureGroup] = {}
         self._missed: list[Job] = []  # the first MAX_NAMED_FAILURES of them
-        self._missed_count = self._no_subject_count = 0
+        self._missed_count = self._no_subject_count = self._noted_count = 0
+        self._noted: list[Job] = []  # the first MAX_NAMED_FAILURES that are done with a remark
         self._unchanged, self._unchanged_outputs = _PictureGroup(), _PictureGroup()
 
     @property
@@ -100,6 +97,9 @@ class Batch:
         assert job.output is not None
         if job.id not in self._done_ids:  # a person may have asked for the same job twice
             self._done_ids[job.id] = None
+            self._noted_count += bool(job.notes)
+            if job.notes and len(self._noted) < MAX_NAMED_FAILURES:
+                self._noted.append(job)
             self._folders.setdefault(str(job.output.parent), _PictureGroup()).add(job.output)
 
     def take_due_summary(self) -> Summary | None:
@@ -131,7 +131,7 @@ class Batch:
         folder, outputs = max(self._folders.items(), key=lambda item: item[1].count)
         return Summary(
             title=self._title(),
-            body="\n".join((self._location_line(), *self._failure_lines())),
+            body="\n".join((self._location_line(), *self._failure_lines(), *self._note_lines())),
             done_ids=tuple(self._done_ids),
             target=outputs.first if len(self._done_ids) == 1 else Path(folder),
             folder=Path(folder),
@@ -166,6 +166,12 @@ class Batch:
             *([strings.MORE.format(count=unnamed_count)] if unnamed_count else []),
         ]
 
+    def _note_lines(self) -> list[str]:
+        """Return a line for each of the first few cut-outs that were made with a remark."""
+        unnamed_count = self._noted_count - len(self._noted)
+        more = [strings.MORE.format(count=unnamed_count)] if unnamed_count else []
+        return [*map(_note_line, self._noted), *more]
+
 
 def _failure_line(job: Job) -> str:
     name = escape_unprintable(job.source.name)
@@ -175,11 +181,16 @@ def _failure_line(job: Job) -> str:
 
 
 def _plain_reason(job: Job) -> str:
-    """Return why the picture was not done, without sentences about commands: the reader may never use a terminal."""
+    """Return why the picture was not done, without commands: the reader may never use a terminal."""
     assert job.reason is not None
-    sentences = _SENTENCE_END.split(escape_unprintable(describe_reason(job.reason, job.detail or "")))
-    plain = [sentence for sentence in sentences if not any(marker in sentence for marker in _COMMAND_MARKERS)]
-    return " ".join(plain) or strings.UNKNOWN_REASON
+    return escape_unprintable(for_desktop(reason_text(job.reason, job.detail or "")))
+
+
+def _note_line(job: Job) -> str:
+    """Return what the person should know of a cut-out that was made."""
+    notes = " ".join(NOTES[note] for note in job.notes.split() if note in NOTES)
+    name = escape_unprintable(job.source.name)
+    return strings.FAILURE_LINE.format(name=name, reason=notes)
 
 
 def _name_or_count(forms: tuple[str, str], pictures: _PictureGroup) -> str:

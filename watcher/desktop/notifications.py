@@ -50,10 +50,20 @@ class Notification:
 class Notifier:
     """Shows notifications. Each callback of a button runs in a thread of its own."""
 
-    def __init__(self, platform: str = sys.platform, run_command: Callable[..., Any] = subprocess.run) -> None:
-        """`run_command` starts osascript (as subprocess.run does) if macOS offers no better way."""
+    def __init__(
+        self,
+        platform: str = sys.platform,
+        run_command: Callable[..., Any] = subprocess.run,
+        find_session: Callable[[], None] | None = None,
+    ) -> None:
+        """Connect to nothing yet.
+
+        `run_command` starts osascript (as subprocess.run does) if macOS offers no better way. `find_session` puts the
+        address of a bus that is alive into the environment.
+        """
         self._platform = platform
         self._run_command = run_command
+        self._find_session = find_session or _no_op
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -61,6 +71,7 @@ class Notifier:
         self._queue: deque[Notification] = deque(maxlen=MAX_QUEUED)
         self._callbacks: dict[str, Callable[[], None]] = {}  # by the identifier of a button or notification
         self._desktop: DesktopNotifier | None = None
+        self._address = ""  # of the bus that it is connected to
         self._has_logged_problem = False  # since the last notification that could be shown
 
     def show(self, notification: Notification) -> None:
@@ -109,6 +120,7 @@ class Notifier:
 
         loop, task, woken = asyncio.get_running_loop(), asyncio.current_task(), asyncio.Event()
         assert task is not None
+        session_bus.ignore_lost_messages(loop)
 
         def check_queue() -> None:
             if self._closed:
@@ -135,6 +147,9 @@ class Notifier:
         """Send a notification; if the connection turns out to be broken, send it over a new one."""
         import asyncio
 
+        self._find_session()
+        if self._address != self._find_address():  # the person works in another session now
+            await self._disconnect()
         while True:
             is_new = self._desktop is None
             try:
@@ -156,10 +171,17 @@ class Notifier:
             logger.info("No notifications can be shown: %s. nobg works without them", problem.rstrip("."))
         self._has_logged_problem = True
 
+    def _find_address(self) -> str:
+        """Return the address of the session bus; empty if there is none."""
+        with contextlib.suppress(ConnectionError):
+            return session_bus.address() if self._platform == "linux" else ""
+        return ""
+
     def _open_desktop(self) -> DesktopNotifier:
         """Connect to the desktop. Raises if there is none."""
         if self._platform == "linux":
             os.environ[session_bus.ADDRESS_VARIABLE] = session_bus.address()  # dbus_fast reads only this
+            self._address = self._find_address()
         from desktop_notifier import DesktopNotifier, Icon
 
         _silence_library_log()

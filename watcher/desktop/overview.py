@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,11 @@ import integrations
 from integrations.artifact import IntegrationError
 from integrations.record import Record
 from watcher import config, paths
-from watcher.config import LAST_GOOD_FILE, Config
+from watcher.config import LAST_GOOD_FILE, Config, Folder
 from watcher.desktop import strings
-from watcher.errors import DESTINATION_REASONS, NobgError, UsageError
+from watcher.errors import DESTINATION_REASONS, NobgError, UsageError, for_desktop
 from watcher.matting import modes
-from watcher.program import menus
+from watcher.program import control, menus
 from watcher.queue.journal import Journal
 
 MAX_RECENT = 10  # cut-outs in the menu
@@ -35,11 +36,18 @@ SETUP_MENU, SETUP_FOLDER, SETUP_LOGIN = "menu", "folder", "login"
 
 @dataclass(frozen=True)
 class FolderStatus:
-    """A watched folder. `enabled`: whether it is switched on. `problem`: why it cannot be watched; None: it can be."""
+    """A watched folder. `enabled`: whether it is switched on. `problem`: why it cannot be watched; None: it can be.
+
+    `recursive`: whether the folders inside it are watched, too. `unwatched`, `named_like_cut_outs`: sentences about
+    pictures that it leaves alone: in folders inside it, or for their names; None: there are none.
+    """
 
     path: Path
     enabled: bool = True
     problem: str | None = None
+    recursive: bool = False
+    unwatched: str | None = None
+    named_like_cut_outs: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,11 +72,24 @@ class Overview:
     offers: tuple[str, ...] = ()
 
 
-def offered_folder() -> Path:
-    """Return the folder in the person's Pictures that nobg offers to watch; it may not exist yet."""
+def pictures_folder() -> Path | None:
+    """Return the person's Pictures folder, which need not exist. None: there is no home folder."""
+    try:
+        paths.home_folder()
+    except UsageError:
+        return None
     import platformdirs
 
-    return platformdirs.user_pictures_path() / strings.PICTURES_FOLDER
+    return platformdirs.user_pictures_path()
+
+
+def offered_folder() -> Path | None:
+    """Return the folder in the person's Pictures that nobg offers to watch; it may not exist yet.
+
+    None: there is no home folder, so there are no Pictures.
+    """
+    pictures = pictures_folder()
+    return None if pictures is None else pictures / strings.PICTURES_FOLDER
 
 
 class OverviewReader:
@@ -94,7 +115,8 @@ class OverviewReader:
         stamps = [_stamp(path) for path in (*self._files, *self._login_files)]
         changed = stamps != self._last_stamps
         newest = max((stamp[2] for stamp in stamps if stamp is not None), default=0)
-        is_settled = time.time_ns() - newest > MTIME_MARGIN_NANOSECONDS  # else another change may get the same time
+        # Another change may get the same time; not if the file is from the future: the clock was set back.
+        is_settled = not 0 <= time.time_ns() - newest <= MTIME_MARGIN_NANOSECONDS
         self._last_stamps = stamps if is_settled else None
         return changed
 
@@ -118,13 +140,12 @@ class OverviewReader:
         settings, problems = _load_settings(self._state)
         folder_states = json.loads(journal.get_setting("folders") or "{}")
         folders = tuple(
-            FolderStatus(folder.path, folder.enabled, folder_states.get(str(folder.path), (None, None))[1])
-            for folder in settings.folders
+            _folder_status(folder, folder_states.get(str(folder.path), [None, None])) for folder in settings.folders
         )
         problems += [f"{folder.path}: {folder.problem}" for folder in folders if folder.enabled and folder.problem]
-        problems += [f"{pause.folder}: {DESTINATION_REASONS[pause.reason]}" for pause in journal.pauses()]
+        problems += [f"{place}: {DESTINATION_REASONS[reason]}" for place, reason in control.waiting_places(journal)]
         trouble = journal.get_setting("trouble")
-        problems += [] if trouble is None else [trouble]
+        problems += [] if trouble is None else [for_desktop(trouble)]
         is_in_menu, (login_file, starts_at_login) = _is_in_menu(self._state), _read_login_start()
         self._login_files = [login_file] if login_file else []
         return Overview(
@@ -133,7 +154,7 @@ class OverviewReader:
             folders=folders,
             recipe=settings.default_recipe or TRANSPARENT,
             recent=tuple(journal.recent_outputs(MAX_RECENT)),
-            problems=tuple(problems),
+            problems=tuple(dict.fromkeys(problems)),
             notifications=settings.notifications,
             is_in_menu=is_in_menu,
             starts_at_login=starts_at_login,
@@ -143,12 +164,32 @@ class OverviewReader:
         )
 
 
+def _folder_status(folder: Folder, state: Sequence[Any]) -> FolderStatus:
+    """Return a folder as the menu shows it. `state`: what the watcher has recorded of it."""
+    _state, problem, *rest = state
+    left_out = rest[0] if rest else {}
+    inside, named = left_out.get("inside"), left_out.get("named_like_cut_outs")
+    unwatched = strings.UNWATCHED_AT_LEAST if left_out.get("more_inside") else strings.UNWATCHED
+    return FolderStatus(
+        folder.path,
+        folder.enabled,
+        problem and for_desktop(problem),
+        folder.recursive,
+        strings.pluralize(unwatched, inside) if inside and not folder.recursive else None,
+        strings.pluralize(strings.NAMED_LIKE_CUT_OUTS, named, example=left_out.get("example")) if named else None,
+    )
+
+
 def _remaining_offers(
     journal: Journal, *, is_in_menu: bool, starts_at_login: bool, folders: tuple[FolderStatus, ...]
 ) -> tuple[str, ...]:
     if journal.get_setting("welcome") != SETUP_OFFERED:
         return ()
-    is_set_up = {SETUP_MENU: is_in_menu, SETUP_FOLDER: bool(folders), SETUP_LOGIN: starts_at_login}
+    is_set_up = {
+        SETUP_MENU: is_in_menu,
+        SETUP_FOLDER: bool(folders) or offered_folder() is None,
+        SETUP_LOGIN: starts_at_login,
+    }
     return tuple(offer for offer, is_done in is_set_up.items() if not is_done)
 
 
@@ -157,7 +198,7 @@ def _load_settings(state: Path) -> tuple[Config, list[str]]:
     try:
         return config.load(paths.config_path()), []
     except UsageError as error:
-        return config.load_last_good(state / LAST_GOOD_FILE), [str(error)]
+        return config.load_last_good(state / LAST_GOOD_FILE), [error.on_desktop]
 
 
 def _is_in_menu(state: Path) -> bool:

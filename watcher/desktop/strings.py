@@ -25,8 +25,22 @@ PAUSE = "Pause"
 FOLDERS = "Watched folders"
 WATCH = "Watch this folder"
 OPEN = "Open"
+RECURSIVE = "Also the folders inside it"
 REMOVE_FOLDER = "Remove from this list"
-FOLDER_MENU_LABELS = (WATCH, OPEN, REMOVE_FOLDER)
+FOLDER_MENU_LABELS = (WATCH, RECURSIVE, OPEN, REMOVE_FOLDER)
+UNWATCHED = (
+    "1 picture in folders inside it is not watched.",
+    "{count} pictures in folders inside it are not watched.",
+)
+UNWATCHED_AT_LEAST = (
+    "At least 1 picture in folders inside it is not watched.",
+    "At least {count} pictures in folders inside it are not watched.",
+)
+FOLDER_NOTICE = "{folder}: {notice}"
+NAMED_LIKE_CUT_OUTS = (
+    "{example} is left, since it has the name of a cut-out. To have it done, rename it.",
+    "{count} pictures, such as {example}, are left, since they have names of cut-outs. To have them done, rename them.",
+)
 ADD_FOLDER = "Add folder…"
 NO_FOLDER = "No folder yet"
 OUTPUT = "Output"
@@ -62,6 +76,7 @@ PICTURES_FOLDER = "Remove background"
 """The folder in Pictures that nobg offers to watch."""
 WELCOME = "nobg is running"
 WELCOME_TEXT = "It can add itself to the right-click menu, watch a folder in Pictures, and start at login."
+NO_PICTURES_FOLDER = "There is no Pictures folder, because there is no home folder. Add a folder of your own instead."
 WELCOME_ALL = "Set up everything"
 WELCOME_MENU = "Only the right-click menu"
 WELCOME_NONE = DECLINE_SETUP
@@ -69,8 +84,8 @@ RESTART_HINT = "To see it in {manager}: {how}; or log out and in again"
 
 # Desktops that cannot show an icon
 NO_ICON = (
-    "This desktop has no place for nobg's icon, so nobg runs without one. Everything can be done with commands: "
-    "nobg --help. (On GNOME, the AppIndicator extension provides a place for icons.)"
+    "This desktop has no place for nobg's icon, so nobg runs without one. On GNOME, the AppIndicator extension "
+    "provides a place for icons."
 )
 NO_DESKTOP = "There is no desktop to show an icon on."
 
@@ -113,7 +128,6 @@ ONE_LOCATION = "{name} in {folder}"
 LOCATIONS = ("In {folder}", "In {count} folders")
 FAILURE_LINE = "{name}: {reason}"
 NO_SUBJECT_LINE = "{name} shows no clear subject, so nothing was written"
-UNKNOWN_REASON = "it could not be done."
 MORE = "… and {count} more"
 
 

@@ -18,8 +18,9 @@ from watcher import paths
 from watcher.desktop import strings, tray_backend
 from watcher.desktop.actions import Actions
 from watcher.desktop.overview import Overview, OverviewReader
+from watcher.desktop.sessions import Sessions
 from watcher.desktop.tray_menu import MenuBuilder, describe_status
-from watcher.errors import NobgError
+from watcher.errors import NobgError, advise, for_terminal
 
 logger = logging.getLogger(__name__)
 
@@ -51,12 +52,15 @@ class Tray:
         actions: Actions,
         describe_progress: Callable[[int], str],
         print_message: Callable[[str], None] = logger.info,
+        sessions: Sessions | None = None,
     ) -> None:
         """Prepare the icon; show nothing yet.
 
         `state`: the folder of jobs.db. `describe_progress` returns how far the work is, given the count of waiting
-        pictures. `print_message` informs the person, once, that this desktop has no place for the icon.
+        pictures. `print_message` informs the person, once a session, that this desktop has no place for the icon.
         """
+        self._sessions = Sessions(state) if sessions is None else sessions
+        self._generation = self._sessions.generation
         self._state = state
         self._actions = actions
         self._describe_progress = describe_progress
@@ -73,6 +77,9 @@ class Tray:
 
         Raises OSError if nothing can show the icon, or can no longer.
         """
+        if self._generation != self._sessions.generation:  # a new desktop: look at it anew
+            self._generation = self._sessions.generation
+            self._uses_legacy_tray = self._has_reported_no_icon = False
         pystray = tray_backend.load_pystray(legacy_tray=self._uses_legacy_tray)
         with contextlib.closing(OverviewReader(self._state)) as reader:
             self._read_snapshot(reader)
@@ -139,8 +146,11 @@ class Tray:
         return True
 
     def _should_switch_tray(self, icon: Any, started_at: float) -> bool:
-        """Return whether the icon must move: to X11's bar if there is no modern bar, or back once there is one."""
+        """Return whether the icon must move: to another session, to X11's bar without a modern one, or back to that."""
         now = time.monotonic()
+        self._sessions.refresh()
+        if self._generation != self._sessions.generation:
+            return True
         if self._uses_legacy_tray and now >= self._next_host_check_at:
             self._next_host_check_at = now + HOST_POLL_SECONDS
             self._uses_legacy_tray = not tray_backend.has_modern_host()
@@ -151,7 +161,8 @@ class Tray:
         if not self._uses_legacy_tray:
             self._has_reported_no_icon = True
             logger.info("%s", strings.NO_ICON)
-            self._print_message(strings.NO_ICON)
+            text = advise(strings.NO_ICON, terminal="Everything can be done with commands, too: nobg --help")
+            self._print_message(for_terminal(text))
         return self._uses_legacy_tray
 
 

@@ -45,6 +45,7 @@ class MenuBuilder:
         return (
             _with_key("status", self._text_item(status)),
             *(self._text_item(line) for problem in snapshot.problems[:MAX_PROBLEMS] for line in _wrap_problem(problem)),
+            *(self._text_item(line) for notice in _notices(snapshot)[:MAX_PROBLEMS] for line in _wrap_problem(notice)),
             separator,
             *self._setup_items(snapshot),
             self._toggle_item(strings.PAUSE, snapshot.paused, lambda: actions.set_paused(paused=not snapshot.paused)),
@@ -81,7 +82,7 @@ class MenuBuilder:
             return []
         labels = {
             overview.SETUP_MENU: strings.OFFER_MENU,
-            overview.SETUP_FOLDER: strings.OFFER_FOLDER.format(folder=_short_path(overview.offered_folder())),
+            overview.SETUP_FOLDER: strings.OFFER_FOLDER.format(folder=_short_path(overview.offered_folder() or Path())),
             overview.SETUP_LOGIN: strings.OFFER_LOGIN,
         }
         items = [
@@ -103,11 +104,17 @@ class MenuBuilder:
             self._toggle_item(
                 strings.WATCH, folder.enabled, lambda: actions.set_folder_enabled(path, enabled=not folder.enabled)
             ),
+            self._toggle_item(
+                strings.RECURSIVE,
+                folder.recursive,
+                lambda: actions.set_folder_recursive(path, recursive=not folder.recursive),
+            ),
             self._action_item(strings.OPEN, partial(actions.open, path)),
             self._action_item(strings.REMOVE_FOLDER, partial(actions.stop_watching, path)),
         ]
-        if folder.enabled and folder.problem:
-            items = [*(self._text_item(line) for line in _wrap_problem(folder.problem)), *items]
+        if folder.enabled:
+            texts = filter(None, (folder.problem, folder.unwatched, folder.named_like_cut_outs))
+            items = [*(self._text_item(line) for text in texts for line in _wrap_problem(text)), *items]
         return _with_key(path, self._submenu_item(_short_path(path), items, checked=_always(folder.enabled)))
 
     def _output_items(self, snapshot: Overview) -> list[Any]:
@@ -160,6 +167,15 @@ class MenuBuilder:
 
     def _submenu_item(self, text: str, items: list[Any], **options: Any) -> Any:
         return self._item_class(_escape_label(text), self._menu_class(*items), **options)
+
+
+def _notices(snapshot: Overview) -> list[str]:
+    """Return what the icon says of pictures that folders leave alone, beside the problems. It does not alarm."""
+    return [
+        strings.FOLDER_NOTICE.format(folder=folder.path.name or folder.path, notice=folder.unwatched)
+        for folder in snapshot.folders
+        if folder.enabled and folder.unwatched
+    ]
 
 
 def _escape_label(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from watcher.desktop import overview, strings
 from watcher.desktop.actions import Actions
 from watcher.desktop.batch import Batch, Summary, describe_progress
 from watcher.desktop.notifications import Notification, Notifier
+from watcher.desktop.sessions import Sessions
 from watcher.desktop.tray import Tray
 from watcher.queue.job import Job
 from watcher.queue.journal import Journal
@@ -21,6 +23,7 @@ from watcher.queue.journal import Journal
 logger = logging.getLogger(__name__)
 
 ICON_RETRY_SECONDS = 5.0  # before the icon is tried again after nothing could show it
+SESSION_POLL_SECONDS = 1.0  # meanwhile, between two checks whether a new desktop session has handed itself over
 
 
 class UserInterface:
@@ -39,9 +42,10 @@ class UserInterface:
         """
         self._state = state
         self._batch = Batch()
-        self._notifier = Notifier()
+        self._sessions = Sessions(state)
+        self._notifier = Notifier(find_session=partial(self._sessions.refresh, check=True))
         self._actions = Actions(self._notifier.show, stop_program)
-        self._tray = Tray(state, self._actions, self._describe_progress, print_message)
+        self._tray = Tray(state, self._actions, self._describe_progress, print_message, self._sessions)
 
     def run(self, stop: threading.Event) -> None:
         """Show the icon until `stop` is set; try again whenever the desktop cannot show it."""
@@ -51,14 +55,22 @@ class UserInterface:
             logger.exception("The offer of the first start could not be shown")
         last_problem = ""
         while not stop.is_set():
+            self._sessions.refresh(check=True)
             try:
                 self._tray.run(stop)
             except Exception as error:  # any error: nobg works without an icon
                 if str(error) != last_problem:
                     logger.info("No icon for now: %s", error, exc_info=not isinstance(error, OSError))
                 last_problem = str(error)
-                stop.wait(ICON_RETRY_SECONDS)
+                self._wait_for_session(stop)
         self._notifier.close()
+
+    def _wait_for_session(self, stop: threading.Event) -> None:
+        """Wait until the icon is to be tried again."""
+        retry_at = time.monotonic() + ICON_RETRY_SECONDS
+        while time.monotonic() < retry_at and not self._sessions.has_news():
+            if stop.wait(SESSION_POLL_SECONDS):
+                return
 
     def on_job_finished(self, job: Job) -> None:
         """Take note of a job that is done, skipped or failed."""

@@ -12,12 +12,14 @@ from watchdog.events import (
     DirMovedEvent,
     FileClosedEvent,
     FileCreatedEvent,
+    FileDeletedEvent,
     FileModifiedEvent,
     FileMovedEvent,
     FileSystemEvent,
     FileSystemEventHandler,
 )
 
+from watcher.folders.listing import is_named_like_output
 from watcher.naming import is_source_name
 from watcher.queue import store
 
@@ -28,10 +30,16 @@ EVENTS: list[type[FileSystemEvent]] = [
     FileModifiedEvent,
     FileClosedEvent,
     FileMovedEvent,
+    FileDeletedEvent,
     DirCreatedEvent,
     DirMovedEvent,
 ]
-"""The events after which there may be a new picture."""
+"""The events after which there may be a new picture, or one less."""
+
+
+def _is_relevant(name: str) -> bool:
+    """Return whether a file of this name is done, or left for its name; which is said."""
+    return is_source_name(name) or is_named_like_output(name)
 
 
 class Hints(FileSystemEventHandler):
@@ -55,7 +63,7 @@ class Hints(FileSystemEventHandler):
                     self._renamed_folders.clear()  # what they would have told is found out from the contents
         for raw_path in (event.src_path, event.dest_path):
             path = os.fsdecode(raw_path)
-            if path and (event.is_directory or is_source_name(os.path.basename(path))):
+            if path and (event.is_directory or _is_relevant(os.path.basename(path))):
                 with self._lock:
                     self._paths.add(path)
                     if len(self._paths) > MAX_HINTS:

@@ -11,6 +11,7 @@ import os
 from watchdog.observers.inotify import InotifyEmitter, InotifyObserver, InotifyWatchGroup
 from watchdog.observers.inotify_c import InotifyEvent
 
+from watcher import places
 from watcher.folders.candidates import is_excluded_folder
 
 
@@ -25,17 +26,23 @@ class _WatchGroup(InotifyWatchGroup):
         if not self.is_recursive:
             return
         for root, names, _ in os.walk(path):
-            names[:] = [name for name in names if not is_excluded_folder(os.fsdecode(name))]
+            names[:] = [name for name in names if not self._is_left_out(root, name)]
             for name in names:
                 folder = os.path.join(root, name)
                 if not os.path.islink(folder):
                     self._add_callback(folder)
+
+    def _is_left_out(self, folder: bytes, name: bytes) -> bool:
+        """Return whether nobg does not go into the sub-folder, or only with a time limit (`drives`)."""
+        return is_excluded_folder(os.fsdecode(name)) or places.find(os.path.join(folder, name)) is not None
 
     def _recursive_simulate(self, src_path: bytes) -> list[InotifyEvent]:
         """Return the events that happened in a new folder before it was watched."""
         return [] if self._is_excluded(src_path) else super()._recursive_simulate(src_path)
 
     def _is_excluded(self, path: bytes) -> bool:
+        if places.find(path) is not None:
+            return True
         relative_path = os.path.relpath(path, self.path)
         return relative_path != b"." and any(is_excluded_folder(name) for name in os.fsdecode(relative_path).split("/"))
 

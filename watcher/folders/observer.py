@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from watchdog.events import DirMovedEvent, FileModifiedEvent
 
-from watcher.folders import mounts
+from watcher import places
+from watcher.errors import advise, for_terminal
 from watcher.folders.hints import EVENTS, Hints, OverflowHandler, WakeHandler
 from watcher.folders.watched_folder import WatchedFolder
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from watchdog.observers.api import BaseObserver, ObservedWatch
 
 logger = logging.getLogger(__name__)
+
+STOP_SECONDS = 2.0  # how long to wait for watchdog's threads, which a silent drive may hold
 
 
 class FolderObserver:
@@ -44,14 +47,14 @@ class FolderObserver:
             self._observer.schedule(WakeHandler(on_queued), str(state_folder), event_filter=[FileModifiedEvent])
         except OSError as error:
             self._problem = _describe_watch_error(error)
-            logger.warning("%s", self._problem)
+            logger.warning("%s", for_terminal(self._problem))
 
     def stop(self) -> None:
         """Stop watchdog."""
         logging.getLogger("watchdog").removeHandler(self._overflow_handler)
         if self._observer is not None and self._observer.is_alive():
             self._observer.stop()
-            self._observer.join()
+            self._observer.join(STOP_SECONDS)
 
     def check(self, folder: WatchedFolder, checked: dict[tuple[int, int], str]) -> None:
         """Check that the folder exists and is the one being watched. If it is a new one, watch it.
@@ -59,17 +62,18 @@ class FolderObserver:
         A folder may be deleted and created again, and a drive may be unplugged and come back. `checked`: the folders
         checked in this round, by device and inode; a folder that is there under another path is not watched twice.
         """
-        try:
-            status = os.stat(folder.path)
-            identity = (status.st_dev, status.st_ino) if stat.S_ISDIR(status.st_mode) else None
-            problem = None if identity else "it is not a folder."
-            if identity and not os.access(folder.path, os.R_OK | os.X_OK):
-                identity, problem = None, "nobg is not allowed to read it. Check its permissions."
-            if identity and (first := checked.setdefault(identity, folder.path)) != folder.path:
-                identity, problem = None, f"it is the same folder as {first}, which is watched already."
-        except OSError as error:
-            identity = None
-            problem = "it is not there." if error.errno == errno.ENOENT else f"{error.strerror}."
+        self.apply(folder, *examine(folder.path), checked)
+
+    def apply(
+        self,
+        folder: WatchedFolder,
+        identity: tuple[int, int] | None,
+        problem: str | None,
+        checked: dict[tuple[int, int], str],
+    ) -> None:
+        """Do what check() does, with what examine() has found out."""
+        if identity and (first := checked.setdefault(identity, folder.path)) != folder.path:
+            identity, problem = None, f"it is the same folder as {first}, which is watched already."
         if identity is None:
             if problem != folder.problem or folder.identity is not None:
                 logger.warning("%s is not watched: %s", folder.path, problem)
@@ -86,7 +90,7 @@ class FolderObserver:
         return any(emitter.watch == watch and emitter.is_alive() for emitter in self._observer.emitters)
 
     def _watch(self, folder: WatchedFolder) -> None:
-        folder.is_polled = mounts.must_poll(folder.path) or self._observer is None
+        folder.is_polled = places.must_poll(folder.path) or self._observer is None
         folder.problem = self._problem
         if folder.is_polled or self._observer is None:
             return
@@ -133,6 +137,19 @@ class FolderObserver:
         return False
 
 
+def examine(path: str) -> tuple[tuple[int, int] | None, str | None]:
+    """Return device and inode of the folder, or None and a sentence that says why it cannot be watched."""
+    try:
+        status = os.stat(path)
+        if not stat.S_ISDIR(status.st_mode):
+            return None, "it is not a folder."
+        if not os.access(path, os.R_OK | os.X_OK):
+            return None, "nobg is not allowed to read it. Check its permissions."
+    except OSError as error:
+        return None, "it is not there." if error.errno == errno.ENOENT else f"{error.strerror}."
+    return (status.st_dev, status.st_ino), None
+
+
 def _make_observer() -> BaseObserver:
     if sys.platform == "linux":
         from watcher.folders.inotify import Observer
@@ -143,7 +160,7 @@ def _make_observer() -> BaseObserver:
 
 def _fall_back_to_polling(folder: WatchedFolder, problem: str) -> None:
     if not folder.is_polled:
-        logger.warning("%s: %s", folder.path, problem)
+        logger.warning("%s: %s", folder.path, for_terminal(problem))
     folder.is_polled, folder.problem = True, problem
 
 
@@ -166,7 +183,7 @@ def _describe_watch_error(error: OSError) -> str:
     if error.errno not in (errno.ENOSPC, errno.EMFILE):
         return f"the system does not report changes here ({error.strerror}), so nobg checks for them from time to time."
     name = "watches" if error.errno == errno.ENOSPC else "instances"
-    return (
-        "the system's limit on watched folders is reached, so nobg checks for changes from time to time. To raise it: "
-        f"sudo sysctl fs.inotify.max_user_{name}={524288 if name == 'watches' else 1024}"
+    return advise(
+        "the system's limit on watched folders is reached, so nobg checks for changes from time to time.",
+        terminal=f"To raise it: sudo sysctl fs.inotify.max_user_{name}={524288 if name == 'watches' else 1024}",
     )

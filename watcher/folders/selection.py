@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from watcher import places
+from watcher.errors import NoAnswerError
 from watcher.naming import is_source_name
 
 
@@ -13,27 +15,35 @@ def find_pictures(selected: Iterable[Path], *, recursive: bool = False) -> list[
     """Return the absolute paths of the pictures, each once. A folder stands for the pictures in it, sorted by name.
 
     A file stands for itself, whatever its name. So does a folder without pictures: the error for it comes later, when
-    it cannot be read as a picture.
+    it cannot be read as a picture. So does one whose drive does not answer.
     """
     pictures: dict[Path, None] = {}
     for path in selected:
         absolute = Path(os.path.abspath(path))  # not resolve(): the output belongs beside the link that a person sees
-        inside = list(_pictures_in(absolute, recursive=recursive)) if os.path.isdir(absolute) else []
+        try:
+            inside = places.ask(absolute, _pictures_in, absolute, recursive)
+        except NoAnswerError:
+            inside = []
         pictures.update(dict.fromkeys(inside or [absolute]))
     return list(pictures)
 
 
-def _pictures_in(folder: Path, *, recursive: bool) -> Iterator[Path]:
+def _pictures_in(path: Path, recursive: bool) -> list[Path]:
+    return list(_walk(path, recursive=recursive)) if os.path.isdir(path) else []
+
+
+def _walk(folder: Path, *, recursive: bool) -> Iterator[Path]:
     """Yield the pictures in `folder`, sorted by name; hidden files and folders are skipped, links not followed."""
     try:
         names = sorted(os.listdir(folder))
     except OSError:
         return
     for name in names:
+        places.note_progress()
         path = folder / name
         if name.startswith("."):
             continue
         if recursive and path.is_dir() and not path.is_symlink():
-            yield from _pictures_in(path, recursive=True)
+            yield from _walk(path, recursive=True)
         elif is_source_name(name):
             yield path

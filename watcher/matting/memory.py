@@ -6,7 +6,7 @@ import re
 import sys
 from pathlib import Path
 
-from watcher.errors import ModelError
+from watcher.errors import ModelError, advise
 from watcher.matting.models import Model
 from watcher.matting.modes import FAST, Mode
 
@@ -19,16 +19,30 @@ def check(mode: Mode | Model, free: int | None = None) -> None:
     free = available() if free is None else free
     if free is None or mode.memory <= free:
         return
-    smaller = f", or use what needs less: nobg models use {FAST.name}" if mode.memory > FAST.memory else ""
+    less, decimals = mode.memory > FAST.memory, _decimals_apart(mode.memory, free)
+    smaller = f'write model = "{FAST.name}" in the settings file, which needs less.' if less else ""
+    command = f"use what needs less: nobg models use {FAST.name}" if less else ""
+    close = "Close other programs"
     raise ModelError(
-        f"The model {mode.name} needs about {format_gigabytes(mode.memory)} of memory, and "
-        f"{format_gigabytes(free)} are free. Close other programs{smaller}"
+        advise(
+            f"The model {mode.name} needs about {format_gigabytes(mode.memory, decimals)} of memory, and "
+            f"{format_gigabytes(free, decimals)} are free.",
+            desktop=f"{close}, or {smaller}" if less else f"{close}.",
+            terminal=f"{close}, or {command}" if less else f"{close}.",
+        )
     )
 
 
-def format_gigabytes(count: int) -> str:
-    """Return bytes as gigabytes of 10^9 with one decimal: 5.8 GB."""
-    return f"{count / 1e9:.1f} GB"
+def _decimals_apart(larger: int, smaller: int) -> int:
+    """Return with how many decimals two different sizes look different."""
+    return next(
+        (count for count in range(1, 9) if format_gigabytes(larger, count) != format_gigabytes(smaller, count)), 9
+    )
+
+
+def format_gigabytes(count: int, decimals: int = 1) -> str:
+    """Return bytes as gigabytes of 10^9, with one decimal unless more are asked for: 5.8 GB."""
+    return f"{count / 1e9:.{decimals}f} GB"
 
 
 def available(root: Path = Path("/")) -> int | None:

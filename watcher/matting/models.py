@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from watcher import paths
-from watcher.errors import ModelError
+from watcher.errors import ModelError, advise
 from watcher.matting import cards
 from watcher.matting.cards import Card
 
@@ -231,7 +231,13 @@ def find_in_catalogue(name: str) -> Model:
     for model in CATALOGUE:
         if model.name == name:
             return model
-    raise ModelError(f"There is no model called {name}. `nobg models list` shows all models.")
+    raise ModelError(
+        advise(
+            f"There is no model called {name}.",
+            desktop="Correct its name in the settings file.",
+            terminal="`nobg models list` shows all models.",
+        )
+    )
 
 
 def recognise(sha256: str) -> Model | None:
@@ -267,18 +273,26 @@ def read(model: Model) -> bytes:
     Raises ModelError if the file is missing, cannot be read or has another SHA-256.
     """
     path = path_of(model)
-    remedy = "Install nobg again." if model in SHIPPED else "Add it again: nobg models add FILE"
+    shipped = model in SHIPPED
+    remedy = {
+        "desktop": "Install nobg again." if shipped else "Choose another model in the settings file, or add it again.",
+        "terminal": "Install nobg again." if shipped else "Add it again: nobg models add FILE",
+    }
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
         if model in SHIPPED:
-            raise ModelError(f"The model {path} is missing. {remedy}") from error
-        text = "`nobg models list` says where its file is found; then: nobg models add FILE"
-        raise ModelError(f"The model {model.name} is not installed ({path} is missing). {text}") from error
+            raise ModelError(advise(f"The model {path} is missing.", **remedy)) from error
+        text = advise(
+            f"The model {model.name} is not installed ({path} is missing).",
+            desktop="Choose another model in the settings file.",
+            terminal="`nobg models list` says where its file is found; then: nobg models add FILE",
+        )
+        raise ModelError(text) from error
     except OSError as error:
-        raise ModelError(f"The model {path} cannot be read ({error.strerror}). {remedy}") from error
+        raise ModelError(advise(f"The model {path} cannot be read ({error.strerror}).", **remedy)) from error
     if hashlib.sha256(data).hexdigest() != model.sha256:
-        raise ModelError(f"The model {path} is damaged: its SHA-256 is not {model.sha256}. {remedy}")
+        raise ModelError(advise(f"The model {path} is damaged: its SHA-256 is not {model.sha256}.", **remedy))
     return data
 
 
@@ -317,7 +331,13 @@ def _read_sidecar(path: Path) -> Model:
             sources=(),
         )
     except (OSError, ValueError, KeyError, TypeError, ModelError) as error:
-        raise ModelError(f"{path} is damaged. Remove it, and add the model again: nobg models add FILE") from error
+        raise ModelError(
+            advise(
+                f"{path} is damaged.",
+                desktop="Remove it, and add the model again.",
+                terminal="Remove it, and add the model again: nobg models add FILE",
+            )
+        ) from error
 
 
 def added() -> list[Model]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import pillow_heif
 from PIL import Image, PngImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
-from watcher.errors import PictureError
+from watcher.errors import PictureError, advise
 from watcher.formats import END_MISSING, MAX_FRAMES, MAX_PIXELS, MAX_TOTAL_FRAME_PIXELS, SUFFIXES
 from watcher.picture import containers, jpeg, jxl, metadata, pixels, profiles, tiff
 
@@ -41,7 +41,8 @@ class Picture:
 
     `rgb`: mode RGB. `alpha`: the picture's own transparency, mode L and of the same size, or None if all of it is
     opaque. `icc`: the RGB colour profile to keep, or None (sRGB). `notes`: what the person should know about the
-    decoding (`first_frame`: there were more frames or pages; `end_missing`: rows at the bottom are not in the file).
+    decoding (`first_frame`, `last_frame`: of several frames or pages, this is shown; `end_missing`: rows at the bottom
+    are not in the file).
     `duration`: how long a frame is shown, in milliseconds; 0 for a still picture. `exif`: b"Exif\0\0" and a TIFF, as
     Pillow's save() takes it. `xmp`: the packet. Both are None unless the metadata level keeps them.
     `dpi`: pixels per inch, across and down, or None if the file states none.
@@ -78,6 +79,8 @@ def open_header(data: bytes) -> Image.Image:
     """
     if not data:
         raise PictureError("unreadable", "the file is empty. Copy or download it again.")
+    if not data.strip(b"\0"):
+        raise PictureError("unreadable", "the file contains nothing but zeros. Copy or download it again.")
     data = jpeg.without_excess_exif(data)
     with _convert_decoder_errors(data):
         if raw_name := containers.raw_format(data):
@@ -86,7 +89,7 @@ def open_header(data: bytes) -> Image.Image:
                 f"this is a camera raw file ({raw_name}), and nobg would see only its preview. Use the JPEG that the "
                 "camera stored beside it, or export one with a raw converter such as darktable.",
             )
-        ended = containers.without_damaged_chunks(jpeg.with_end(data))
+        ended = containers.with_full_page_first(containers.without_damaged_chunks(jpeg.with_end(data)))
         try:
             image = Image.open(io.BytesIO(ended), formats=_candidate_formats(data))
         except UnidentifiedImageError as error:
@@ -120,10 +123,11 @@ def _open_error(data: bytes) -> PictureError:
     """
     formats = [name for name in SUFFIXES if (accept := Image.OPEN[name][1]) and accept(data[:16]) is True]
     if not formats:
-        return PictureError("unsupported")
+        kind = containers.other_kind(data)
+        return PictureError("unsupported", f"this is {kind[0]}, not a picture. {kind[1]}" if kind else "")
     if containers.is_truncated(data):
         return PictureError("truncated", f"{formats[0]}: the header is incomplete")
-    depth = containers.jpeg_bits_per_sample(data) if formats == ["JPEG"] else 8
+    depth = jpeg.bits_per_sample(data) if formats == ["JPEG"] else 8
     if depth not in (0, 8):
         return PictureError(
             "unsupported",
@@ -132,8 +136,7 @@ def _open_error(data: bytes) -> PictureError:
     if formats == ["TIFF"]:
         return PictureError(
             "unsupported",
-            "this TIFF stores its colours in a way that nobg cannot read. "
-            "Save it as TIFF with 8 or 16 bits, or as PNG.",
+            "this TIFF stores its colours in a way that nobg cannot read. Save it as PNG.",
         )
     return PictureError("unreadable", f"{formats[0]}: the header is damaged")
 
@@ -146,7 +149,9 @@ def decode(image: Image.Image, metadata_level: str = "drop") -> Picture:
     """
     data = _file_bytes(image)
     with _convert_decoder_errors(data):
-        notes: tuple[str, ...] = ("first_frame",) if _has_more_frames(image) else ()
+        notes: tuple[str, ...] = ()
+        if len(containers.full_pages(data)) > 1 if image.format == "TIFF" else _has_more_frames(image):
+            notes = ("last_frame" if image.format == "JXL" else "first_frame",)
         picture = _decode_current_frame(image, data, metadata_level)
         if _END_ADDED in image.info and (missing := jpeg.missing_rows(data, image)):
             if missing > _MAX_MISSING_FRACTION * image.height:
@@ -199,8 +204,12 @@ def decode_frames(image: Image.Image, metadata_level: str = "drop") -> Iterator[
     if count > MAX_FRAMES or count * image.width * image.height > MAX_TOTAL_FRAME_PIXELS:
         raise PictureError(
             "too_large",
-            f"this animation has {count} frames of {image.width} x {image.height} pixels: more than nobg can process. "
-            "With `--first-frame`, only its first frame is done.",
+            advise(
+                f"this animation has {count} frames of {image.width} x {image.height} pixels: "
+                "more than nobg can process.",
+                desktop="Write first_frame = true in the settings file, and only its first frame is done.",
+                terminal="With `--first-frame`, only its first frame is done.",
+            ),
         )
     return _iter_frames(image, data, metadata_level, count)
 

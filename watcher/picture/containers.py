@@ -8,6 +8,7 @@ ValueError.
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -27,16 +28,111 @@ _RAW_MAGIC = {
     (0, b"FOVb"): "X3F",
     (4, b"ftypcrx "): "CR3",
     (4, b"\x10\0\0\0CR\2"): "CR2",
+    (6, b"HEAPCCDR"): "CRW",
+    (8, b"IIII"): "IIQ",
+    (8, b"MMMM"): "IIQ",
 }
 """Offset and bytes -> the raw format."""
-_TIFF_STARTS = (b"II*\0", b"MM\0*")
+_BIG_TIFF_STARTS = (b"II+\0", b"MM\0+")
+_TIFF_STARTS = (b"II*\0", b"MM\0*", *_BIG_TIFF_STARTS)
 
-_MAKE, _PHOTOMETRIC, _SUBDIRECTORIES, _DNG_VERSION = 271, 262, 330, 50706
+_SUBFILE_TYPE, _PHOTOMETRIC, _MAKE, _SUBDIRECTORIES, _DNG_VERSION = 254, 262, 271, 330, 50706
+_PIXELS = (273, 324, 513)  # tags that say where pixels are: strips, tiles, old-style JPEG
+_PREVIEW, _MASK = 1, 4  # bits of NewSubfileType
 _SENSOR_DATA = (32803, 34892)  # PhotometricInterpretation: colour filter array, LinearRaw
-_VALUE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 13: 4}  # TIFF's types of unsigned integers, text and directories
-_MAX_DIRECTORIES, _MAX_VALUES = 32, 256  # read of a file
+_VALUE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 13: 4, 16: 8, 18: 8}  # TIFF's types of unsigned integers, text and directories
+_MAX_DIRECTORIES, _MAX_ENTRIES, _MAX_VALUES = 32, 4096, 256  # read of a file; libtiff takes no more entries either
 
 _RAW_MAKERS = {b"nikon": "NEF", b"canon": "CR2", b"sony": "ARW", b"pentax": "PEF", b"ricoh": "PEF", b"samsung": "SRW"}
+
+
+_SAVE = "Open it in its program, and save the picture from there."
+_VIDEO = ("a video", "Take a still picture from it in a video player.")
+_WEB_PAGE = ("a web page", "Download the picture itself: right-click it in the browser, and save it.")
+_PDF = ("a PDF document", "Save its page as PNG in a PDF viewer.")
+_ARCHIVE = ("an archive of files", "Unpack it first.")
+_DOCUMENT = ("an office document", _SAVE)
+_VECTOR = ("a drawing of lines (SVG)", "Save it as PNG in a drawing program.")
+_SOUND = ("a sound recording", "Check which file you meant.")
+_PROGRAM = ("a program", "Check which file you meant.")
+_TEXT = ("a text", "Check which file you meant.")
+_OTHER_MAGIC: dict[tuple[int, bytes], tuple[str, str]] = {
+    (0, b"%PDF-"): _PDF,
+    (0, b"%!PS"): ("a PostScript document", _SAVE),
+    (0, b"\xc5\xd0\xd3\xc6"): ("a PostScript document", _SAVE),
+    (0, b"8BPS"): ("a Photoshop document", _SAVE),
+    (0, b"gimp xcf"): ("a GIMP document", _SAVE),
+    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"): _DOCUMENT,
+    (0, b"{\\rtf"): _DOCUMENT,
+    (0, b"\x1aE\xdf\xa3"): _VIDEO,
+    (0, b"FLV\1"): _VIDEO,
+    (0, b"\0\0\1\xba"): _VIDEO,
+    (0, b"\0\0\1\xb3"): _VIDEO,
+    (0, b"0&\xb2u\x8ef\xcf\x11"): _VIDEO,
+    (8, b"AVI LIST"): _VIDEO,
+    (4, b"moov"): _VIDEO,
+    (4, b"mdat"): _VIDEO,
+    (8, b"WAVE"): _SOUND,
+    (0, b"ID3"): _SOUND,
+    (0, b"fLaC"): _SOUND,
+    (0, b"OggS"): ("a sound recording or a video", "Check which file you meant."),
+    (0, b"Rar!\x1a\7"): _ARCHIVE,
+    (0, b"7z\xbc\xaf\x27\x1c"): _ARCHIVE,
+    (0, b"\x1f\x8b"): _ARCHIVE,
+    (0, b"BZh"): _ARCHIVE,
+    (0, b"\xfd7zXZ\0"): _ARCHIVE,
+    (0, b"(\xb5/\xfd"): _ARCHIVE,
+    (257, b"ustar"): _ARCHIVE,
+    (0, b"\x7fELF"): _PROGRAM,
+    (0, b"MZ"): _PROGRAM,
+}
+"""Offset and bytes -> what a file is that is no picture, and what to do. From file(1)."""
+_VIDEO_BRANDS = (b"isom", b"iso2", b"iso4", b"iso5", b"iso6", b"mp41", b"mp42", b"avc1", b"M4V ", b"qt  ", b"dash")
+_VIDEO_BRAND_STARTS = (b"3g", b"M4V", b"mp4", b"f4v")
+_MARKUP = re.compile(
+    rb"(?>(?:<\?xml[^>]*>|<!--.*?-->|<!doctype[^>[]*(?:\[[^]]*\])?>|\s)*)<(?P<tag>[a-z]+)", re.IGNORECASE | re.DOTALL
+)
+"""What may be before the first tag is not tried in other ways (?>): many comments would take exponential time."""
+_MAX_SNIFFED = 4096  # bytes at the start of a file that tell what it is
+
+
+def other_kind(data: bytes) -> tuple[str, str] | None:
+    """Return what a file that is no picture is, and what a person can do; None: nothing shows what it is."""
+    for (offset, magic), kind in _OTHER_MAGIC.items():
+        if data.startswith(magic, offset):
+            return kind
+    if data[4:8] == b"ftyp":
+        is_sound = data[8:11] == b"M4A"
+        is_video = data[8:12] in _VIDEO_BRANDS or data[8:12].startswith(_VIDEO_BRAND_STARTS)
+        return _SOUND if is_sound else _VIDEO if is_video else None
+    start = data[:_MAX_SNIFFED]
+    if start.startswith((b"PK\3\4", b"PK\5\6")):
+        is_document = any(name in start for name in (b"[Content_Types].xml", b"mimetypeapplication/", b"word/", b"xl/"))
+        return _DOCUMENT if is_document else _ARCHIVE
+    text = start.removeprefix(b"\xef\xbb\xbf")
+    if (markup := _MARKUP.match(text)) is not None:
+        tag = markup["tag"].lower()
+        return (
+            _VECTOR if tag == b"svg" else _WEB_PAGE if tag in _WEB_TAGS or b"<!doctype html" in text.lower() else _TEXT
+        )
+    return _TEXT if _is_text(start, is_whole=len(data) <= _MAX_SNIFFED) else None
+
+
+_WEB_TAGS = (b"html", b"head", b"body", b"script", b"title", b"meta", b"div", b"p", b"a")
+
+
+def _is_text(start: bytes, *, is_whole: bool) -> bool:
+    """Return whether the start of a file reads as text, in UTF-16 or a superset of ASCII."""
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        start = start[: len(start) // 2 * 2]
+        return start.decode("utf-16", "replace").isprintable() or b"\n\0" in start or b"\0\n" in start
+    if any(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in start):
+        return False
+    try:
+        start.decode()
+    except UnicodeDecodeError as error:
+        return not is_whole and error.end == len(start) and error.start > len(start) - 4
+    return True
 
 
 def brands(data: bytes) -> set[bytes]:
@@ -217,17 +313,6 @@ def png_cicp(data: bytes) -> tuple[int, int] | None:
     return None
 
 
-def jpeg_bits_per_sample(data: bytes) -> int:
-    """Return the bits per sample that a JPEG's frame header declares (T.81, B.2.2); 0 if it has no such header."""
-    offset = 2
-    while offset + 5 <= len(data) and data[offset] == 0xFF:
-        marker = data[offset + 1]
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            return data[offset + 4]
-        offset += 2 + int.from_bytes(data[offset + 2 : offset + 4])
-    return 0
-
-
 def raw_format(data: bytes) -> str:
     """Return the usual name of the raw format of the file `data`; "" if it is no camera raw file."""
     for (offset, magic), name in _RAW_MAGIC.items():
@@ -235,7 +320,7 @@ def raw_format(data: bytes) -> str:
             return name
     if data[:4] not in _TIFF_STARTS:
         return ""
-    directories = list(_directories(data))
+    directories = list(_directories(data).values())
     if not any(_integer(data, directory, _PHOTOMETRIC) in _SENSOR_DATA for directory in directories):
         return ""
     if any(_DNG_VERSION in directory for directory in directories):
@@ -244,30 +329,64 @@ def raw_format(data: bytes) -> str:
     return next((name for maker, name in _RAW_MAKERS.items() if make.startswith(maker)), "TIFF/EP")
 
 
+def with_full_page_first(data: bytes) -> bytes:
+    """Return the file `data`; if it is a TIFF that starts with a preview or a mask, opened at its first full page."""
+    pages = full_pages(data)
+    field = _offset_field(data)
+    if not pages or pages[0] == _read(data, field, field):
+        return data
+    offset = pages[0].to_bytes(field, "little" if data.startswith(b"II") else "big")
+    return data[:field] + offset + data[2 * field :]
+
+
+def full_pages(data: bytes) -> list[int]:
+    """Return the offsets of a TIFF's directories that describe neither a preview nor a mask; none for other files."""
+    if data[:4] not in _TIFF_STARTS:
+        return []
+    return [
+        offset
+        for offset, directory in _directories(data).items()
+        if not directory.keys().isdisjoint(_PIXELS)
+        and not _integer(data, directory, _SUBFILE_TYPE) & (_PREVIEW | _MASK)
+    ]
+
+
 Directory = dict[int, tuple[int, int, int]]
 """Tag -> where its values start and end in the file, and the bytes of one value."""
 
 
-def _directories(data: bytes) -> Iterator[Directory]:
-    """Yield the directories of a TIFF: those of the pages, and those below them (TIFF 6.0, section 2; TIFF/EP)."""
-    pending, seen = [_read(data, 4, 4)], set[int]()
-    while pending and len(seen) < _MAX_DIRECTORIES:
+def _directories(data: bytes) -> dict[int, Directory]:
+    """The directories of a TIFF at their offsets: those of the pages, each before those below it.
+
+    Sources: TIFF 6.0, section 2; TIFF/EP; libtiff's BigTIFF, in which numbers are longer.
+    """
+    field = _offset_field(data)
+    count_bytes, entry_bytes = (8, 20) if field == 8 else (2, 12)
+    pending, found = [_read(data, field, field)], dict[int, Directory]()
+    while pending and len(found) < _MAX_DIRECTORIES:
         offset = pending.pop(0)
-        if offset in seen or not 8 <= offset < len(data) - 2:
+        if offset in found or not 2 * field <= offset < len(data) - count_bytes:
             continue
-        seen.add(offset)
-        directory: Directory = {}
-        end = offset + 2 + 12 * _read(data, offset, 2)
-        for entry in range(offset + 2, min(end, len(data) - 11), 12):
+        found[offset] = directory = {}
+        first = offset + count_bytes
+        end = first + entry_bytes * _read(data, offset, count_bytes)
+        last = min(end, first + _MAX_ENTRIES * entry_bytes, len(data) - entry_bytes + 1)
+        for entry in range(first, last, entry_bytes):
             size = _VALUE_BYTES.get(_read(data, entry + 2, 2))
             if size is not None:
-                length = size * min(_read(data, entry + 4, 4), _MAX_VALUES)
-                start = entry + 8 if length <= 4 else _read(data, entry + 8, 4)
+                length = size * min(_read(data, entry + 4, field), _MAX_VALUES)
+                value = entry + 4 + field
+                start = value if length <= field else _read(data, value, field)
                 directory[_read(data, entry, 2)] = start, start + length, size
-        start, stop, size = directory.get(_SUBDIRECTORIES, (0, 0, 4))
-        pending += [_read(data, position, 4) for position in range(start, stop, size)]
-        pending.append(_read(data, end, 4))
-        yield directory
+        start, stop, size = directory.get(_SUBDIRECTORIES, (0, 0, field))
+        pending[:0] = [_read(data, position, field) for position in range(start, stop, size)]
+        pending.append(_read(data, end, field))
+    return found
+
+
+def _offset_field(data: bytes) -> int:
+    """The bytes of an offset in this TIFF; where the first directory's stands, too."""
+    return 8 if data[:4] in _BIG_TIFF_STARTS else 4
 
 
 def _read(data: bytes, offset: int, size: int) -> int:

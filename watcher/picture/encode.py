@@ -85,6 +85,23 @@ def encode(frames: Sequence[NDArray[np.uint8]], recipe: Recipe, extras: Extras) 
     return buffer.getvalue()
 
 
+_SIGNATURES = {"png": b"\x89PNG", "webp": b"RIFF", "tiff": b"II*\0"}
+"""Format with transparency -> the first bytes of its files."""
+
+
+def is_encoding_of(pixels: NDArray[np.uint8], recipe: Recipe, extras: Extras, file: bytes) -> bool:
+    """Return whether `file` is what encode() makes of these pixels, (H, W, 4), with any usual effort."""
+    file_format = next((name for name, signature in _SIGNATURES.items() if file.startswith(signature)), None)
+    if file_format is None:
+        return False
+    efforts = dict.fromkeys((recipe.effort, "normal", "fast") if file_format == "png" else (recipe.effort,))
+    variants = (replace(recipe, format=file_format, effort=effort) for effort in efforts)
+    try:
+        return any(encode([pixels], variant, extras) == file for variant in variants)
+    except PictureError:
+        return False
+
+
 def _save_png(image: Image.Image, file: io.BytesIO, recipe: Recipe, extras: Extras, options: dict[str, Any]) -> None:
     if extras.xmp is not None:
         text = PngImagePlugin.PngInfo()

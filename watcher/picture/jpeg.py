@@ -11,7 +11,8 @@ import hashlib
 import io
 import itertools
 import re
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from PIL import Image, ImageChops
@@ -60,6 +61,37 @@ def without_excess_exif(data: bytes) -> bytes:
         kept.append(data[kept_until : start - 4])
         kept_until = start - 2 + int.from_bytes(data[start - 2 : start])
     return b"".join([*kept, data[kept_until:]]) if kept else data
+
+
+def from_tables(
+    size: tuple[int, int],
+    samplings: Sequence[tuple[int, int]],
+    tables: Sequence[tuple[bytes, bytes, bytes]],
+    scans: Sequence[bytes],
+    restart_interval: int,
+) -> bytes:
+    """Return the baseline JPEG of these parts (T.81, B.2.2 to B.2.4), which are one each for each component.
+
+    `samplings`: across and down. `tables`: quantization (64 bytes), DC and AC (16 counts, then the values). `scans`:
+    the coded data between two restarts. `restart_interval`: in MCUs; 0: none.
+    """
+    count = len(tables)
+    segments = [
+        *((0xDB, bytes([number]) + tables[number][0]) for number in range(count)),
+        (0xC0, struct.pack(">BHHB", 8, size[1], size[0], count) + b"".join(
+            bytes([number + 1, across << 4 | down, number]) for number, (across, down) in enumerate(samplings)
+        )),
+        *((0xC4, bytes([kind << 4 | number]) + tables[number][kind + 1]) for number in range(count) for kind in (0, 1)),
+        (0xDD, struct.pack(">H", restart_interval)),
+        (_START_OF_SCAN, bytes([count]) + b"".join(bytes([number + 1, number * 0x11]) for number in range(count))
+         + _SEQUENTIAL),
+    ]  # fmt: skip
+    header = b"".join(struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body for marker, body in segments)
+    scan = b"".join(
+        part.removesuffix(END) + (bytes([0xFF, 0xD0 + number % 8]) if number + 1 < len(scans) else b"")
+        for number, part in enumerate(scans)
+    )
+    return START + header + scan + END
 
 
 def missing_rows(ended: bytes, decoded: Image.Image) -> int:
@@ -150,3 +182,14 @@ def _has_all_coefficients(data: bytes, scans: list[_Scan]) -> bool:
 def _shows_more_than_blocks(scans: list[_Scan]) -> bool:
     """Whether the brightness, which is the first component, has coefficients beyond the mean of each block."""
     return any(scan.last > 0 and scan.components[:1] == scans[0].components[:1] for scan in scans)
+
+
+def bits_per_sample(data: bytes) -> int:
+    """Return the bits per sample that a JPEG's frame header declares (T.81, B.2.2); 0 if it has no such header."""
+    offset = 2
+    while offset + 5 <= len(data) and data[offset] == 0xFF:
+        marker = data[offset + 1]
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            return data[offset + 4]
+        offset += 2 + int.from_bytes(data[offset + 2 : offset + 4])
+    return 0

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFile
 
-from watcher.errors import PictureError
+from watcher.errors import PictureError, advise
 from watcher.picture import containers, metadata, profiles
 from watcher.picture.pixels import to_eight_bits
 
@@ -46,7 +46,7 @@ class JxlImage(ImageFile.ImageFile):
         self.is_animated = header.is_animated
 
     def load(self) -> Any:
-        """Decode the picture, or the first frame of an animation."""
+        """Decode the picture, or the last frame of an animation: the decoder returns no other."""
         if self._encoded is not None:
             encoded, self._encoded = self._encoded, None
             decoded = _decode(encoded, self._size)
@@ -79,7 +79,11 @@ def _run_decoder(data: bytes) -> tuple[bool, Any, bytes, bytes, Any]:
     Raises PictureError (`unsupported`) if the decoder is not installed, and OSError if it panics.
     """
     if Decoder is None:
-        text = "JPEG XL needs one more package. Install it with: pip install 'nobg-watcher[jxl]'."
+        text = advise(
+            "JPEG XL needs one more package.",
+            desktop="Save the picture as JPEG or PNG.",
+            terminal="Install it with: pip install 'nobg-watcher[jxl]'.",
+        )
         raise PictureError("unsupported", text)
     try:
         result: tuple[bool, Any, bytes, bytes, Any] = Decoder()(data)
@@ -142,8 +146,9 @@ def jxl_header(data: bytes) -> JxlHeader:
         orientation = 1 + bits.read(3)
         if bits.read(1):  # intrinsic size, which only recommends how to show the picture
             _read_jxl_size(bits)
-        if not bits.read(1):  # after a preview, the field would be further on; it then counts as absent
-            is_animated = bool(bits.read(1))
+        if bits.read(1):
+            _skip_preview_size(bits)
+        is_animated = bool(bits.read(1))
     return JxlHeader(*((height, width) if orientation > 4 else (width, height)), is_animated)
 
 
@@ -185,6 +190,14 @@ class _BitReader:
         value = self._value & ((1 << count) - 1)
         self._value >>= count
         return value
+
+
+def _skip_preview_size(bits: _BitReader) -> None:
+    """Read past a PreviewHeader, which states sizes in eights or in pixels, and the width by a ratio or itself."""
+    lengths = (0, 0, 5, 9) if bits.read(1) else (6, 8, 10, 12)
+    bits.read(lengths[bits.read(2)])
+    if bits.read(3) == 0:
+        bits.read(lengths[bits.read(2)])
 
 
 def _read_jxl_size(bits: _BitReader) -> tuple[int, int]:

@@ -42,15 +42,14 @@ def to_rgb(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, Image.Im
 def to_eight_bits(values: NDArray[np.generic]) -> NDArray[np.uint8]:
     """Return samples of any shape and type as 0..255, rounded.
 
-    Integers of 16 and 32 bits run from 0 to the maximum of their type, floats from 0 to 1; 8-bit integers keep their
-    value. What lies outside is clipped; NaN becomes 0.
+    Integers run from 0 to the maximum of their type, floats from 0 to 1. What lies outside is clipped; NaN becomes 0.
     """
     dtype = values.dtype
     if dtype.kind == "f":
         finite = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=1.0, neginf=0.0)
         return (np.clip(finite, 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
-    if dtype.itemsize == 1:
-        return np.maximum(values, 0).astype(np.uint8) if dtype.kind == "i" else values.astype(np.uint8)
+    if dtype == np.uint8:
+        return values.astype(np.uint8)
     if dtype == np.dtype("u2").newbyteorder(dtype.byteorder):
         return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
     maximum = float(np.iinfo(dtype.str).max)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import math
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -38,8 +39,10 @@ from watcher.picture.tiff_layout import (
     Tag,
     Tags,
     has_separate_planes,
+    has_signed_samples,
     layout_or_none,
     min_bits_per_sample,
+    old_style_jpeg_parts,
     old_style_jpeg_span,
 )
 
@@ -68,8 +71,9 @@ class TiffImage(TiffImagePlugin.TiffImageFile):
         self._old_style_jpeg, self._layout = b"", None
         if self.tag_v2.get(Tag.COMPRESSION) == OLD_STYLE_JPEG and self._find_old_style_jpeg():
             return
-        if min_bits_per_sample(self.tag_v2) > 8 or has_separate_planes(self.tag_v2):
-            self._layout = layout_or_none(self.tag_v2)
+        tags = self.tag_v2
+        if min_bits_per_sample(tags) > 8 or has_separate_planes(tags) or has_signed_samples(tags):
+            self._layout = layout_or_none(tags)
         if self._layout is None:
             try:
                 super()._setup()
@@ -98,17 +102,18 @@ class TiffImage(TiffImagePlugin.TiffImageFile):
 
     def _find_old_style_jpeg(self) -> bool:
         """Whether the page is a JPEG of the size that the tags declare."""
-        try:
-            data = _old_style_jpeg(self._file_bytes(), self.tag_v2)
-            with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
-                size, mode = image.size, image.mode
-        except (OSError, *DAMAGE_ERRORS):
-            return False
-        if size != (self.tag_v2.get(Tag.WIDTH), self.tag_v2.get(Tag.HEIGHT)):
-            return False
-        self._old_style_jpeg = data
-        self._apply_size_and_mode(size, mode)
-        return True
+        for find in (_old_style_jpeg, _jpeg_from_tables):
+            try:
+                data = find(self._file_bytes(), self.tag_v2)
+                with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+                    size, mode = image.size, image.mode
+            except (OSError, *DAMAGE_ERRORS):
+                continue
+            if size == (self.tag_v2.get(Tag.WIDTH), self.tag_v2.get(Tag.HEIGHT)):
+                self._old_style_jpeg = data
+                self._apply_size_and_mode(size, mode)
+                return True
+        return False
 
     def _file_bytes(self) -> bytes:
         assert self._fp is not None
@@ -148,6 +153,24 @@ def _old_style_jpeg(data: bytes, tags: Tags) -> bytes:
     """The JPEG of an old-style JPEG page, ended if it has no end marker."""
     start, end = old_style_jpeg_span(tags)
     return jpeg.with_end(data[start:end])
+
+
+def _jpeg_from_tables(data: bytes, tags: Tags) -> bytes:
+    """The JPEG of an old-style JPEG page whose tables are in tags; each strip starts anew, as after a restart."""
+    parts = old_style_jpeg_parts(tags)
+    scans = [data[offset : offset + length] for offset, length in parts.strips]
+    interval, (across, down) = parts.restart_interval, parts.subsampling
+    if len(scans) > 1:
+        if interval or parts.rows_per_strip % (8 * down):
+            raise ValueError("restarts within strips")
+        interval = math.ceil(parts.size[0] / (8 * across)) * parts.rows_per_strip // (8 * down)
+
+    def huffman_table(offset: int) -> bytes:
+        return data[offset : offset + 16 + sum(data[offset : offset + 16])]
+
+    tables = [(data[q : q + 64], huffman_table(dc), huffman_table(ac)) for q, dc, ac in parts.tables]
+    samplings = [(across, down), *[(1, 1)] * (len(tables) - 1)]
+    return jpeg.from_tables(parts.size, samplings, tables, scans, interval)
 
 
 def _decode_page(data: bytes, layout: SampleLayout) -> tuple[Image.Image, Image.Image | None]:
@@ -190,6 +213,7 @@ def _lab_to_srgb(samples: SampleArray, layout: SampleLayout) -> SampleArray:
     result = samples.astype(np.float32)
     if layout.dtype.kind != "f":
         if layout.photometric == CIELAB:
+            result[..., 0] = samples[..., 0].view(layout.dtype.str.replace("i", "u"))
             result[..., 1:3] = samples[..., 1:3].view(layout.dtype.str.replace("u", "i"))
             result[..., :3] *= (100 / 65535, 1 / 256, 1 / 256)
         else:
@@ -225,8 +249,10 @@ def _to_pillow_image(
 
 def _channel_to_eight_bits(samples: SampleArray, layout: SampleLayout, channel: int) -> ByteArray:
     """One colour channel at eight bits, encoded as Pillow's mode expects."""
-    if layout.photometric == CIELAB and channel > 0:  # TIFF 6.0, section 23: signed, whatever SampleFormat says
-        return _signed_to_offset(samples.view(samples.dtype.str.replace("u", "i")))
+    if layout.photometric == CIELAB:  # TIFF 6.0, section 23: only a* and b* are signed, whatever SampleFormat says
+        if channel > 0:
+            return _signed_to_offset(samples.view(samples.dtype.str.replace("u", "i")))
+        samples = samples.view(samples.dtype.str.replace("i", "u"))
     if layout.photometric == ICCLAB and samples.dtype.itemsize == 2:  # ICC version 2: L 100 is 0xFF00, neutral 0x8000
         return _signed_to_offset((samples.astype(np.int32) - 0x8000).astype(np.int16))
     result = to_eight_bits(samples)
@@ -266,6 +292,8 @@ def _samples_from_bytes(raw: ByteArray, layout: SampleLayout) -> SampleArray:
         byte_planes = sums.reshape(rows, layout.blocks_across, size, layout.block_width * samples)
         floats = np.ascontiguousarray(byte_planes.swapaxes(2, 3)).view(f">f{size}")
         return floats.reshape(rows, -1, samples)
+    if layout.packed_bits:
+        return _unpack_samples(raw, layout)
     values = raw.view(layout.dtype)
     if layout.predictor == HORIZONTAL_PREDICTOR:
         unsigned = np.dtype(f"u{size}")
@@ -273,6 +301,18 @@ def _samples_from_bytes(raw: ByteArray, layout: SampleLayout) -> SampleArray:
         blocks = differences.reshape(rows, layout.blocks_across, layout.block_width, samples)
         values = np.cumsum(blocks, axis=2, dtype=unsigned).view(layout.dtype.newbyteorder("="))
     return values.reshape(rows, -1, samples)
+
+
+def _unpack_samples(raw: ByteArray, layout: SampleLayout) -> SampleArray:
+    """Samples of 9 to 15 bits, of which each row of a block starts with a byte, as 16 bits."""
+    bits, count = layout.packed_bits, layout.block_width * layout.samples_per_plane
+    result = np.empty((len(raw), layout.blocks_across, count), np.uint16)
+    for row in range(0, len(raw), _BAND_ROWS):
+        bytes_ = raw[row : row + _BAND_ROWS].reshape(-1, layout.blocks_across, layout.block_row_bytes)
+        unpacked = np.unpackbits(bytes_, axis=2)[..., : count * bits].reshape(*bytes_.shape[:2], count, bits)
+        values = np.packbits(unpacked, axis=3).view(">u2")[..., 0] >> (16 - bits)
+        result[row : row + _BAND_ROWS] = values.astype(np.uint32) * 0xFFFF // ((1 << bits) - 1)
+    return result.reshape(len(raw), -1, layout.samples_per_plane)
 
 
 def _decompress_blocks(data: bytes, layout: SampleLayout, blocks: tuple[tuple[int, int], ...], rows: int) -> ByteArray:

@@ -23,6 +23,7 @@ class Tag(IntEnum):
     BITS_PER_SAMPLE = 258
     COMPRESSION = 259
     PHOTOMETRIC = 262
+    FILL_ORDER = 266
     STRIP_OFFSETS = 273
     ORIENTATION = 274
     SAMPLES_PER_PIXEL = 277
@@ -38,6 +39,11 @@ class Tag(IntEnum):
     SAMPLE_FORMAT = 339
     JPEG_INTERCHANGE_FORMAT = 513
     JPEG_INTERCHANGE_FORMAT_LENGTH = 514
+    JPEG_RESTART_INTERVAL = 515
+    JPEG_QUANTIZATION_TABLES = 519
+    JPEG_DC_TABLES = 520
+    JPEG_AC_TABLES = 521
+    YCBCR_SUBSAMPLING = 530
     XMP = 700
     ICC_PROFILE = 34675
 
@@ -46,7 +52,7 @@ UNCOMPRESSED, OLD_STYLE_JPEG, PACKBITS, WEBP_COMPRESSION = 1, 6, 32773, 50001
 _BYTE_COMPRESSIONS = (UNCOMPRESSED, 5, 8, PACKBITS, 32946, 34925, 50000)
 """Compressions of bytes, whatever the bytes mean: none, LZW, Deflate, PackBits, old Deflate, LZMA, Zstandard."""
 
-WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, CMYK, CIELAB, ICCLAB = 0, 1, 2, 5, 8, 9
+WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, CMYK, YCBCR, CIELAB, ICCLAB = 0, 1, 2, 5, 6, 8, 9
 """Photometric interpretations, the meaning of the colour samples."""
 _COLOUR_CHANNELS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, CMYK: 4, CIELAB: 3, ICCLAB: 3}
 
@@ -55,7 +61,8 @@ HORIZONTAL_PREDICTOR, FLOATING_POINT_PREDICTOR = 2, 3
 
 _PREMULTIPLIED_ALPHA, _STRAIGHT_ALPHA = 1, 2  # ExtraSamples
 _SEPARATE_PLANES = 2  # PlanarConfiguration
-_DTYPE_KINDS = {1: "u", 2: "i", 3: "f"}  # SampleFormat -> numpy's letter
+_UNSIGNED, _SIGNED = 1, 2  # SampleFormat
+_DTYPE_KINDS = {_UNSIGNED: "u", _SIGNED: "i", 3: "f"}  # SampleFormat -> numpy's letter
 _MAX_SAMPLES_PER_PIXEL = 32
 DAMAGE_ERRORS = (ValueError, KeyError, TypeError, IndexError, OverflowError)
 """What tags raise whose values are missing or not what their tag means: text, nothing, infinity."""
@@ -66,7 +73,8 @@ class SampleLayout:
     """How the samples of a page are stored. parse_layout() has checked the values.
 
     `width`, `height`: of the stored picture, in pixels. `colour_channels`: 1, 3 or 4; these are the first samples of a
-    pixel. `dtype`: of a sample, with the file's byte order. `photometric`: one of the constants above.
+    pixel. `dtype`: of a sample, with the file's byte order. `packed_bits`: 0, or the 9 to 15 bits that a sample has in
+    the file, without gaps; decoded, it has 16, and `dtype` says so. `photometric`: one of the constants above.
     `alpha_index`: the sample that is the alpha, or None. `premultiplied`: whether the colours are multiplied by the
     alpha. `plane_count`: 1, or `samples_per_pixel` if each sample has its own plane. `block_width`, `block_height`: of
     a tile or strip, in pixels. `blocks`: offset and length of each in the file, row by row, plane by plane.
@@ -77,6 +85,7 @@ class SampleLayout:
     colour_channels: int
     samples_per_pixel: int
     dtype: np.dtype[np.generic]
+    packed_bits: int
     photometric: int
     alpha_index: int | None
     premultiplied: bool
@@ -111,7 +120,7 @@ class SampleLayout:
     @property
     def block_row_bytes(self) -> int:
         """The length of one row of a block, in bytes."""
-        return self.block_width * self.samples_per_plane * self.dtype.itemsize
+        return math.ceil(self.block_width * self.samples_per_plane * (self.packed_bits or 8 * self.dtype.itemsize) / 8)
 
 
 def parse_layout(tags: Tags) -> SampleLayout:
@@ -133,6 +142,8 @@ def parse_layout(tags: Tags) -> SampleLayout:
     ):
         raise ValueError("a layout of samples that nobg cannot read")
     alpha_index, premultiplied = _find_alpha(_integers(tags, Tag.EXTRA_SAMPLES), colours, samples)
+    (depth,), (sample_format,) = depths, formats
+    packed_bits = depth if 8 < depth < 16 and sample_format == _UNSIGNED else 0
     tiled = Tag.TILE_OFFSETS in tags
     block_width, block_height = _block_size(tags, width, height, tiled=tiled)
     layout = SampleLayout(
@@ -140,7 +151,8 @@ def parse_layout(tags: Tags) -> SampleLayout:
         height=height,
         colour_channels=colours,
         samples_per_pixel=samples,
-        dtype=_sample_dtype(tags.prefix, formats.pop(), depths.pop()),
+        dtype=np.dtype(np.uint16) if packed_bits else _sample_dtype(tags.prefix, sample_format, depth),
+        packed_bits=packed_bits,
         photometric=photometric,
         alpha_index=alpha_index,
         premultiplied=premultiplied,
@@ -152,6 +164,8 @@ def parse_layout(tags: Tags) -> SampleLayout:
         tiled=tiled,
         blocks=_block_positions(tags, tiled=tiled),
     )
+    if packed_bits and (layout.predictor != 1 or tags.get(Tag.FILL_ORDER, 1) != 1):
+        raise ValueError("bits in an order that nobg cannot read")
     _check_blocks(layout)
     return layout
 
@@ -172,6 +186,14 @@ def min_bits_per_sample(tags: Tags) -> int:
         return 1
 
 
+def has_signed_samples(tags: Tags) -> bool:
+    """Return whether the samples are signed integers; those of CIELab are, and are no brightness."""
+    try:
+        return _SIGNED in _integers(tags, Tag.SAMPLE_FORMAT, (1,)) and tags.get(Tag.PHOTOMETRIC) != CIELAB
+    except DAMAGE_ERRORS:
+        return False
+
+
 def has_separate_planes(tags: Tags) -> bool:
     """Return whether each sample of a pixel has its own plane."""
     return tags.get(Tag.PLANAR_CONFIGURATION) == _SEPARATE_PLANES and tags.get(Tag.SAMPLES_PER_PIXEL, 1) != 1
@@ -189,6 +211,42 @@ def old_style_jpeg_span(tags: Tags) -> tuple[int, int]:
     )
     start = start or offsets[0]
     return start, max(start + length, offsets[-1] + lengths[-1])
+
+
+@dataclass(frozen=True)
+class JpegParts:
+    """An old-style JPEG page without JPEG headers (TIFF 6.0, section 22).
+
+    `tables`: per component the offsets of its tables of quantization, DC and AC. `subsampling`: of the first component,
+    across and down. `restart_interval`: in MCUs; 0: none. `strips`: offset and length of each in the file.
+    """
+
+    size: tuple[int, int]
+    tables: tuple[tuple[int, int, int], ...]
+    subsampling: tuple[int, int]
+    rows_per_strip: int
+    restart_interval: int
+    strips: tuple[tuple[int, int], ...]
+
+
+def old_style_jpeg_parts(tags: Tags) -> JpegParts:
+    """Return the parts of a page that has its tables in tags. Raises one of DAMAGE_ERRORS."""
+    kinds = (Tag.JPEG_QUANTIZATION_TABLES, Tag.JPEG_DC_TABLES, Tag.JPEG_AC_TABLES)
+    tables = tuple(zip(*(_integers(tags, kind) for kind in kinds), strict=True))
+    if len(tables) != tags.get(Tag.SAMPLES_PER_PIXEL, 1) or len(tables) not in (1, 3):
+        raise ValueError("not as many tables as samples")
+    has_chroma = tags[Tag.PHOTOMETRIC] == YCBCR
+    across, down = _integers(tags, Tag.YCBCR_SUBSAMPLING, (2, 2)) if has_chroma else (1, 1)
+    (restart_interval, *_) = _integers(tags, Tag.JPEG_RESTART_INTERVAL, (0,))
+    height = int(tags[Tag.HEIGHT])
+    return JpegParts(
+        size=(int(tags[Tag.WIDTH]), height),
+        tables=tables,
+        subsampling=(across, down),
+        rows_per_strip=min(int(tags.get(Tag.ROWS_PER_STRIP, height)), height),
+        restart_interval=restart_interval,
+        strips=_block_positions(tags, tiled=False),
+    )
 
 
 def _integers(tags: Tags, tag: Tag, default: tuple[int, ...] = ()) -> tuple[int, ...]:

@@ -11,15 +11,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from watcher import config, lock, paths
+from watcher import config, lock, paths, places
 from watcher.config import Config, Folder
-from watcher.errors import DESTINATION_REASONS, UsageError
+from watcher.errors import DESTINATION_REASONS, UsageError, advise, for_terminal
 from watcher.formats import is_picture_name
 from watcher.matting import modes
 from watcher.program import edit_config, log
 from watcher.queue import store
 from watcher.queue.job import Job
 from watcher.queue.journal import Journal
+from watcher.queue.journal_queue import is_deleted
 from watcher.queue.undo import reason_to_keep, restore_original
 from watcher.recipe import Recipe, RecipeError, config_values, read_recipe
 
@@ -43,13 +44,30 @@ def resolve_recipe(settings: Config, name: str | None, values: Mapping[str, obje
         raise UsageError(f"{option}: {error}. Correct it and try again.") from error
     if recipe.model is not None:
         modes.find(recipe.model)
-    if "background" in values and recipe.background_picture is not None and not recipe.background_picture.is_file():
+    if "background" in values and recipe.background_picture is not None and not _is_file(recipe.background_picture):
         raise UsageError(f"The background picture {recipe.background_picture} does not exist. Check its name.")
     return recipe
 
 
+def _is_file(path: Path) -> bool:
+    return places.ask(path, path.is_file)
+
+
 def watch_folder(path: Path, **options: Any) -> Folder:
-    """Watch a folder from now on. `options`: see make_folder_table. Raises UsageError and DestinationError."""
+    """Watch a folder from now on. `options`: see make_folder_table. Raises UsageError and DestinationError.
+
+    A folder that is watched already gets these options in place of its own. But `recursive` alone only adds the folders
+    inside it; all else stays.
+    """
+    absolute = Path(os.path.abspath(path))
+    is_watched = any(folder.path == absolute for folder in config.load(paths.config_path()).folders)
+    if (
+        is_watched
+        and options.get("recursive")
+        and not any(value for name, value in options.items() if name != "recursive")
+    ):
+        settings = edit_config.set_folder_value(paths.config_path(), absolute, "recursive", True)
+        return next(folder for folder in settings.folders if folder.path == absolute)
     table = make_folder_table(path, config.load(paths.config_path()), **options)
     settings = edit_config.add_folder(paths.config_path(), table)
     return next(folder for folder in settings.folders if str(folder.path) == table["path"])
@@ -70,13 +88,13 @@ def make_folder_table(
     Raises UsageError if a folder does not exist or the settings are wrong.
     """
     absolute = Path(os.path.abspath(path))
-    if not absolute.is_dir():
+    if not places.ask(absolute, absolute.is_dir):
         raise UsageError(f"{absolute} is not a folder. Make it first, then watch it.")
     if "output" in values:
         output = Path(str(values["output"]))
         if len(output.parts) > 1:
             output = Path(os.path.abspath(output))
-            if not output.is_dir():
+            if not places.ask(output, output.is_dir):
                 raise UsageError(f"{output} is not a folder. Make it first, or give just a name for a sub-folder.")
         values = {**values, "output": str(output)}
     if move_originals is not None and not config.is_valid_folder_name(move_originals):
@@ -105,21 +123,21 @@ def status(journal: Journal) -> dict[str, Any]:
         problems.append(f"{error} Until then, the last good settings stay in force.")
     worker_problem = journal.get_setting("trouble")
     if worker_problem is not None and is_running:
-        problems.append(worker_problem)
+        problems.append(for_terminal(worker_problem))
     problems += [
         _DAMAGED_RECORDS_TEXT.format(path=path) for path in sorted(paths.state_dir().glob("jobs.damaged-*.db"))
     ]
     offline_by = journal.get_setting("offline_by")
     waiting = [
-        {"place": str(pause.folder), "reason": pause.reason, "text": DESTINATION_REASONS[pause.reason]}
-        for pause in journal.pauses()
+        {"place": place, "reason": reason, "text": DESTINATION_REASONS[reason]}
+        for place, reason in waiting_places(journal)
     ]
     return {
         "running": is_running,
         "paused": journal.get_setting("paused") is not None,
         "queued": counts["queued"],
         "active": counts["active"],
-        "failed": counts["failed"],
+        "failed": journal.failures.count(),
         "folders": list(_describe_folders(settings.folders, journal, is_running=is_running)),
         "waiting": waiting,
         "model": settings.model or modes.DEFAULT.name,
@@ -134,12 +152,22 @@ _DAMAGED_RECORDS_TEXT = (
 )
 
 
+def waiting_places(journal: Journal) -> list[tuple[str, str]]:
+    """Return the folders whose pictures wait, and why. Of those on a drive that does not answer, the drive."""
+    waiting = []
+    for pause in journal.pauses():
+        mount = places.find(pause.folder) if pause.reason == "no_answer" else None
+        waiting.append((str(pause.folder) if mount is None else mount.point, pause.reason))
+    return list(dict.fromkeys(waiting))
+
+
 def _describe_folders(folders: Sequence[Folder], journal: Journal, *, is_running: bool) -> Iterator[dict[str, Any]]:
     """Yield each folder as `--json` shows it, with the state that the running program has recorded."""
     states = json.loads(journal.get_setting("folders") or "{}") if is_running else {}
     for folder in folders:
-        state, problem = states.get(str(folder.path), ["not watched", None])
-        yield {**folder_as_dict(folder), "state": state if folder.enabled else "off", "problem": problem}
+        state, problem, *left_out = states.get(str(folder.path), ["not watched", None])
+        details = {"state": state if folder.enabled else "off", "problem": problem and for_terminal(problem)}
+        yield {**folder_as_dict(folder), **details, "left_out": (left_out or [{}])[0]}
 
 
 def folder_as_dict(folder: Folder) -> dict[str, Any]:
@@ -162,10 +190,16 @@ def retry(journal: Journal, job_ids: Sequence[int]) -> list[Job]:
     """Put jobs back into the queue and return them: those with these numbers or, without numbers, all failed ones.
 
     A job named by its number is done even if it was done before or has no clear subject: the person knows the picture.
-    Jobs that are queued or active are left out. Raises UsageError for a number that no job has.
+    Jobs that are queued or active are left out. Without numbers, so are pictures that the person has deleted, renamed
+    or moved since: their failures no longer count. Raises UsageError for a number that no job has.
     """
-    chosen = _find_jobs(journal, job_ids) if job_ids else journal.failed_jobs()
+    chosen = _find_jobs(journal, job_ids) if job_ids else journal.failures.all()
     retried = [job for job in chosen if job.state not in ("queued", "active")]
+    if not job_ids:
+        gone = [job for job in retried if is_deleted(job)]
+        for job in gone:
+            journal.failures.drop(os.fsencode(job.source))
+        retried = [job for job in retried if job not in gone]
     for job in retried:
         restore_original(job, journal)
         request = {
@@ -185,7 +219,7 @@ def jobs_to_undo(journal: Journal, job_ids: Sequence[int]) -> list[Job]:
     """
     chosen = _find_jobs(journal, job_ids) if job_ids else latest_undoable_jobs(journal)
     if not chosen:
-        raise UsageError("There is nothing to undo. `nobg history` shows what was done.")
+        raise UsageError(advise("There is nothing to undo.", terminal="`nobg history` shows what was done."))
     return chosen
 
 
@@ -209,7 +243,9 @@ def _find_jobs(journal: Journal, job_ids: Sequence[int]) -> list[Job]:
     jobs = journal.find_jobs(job_ids)
     missing = sorted(set(job_ids) - {job.id for job in jobs})
     if missing:
-        raise UsageError(f"There is no job {missing[0]}. `nobg history` shows the jobs and their numbers.")
+        raise UsageError(
+            advise(f"There is no job {missing[0]}.", terminal="`nobg history` shows the jobs and their numbers.")
+        )
     return jobs
 
 

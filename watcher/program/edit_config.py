@@ -12,7 +12,7 @@ from typing import Any
 from watcher import config, paths
 from watcher import lock as file_lock
 from watcher.config import Config
-from watcher.errors import DestinationError, UsageError
+from watcher.errors import DestinationError, UsageError, advise
 
 HEADER_COMMENT = "nobg's settings. A change takes effect as soon as the file is saved."
 
@@ -175,7 +175,7 @@ def _index_of_folder(folder: Path, tables: Any) -> int:
     """Return the index of the folder's table. Raises UsageError if the folder is not watched."""
     index = next((index for index, table in enumerate(tables) if _is_table_of(table, folder)), None)
     if index is None:
-        raise UsageError(f"{folder} is not watched. `nobg watch list` shows the folders that are.")
+        raise UsageError(advise(f"{folder} is not watched.", terminal="`nobg watch list` shows the folders that are."))
     return index
 
 

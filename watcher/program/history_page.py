@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from watcher.errors import describe_reason
+from watcher.errors import for_desktop, reason_text
 from watcher.formats import is_shown_by_browsers
 from watcher.queue.job import Job
 
@@ -55,7 +55,7 @@ def render_page(jobs: Sequence[Job], older_count: int = 0) -> str:
     script = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
     policy = f"default-src 'none'; img-src file:; style-src 'unsafe-inline'; script-src 'sha256-{script}'"
     articles = "\n".join(_render_article(job) for job in jobs) or "<p>Nothing has been done yet.</p>"
-    older_note = f"<p>{older_count} older jobs: <code>nobg history --json</code></p>" if older_count else ""
+    older_note = f"<p>{older_count} older jobs are not shown.</p>" if older_count else ""
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -85,7 +85,7 @@ def _render_article(job: Job) -> str:
     if job.output is not None and job.state == "done" and not job.undone:
         paragraphs.append(f"&rarr; {_escape(job.output.name)}")
     if job.reason is not None:
-        reason = describe_reason(job.reason, job.detail or "")
+        reason = for_desktop(reason_text(job.reason, job.detail or ""))
         paragraphs.append(_escape(reason[:1].upper() + reason[1:]))
     if job.moved_to is not None:
         paragraphs.append(f"The original is now {_escape(str(job.moved_to))}")

@@ -255,7 +255,7 @@ class _Session:
                     if error.exit_code != 3:  # not the model's or the worker's error, but the journal's
                         raise
                     logger.error("%s", error)  # noqa: TRY400  the message is enough
-                    journal.set_setting("trouble", str(error))
+                    journal.set_setting("trouble", error.text)
                     has_trouble = True
                     self._wakeup.clear()
                     self._wakeup.wait(WORKER_RETRY_SECONDS)

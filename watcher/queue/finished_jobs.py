@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from watcher import commit
-from watcher.errors import PictureError
+from watcher import commit, places
+from watcher.errors import NoAnswerError, PictureError
 from watcher.queue.job import Job
 from watcher.queue.journal import Journal
 from watcher.recipe import parse_key
@@ -23,7 +23,7 @@ def find_done_job(job: Job, journal: Journal) -> Job | None:
     The output counts even if a person has edited it. It does not count if nobg has since written other content to it.
     """
     earlier = journal.find(job.source, job.source_hash, job.recipe)
-    if earlier is None or earlier.undone or earlier.output is None or not os.path.lexists(earlier.output):
+    if earlier is None or earlier.undone or earlier.output is None or not places.exists(earlier.output):
         return None
     is_only_planned = earlier.state in ("active", "queued")
     # Another model: the person has chosen it, or it is the default of a newer nobg.
@@ -48,7 +48,10 @@ def settle_with_same_content(job: Job, journal: Journal, start: Callable[[Job], 
     `start`: the method of the job's queue. Return the finished job; None if there is none, or `job` was withdrawn.
     """
     for earlier in journal.contents.find_finished(job):
-        is_moved = not os.path.lexists(earlier.moved_to or earlier.source)
+        try:
+            is_moved = not places.exists(earlier.moved_to or earlier.source)
+        except NoAnswerError:  # on a drive that does not answer, it is as if nobg had not done it
+            continue
         is_same_request = (earlier.recipe, earlier.model) == (job.recipe, job.model)
         if not is_same_request and not (is_moved and job.watch is not None):
             continue
@@ -73,25 +76,29 @@ def _find_output_beside(job: Job, earlier: Job, journal: Journal, *, is_moved: b
     recipe = parse_key(earlier.recipe)
     assert earlier.output is not None
     for path in recipe.output_paths(job.source):
-        if not os.path.lexists(path):
+        if not places.exists(path):
             break
-        if not path.is_symlink() and commit.sha256_of(path) == earlier.output_hash:
+        if not _is_link(path) and commit.sha256_of(path) == earlier.output_hash:
             return path
     path = recipe.destination(job.source) / earlier.output.name
-    if not is_moved or path.is_symlink() or (current_hash := commit.sha256_of(path)) is None:
+    if not is_moved or _is_link(path) or (current_hash := commit.sha256_of(path)) is None:
         return None
     if current_hash == earlier.output_hash:  # the picture alone has another name
         return path
     # A person has edited the cut-out, and has then moved it together with the picture.
-    has_moved_along = path == earlier.output or not os.path.lexists(earlier.output)
+    has_moved_along = path == earlier.output or not places.exists(earlier.output)
     return path if has_moved_along and not journal.outputs.is_output_content(current_hash) else None
 
 
 def _is_settled_without_output(job: Job) -> bool:
     """Return whether the result of `job` is final for a watched folder, and needs no file."""
     if job.state == "done":
-        return job.output is None or not os.path.lexists(job.output)
+        return job.output is None or not places.exists(job.output)
     return job.reason not in RETRYABLE_REASONS
+
+
+def _is_link(path: Path) -> bool:
+    return places.ask(path, path.is_symlink)
 
 
 def read_known_output(job: Job, journal: Journal) -> tuple[Job, bytes] | None:
@@ -102,7 +109,7 @@ def read_known_output(job: Job, journal: Journal) -> tuple[Job, bytes] | None:
             for path in _paths_with_content(earlier, journal):
                 try:
                     output = commit.read_source(path)
-                except PictureError:
+                except (PictureError, NoAnswerError):
                     continue
                 if output.sha256 == earlier.output_hash:
                     return earlier, output.data
@@ -110,8 +117,15 @@ def read_known_output(job: Job, journal: Journal) -> tuple[Job, bytes] | None:
 
 
 def _paths_with_content(job: Job, journal: Journal) -> Iterator[Path]:
-    """Yield the paths where the output of `job` may be."""
+    """Yield the paths where the output of `job` may be: as nobg wrote it, or as the loser of a sync conflict."""
     assert job.output is not None
     assert job.output_hash is not None
     yield job.output
     yield from (path for path in journal.outputs.paths_with(job.output_hash) if path != job.output)
+    try:
+        names = places.ask(job.output, os.listdir, job.output.parent)
+    except (OSError, NoAnswerError):
+        return
+    for name in sorted(names):
+        if name.startswith(job.output.stem) and name.endswith(job.output.suffix) and name != job.output.name:
+            yield job.output.parent / name

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from watcher import commit
+from watcher import commit, places
 from watcher.errors import DestinationError
 from watcher.queue.finished_jobs import find_done_job
 from watcher.queue.job import Job
@@ -82,8 +82,9 @@ class InMemoryQueue:
         """Drop the job and all others with the same destination, and restore the journal's earlier record of it."""
         if job.id is None:
             job = self._journal.find(job.source, job.source_hash, job.recipe) or job
-        self._journal.discard_plan(job, self._previous_jobs[job.source])
-        self._failed_destinations.add(job.destination)
+        self._journal.discard_plan(job, self._previous_jobs.get(job.source))
+        if error.reason != "no_answer" or places.does_not_answer(job.destination):
+            self._failed_destinations.add(job.destination)  # otherwise it is the drive of the picture
         self.error = self.error or error
 
     def defer_if_unwritable(self, job: Job) -> bool:  # noqa: ARG002  see JobQueue

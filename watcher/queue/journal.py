@@ -14,12 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from watcher import places
 from watcher.queue import store
 from watcher.queue.database import Database
 from watcher.queue.forget import Forgotten
 from watcher.queue.job import COLUMNS, FIELD_NAMES, Job, Pause, column_value, job_from_row
 from watcher.queue.outputs import Outputs
-from watcher.queue.watched_files import Contents, WatchedFiles
+from watcher.queue.watched_files import Contents, Failures, WatchedFiles
 
 _RESULT_CONDITION = "state = 'done' AND undone = 0 AND output IS NOT NULL"
 """A job whose output undo can move to the trash. SQLite uses the indexes of schema.py only for this exact text."""
@@ -49,6 +50,7 @@ class Journal:
         self.damaged_path = self._db.damaged_path
         """The new place of a damaged jobs.db; None if the file was sound."""
         self.contents = Contents(self._db)
+        self.failures = Failures(self._db)
         self.forgotten = Forgotten(self._db)
         self.outputs = Outputs(self._db)
         self.watched_files = WatchedFiles(self._db)
@@ -74,11 +76,13 @@ class Journal:
         Jobs that a person requested come first; among equals, those with fewer attempts.
         """
         rows = self._db.execute(
-            f"SELECT {COLUMNS} FROM jobs WHERE state = 'queued' AND not_before <= ? "  # noqa: S608
+            f"SELECT {COLUMNS} FROM jobs WHERE state = 'queued' "  # noqa: S608
+            # A wait that began in the future: the clock was set back, and the wait would last as long as that.
+            "AND (not_before <= :now OR changed_at > :now) "
             "AND place NOT IN (SELECT place FROM pauses) AND folder NOT IN (SELECT place FROM pauses) "
             "AND NOT EXISTS (SELECT 1 FROM settings WHERE name = 'paused') "
             "ORDER BY rank, attempts, id LIMIT 1",
-            (self._clock(),),
+            {"now": self._clock()},
         )
         return job_from_row(rows[0]) if rows else None
 
@@ -133,7 +137,8 @@ class Journal:
             if job.id != existing.id:
                 db.execute("DELETE FROM jobs WHERE id = ? AND asked_at = ?", (job.id, job.asked_at))
             db.execute(
-                "UPDATE jobs SET signature = coalesce(?, signature), state = ? WHERE id = ?",
+                "UPDATE jobs SET signature = coalesce(?, signature), state = ?, "
+                "notes = CASE notes WHEN 'superseded' THEN '' ELSE notes END WHERE id = ?",
                 (job.signature, existing.state, existing.id),
             )
 
@@ -157,13 +162,17 @@ class Journal:
         )
 
     def recover(self) -> None:
-        """Queue the jobs that an earlier program left active, and end all pauses. Call it once at the start."""
+        """Queue the jobs that an earlier program left active, and end all pauses. Call it once at the start.
+
+        Failures that a later result had made obsolete when that program ended stop counting.
+        """
         self._db.execute(
             "UPDATE jobs SET state = 'queued', not_before = 0, interrupted = min(attempts, interrupted + 1) "
             "WHERE state = 'active'",
             (),
         )
         self._db.execute("DELETE FROM pauses", ())
+        self.failures.supersede_earlier()
 
     def start_rebuild_if_new(self, *, has_watched_folders: bool) -> None:
         """If jobs.db is new though there are watched folders, start a rebuild, as after damage: see store.
@@ -224,7 +233,7 @@ class Journal:
         so it is no part of the newest request, which undo takes back.
         """
         changed = self.record(job, state="done", verdict=job.verdict, seconds=job.seconds)
-        written_at = output.stat().st_mtime
+        written_at = places.ask(output, output.stat).st_mtime
         self._db.execute(
             "UPDATE jobs SET output = ?, output_hash = ?, asked_at = ?, changed_at = ? WHERE id = ?",
             (os.fsencode(output), output_hash, written_at, written_at, changed.id),
@@ -359,10 +368,6 @@ class Journal:
             "ORDER BY changed_at DESC, id DESC LIMIT 1"
         )
         return self._db.select_jobs(f"{_RESULT_CONDITION} AND asked_at = ({newest}) ORDER BY id", *excluded_times)
-
-    def failed_jobs(self) -> list[Job]:
-        """Return the failed jobs, oldest first."""
-        return self._db.select_jobs("state = 'failed' ORDER BY id")
 
     def mark_undone(self, job: Job) -> None:
         """Record that the output of `job` has been undone."""

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from watcher import commit
-from watcher.errors import DestinationError
+from watcher import commit, places
+from watcher.errors import DestinationError, NoAnswerError
 from watcher.queue.finished_jobs import RETRYABLE_REASONS, find_done_job
 from watcher.queue.job import Job, Pause
 from watcher.queue.journal import Journal
@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 SETTLE_SECONDS = 2.0  # seconds for which a file must stay the same before nobg takes it
 FREE_SPACE_MARGIN_BYTES = 256 << 10  # bytes that must be free beyond what is needed before a full destination is tried
+NO_ANSWER_RETRY_SECONDS = 10.0  # seconds after which a job is tried again whose link leads to a silent drive
 PAUSE_RETRY_SECONDS = 300.0  # seconds after which a pause ends in any case
 _UNSATISFIABLE_BYTES = 1 << 62  # needed_bytes of a pause that free space cannot end, for instance of a used-up quota
 
@@ -49,6 +50,9 @@ class JournalQueue:
     def pause_destination(self, job: Job, error: DestinationError, needed_bytes: int) -> None:
         """Make the job and all others with the same destination wait until check_pauses() ends the pause."""
         assert error.reason is not None
+        if isinstance(error, NoAnswerError):
+            self._wait_for_answer(job, error)
+            return
         logger.warning("%s waits: %s", job.destination, error)
         job_recipe = parse_key(job.recipe)
         is_source_folder_missing = error.reason == "missing" and (
@@ -63,6 +67,14 @@ class JournalQueue:
             pause = replace(pause, needed_bytes=_UNSATISFIABLE_BYTES)
         self._journal.pause(pause.folder, pause.reason, pause.needed_bytes)
         self._journal.put_back(job)
+
+    def _wait_for_answer(self, job: Job, error: NoAnswerError) -> None:
+        """Make the pictures of a drive that does not answer wait, and the job; it may be that of another drive."""
+        logger.warning("%s waits: %s", job.source, error)
+        silent = [folder for folder in {job.source.parent, job.destination} if places.does_not_answer(folder)]
+        for folder in silent:
+            self._journal.pause(folder, "no_answer")
+        self._journal.put_back(job, delay=0.0 if silent else NO_ANSWER_RETRY_SECONDS)
 
     def defer_if_unwritable(self, job: Job) -> bool:
         """Defer the job if permissions forbid writing to its destination: a person may change them later."""
@@ -116,9 +128,10 @@ class JournalQueue:
         """After a loss of the records, return the job as done if a cut-out exists that is newer than the picture."""
         output = next(parse_key(job.recipe).output_paths(job.source))
         try:
-            is_newer = output.lstat().st_mtime >= job.source.stat().st_mtime
+            written_at, taken_at = places.ask(output, output.lstat), places.ask(job.source, job.source.stat)
         except OSError:
             return None
+        is_newer = written_at.st_mtime >= taken_at.st_mtime
         output_hash = commit.sha256_of(output)
         return self._journal.adopt(job, output, output_hash) if is_newer and output_hash is not None else None
 
@@ -131,7 +144,7 @@ class JournalQueue:
             return None
         try:
             return commit.move_into(job.source, job.source.parent / job.move_to)
-        except OSError as error:
+        except (OSError, NoAnswerError) as error:
             logger.warning("%s stays where it is: it could not be moved to %s (%s)", job.source, job.move_to, error)
             return None
 
@@ -144,16 +157,18 @@ class JournalQueue:
         return bool(ended)
 
     def _is_over(self, pause: Pause) -> bool:
-        if self._clock() - pause.since > PAUSE_RETRY_SECONDS:
+        if not 0 <= self._clock() - pause.since <= PAUSE_RETRY_SECONDS:  # below 0: the clock was set back
             return True
         if pause.reason == "missing" and self._journal.has_sources_in(pause.folder):
             return _has_entries(pause.folder)  # a mount point without its drive is empty
+        if pause.reason == "no_answer":
+            return _answers(pause.folder)
         return pause.needed_bytes < _UNSATISFIABLE_BYTES and is_pause_resolved(pause)
 
 
 def _signature(path: Path) -> str | None:
     try:
-        return commit.file_signature(path.stat())
+        return commit.file_signature(places.ask(path, path.stat))
     except OSError:
         return None
 
@@ -164,8 +179,10 @@ def is_unplugged(job: Job) -> bool:
     That is so if the nearest existing folder is not on the device that the source was on. But if that folder is
     the source's own and contains files, only the device number has changed: an unused mount point is empty.
     """
-    if job.device is None:
-        return False
+    return job.device is not None and places.ask(job.source, _is_unplugged, job)
+
+
+def _is_unplugged(job: Job) -> bool:
     for folder in job.source.parents:
         try:
             device, names = folder.stat().st_dev, os.listdir(folder)
@@ -177,8 +194,26 @@ def is_unplugged(job: Job) -> bool:
     return True
 
 
+def is_deleted(job: Job) -> bool:
+    """Return whether the source is gone for good: deleted, renamed or moved, not on a drive that is unplugged."""
+    try:
+        os.lstat(job.source)
+    except (FileNotFoundError, NotADirectoryError):
+        return not is_unplugged(job)
+    except OSError:
+        return False
+    return False
+
+
 def is_pause_resolved(pause: Pause) -> bool:
     """Return whether the cause of the pause is gone, as far as the system shows it."""
+    try:
+        return places.ask(pause.folder, _is_pause_resolved, pause)
+    except NoAnswerError:
+        return False
+
+
+def _is_pause_resolved(pause: Pause) -> bool:
     try:
         if pause.reason == "full":
             free_bytes = shutil.disk_usage(_nearest_existing(pause.folder)).free
@@ -192,14 +227,23 @@ def is_pause_resolved(pause: Pause) -> bool:
 
 def _is_writable(folder: Path) -> bool:
     """Return whether nobg may write to `folder` or, if it does not exist yet, create it."""
-    return os.access(_nearest_existing(folder), os.W_OK | os.X_OK)
+    return places.ask(folder, lambda: os.access(_nearest_existing(folder), os.W_OK | os.X_OK))
+
+
+def _answers(folder: Path) -> bool:
+    """Return whether the drive of `folder` answers, whatever it says."""
+    try:
+        places.exists(folder)
+    except NoAnswerError:
+        return False
+    return True
 
 
 def _has_entries(folder: Path) -> bool:
     """Return whether `folder` can be listed and is not empty."""
     try:
-        return bool(os.listdir(folder))
-    except OSError:
+        return bool(places.ask(folder, os.listdir, folder))
+    except (OSError, NoAnswerError):
         return False
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from watcher import places
+from watcher.errors import NoAnswerError
 from watcher.queue import store
 from watcher.queue.database import Database
 from watcher.queue.job import Job
@@ -26,16 +28,28 @@ class Outputs:
         query = "SELECT 1 FROM outputs WHERE output = ? AND output_hash = ?"
         return bool(self._db.execute(query, (os.fsencode(output), output_hash)))
 
-    def is_output(self, path: bytes) -> bool:
-        """Return whether nobg ever wrote, or planned to write, a file at `path`."""
+    def is_output(self, path: bytes, signature: str | None = None) -> bool:
+        """Return whether nobg ever wrote, or planned to write, a file at `path`. `signature`: see store.is_output()."""
         with self._db.translated_errors():
-            return store.is_output(self._db.connection, path)
+            return store.is_output(self._db.connection, path, signature)
+
+    def paths_in(self, directory: str) -> set[str]:
+        """Return the paths in `directory`, and below it, where nobg ever wrote or planned to write a file."""
+        start = os.fsencode(os.path.join(directory, ""))
+        query = "SELECT DISTINCT output FROM outputs WHERE output >= ? AND output < ?"
+        end = start[:-1] + bytes([start[-1] + 1])
+        return {os.fsdecode(path) for (path,) in self._db.execute(query, (start, end))}
 
     def is_output_content(self, content_hash: str) -> bool:
         """Return whether content of this hash is a cut-out that nobg made or found as the result of a job."""
         outputs = "SELECT 1 FROM outputs WHERE output_hash = ?"
         jobs = "SELECT 1 FROM jobs WHERE output_hash = ?"
         return bool(self._db.execute(f"{outputs} UNION ALL {jobs} LIMIT 1", (content_hash, content_hash)))
+
+    def is_cut_out_under_recipe(self, job: Job) -> bool:
+        """Return whether the source of `job` is itself the cut-out of another file, made with the recipe of `job`."""
+        query = "SELECT 1 FROM jobs WHERE output_hash = ? AND recipe = ? AND source != ? AND state = 'done' LIMIT 1"
+        return bool(self._db.execute(query, (job.source_hash, job.recipe, os.fsencode(job.source))))
 
     def paths_with(self, content_hash: str) -> list[Path]:
         """Return the paths where nobg wrote content of this hash, or found it."""
@@ -63,5 +77,16 @@ class Outputs:
             "SELECT source FROM outputs WHERE output = ? AND output_hash = ? AND source != ?",
             (os.fsencode(output), output_hash, os.fsencode(job.source)),
         )
-        others = [path for (path,) in rows if os.path.lexists(path)]
-        return any(not job.source.exists() or not os.path.samefile(path, job.source) for path in others)
+        return any(_is_other_picture(os.fsdecode(path), job.source) for (path,) in rows)
+
+
+def _is_other_picture(path: str, source: Path) -> bool:
+    """Return whether there is a file at `path` that is not `source`; also if its drive does not answer."""
+
+    def compare() -> bool:
+        return os.path.lexists(path) and (not source.exists() or not os.path.samefile(path, source))
+
+    try:
+        return places.ask(path, compare)
+    except NoAnswerError:
+        return True

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-_TABLES = """
+_JOBS = """
 CREATE TABLE jobs (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used again: a shown notification may still undo the job
     source BLOB NOT NULL,       -- path, as the system encodes it: it need not be valid text
     source_hash TEXT NOT NULL DEFAULT '',  -- SHA-256 of its content; empty until it has been read
     recipe TEXT NOT NULL,
@@ -39,8 +39,14 @@ CREATE TABLE jobs (
     notes TEXT NOT NULL DEFAULT '',
     UNIQUE (source, source_hash, recipe)
 );
+"""
+
+_INDEXES = """
 CREATE INDEX waiting ON jobs (rank, attempts, id) WHERE state = 'queued';
 CREATE INDEX by_folder ON jobs (folder);
+"""
+
+_TABLES = """
 CREATE TABLE outputs (  -- everything that nobg wrote or was about to write: shows which files are its own
     output BLOB NOT NULL,
     output_hash TEXT NOT NULL,
@@ -56,10 +62,13 @@ CREATE TABLE pauses (  -- folders that cannot be written or read for now
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 
-_SCHEMA_ADDED_IN_3 = """
+_INDEXES_ADDED_IN_3 = """
 CREATE INDEX in_hand ON jobs (id) WHERE state = 'active';
 CREATE INDEX results ON jobs (changed_at, id) WHERE state = 'done' AND undone = 0 AND output IS NOT NULL;
 CREATE INDEX requests ON jobs (asked_at) WHERE state = 'done' AND undone = 0 AND output IS NOT NULL;
+"""
+
+_SCHEMA_ADDED_IN_3 = """
 CREATE TABLE followed (  -- for each watched folder that follows the default recipe: every default so far
     watch BLOB NOT NULL,
     recipe TEXT NOT NULL,  -- as in jobs
@@ -68,9 +77,12 @@ CREATE TABLE followed (  -- for each watched folder that follows the default rec
 ) WITHOUT ROWID;
 """
 
-_SCHEMA_ADDED_IN_4 = """
+_INDEXES_ADDED_IN_4 = """
 CREATE INDEX by_content ON jobs (source_hash);
 CREATE INDEX by_result ON jobs (output_hash) WHERE output_hash IS NOT NULL;
+"""
+
+_SCHEMA_ADDED_IN_4 = """
 CREATE INDEX written ON outputs (output_hash);
 CREATE TABLE copies (  -- cut-outs in watched folders under other names than those of `outputs`
     folder BLOB NOT NULL,
@@ -88,6 +100,18 @@ _MIGRATE_FROM_2 = """
 INSERT INTO followed SELECT DISTINCT watch, recipe, recipe FROM jobs
     WHERE watch IS NOT NULL AND (recipe = '{}' OR recipe LIKE '{"folder": "%"}' AND recipe NOT LIKE '%,%');
 """
+
+_ALL_INDEXES = _INDEXES + _INDEXES_ADDED_IN_3 + _INDEXES_ADDED_IN_4
+
+_MIGRATE_FROM_4 = (
+    "ALTER TABLE jobs RENAME TO jobs_4;\n"  # noqa: S608  these are constants
+    + _JOBS
+    + """
+INSERT INTO jobs SELECT * FROM jobs_4;
+DROP TABLE jobs_4;
+"""
+    + _ALL_INDEXES
+)
 
 _MIGRATE_FROM_1 = """
 ALTER TABLE jobs RENAME TO jobs_1;
@@ -110,11 +134,13 @@ def upgrade_script(version: int) -> str:
     Each statement ends with a semicolon at the end of a line. The statements call the SQL function folder_of(path),
     which the connection must provide.
     """
-    tables = _TABLES + _SCHEMA_ADDED_IN_3 + _SCHEMA_ADDED_IN_4
+    added = _SCHEMA_ADDED_IN_3 + _SCHEMA_ADDED_IN_4
+    tables = _JOBS + _TABLES + _ALL_INDEXES + added
     return {
         0: tables + _MARK_AS_NEW,
         1: _MIGRATE_FROM_1.format(tables=tables),
-        2: _SCHEMA_ADDED_IN_3 + _MIGRATE_FROM_2 + _SCHEMA_ADDED_IN_4,
-        3: _SCHEMA_ADDED_IN_4,
-        4: "",
+        2: _SCHEMA_ADDED_IN_3 + _MIGRATE_FROM_2 + _SCHEMA_ADDED_IN_4 + _MIGRATE_FROM_4,
+        3: _SCHEMA_ADDED_IN_4 + _MIGRATE_FROM_4,
+        4: _MIGRATE_FROM_4,
+        5: "",
     }[version]

@@ -12,10 +12,12 @@ import time
 from collections.abc import Callable, Iterable
 
 from watcher import lock as file_lock
-from watcher.errors import DamagedJournalError, UsageError, unwritable_records_error
+from watcher import places
+from watcher.errors import DamagedJournalError, NoAnswerError, UsageError, advise, unwritable_records_error
 from watcher.naming import resolve_destination
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
+REPAIR_LOCK_SECONDS = 30.0  # seconds to wait while another program moves a damaged file aside
 PERSON_RANK, FOLDER_RANK = 0, 1
 """Values of the column `rank`: the pictures that a person requests come before those of watched folders."""
 
@@ -37,7 +39,11 @@ def connect(path: str) -> sqlite3.Connection:
             _migrate(db)
         elif version > SCHEMA_VERSION:
             raise UsageError(  # noqa: TRY301  the connection is closed below
-                f"{path} was made by a newer nobg. Install that version again, or set NOBG_HOME to another folder."
+                advise(
+                    f"{path} was made by a newer nobg.",
+                    desktop="Install that version again.",
+                    terminal="Install that version again, or set NOBG_HOME to another folder.",
+                )
             )
     except BaseException:
         db.close()
@@ -100,6 +106,14 @@ def _enable_wal(db: sqlite3.Connection) -> None:
     raise sqlite3.OperationalError("database is locked")
 
 
+def check_access(folder: str) -> None:
+    """Raise DestinationError if the system refuses jobs.db in `folder` to this user: no waiting helps then."""
+    for name in ("jobs.db", "jobs.db-wal", "jobs.db-shm"):
+        path = os.path.join(folder, name)
+        if os.path.exists(path) and not os.access(path, os.R_OK | os.W_OK):
+            raise unwritable_records_error(folder, PermissionError(13, "Permission denied", path))
+
+
 def open_database(folder: str, *, check_integrity: bool = False) -> tuple[sqlite3.Connection, str | None]:
     """Open jobs.db in `folder`. If it is damaged, move it aside and create a new one.
 
@@ -133,11 +147,14 @@ def open_database(folder: str, *, check_integrity: bool = False) -> tuple[sqlite
 def move_aside(path: str, expected_inode: int | None) -> str | None:
     """Rename a damaged jobs.db; never delete it. Return its new path, or None if another program has moved it already.
 
-    `expected_inode`: the inode of the damaged file; None: there was no file.
+    `expected_inode`: the inode of the damaged file; None: there was no file. Raises DamagedJournalError if another
+    program does not finish moving it.
     """
     folder = os.path.dirname(path)
     # Without the lock, a second program could move the new file aside as well.
-    lock = file_lock.acquire(folder, timeout=30.0, name="repair.lock")
+    lock = file_lock.acquire(folder, timeout=REPAIR_LOCK_SECONDS, name="repair.lock")
+    if lock is None:
+        raise DamagedJournalError(path)
     try:
         if inode(path) != expected_inode or expected_inode is None:
             return None
@@ -149,8 +166,7 @@ def move_aside(path: str, expected_inode: int | None) -> str | None:
                 os.replace(path + suffix, damaged_path + suffix)
         return damaged_path
     finally:
-        if lock is not None:
-            file_lock.release(lock)
+        file_lock.release(lock)
 
 
 def _start_rebuild(path: str) -> sqlite3.Connection:
@@ -180,6 +196,7 @@ WHERE :rank = 0 OR NOT EXISTS (
     AND (recipe = :recipe OR recipe IN (SELECT recipe FROM followed WHERE watch = :watch)))
 ON CONFLICT (source, source_hash, recipe) DO UPDATE SET
     state = 'queued', reason = NULL, detail = NULL, attempts = 0, interrupted = 0, not_before = 0, undone = 0,
+    notes = '',
     watch = CASE WHEN state = 'queued' AND rank < excluded.rank THEN watch ELSE excluded.watch END,
     rank = CASE WHEN state = 'queued' THEN min(rank, excluded.rank) ELSE excluded.rank END,
     move_to = CASE WHEN state = 'queued' THEN coalesce(excluded.move_to, move_to) ELSE excluded.move_to END,
@@ -253,13 +270,16 @@ def wake_program(folder: str) -> None:
         return
 
 
-def is_output(db: sqlite3.Connection, path: bytes) -> bool:
-    """Return whether nobg ever wrote, or planned to write, a file at `path`."""
+def is_output(db: sqlite3.Connection, path: bytes, signature: str | None = None) -> bool:
+    """Return whether nobg ever wrote, or planned to write, a file at `path`.
+
+    `signature`: the file's; None: it is looked at, if that matters.
+    """
     if db.execute("SELECT 1 FROM outputs WHERE output = ? LIMIT 1", (path,)).fetchone() is not None:
         return True
     if db.execute("SELECT 1 FROM outputs WHERE source = X'' LIMIT 1").fetchone() is None:
         return False
-    signature = signature_of(path)
+    signature = signature or signature_of(path)
     query = "SELECT 1 FROM outputs WHERE output = ? LIMIT 1"
     return signature is not None and db.execute(query, (fingerprint(path, signature),)).fetchone() is not None
 
@@ -272,17 +292,17 @@ def fingerprint(path: bytes, signature: str, recipe: str = "") -> bytes:
 
 
 def signature_of(path: bytes) -> str | None:
-    """Return the present signature of a file, or None if there is none."""
+    """Return the present signature of a file, or None if there is none, or if its drive does not answer."""
     from watcher import commit
 
     try:
-        return commit.file_signature(os.lstat(path))
-    except OSError:
+        return commit.file_signature(places.ask(path, os.lstat, path))
+    except (OSError, NoAnswerError):
         return None
 
 
 def open_and_enqueue(
-    folder: str, sources: list[tuple[bytes, int, bool]], *, recipe: str = "{}", subfolder: bytes = b""
+    folder: str, sources: list[tuple[bytes, int | None, bool]], *, recipe: str = "{}", subfolder: bytes = b""
 ) -> bool:
     """Put the client's pictures in jobs.db and wake the resident program. Return whether nobg is paused.
 

@@ -1,4 +1,4 @@
-"""The files that have a job: in watched folders, and, after a rename or move, by content or the folder's old path."""
+"""The files that have a job: in watched folders; after a rename or move, by content or old path; those that failed."""
 
 from __future__ import annotations
 
@@ -92,6 +92,68 @@ def _placeholders(values: list[str]) -> str:
     return ", ".join("?" * len(values))
 
 
+STILL_FAILED = "state = 'failed' AND ' ' || notes || ' ' NOT LIKE '% superseded %'"
+"""A failure that counts: neither a later result nor the person has dealt with the picture."""
+
+_SAME_REQUEST = "source = :source AND (recipe = :recipe OR watch = :watch)"
+
+
+class Failures:
+    """The failed jobs, and which of them are over. The others stay in the history. Raises what Database raises."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def supersede(self, job: Job) -> None:
+        """Stop counting the earlier failures of this file: it now has another result, under its recipe or its watch.
+
+        A failure under another recipe still counts: the person wants both.
+        """
+        values = {
+            "source": os.fsencode(job.source),
+            "recipe": job.recipe,
+            "watch": column_value(job.watch),
+            "id": job.id or 0,
+        }
+        superseded = f"{_SAME_REQUEST} AND id != :id AND {STILL_FAILED}"
+        if self._db.execute(f"SELECT 1 FROM jobs WHERE {superseded} LIMIT 1", values):  # noqa: S608
+            self._db.execute(f"UPDATE jobs SET notes = 'superseded' WHERE {superseded}", values)  # noqa: S608
+
+    def supersede_earlier(self) -> None:
+        """Do what `supersede` does for all files: an older nobg did not, or the program ended before it could.
+
+        Called at each start, it also makes the index by which failures are found among very many jobs.
+        """
+        self._db.execute("CREATE INDEX IF NOT EXISTS failures ON jobs (watch) WHERE state = 'failed'", ())
+        self._db.execute(
+            f"UPDATE jobs SET notes = 'superseded' WHERE {STILL_FAILED} AND EXISTS ("  # noqa: S608
+            "SELECT 1 FROM jobs AS later WHERE later.source = jobs.source AND later.changed_at > jobs.changed_at "
+            "AND (later.recipe = jobs.recipe OR later.watch = jobs.watch) "
+            "AND later.state IN ('done', 'skipped', 'failed'))",
+            (),
+        )
+
+    def all(self) -> list[Job]:
+        """Return the failed jobs that count, oldest first."""
+        return sorted(self._db.select_jobs(STILL_FAILED), key=lambda job: job.id or 0)
+
+    def count(self) -> int:
+        """Return the number of failed jobs that count."""
+        return int(self._db.execute(f"SELECT count(*) FROM jobs WHERE {STILL_FAILED}", ())[0][0])  # noqa: S608
+
+    def in_watched_folder(self, folder: Path) -> list[Job]:
+        """Return the failed jobs that count, of pictures of this watched folder."""
+        return self._db.select_jobs(f"{STILL_FAILED} AND watch = ?", os.fsencode(folder))
+
+    def of(self, source: bytes) -> list[Job]:
+        """Return the failed jobs of this file that count."""
+        return self._db.select_jobs(f"source = ? AND {STILL_FAILED}", source)
+
+    def drop(self, source: bytes) -> None:
+        """Stop counting the failures of this file: the person has deleted or renamed it."""
+        self._db.execute(f"UPDATE jobs SET notes = 'superseded' WHERE source = ? AND {STILL_FAILED}", (source,))  # noqa: S608
+
+
 _MAX_EARLIER_JOBS = 100
 
 
@@ -118,8 +180,11 @@ class Contents:
     def has_waiting_picture(self, folder: Path, stem: str) -> bool:
         """Return whether a picture in `folder` is queued or active whose name is `stem` and an extension."""
         first = os.fsencode(folder / f"{stem}.")
-        query = "SELECT 1 FROM jobs WHERE source > ? AND source < ? AND state IN ('queued', 'active') LIMIT 1"
-        return bool(self._db.execute(query, (first, first[:-1] + bytes([first[-1] + 1]))))
+        query = (
+            "SELECT 1 FROM jobs WHERE source > ? AND source < ? AND state IN ('queued', 'active') "
+            "AND instr(substr(source, ?), X'2E') = 0 LIMIT 1"  # no further period: `a.b.jpg` is not named `a`
+        )
+        return bool(self._db.execute(query, (first, first[:-1] + bytes([first[-1] + 1]), len(first) + 1)))
 
     def move(self, earlier: Job, job: Job, output: Path | None) -> Job:
         """Settle the request `job` with `earlier`, whose picture has been renamed or moved to the source of `job`.

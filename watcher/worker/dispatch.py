@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from watcher.errors import DamagedJournalError, DestinationError, ModelError, WorkerError
+from watcher.errors import DamagedJournalError, DestinationError, ModelError, NoAnswerError, WorkerError, advise
 from watcher.matting import modes
 from watcher.matting.modes import DEFAULT, Mode
 from watcher.queue.job import Job
@@ -40,6 +40,15 @@ def process_queue(
     pictures. At the end, also after an error, unfinished jobs go back to the queue. Raises ModelError, WorkerError, and
     DestinationError if the journal cannot be written.
     """
+    with closing(_process_queue(queue, journal, supervisor, should_stop)) as jobs:
+        for job in jobs:
+            journal.failures.supersede(job)
+            yield job
+
+
+def _process_queue(
+    queue: JobQueue, journal: Journal, supervisor: Supervisor, should_stop: Callable[[], bool]
+) -> Generator[Job]:
     in_flight: deque[Task] = deque()
     should_abort = _after_grace_period(should_stop, FINISH_GRACE_SECONDS)
     supervisor.discard_ended_worker()
@@ -92,6 +101,9 @@ def _feed_worker(
     while not should_stop() and (job := queue.take(lambda job: _has_room(in_flight, job, supervisor))) is not None:
         try:
             prepared = prepare_task(replace(job, model=_model_name(job, supervisor)), queue, journal, in_flight)
+        except NoAnswerError as error:
+            queue.pause_destination(job, error, 0)
+            continue
         except (OSError, MemoryError) as error:  # one picture must not stop the others
             reason = "too_large" if isinstance(error, MemoryError) else "unreadable"
             prepared = journal.record(job, state="failed", reason=reason, detail=str(error))
@@ -108,7 +120,8 @@ def _feed_worker(
                 if prepared.job.model == supervisor.default_mode.name:
                     raise  # without the default mode, other jobs would fail as well
                 in_flight.pop()
-                sentence = f"the model {prepared.job.model} cannot be used: {str(error).rstrip('.')}."
+                sentence = f"the model {prepared.job.model} cannot be used: {error.text}"
+                sentence = sentence if sentence.endswith(".") else advise(sentence)
                 yield journal.record(prepared.job, state="failed", reason="unsupported", detail=sentence)
                 continue
             worker.send(*prepared.message())

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from watcher import recipe
-from watcher.errors import PictureError, describe_reason
+from watcher.errors import PictureError, reason_text
 from watcher.formats import END_MISSING
 from watcher.matting import edges, foreground, fusion, inference, memory, modes, transparency
 from watcher.picture import codecs, compose, encode, metadata, profiles
@@ -30,6 +30,11 @@ _NOTHING_VISIBLE = (
     "nothing would be visible in the cut-out, so nothing was written. "
     "Look whether the picture is empty, or choose another model."
 )
+_SAME_AS_BACKGROUND = (
+    "the subject has the colour of the background, so nothing would be seen of it, and nothing was written. "
+    "Choose another background."
+)
+_MAX_UNSEEN_DIFFERENCE = 8  # levels of 255
 
 
 class Budget:
@@ -60,7 +65,8 @@ class Work:
     `decoder` yields the picture's frames; `mattes` has each frame and its alpha (H, W) until the last frame is done.
     `is_cut_out`: whether the file's own alpha is the cut-out; None until a frame that shows something decides it for
     all. `area_fraction` is the subject's largest share of a frame, 0..1; `has_visible_pixel` whether the cut-out shows
-    anything; `busy_seconds` the time that the steps took.
+    anything; `busy_seconds` the time that the steps took. `file`: the bytes of a still picture of a watched folder
+    until it is decoded, else empty.
     """
 
     header: protocol.Header
@@ -80,6 +86,7 @@ class Work:
     subject_box: compose.Box | None = None
     busy_seconds: float = 0.0
     output: bytes = b""
+    file: bytes = b""
 
     def fail(self, reason: str, detail: str) -> None:
         """Answer that the picture has failed; no further step runs."""
@@ -150,6 +157,8 @@ class Pipeline:
             work.frame_count, work.loop_count = codecs.frame_count(image), codecs.loop_count(image)
         work.pixel_count = image.width * image.height * work.frame_count
         self.budget.acquire(work.pixel_count)
+        if work.header.get("watched") and work.frame_count == 1:
+            work.file = data[:picture_size]
         level = work.recipe.metadata
         work.decoder = (
             codecs.decode_frames(image, level) if work.frame_count > 1 else iter([codecs.decode(image, level)])
@@ -159,6 +168,10 @@ class Pipeline:
         frame.picture = picture = next(frame.work.decoder)
         if END_MISSING in picture.notes and not frame.work.header.get("named"):
             raise PictureError("truncated", "rows are missing")
+        file, frame.work.file = frame.work.file, b""
+        if file and _is_encoded_by_nobg(picture, frame.work.recipe, file):
+            frame.work.answer.update(state="skipped", reason=protocol.IS_CUT_OUT)
+            return
         if _is_cut_out(frame.work, picture.alpha):
             return
         frame.visible = (
@@ -249,6 +262,9 @@ class Pipeline:
             durations.append(picture.duration)
             rendered.append(compose.render(picture, alpha, layout, work.recipe, background))
             del picture, alpha
+        if isinstance(work.recipe.background, str) and not work.recipe.mask and _shows_nothing(rendered, background):
+            work.answer.update(state="skipped", reason="no_clear_subject", detail=_SAME_AS_BACKGROUND)
+            return
         dpi = metadata.scaled_resolution(first.dpi, layout.scale)
         icc = first.icc
         if icc is not None and work.recipe.metadata == metadata.DROP:
@@ -269,6 +285,25 @@ def _is_cut_out(work: Work, alpha: Image.Image | None) -> bool:
     return work.is_cut_out
 
 
+def _shows_nothing(frames: list[compose.Pixels], background: NDArray[np.uint8] | None) -> bool:
+    """Whether no frame differs visibly from the colour `background`, (3,)."""
+    assert background is not None
+    extremes = np.array([extreme for frame in frames for extreme in (frame.min(axis=(0, 1)), frame.max(axis=(0, 1)))])
+    return int(np.abs(extremes - background.astype(np.int16)).max()) <= _MAX_UNSEEN_DIFFERENCE
+
+
+def _is_encoded_by_nobg(picture: codecs.Picture, recipe: Recipe, file: bytes) -> bool:
+    """Return whether `picture`, read from `file`, is a transparent output of some nobg, of another computer perhaps.
+
+    Outputs carry no mark. But encoding the pixels of one again gives its bytes, and no other program's file.
+    """
+    if picture.alpha is None:
+        return False
+    extras = encode.Extras(picture.icc, picture.exif, picture.xmp, dpi=picture.dpi)
+    pixels = compose.cut_out(replace(picture, alpha=None), np.asarray(picture.alpha))
+    return encode.is_encoding_of(pixels, recipe, extras, file)
+
+
 def _decode_background(recipe: Recipe, data: bytes) -> codecs.Picture | None:
     """Return the recipe's background picture, or None. `data`: its file's bytes. Raises PictureError."""
     if recipe.background_picture is None:
@@ -276,7 +311,7 @@ def _decode_background(recipe: Recipe, data: bytes) -> codecs.Picture | None:
     try:
         return _decode_cached(data)
     except PictureError as error:
-        reason = describe_reason(error.reason, error.detail)
+        reason = reason_text(error.reason, error.detail)
         text = f"the background picture {recipe.background_picture} cannot be used: {reason}"
         raise PictureError(error.reason, text) from error
 

@@ -12,6 +12,9 @@ from typing import Any, BinaryIO
 
 Header = dict[str, Any]
 
+IS_CUT_OUT = "is_cut_out"
+"""The worker's reason for skipping a file of a watched folder that is a cut-out itself. It stays out of the journal."""
+
 _LENGTH = struct.Struct(">I")
 _MAX_HEADER_BYTES = 1 << 16
 _MAX_PAYLOAD_BYTES = 4 << 30

@@ -3,31 +3,42 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from watcher import commit
-from watcher.errors import DestinationError, PictureError
+from watcher import commit, places
+from watcher.errors import DestinationError, NoAnswerError, PictureError
 from watcher.formats import END_MISSING
 from watcher.queue.job import Job
 from watcher.queue.job_queue import JobQueue
 from watcher.queue.journal import Journal
 from watcher.recipe import parse_key
 from watcher.worker import protocol
+from watcher.worker.cut_outs import remove_job
 from watcher.worker.tasks import Task
 
 
 def handle_answer(task: Task, header: protocol.Header, output: bytes, queue: JobQueue, journal: Journal) -> Job | None:
-    """Publish the output, or record why there is none. Return the job, or None if it waits.
+    """Publish the output, or record why there is none. Return the job; None if it waits, or is removed.
 
     Raises DestinationError if the journal cannot be written.
     """
+    try:
+        return _handle_answer(task, header, output, queue, journal)
+    except NoAnswerError as error:
+        queue.pause_destination(task.job, error, len(output))
+        return None
+
+
+def _handle_answer(task: Task, header: protocol.Header, output: bytes, queue: JobQueue, journal: Journal) -> Job | None:
     job = task.job
     record_fields = {"verdict": header.get("verdict"), "seconds": header["seconds"]}
     assert task.known_answer is not None or header["id"] == task.request_id
     state, reason, detail = header["state"], header["reason"], header.get("detail")
+    if reason == protocol.IS_CUT_OUT:
+        remove_job(job, journal, "it is encoded as only nobg does it")
+        return None
     is_incomplete = state == "failed" or END_MISSING in header.get("notes", ())
     if is_incomplete and queue.defer_if_not_ready(job, task.source):
         return None
@@ -41,7 +52,7 @@ def handle_answer(task: Task, header: protocol.Header, output: bytes, queue: Job
         except MemoryError:
             state, reason, detail = "failed", "too_large", "not enough memory"
         except DestinationError as error:
-            if error.folder is None:
+            if error.folder is None or isinstance(error, NoAnswerError):
                 raise
             queue.pause_destination(job, error, len(output))
             return None
@@ -56,8 +67,8 @@ def _publish(task: Task, output: bytes, queue: JobQueue, journal: Journal, **rec
         _make_destination(job.destination, job.source.parent)
     for path in recipe.output_paths(job.source):
         existing_sha256 = None
-        if os.path.lexists(path):
-            existing_sha256 = None if path.is_symlink() else commit.sha256_of(path)
+        if places.exists(path):
+            existing_sha256 = None if places.ask(path, path.is_symlink) else commit.sha256_of(path)
             if existing_sha256 == digest:  # whoever wrote it: nobg would write the same
                 job = journal.adopt(replace(job, **record_fields), path, digest, is_own=True)
                 return _finish(job, queue, journal) if job.move_to else job
@@ -89,13 +100,13 @@ def _make_destination(destination: Path, source_folder: Path) -> None:
 
     Raises DestinationError, and PictureError if a file is in the way.
     """
-    if not source_folder.is_dir():
+    if not places.ask(source_folder, source_folder.is_dir):
         raise DestinationError(
             f"The folder {source_folder} is gone. Check that its drive is connected.", destination, "missing"
         )
     try:
         with commit.destination_errors(destination):
-            destination.mkdir(parents=True, exist_ok=True)
+            places.ask(destination, lambda: destination.mkdir(parents=True, exist_ok=True))
     except FileExistsError as error:
         raise PictureError(
             "no_permission", f"{destination} is not a folder. Rename it, or choose another one."

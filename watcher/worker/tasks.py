@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import itertools
 import logging
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from watcher import commit
-from watcher.errors import PictureError, describe_reason
-from watcher.naming import is_output_name, numbered_names
+from watcher import commit, places
+from watcher.errors import NoAnswerError, PictureError, reason_text
+from watcher.naming import numbered_names
 from watcher.queue.finished_jobs import find_done_job, read_known_output, settle_with_same_content
 from watcher.queue.job import Job
 from watcher.queue.job_queue import JobQueue
 from watcher.queue.journal import Journal
 from watcher.recipe import Recipe, parse_key
 from watcher.worker import protocol
+from watcher.worker.cut_outs import settle_cut_out
 
 MAX_INTERRUPTIONS = 10
 """How often nobg itself may end while it has a picture before the picture fails, since it is most likely the cause."""
-OUTPUT_RETRY_SECONDS = 2.0
-"""How long a file that may be the cut-out of a waiting picture waits for it."""
+INTERRUPTED_TEXT = (
+    f"nobg itself was ended {MAX_INTERRUPTIONS} times while it worked on this picture, perhaps because memory ran "
+    "short. Close other programs, then try again."
+)
 BACKGROUND_RETRY_SECONDS = 60.0
 """How long a picture of a watched folder waits before nobg looks again for a missing background."""
 
@@ -53,6 +55,7 @@ class Task:
             "force": self.job.force,
             "recipe": self.job.recipe,
             "named": self.job.watch is None,
+            "watched": self.job.watch is not None and not self.job.force,
             "first": len(self.source.data),
         }
         return header, self.source.data + self.background if self.background else self.source.data
@@ -64,7 +67,7 @@ def prepare_task(job: Job, queue: JobQueue, journal: Journal, in_flight: Iterabl
     If a task `in_flight` has the same content, return a task with `is_waiting`: it will be done with the same bytes.
     """
     if job.interrupted >= MAX_INTERRUPTIONS:
-        return journal.record(job, state="failed", reason="worker_died")
+        return journal.record(job, state="failed", reason="worker_died", detail=INTERRUPTED_TEXT)
     try:
         source = commit.read_source(job.source)
     except PictureError as error:
@@ -74,43 +77,15 @@ def prepare_task(job: Job, queue: JobQueue, journal: Journal, in_flight: Iterabl
     job = replace(job, source_hash=source.sha256, signature=source.signature)
     earlier = queue.find_earlier_job(job)
     if earlier is not None:
-        has_output = earlier.state == "done" and earlier.output is not None and os.path.lexists(earlier.output)
+        has_output = earlier.state == "done" and earlier.output is not None and places.exists(earlier.output)
         moved_to = queue.move_original(job) if has_output and not earlier.undone else None
         if earlier.id is not None and (moved_to or earlier.id == job.id):
             journal.finish(earlier.id, moved_to)  # also the job itself, if nobg ended between publishing and finishing
         journal.merge_duplicate(job, earlier)
         return replace(earlier, state="skipped", reason="already_done", watch=job.watch)  # the result of this request
-    if not job.force and job.watch is not None and _is_cut_out(job, queue, journal):
+    if not job.force and job.watch is not None and settle_cut_out(job, queue, journal):
         return None
     return _find_known_result(job, source, queue, journal, in_flight) or _start_task(job, source, queue, journal)
-
-
-def _is_cut_out(job: Job, queue: JobQueue, journal: Journal) -> bool:
-    """Return whether the source is a cut-out, and remove its job; or may be one, and make its job wait."""
-    if journal.outputs.is_output_content(job.source_hash):
-        logger.info("%s is a cut-out of nobg", job.source)
-        journal.watched_files.mark_as_cut_out(job)
-        return True
-    if _may_be_output_of_waiting_picture(job, journal):
-        queue.put_back(job, delay=OUTPUT_RETRY_SECONDS, count_attempt=True)
-        return True
-    return False
-
-
-def _may_be_output_of_waiting_picture(job: Job, journal: Journal) -> bool:
-    """Return whether the source has the name of the cut-out of a picture that waits: only that one's bytes will show.
-
-    The nobg of another computer may have made it, in a folder that both watch.
-    """
-    recipe, folder = parse_key(job.recipe), job.source.parent
-    if not is_output_name(job.source.name, recipe.suffix):
-        return False
-    stem = job.source.name.rpartition(recipe.suffix)[0]
-    return any(
-        journal.contents.has_waiting_picture(parent, stem)
-        for parent in (folder, *folder.parents)
-        if recipe.destination(parent / stem) == folder
-    )
 
 
 def _find_known_result(
@@ -119,6 +94,9 @@ def _find_known_result(
     """Return the result that the same content had under another name; a waiting task if it has none yet; or None."""
     if job.force:
         return None
+    if job.watch is None and journal.outputs.is_cut_out_under_recipe(job):
+        journal.watched_files.mark_as_cut_out(job)
+        return replace(job, state="skipped", reason="already_done", output=job.source)
     if any((task.job.source_hash, task.job.recipe) == (job.source_hash, job.recipe) for task in in_flight):
         return Task(job, source, is_waiting=True)
     settled = settle_with_same_content(job, journal, queue.start)
@@ -129,7 +107,7 @@ def _finish_settled(job: Job, settled: Job, queue: JobQueue, journal: Journal) -
     """Move the original of a job that was done under another name, if the request says so. Return its result."""
     if settled.state != "done":
         return settled if settled.state == "skipped" else replace(settled, reason="already_done")
-    has_output = settled.output is not None and os.path.lexists(settled.output) and not settled.undone
+    has_output = settled.output is not None and places.exists(settled.output) and not settled.undone
     moved_to = queue.move_original(job) if has_output else None
     if moved_to is not None and settled.id is not None:
         journal.finish(settled.id, moved_to)
@@ -169,8 +147,11 @@ def read_background(recipe: Recipe) -> bytes:
     try:
         return commit.read_source(path).data
     except PictureError as error:
-        detail = f"the background picture {path} cannot be read: {describe_reason(error.reason, error.detail)}"
+        detail = f"the background picture {path} cannot be read: {reason_text(error.reason, error.detail)}"
         raise PictureError(error.reason, detail) from error
+    except NoAnswerError as error:  # for a watched folder, that is as if it were not there
+        detail = f"the background picture {path} cannot be read: its drive does not answer."
+        raise PictureError("vanished", detail) from error
 
 
 def _handle_unreadable_source(job: Job, error: PictureError, queue: JobQueue, journal: Journal) -> Job | None:
@@ -190,7 +171,7 @@ def _find_moved_original(job: Job) -> Path | None:
     """Return the path to which nobg has moved the original of `job`; None if there is no such file."""
     for name in numbered_names(job.source.name):
         path = job.source.parent / (job.move_to or "") / name
-        if not os.path.lexists(path):
+        if not places.exists(path):
             return None
         if commit.sha256_of(path) == job.source_hash:
             return path

@@ -20,6 +20,7 @@ from tests.support.desktop.private_bus import private_bus
 from tests.support.desktop.running_icon import RED, ChangingMenu, Item, Menu, Run, named, running, shown
 from tests.support.desktop.tray_host import ITEM_PATH, MENU, PROPERTIES, Host
 from tests.support.program import wait_for
+from watcher.desktop import session_bus
 from watcher.desktop.status_notifier import connection
 from watcher.desktop.status_notifier import icon as icon_module
 from watcher.desktop.status_notifier.icon import Icon
@@ -199,6 +200,31 @@ def test_the_end_of_the_bus_ends_an_icon_that_waits_for_a_panels_answer(host: Ho
     run.wait()
     assert isinstance(run.error, ConnectionError)
     del run
+    gc.collect()  # asyncio logs an error that was never retrieved when its task is deleted
+    assert not caplog.records
+
+
+def test_a_bus_that_ends_while_the_icon_changes_is_logged_without_traceback(
+    bus: str, host: Host, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = Run(Icon("nobg", RED, "nobg", Menu(*named("One"))))
+    host.wait_for_icon()
+    bus_ended = threading.Event()
+
+    def change(icon: Icon) -> None:
+        bus_ended.wait(10)
+        for _ in range(3):
+            icon._emit_status()
+
+    wait_for(lambda: run.icon.registered)
+    assert run.icon._loop is not None
+    run.icon._loop.call_soon_threadsafe(change, run.icon)  # nothing else runs in the icon's loop meanwhile
+    host.kill_bus()
+    wait_for(lambda: not session_bus.is_alive({session_bus.ADDRESS_VARIABLE: bus}))
+    bus_ended.set()
+    run.wait()
+    assert isinstance(run.error, ConnectionError)
+    run.error = None
     gc.collect()  # asyncio logs an error that was never retrieved when its task is deleted
     assert not caplog.records
 

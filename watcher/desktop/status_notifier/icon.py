@@ -12,6 +12,7 @@ from typing import Any
 from dbus_fast import DBusFastError, Message, MessageType
 from dbus_fast.aio import MessageBus
 
+from watcher.desktop import session_bus
 from watcher.desktop.status_notifier import connection, pystray_base
 from watcher.desktop.status_notifier.item import StatusNotifierItem, make_pixmaps
 from watcher.desktop.status_notifier.menu import DBusMenu
@@ -79,6 +80,7 @@ class Icon(_Base):  # type: ignore[misc]  # pystray has no types
 
     async def _main(self) -> None:
         self._task, self._loop = asyncio.current_task(), asyncio.get_running_loop()
+        session_bus.ignore_lost_messages(self._loop)  # the icon may change when the bus has just gone
         self._host, self._pending_update = None, None
         try:
             if not self._stopped:  # read after _loop is set; stop() sets _stopped first, so neither misses the other
