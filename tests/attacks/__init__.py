@@ -1,1 +1,1 @@
-"""Attacks on nobg, as tests: what a hostile picture, package or worker may cost, and what it may not do."""
+"""Attacks: what a picture or another program could do to nobg, and that it does not."""
