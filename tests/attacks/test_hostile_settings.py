@@ -69,7 +69,7 @@ def test_periods_in_texts_and_comments_are_no_nesting() -> None:
     assert config.parse(text, FILE).folders[0].path == Path(f"/{periods}")
 
 
-@pytest.mark.parametrize("unclosed", ['"""\\"', "'''", '"', "'", "'\"", '"\'', '"\\', '"a" ', " (at ", "[", "é", "“"])
+@pytest.mark.parametrize("unclosed", ['"""\\"', "'''", '"', "'", "'\"", "\"'", '"\\', '"a" ', " (at ", "[", "é", "“"])
 def test_texts_that_do_not_end_cost_linear_time(unclosed: str) -> None:
     assert_linear(parse_wrong, lambda size: "a = " + size * unclosed, 20_000)
 
