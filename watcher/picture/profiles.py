@@ -11,7 +11,7 @@ import io
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -146,6 +146,7 @@ def is_srgb(icc: bytes) -> bool:
     return bool(np.abs(converted.astype(int) - colours).max() <= 1)
 
 
+@lru_cache(maxsize=1)  # the next picture most likely has the same profile
 def without_names(icc: bytes) -> bytes:
     """Return this RGB profile, which is_usable() accepts, with neutral texts and without private tags and dates.
 
