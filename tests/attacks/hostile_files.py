@@ -86,7 +86,7 @@ def strips(rows: int, bits: int = 16, samples: int = 1) -> bytes:
         *((262, SHORT, 1, 1 if samples == 1 else 2), (273, LONG, count, first), (277, SHORT, 1, samples)),
         *((278, LONG, 1, 1), (279, LONG, count, first + 4 * count), (284, SHORT, 1, 1 if samples == 1 else 2)),
     ]
-    data = zlib.compress(bytes(bits // 8))
+    data = zlib.compress(bytes((bits + 7) // 8))
     places = struct.pack("<I", first + 8 * count) * count + struct.pack("<I", len(data)) * count
     return tiff(entries).ljust(first, b"\0") + places + data
 

@@ -34,6 +34,7 @@ def decode(data: bytes) -> str:
 
 GROWING: dict[str, tuple[Callable[[int], bytes], int]] = {
     "TIFF, strips": (files.strips, 10_000),
+    "TIFF, strips of 12 bits": (lambda size: files.strips(size, bits=12), 10_000),
     "TIFF, strips that Pillow decodes": (lambda size: files.strips(size, bits=8), 20_000),
     "TIFF, strips of planes": (lambda size: files.strips(size, bits=8, samples=3), 4000),
     "TIFF, strips of deep planes": (lambda size: files.strips(size, samples=3), 4000),
