@@ -119,3 +119,13 @@ def test_exif_in_a_few_parts_stays_and_thousands_are_cut() -> None:
     assert kept.count(other) == 1000
     assert decoded(kept).rgb.tobytes() == decoded(whole).rgb.tobytes()
     assert decoded(many[:-2]).notes == decoded(whole[:-2]).notes
+
+
+def test_counting_the_scans_of_a_jpeg_that_ends_within_a_header_raises_nothing() -> None:
+    whole = photo(progressive=True)
+    last_scan = whole.rfind(b"\xff\xda")
+    for length in range(last_scan, last_scan + 10):
+        for data in (whole[:length], whole[:length] + jpeg.END):
+            assert jpeg._has_all_coefficients(data, jpeg._scans(data)) in (True, False)
+    frame = whole.index(b"\xff\xc2")
+    assert jpeg._has_all_coefficients(whole[:frame] + b"\xff\xc2\0\2", []) in (True, False)

@@ -157,7 +157,7 @@ def _scans(data: bytes) -> list[_Scan]:
         if marker in _FRAME_HEADERS:
             is_progressive = marker & 3 == 2
         elif marker == _START_OF_SCAN:
-            end = start + 1 + 2 * data[start]
+            end = start + 1 + 2 * int.from_bytes(data[start : start + 1])  # the file may end here
             parameters = data[end : end + 3] if is_progressive else _SEQUENTIAL
             first, last, bits = parameters.ljust(3, b"\xff")
             scans.append(_Scan(data[start + 1 : end : 2], first, last, bits & 15))
@@ -171,7 +171,7 @@ def _has_all_coefficients(data: bytes, scans: list[_Scan]) -> bool:
         if start - 2 + int.from_bytes(data[start - 2 : start]) > len(data):
             return False
         if marker in _FRAME_HEADERS:
-            components = data[start + 6 : start + 6 + 3 * data[start + 5] : 3]
+            components = data[start + 6 : start + 6 + 3 * int.from_bytes(data[start + 5 : start + 6]) : 3]
     bits: dict[tuple[int, int], int] = {}
     for scan in scans:
         numbers = range(scan.first, scan.last + 1)
