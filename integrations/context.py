@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +49,7 @@ class Setup:
 
     def has_program(self, *programs: str) -> bool:
         """Return whether at least one of these programs is installed."""
-        return any((folder / program).is_file() for folder in self.search_path for program in programs)
+        return any(os.path.isfile(folder / program) for folder in self.search_path for program in programs)
 
     def has_library(self, name: str) -> bool:
         """Return whether this plug-in library is in one of the system's library folders.

@@ -30,10 +30,11 @@ class Record:
         """
         try:
             values = json.loads(path.read_bytes())
+            _check(values["entries"], values["folders"])
             return cls(path, values["entries"], values["folders"])
         except FileNotFoundError:
             return cls(path)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise IntegrationError(
                 f"{path}, the record of what nobg installed, is damaged. Delete it, manually remove the entries "
                 "that menus still show, then install again."
@@ -81,3 +82,16 @@ class Record:
         self.created_folders = [folder for folder in folders_before if os.path.isdir(folder)]
         if self.entries and self.created_folders != folders_before:
             self.save()
+
+
+def _check(entries: dict[str, RecordEntry], folders: list[str]) -> None:
+    """Raise one of the errors of a damaged record unless these are what every entry has, and the names of folders."""
+    lists: list[list[str]] = [folders, list(entries)]
+    for address, entry in entries.items():
+        if address != entry["address"] or not isinstance(entry["kind"], str):
+            raise ValueError("an entry without its address or kind")
+        lists += entry["users"], entry["client"]
+    if not all(
+        isinstance(texts, list) and all(isinstance(text, str) and "\0" not in text for text in texts) for texts in lists
+    ):
+        raise TypeError("not a list of texts")

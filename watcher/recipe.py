@@ -161,7 +161,7 @@ def parse_key(key: str) -> Recipe:
     """Return the recipe whose `Recipe.key` is `key`. Raises RecipeError if a later version of nobg made the key."""
     try:
         return _parse_key(key)
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise RecipeError("recipe", "another version of nobg made it, and this one does not know it") from error
 
 

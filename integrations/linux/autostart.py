@@ -100,7 +100,7 @@ def read_start(setup: Setup) -> LoginStart:
         )
         return LoginStart(str(path), starts=False, reason=reason, can_switch=False)
     program = keys.get("TryExec", "").replace("\\\\", "\\")
-    if program.startswith("/") and not os.access(program, os.X_OK):
+    if program.startswith("/") and ("\0" in program or not os.access(program, os.X_OK)):
         return LoginStart(str(path), starts=False, reason=f"{program}, which it starts, is gone.")
     if setup.desktops and not _is_shown_on(setup.desktops, keys):
         return LoginStart(str(path), starts=False, reason="Its file leaves out this desktop (OnlyShowIn, NotShowIn).")

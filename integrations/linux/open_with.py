@@ -8,6 +8,7 @@ types that another program opens, and writes that program into mimeapps.list as 
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -47,7 +48,7 @@ def artifacts(setup: Setup) -> list[Artifact]:
         icon_file(setup),
     ]
     candidates = (program_folder / "update-desktop-database" for program_folder in setup.search_path)
-    program = next((path for path in candidates if path.is_file()), None)
+    program = next((path for path in candidates if os.path.isfile(path)), None)
     return [*without_cache, MimeCache(folder / "mimeinfo.cache", str(program))] if program else without_cache
 
 
@@ -244,7 +245,7 @@ def _other_programs(mime_type: str, setup: Setup, all_associations: list[Associa
         for program in programs
         if program != DESKTOP_FILE
         and program not in removed
-        and any((folder / program).is_file() for folder in folders)
+        and any(os.path.isfile(folder / program) for folder in folders)  # is_file() raises for names that are too long
     ]
 
 

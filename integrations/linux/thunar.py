@@ -18,10 +18,9 @@ from integrations.linux.merged_file import MergedFile
 from integrations.target import Target
 from integrations.verbs import GONE_TEXT_THUNAR, SUBMENU_LABEL, TOOLTIP, Verb
 
-_NOBG_ACTION_PATTERN = re.compile(
-    rb"[ \t]*<action>(?:(?!</action>).)*?<unique-id>nobg-[^<]*</unique-id>(?:(?!</action>).)*</action>[ \t]*\r?\n?",
-    re.DOTALL,
-)
+_ACTION_START, _ACTION_END = b"<action>", b"</action>"
+_NOBG_ID_PATTERN = re.compile(rb"<unique-id>nobg-[^<]*</unique-id>")
+_END_OF_LINE_PATTERN = re.compile(rb"[ \t]*\r?\n?")
 _GUARD = (
     f'[ -x "$0" ] && exec "$@"; text="{GONE_TEXT_THUNAR}"; '
     'notify-send --app-name=nobg -- nobg "$text" || zenity --info --no-markup --text="$text"; exit 1'
@@ -71,18 +70,33 @@ class CustomActions(MergedFile):
     @classmethod
     def strip(cls, current: bytes, _part: None) -> bytes:
         """Return `current` without nobg's elements and their lines."""
-        return _NOBG_ACTION_PATTERN.sub(b"", current)
+        # Split at the end tags: one regular expression for all of it would take quadratic time for odd files.
+        *parts, rest = current.split(_ACTION_END)
+        kept_parts: list[bytes] = []
+        is_after_nobg = False
+        for part in parts:
+            text = _without_end_of_line(part) if is_after_nobg else part
+            start = text.rfind(_ACTION_START)
+            is_after_nobg = start >= 0 and _NOBG_ID_PATTERN.search(text, start) is not None
+            kept_parts.append(text[:start].rstrip(b" \t") if is_after_nobg else text + _ACTION_END)
+        return b"".join([*kept_parts, _without_end_of_line(rest) if is_after_nobg else rest])
 
     def preview(self) -> str:
         """Return nobg's elements."""
         return f"<!-- {self.path}, before </actions> -->\n{self.actions_xml.decode()}"
 
 
+def _without_end_of_line(text: bytes) -> bytes:
+    """Return `text` without the blanks and the line break that it starts with."""
+    match = _END_OF_LINE_PATTERN.match(text)
+    return text[match.end() :] if match else text
+
+
 def _nobg_action_fields(content: bytes) -> Iterator[tuple[str | None, ...]]:
     """Yield id, name, sub-menu and command of each action of nobg; nothing if the content is not XML."""
     try:
         root = ET.fromstring(content)  # noqa: S314  the person's own file
-    except ET.ParseError:
+    except (ET.ParseError, LookupError, ValueError):  # the last two: an unknown or a multi-byte encoding is declared
         return
     for element in root.findall("action"):
         if (element.findtext("unique-id") or "").startswith("nobg-"):

@@ -125,3 +125,20 @@ def test_an_entry_whose_program_is_gone_starts_nothing(tmp_path: Path) -> None:
     setup, _ = install_entry(tmp_path)
     Path(setup.resident_program).unlink()
     assert "is gone" in read_start(setup).reason
+
+
+def test_an_entry_whose_program_no_folder_can_have_does_not_start(tmp_path: Path) -> None:
+    for number, program in enumerate(("/a\0b", "/" + "a" * 5000)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        setup, path = install_entry(folder, f"TryExec={program}")
+        assert read_start(setup).starts is False
+        assert "is gone" in read_start(setup).reason
+        assert path.exists()
+
+
+def test_a_folder_of_programs_that_may_not_be_searched_has_none(tmp_path: Path) -> None:
+    setup = make_setup(tmp_path)
+    long_folder = Path("/" + "a" * 300)
+    assert not replace(setup, search_path=(long_folder, Path("/zero\0"))).has_program("thunar")
+    assert replace(setup, search_path=(long_folder, *setup.search_path)).has_program("thunar")

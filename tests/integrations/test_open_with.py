@@ -145,3 +145,16 @@ def test_uninstall_cleans_the_cache_without_update_desktop_database(has_others: 
         assert cache.read_text() == "[MIME Cache]\ntext/plain=other.desktop;\n"
     else:
         assert snapshot_tree(setup.home) == {}
+
+
+@pytest.mark.parametrize(
+    "name", ["a" * 300 + ".desktop", "zero\0.desktop", "\ufffd\u2028.desktop"], ids=["long", "zero", "odd"]
+)
+def test_a_program_that_no_folder_can_have_is_no_default(setup: Setup, name: str) -> None:
+    setup.config_home.mkdir()
+    defaults = setup.config_home / "mimeapps.list"
+    defaults.write_text(f"[Added Associations]\nimage/png={name};\n")
+    assert not installer.install(OPEN_WITH, setup).problems
+    assert "image/png=viewer.desktop;" in defaults.read_text()
+    assert not installer.uninstall(OPEN_WITH, setup).problems
+    assert defaults.read_text() == f"[Added Associations]\nimage/png={name};\n"

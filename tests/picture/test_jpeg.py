@@ -105,3 +105,27 @@ def test_the_second_view_of_a_photo_may_be_cut_off() -> None:
     buffer = io.BytesIO()
     noise(200, 200).save(buffer, "MPO", save_all=True, append_images=[noise(200, 200)])
     assert decoded(buffer.getvalue()[:-200]).notes == ()
+
+
+def test_exif_in_a_few_parts_stays_and_thousands_are_cut() -> None:
+    whole = photo(exif=b"Exif\0\0MM\0*\0\0\0\x08" + bytes(6))
+    part = b"\xff\xe1\0\x0aExif\0\0xx"
+    for data in (whole, whole[:2] + part * 63 + whole[2:], whole[:-2], b"", b"\xff\xd8", part):
+        assert jpeg.without_excess_exif(data) is data
+    other = b"\xff\xfe\0\x04no"
+    many = whole[:2] + (part + other) * 1000 + whole[2:]
+    kept = jpeg.without_excess_exif(many)
+    assert kept.count(b"Exif\0\0") == 64
+    assert kept.count(other) == 1000
+    assert decoded(kept).rgb.tobytes() == decoded(whole).rgb.tobytes()
+    assert decoded(many[:-2]).notes == decoded(whole[:-2]).notes
+
+
+def test_counting_the_scans_of_a_jpeg_that_ends_within_a_header_raises_nothing() -> None:
+    whole = photo(progressive=True)
+    last_scan = whole.rfind(b"\xff\xda")
+    for length in range(last_scan, last_scan + 10):
+        for data in (whole[:length], whole[:length] + jpeg.END):
+            assert jpeg._has_all_coefficients(data, jpeg._scans(data)) in (True, False)
+    frame = whole.index(b"\xff\xc2")
+    assert jpeg._has_all_coefficients(whole[:frame] + b"\xff\xc2\0\2", []) in (True, False)

@@ -1,6 +1,8 @@
 """Tests of profiles.py."""
 
+import datetime as dt
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -125,3 +127,79 @@ def test_srgb_is_recognised_by_its_colours() -> None:
     assert profiles.is_srgb(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     assert not profiles.is_srgb(profiles.adobe_rgb())
     assert not profiles.is_srgb(b"nonsense")
+
+
+SECRETS = (b"Anna", b"A\0n\0n\0a", b"mmod", b"vcgt", b"SERIAL42", b"APPL", b"DEL\0")
+
+
+def calibrated(version: int, colours: str) -> bytes:
+    """Return the profile of Anna's screen, with her name wherever a profile can hold one."""
+    secret = b"text\0\0\0\0Anna's screen SERIAL42\0"
+    described = {
+        2: b"desc\0\0\0\0\0\0\0\x05Anna\0" + bytes(78),
+        4: profiles._text_element("Anna's screen SERIAL42"),
+    }[version]
+    if colours == "table":  # lut8Type: two grid points a colour, so that the table is the identity
+        ramp = bytes(range(256)) * 3
+        grid = bytes(255 * value for index in range(8) for value in (index >> 2 & 1, index >> 1 & 1, index & 1))
+        packed = struct.pack(">9i", *(65536 * (index % 4 == 0) for index in range(9)))
+        kept = [(b"A2B0", b"mft1\0\0\0\0\x03\x03\x02\0" + packed + ramp + grid + ramp)]
+    else:
+        matrix, _ = profiles.rgb_to_xyz_d50(profiles.DISPLAY_P3)
+        curve = {
+            "gamma": profiles.gamma_curve(2.1),
+            "samples": struct.pack(">4sII3H", b"curv", 0, 3, 0, 20000, 65535),
+        }[colours]
+        kept = [(name, profiles._xyz_element(matrix[:, i])) for i, name in enumerate((b"rXYZ", b"gXYZ", b"bXYZ"))]
+        kept = [(name, element + b"Anna") for name, element in kept]
+        kept += [(name, curve + b"Anna\0\0") for name in (b"rTRC", b"gTRC", b"bTRC")]
+        kept += [(b"wtpt", profiles._xyz_element(profiles._D50))]
+    private = [(name, secret) for name in (b"cprt", b"dmnd", b"dmdd", b"mmod", b"vcgt", b"ndin", b"meta", b"Anna")]
+    icc = bytearray(profiles._assemble([(b"desc", described), *private, *kept]))
+    icc[8] = version
+    icc[4:8], icc[40:44], icc[48:52], icc[80:84] = b"APPL", b"APPL", b"DEL\0", b"APPL"
+    icc[84:100] = b"Anna" * 4  # the profile's own checksum; littlecms does not compare it
+    if colours == "table":
+        icc[20:24] = b"Lab "
+    return bytes(icc)
+
+
+@pytest.mark.parametrize("version", [2, 4])
+@pytest.mark.parametrize("colours", ["gamma", "samples", "table"])
+def test_a_profile_without_names_has_the_same_colours_and_nothing_else(version: int, colours: str) -> None:
+    icc = calibrated(version, colours)
+    assert profiles.is_usable(icc)
+    nameless = profiles.without_names(icc)
+    assert not [secret for secret in SECRETS if secret in nameless]
+    assert (in_srgb(nameless) == in_srgb(icc)).all()
+    opened = ImageCms.ImageCmsProfile(io.BytesIO(nameless)).profile
+    assert (opened.profile_description, opened.copyright) == (
+        "nobg: from the picture's colour tags",
+        "No copyright, use freely",
+    )
+    assert opened.version == pytest.approx(version, abs=0.5)
+    assert opened.creation_date == dt.datetime(2022, 1, 1)  # noqa: DTZ001  littlecms gives no zone
+    assert opened.manufacturer is None
+    assert profiles.without_names(nameless) == nameless
+
+
+def test_a_profile_that_keeps_its_colours_in_other_tags_loses_only_its_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(profiles, "_COLOUR_TAGS", frozenset())
+    icc = calibrated(4, "gamma")
+    nameless = profiles.without_names(icc)
+    assert b"Anna" not in nameless
+    assert (in_srgb(nameless) == in_srgb(icc)).all()
+
+
+def test_nobgs_own_profiles_stay_as_they_are() -> None:
+    for icc in (profiles.adobe_rgb(), profiles.from_cicp(12, 13), profiles.from_cicp(9, 16)):
+        assert icc is not None
+        assert profiles.without_names(icc) == icc
+
+
+def test_tags_that_share_the_same_bytes_many_times_do_not_make_a_profile_larger() -> None:
+    icc = bytearray(calibrated(4, "gamma") + bytes(100_000))
+    entries = [(b"A2B%d" % (number % 4), 200 + number, len(icc) - 300) for number in range(90)]
+    table = b"".join(struct.pack(">4sII", *entry) for entry in entries)
+    icc[128 : 132 + len(table)] = struct.pack(">I", len(entries)) + table
+    assert len(profiles.without_names(bytes(icc))) < len(icc) + 2000

@@ -10,6 +10,8 @@ from PIL import Image, ImageDraw
 
 from tests.conftest import SAMPLES
 from tests.picture.samples import saved
+from tests.picture.test_profiles import calibrated
+from watcher.picture.profiles import without_names
 from watcher.recipe import read_recipe
 from watcher.worker import protocol
 from watcher.worker.supervisor import PICTURE_TIMEOUT_SECONDS, Worker
@@ -163,6 +165,24 @@ def test_force_never_writes_a_picture_without_a_visible_pixel(fast_worker: Worke
     assert (header["state"], header["reason"], output) == ("skipped", "no_clear_subject", b"")
     assert header["detail"].startswith("nothing would be visible")
     assert header["detail"].endswith(".")
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [{}, {"effort": "small"}, {"format": "webp"}, {"format": "tiff"}, {"format": "jpeg", "background": "white"}],
+    ids=str,
+)
+def test_the_profile_keeps_its_names_only_with_the_metadata(fast_worker: Worker, recipe: dict[str, Any]) -> None:
+    icc = calibrated(2, "samples")
+    data = saved(drawing("logo"), "PNG", icc_profile=icc)
+    profiles_written = {}
+    for level in ("drop", "keep", "all"):
+        header, output = process(fast_worker, data, metadata=level, **recipe)
+        assert header["state"] == "done"
+        with Image.open(io.BytesIO(output)) as image:
+            profiles_written[level] = image.info["icc_profile"]
+    assert profiles_written["keep"] == profiles_written["all"] == icc
+    assert profiles_written["drop"] == without_names(icc)
 
 
 @pytest.mark.parametrize("force", [False, True])

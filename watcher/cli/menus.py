@@ -125,7 +125,7 @@ def _print_text(text: str) -> None:
 
             sys.stdout.buffer.write(encode_reg_file(text))
         else:
-            print(text, end="")
+            print(terminal.printable_lines(text) if sys.stdout.isatty() else text, end="")
 
 
 def _report(results: list[InstallResult], options: argparse.Namespace, changed_text: str, unchanged_text: str) -> int:

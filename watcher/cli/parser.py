@@ -7,9 +7,10 @@ import importlib
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from watcher import __version__
+from watcher.cli import terminal
 from watcher.recipe import FIELDS, Field
 
 _NO_VALUE = "\0"
@@ -21,6 +22,10 @@ class _Parser(argparse.ArgumentParser):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        """Print the message and exit. It may quote an argument, and with that the name of a file."""
+        super().error(terminal.printable(message))
 
 
 def mark_bare_options(arguments: Sequence[str]) -> list[str]:

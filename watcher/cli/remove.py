@@ -95,7 +95,7 @@ def _progress_bar(total: int, *, shown: bool) -> Iterator[Callable[[], object]]:
 
 def _print_notice(text: str) -> None:
     """Print a notice of dispatch to standard error."""
-    terminal.write_above_progress(text, sys.stderr)
+    terminal.write_above_progress(terminal.printable(text), sys.stderr)
 
 
 def _print_job(job: Job) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import sys
 import unicodedata
 from collections.abc import Iterator
@@ -53,11 +54,30 @@ def print_error(text: str) -> None:
         print(f"nobg: {printable(text)}", file=sys.stderr)
 
 
+_ACTING_CATEGORIES = ("Cc", "Cf", "Zl", "Zp")
+"""Unicode's categories of characters that act instead of being seen: they control, change directions or break lines."""
+_JOINERS = "\u200c\u200d"
+"""Of the category Cf, what words of several scripts and emoji need between their letters."""
+
+
 def printable(text: str) -> str:
-    """Return the text with its control characters escaped: in a file name, they could act on the terminal."""
+    """Return the text with characters escaped that could act on the terminal, or on how the text around them reads."""
     return "".join(
-        f"\\x{ord(character):02x}" if unicodedata.category(character) == "Cc" else character for character in text
+        _escape(character)
+        if unicodedata.category(character) in _ACTING_CATEGORIES and character not in _JOINERS
+        else character
+        for character in text
     )
+
+
+def printable_lines(text: str) -> str:
+    """Return the text of several lines with what printable() escapes, except tabs and the ends of lines."""
+    return "".join(part if part in "\t\n" else printable(part) for part in re.split("([\t\n])", text))
+
+
+def _escape(character: str) -> str:
+    """The character's code as Python writes it."""
+    return character.encode("unicode_escape").decode() if character > "\xff" else f"\\x{ord(character):02x}"
 
 
 def print_line(text: str) -> None:

@@ -81,6 +81,7 @@ def open_header(data: bytes) -> Image.Image:
         raise PictureError("unreadable", "the file is empty. Copy or download it again.")
     if not data.strip(b"\0"):
         raise PictureError("unreadable", "the file contains nothing but zeros. Copy or download it again.")
+    data = jpeg.without_excess_exif(data)
     with _convert_decoder_errors(data):
         if raw_name := containers.raw_format(data):
             raise PictureError(

@@ -41,7 +41,7 @@ _PIXELS = (273, 324, 513)  # tags that say where pixels are: strips, tiles, old-
 _PREVIEW, _MASK = 1, 4  # bits of NewSubfileType
 _SENSOR_DATA = (32803, 34892)  # PhotometricInterpretation: colour filter array, LinearRaw
 _VALUE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 13: 4, 16: 8, 18: 8}  # TIFF's types of unsigned integers, text and directories
-_MAX_DIRECTORIES, _MAX_VALUES = 32, 256  # read of a file
+_MAX_DIRECTORIES, _MAX_ENTRIES, _MAX_VALUES = 32, 4096, 256  # read of a file; libtiff takes no more entries either
 
 _RAW_MAKERS = {b"nikon": "NEF", b"canon": "CR2", b"sony": "ARW", b"pentax": "PEF", b"ricoh": "PEF", b"samsung": "SRW"}
 
@@ -90,8 +90,9 @@ _OTHER_MAGIC: dict[tuple[int, bytes], tuple[str, str]] = {
 _VIDEO_BRANDS = (b"isom", b"iso2", b"iso4", b"iso5", b"iso6", b"mp41", b"mp42", b"avc1", b"M4V ", b"qt  ", b"dash")
 _VIDEO_BRAND_STARTS = (b"3g", b"M4V", b"mp4", b"f4v")
 _MARKUP = re.compile(
-    rb"(<\?xml[^>]*>|<!--.*?-->|<!doctype[^>[]*(\[[^]]*\])?>|\s)*<(?P<tag>[a-z]+)", re.IGNORECASE | re.DOTALL
+    rb"(?>(?:<\?xml[^>]*>|<!--.*?-->|<!doctype[^>[]*(?:\[[^]]*\])?>|\s)*)<(?P<tag>[a-z]+)", re.IGNORECASE | re.DOTALL
 )
+"""What may be before the first tag is not tried in other ways (?>): many comments would take exponential time."""
 _MAX_SNIFFED = 4096  # bytes at the start of a file that tell what it is
 
 
@@ -369,7 +370,8 @@ def _directories(data: bytes) -> dict[int, Directory]:
         found[offset] = directory = {}
         first = offset + count_bytes
         end = first + entry_bytes * _read(data, offset, count_bytes)
-        for entry in range(first, min(end, len(data) - entry_bytes + 1), entry_bytes):
+        last = min(end, first + _MAX_ENTRIES * entry_bytes, len(data) - entry_bytes + 1)
+        for entry in range(first, last, entry_bytes):
             size = _VALUE_BYTES.get(_read(data, entry + 2, 2))
             if size is not None:
                 length = size * min(_read(data, entry + 4, field), _MAX_VALUES)

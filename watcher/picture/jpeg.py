@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import re
 import struct
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,9 @@ from PIL import Image, ImageChops
 
 START, END = b"\xff\xd8", b"\xff\xd9"
 _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_START_OF_SCAN = 0xDA
+_START_OF_SCAN, _APP1 = 0xDA, 0xE1
+_EXIF_PREFIX = b"Exif\0\0"
+_MAX_EXIF_PARTS = 64  # of 64 KiB
 _MARKER_IN_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # neither a stuffed byte nor a restart
 _ZERO_PADDING = b"\0" * 64  # no scan ends with so many zeros; a download that was given its size in advance does
 
@@ -42,6 +45,22 @@ def with_end(data: bytes) -> bytes:
         data = data.rstrip(b"\0")
         data += b"\0" * data.endswith(b"\xff")  # a stuffed byte, not a marker
     return data + END
+
+
+def without_excess_exif(data: bytes) -> bytes:
+    """Return the file `data`; if it is a JPEG with EXIF in more parts than any camera writes, with the first ones only.
+
+    Pillow joins the parts one by one, which takes quadratic time.
+    """
+    if not data.startswith(START):
+        return data
+    segments = itertools.takewhile(lambda segment: segment[0] != _START_OF_SCAN, _segments(data))
+    starts = [start for marker, start in segments if marker == _APP1 and data.startswith(_EXIF_PREFIX, start)]
+    kept, kept_until = [], 0
+    for start in starts[_MAX_EXIF_PARTS:]:
+        kept.append(data[kept_until : start - 4])
+        kept_until = start - 2 + int.from_bytes(data[start - 2 : start])
+    return b"".join([*kept, data[kept_until:]]) if kept else data
 
 
 def from_tables(
@@ -138,7 +157,7 @@ def _scans(data: bytes) -> list[_Scan]:
         if marker in _FRAME_HEADERS:
             is_progressive = marker & 3 == 2
         elif marker == _START_OF_SCAN:
-            end = start + 1 + 2 * data[start]
+            end = start + 1 + 2 * int.from_bytes(data[start : start + 1])  # the file may end here
             parameters = data[end : end + 3] if is_progressive else _SEQUENTIAL
             first, last, bits = parameters.ljust(3, b"\xff")
             scans.append(_Scan(data[start + 1 : end : 2], first, last, bits & 15))
@@ -152,7 +171,7 @@ def _has_all_coefficients(data: bytes, scans: list[_Scan]) -> bool:
         if start - 2 + int.from_bytes(data[start - 2 : start]) > len(data):
             return False
         if marker in _FRAME_HEADERS:
-            components = data[start + 6 : start + 6 + 3 * data[start + 5] : 3]
+            components = data[start + 6 : start + 6 + 3 * int.from_bytes(data[start + 5 : start + 6]) : 3]
     bits: dict[tuple[int, int], int] = {}
     for scan in scans:
         numbers = range(scan.first, scan.last + 1)

@@ -1,4 +1,4 @@
-"""Build ICC profiles for files that carry only colour tags, and check the profiles that files carry.
+"""Build ICC profiles for files that carry only colour tags, check those that files carry, and take their names out.
 
 Sources: ICC.1:2022 (profile version 4.4) for the layout; ITU-T H.273 (07/2024) tables 2 and 3 for code points,
 primaries and curves; IEC 61966-2-1 (sRGB); SMPTE RP 177 for primaries -> matrix; SMPTE ST 2084 (PQ), ITU-R BT.2100
@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +64,16 @@ _D50 = np.array([0.9642, 1.0, 0.8249])
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 """The linearised Bradford matrix (ICC.1:2022, annex E)."""
 _CURVE_POINTS = 4096  # of a sampled curve
+_NAME, _COPYRIGHT = "nobg: from the picture's colour tags", "No copyright, use freely"
+_DATE = (2022, 1, 1, 0, 0, 0)  # fixed, so that equal colours give equal bytes
+_COLOUR_TAGS = frozenset(
+    [*(name + b"XYZ" for name in (b"r", b"g", b"b")), *(name + b"TRC" for name in (b"r", b"g", b"b")), b"wtpt", b"chad"]
+    + [kind + str(intent).encode() for kind in (b"A2B", b"B2A", b"D2B", b"B2D") for intent in range(4)]
+)
+"""Tags from which colours are computed (ICC.1:2022, 8.4 and 9.2). All others describe, or are private."""
+_TEXT_TYPES = (b"desc", b"mluc", b"text", b"dict", b"utf8", b"zut8")
+_MAX_TAGS = 100
+"""Tags that are read of a profile; real ones have some twenty."""
 _REFERENCE_WHITE_NITS = 203.0  # cd/m2: the white of a printed page in an HDR picture (BT.2408)
 
 
@@ -136,6 +146,63 @@ def is_srgb(icc: bytes) -> bool:
     return bool(np.abs(converted.astype(int) - colours).max() <= 1)
 
 
+@lru_cache(maxsize=1)  # the next picture most likely has the same profile
+def without_names(icc: bytes) -> bytes:
+    """Return this RGB profile, which is_usable() accepts, with neutral texts and without private tags and dates.
+
+    A calibrated screen's profile names the device and says when it was measured. The colours stay the same.
+    """
+    elements = list(_elements(icc))
+    colours = [(tag, element) for tag, element in elements if tag in _COLOUR_TAGS]
+    nameless = _assemble_like(icc, colours)
+    if is_usable(nameless):
+        return nameless
+    return _assemble_like(icc, [(tag, element) for tag, element in elements if element[:4] not in _TEXT_TYPES])
+
+
+def _elements(icc: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the name and the element of each tag, cut to what its type has (ICC.1:2022, 7.3 and 10).
+
+    Tags may share an element, but their elements together are not larger than the profile.
+    """
+    count = min(int.from_bytes(icc[128:132]), _MAX_TAGS, (len(icc) - 132) // 12)
+    positions, remaining_bytes = set[tuple[int, int]](), len(icc)
+    for tag, offset, size in struct.iter_unpack(">4sII", icc[132 : 132 + 12 * max(count, 0)]):
+        element = icc[offset : offset + size]
+        if (offset, size) not in positions:
+            positions.add((offset, size))
+            remaining_bytes -= len(element)
+        if remaining_bytes < 0:
+            return
+        yield tag, element[: _element_bytes(element)]
+
+
+def _element_bytes(element: bytes) -> int:
+    """The length of an element of numbers by its type: what follows is not read by anyone, but could name somebody."""
+    if element[:4] == b"XYZ ":
+        return 8 + 12
+    if element[:4] == b"sf32":
+        return 8 + 36
+    if element[:4] == b"curv":
+        return 12 + 2 * int.from_bytes(element[8:12])
+    if element[:4] == b"para":
+        return 12 + 4 * {0: 1, 1: 3, 2: 4, 3: 5, 4: 7}.get(int.from_bytes(element[8:10]), 7)
+    return len(element)
+
+
+def _assemble_like(icc: bytes, tags: list[tuple[bytes, bytes]]) -> bytes:
+    """A profile of these tags and neutral texts, of the version, class, spaces, intent and white of `icc`."""
+    if icc[8] < 4:  # version 2 has other types for texts (ICC.1:2001-04, 6.5.17 and 6.5.18)
+        name = _NAME.encode() + b"\0"
+        description = struct.pack(">4sII", b"desc", 0, len(name)) + name + bytes(4 + 4 + 2 + 1 + 67)
+        texts = [(b"desc", description), (b"cprt", b"text\0\0\0\0" + _COPYRIGHT.encode() + b"\0")]
+    else:
+        texts = [(b"desc", _text_element(_NAME)), (b"cprt", _text_element(_COPYRIGHT))]
+    built = _assemble([*texts, *tags])
+    own = _header(len(built))
+    return own[:8] + icc[8:24] + own[24:64] + icc[64:80] + own[80:128] + built[128:]
+
+
 def lab_to_srgb(lab: NDArray[np.float32]) -> NDArray[np.float32]:
     """Convert L* (0..100), a*, b* under D50, (..., 3), to sRGB, (..., 3), 0..1, clipped.
 
@@ -156,8 +223,8 @@ def build_profile(primaries: Primaries, curve: bytes) -> bytes:
     """
     matrix, adaptation = rgb_to_xyz_d50(primaries)
     tags = [
-        (b"desc", _text_element("nobg: from the picture's colour tags")),
-        (b"cprt", _text_element("No copyright, use freely")),
+        (b"desc", _text_element(_NAME)),
+        (b"cprt", _text_element(_COPYRIGHT)),
         (b"wtpt", _xyz_element(_D50)),
         (b"chad", b"sf32\0\0\0\0" + b"".join(_s15fixed16(value) for value in adaptation.flat)),
         *((name, _xyz_element(matrix[:, column])) for column, name in enumerate((b"rXYZ", b"gXYZ", b"bXYZ"))),
@@ -278,9 +345,8 @@ def _assemble(tags: list[tuple[bytes, bytes]]) -> bytes:
 def _header(size: int) -> bytes:
     """The header, 128 bytes, of a profile of `size` bytes (ICC.1:2022, 7.2).
 
-    A display, RGB to XYZ, version 4.4. The date is fixed, so that equal tags give equal bytes.
+    A display, RGB to XYZ, version 4.4.
     """
-    date = (2022, 1, 1, 0, 0, 0)
     fields = (
         size,
         b"\0" * 4,  # preferred CMM
@@ -288,7 +354,7 @@ def _header(size: int) -> bytes:
         b"mntr",
         b"RGB ",
         b"XYZ ",
-        *date,
+        *_DATE,
         b"acsp",
         b"\0" * 4,  # platform
         0,  # flags

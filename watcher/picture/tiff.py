@@ -10,6 +10,7 @@ scanners wrote, is taken out of the file and decoded as the JPEG that it is.
 from __future__ import annotations
 
 import io
+import itertools
 import math
 import struct
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ from watcher.picture.pixels import to_eight_bits
 from watcher.picture.tiff_layout import (
     BLACK_IS_ZERO,
     CIELAB,
+    DAMAGE_ERRORS,
     FLOATING_POINT_PREDICTOR,
     HORIZONTAL_PREDICTOR,
     ICCLAB,
@@ -105,7 +107,7 @@ class TiffImage(TiffImagePlugin.TiffImageFile):
                 data = find(self._file_bytes(), self.tag_v2)
                 with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
                     size, mode = image.size, image.mode
-            except (OSError, TypeError, KeyError, ValueError, IndexError):
+            except (OSError, *DAMAGE_ERRORS):
                 continue
             if size == (self.tag_v2.get(Tag.WIDTH), self.tag_v2.get(Tag.HEIGHT)):
                 self._old_style_jpeg = data
@@ -339,7 +341,7 @@ class _UncheckedTiffImage(TiffImagePlugin.TiffImageFile):
 def _wrap_as_grey_tiff(pieces: list[bytes], layout: SampleLayout, rows: int) -> bytes:
     """A TIFF of these blocks in which each byte is a grey pixel (TIFF 6.0, section 2: header, directory, values)."""
     lengths = [len(piece) for piece in pieces]
-    offsets = [8 + sum(lengths[:number]) for number in range(len(lengths))]
+    offsets = list(itertools.accumulate(lengths[:-1], initial=8))
     if layout.tiled:
         block_tags = {
             Tag.TILE_WIDTH: [layout.block_row_bytes],

@@ -64,6 +64,8 @@ _SEPARATE_PLANES = 2  # PlanarConfiguration
 _UNSIGNED, _SIGNED = 1, 2  # SampleFormat
 _DTYPE_KINDS = {_UNSIGNED: "u", _SIGNED: "i", 3: "f"}  # SampleFormat -> numpy's letter
 _MAX_SAMPLES_PER_PIXEL = 32
+DAMAGE_ERRORS = (ValueError, KeyError, TypeError, IndexError, OverflowError)
+"""What tags raise whose values are missing or not what their tag means: text, nothing, infinity."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ class SampleLayout:
 def parse_layout(tags: Tags) -> SampleLayout:
     """Return the layout that the tags describe.
 
-    Raises ValueError, KeyError or TypeError if the tags contradict each other or name a layout that nobg cannot read.
+    Raises one of DAMAGE_ERRORS if the tags contradict each other or name a layout that nobg cannot read.
     """
     width, height = int(tags[Tag.WIDTH]), int(tags[Tag.HEIGHT])
     samples = int(tags.get(Tag.SAMPLES_PER_PIXEL, 1))
@@ -172,7 +174,7 @@ def layout_or_none(tags: Tags) -> SampleLayout | None:
     """Return what parse_layout() returns, or None if it raises."""
     try:
         return parse_layout(tags)
-    except (TypeError, KeyError, ValueError):
+    except DAMAGE_ERRORS:
         return None
 
 
@@ -180,13 +182,16 @@ def min_bits_per_sample(tags: Tags) -> int:
     """Return the lowest depth of the samples in bits; 1 if the tag is missing or damaged."""
     try:
         return min(_integers(tags, Tag.BITS_PER_SAMPLE, (1,)), default=1)
-    except (TypeError, ValueError):
+    except DAMAGE_ERRORS:
         return 1
 
 
 def has_signed_samples(tags: Tags) -> bool:
     """Return whether the samples are signed integers; those of CIELab are, and are no brightness."""
-    return _SIGNED in _integers(tags, Tag.SAMPLE_FORMAT, (1,)) and tags.get(Tag.PHOTOMETRIC) != CIELAB
+    try:
+        return _SIGNED in _integers(tags, Tag.SAMPLE_FORMAT, (1,)) and tags.get(Tag.PHOTOMETRIC) != CIELAB
+    except DAMAGE_ERRORS:
+        return False
 
 
 def has_separate_planes(tags: Tags) -> bool:
@@ -198,7 +203,7 @@ def old_style_jpeg_span(tags: Tags) -> tuple[int, int]:
     """Return where the JPEG of an old-style JPEG page starts and should end in the file (TIFF 6.0, section 22).
 
     The JPEG may hold the whole picture, or its header only, which the strips then follow. Files without the tag may
-    have the JPEG as their only strip. Raises TypeError, KeyError or ValueError if the tags are damaged.
+    have the JPEG as their only strip. Raises one of DAMAGE_ERRORS if the tags are damaged.
     """
     offsets, lengths = (_integers(tags, tag, (0,)) for tag in (Tag.STRIP_OFFSETS, Tag.STRIP_BYTE_COUNTS))
     (start, *_), (length, *_) = (
@@ -225,7 +230,7 @@ class JpegParts:
 
 
 def old_style_jpeg_parts(tags: Tags) -> JpegParts:
-    """Return the parts of a page that has its tables in tags. Raises TypeError, KeyError or ValueError."""
+    """Return the parts of a page that has its tables in tags. Raises one of DAMAGE_ERRORS."""
     kinds = (Tag.JPEG_QUANTIZATION_TABLES, Tag.JPEG_DC_TABLES, Tag.JPEG_AC_TABLES)
     tables = tuple(zip(*(_integers(tags, kind) for kind in kinds), strict=True))
     if len(tables) != tags.get(Tag.SAMPLES_PER_PIXEL, 1) or len(tables) not in (1, 3):

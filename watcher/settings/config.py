@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,11 @@ from watcher.settings import toml_errors
 
 LAST_GOOD_FILE = "config.last-good.toml"
 """The name of the copy of the last valid config.toml. It is in the state folder, for use while config.toml is wrong."""
+
+
+_CORRECT = "Correct it there."
+_MAX_PERIODS = 16
+"""Periods in a line outside quotes: they separate the parts of keys, of which nobg's keys have at most three."""
 
 
 @dataclass(frozen=True)
@@ -104,18 +109,38 @@ class _InvalidValueError(Exception):
 
 def parse(text: str, path: Path) -> Config:
     """Return the configuration in `text`, which was read from `path`. Raises UsageError with file, line and key."""
+    _check_key_depth(text, path)
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         number, sentence = toml_errors.describe(text, str(error))
         line = text.split("\n")[number - 1].strip()
-        raise UsageError(f"{path}, line {number} ({line}): {sentence}. Correct it there.") from error
+        raise UsageError(f"{path}, line {number} ({line}): {sentence}. {_CORRECT}") from error
+    except RecursionError as error:
+        brackets = [len(re.findall(r"[\[{]", line)) for line in text.split("\n")]
+        number = brackets.index(max(brackets)) + 1
+        raise UsageError(f"{path}, line {number}: there are too many brackets inside each other. {_CORRECT}") from error
     location = _TableLocation()
     try:
         return _build_config(values, location)
     except _InvalidValueError as error:
         position = f"{path}, line {_line_of(text, error.key, location)}, {error.key}"
-        raise UsageError(f"{position}: {error.reason}. Correct it there.") from error
+        raise UsageError(f"{position}: {error.reason}. {_CORRECT}") from error
+
+
+_STRINGS_AND_COMMENTS = re.compile(
+    r'"""(?:[^\\]|\\.)*?(?:"""|\Z)|\'\'\'.*?(?:\'\'\'|\Z)|"(?:[^"\\\n]|\\.)*"?|\'[^\'\n]*\'?|#[^\n]*', re.DOTALL
+)
+
+
+def _check_key_depth(text: str, path: Path) -> None:
+    """Raise UsageError for a line with a key of absurdly many parts, for which tomllib would take minutes."""
+    bare_text = _STRINGS_AND_COMMENTS.sub(lambda match: "\n" * match[0].count("\n"), text)
+    for number, line in enumerate(bare_text.split("\n"), start=1):
+        if line.count(".") > _MAX_PERIODS:
+            raise UsageError(
+                f"{path}, line {number}: there are more than {_MAX_PERIODS} periods outside quotes. {_CORRECT}"
+            )
 
 
 @dataclass
@@ -152,11 +177,12 @@ def _build_config(values: dict[str, Any], location: _TableLocation) -> Config:
         raise _InvalidValueError("provider", f"it must be one of {', '.join(providers.NAMES)}")
     _check_recipe_name(config.default_recipe, config)
     location.header_pattern, location.occurrence = r"\[\[\s*folders\s*\]\]", 0
-    folders: list[Folder] = []
+    folders: dict[Path, Folder] = {}
     for entry in values.get("folders", []):
         location.occurrence += 1
-        folders.append(_build_folder(entry, folders, config))
-    return replace(config, folders=tuple(folders))
+        folder = _build_folder(entry, folders, config)
+        folders[folder.path] = folder
+    return replace(config, folders=tuple(folders.values()))
 
 
 def _build_named_recipe(name: str, entry: dict[str, Any]) -> NamedRecipe:
@@ -179,13 +205,13 @@ def _build_recipe(settings: Mapping[str, Any], base: Recipe, other_keys: Iterabl
         raise _InvalidValueError(error.field, str(error)) from error
 
 
-def _build_folder(entry: Any, previous_folders: list[Folder], config: Config) -> Folder:
+def _build_folder(entry: Any, previous_folders: Container[Path], config: Config) -> Folder:
     if not isinstance(entry, dict):
         raise _InvalidValueError("folders", "each folder is a table: [[folders]]")
     settings = {key: value for key, value in entry.items() if key not in FOLDER_KEYS}
     _check_keys_and_types({key: value for key, value in entry.items() if key in FOLDER_KEYS}, FOLDER_KEYS)
     path = _read_folder_path(entry)
-    if path in [folder.path for folder in previous_folders]:
+    if path in previous_folders:
         raise _InvalidValueError("path", f"{path} is listed twice")
     move_originals = entry.get("move_originals")
     if move_originals is not None and not is_valid_folder_name(move_originals):
@@ -260,7 +286,7 @@ def _line_of(text: str, key: str, location: _TableLocation) -> int:
             fallback = number if is_inside else fallback
         elif re.match(r"\s*\[", line) and location.occurrence:
             is_inside = False
-        if is_inside and re.match(rf"\s*\[*\s*[\"']?{re.escape(key)}[\"']?\s*[=\].]", line):
+        if is_inside and re.match(rf"\s*(?:\[+\s*)?[\"']?{re.escape(key)}[\"']?\s*[=\].]", line):
             return number
     return fallback
 

@@ -20,7 +20,7 @@ from watcher import recipe
 from watcher.errors import PictureError, reason_text
 from watcher.formats import END_MISSING
 from watcher.matting import edges, foreground, fusion, inference, memory, modes, transparency
-from watcher.picture import codecs, compose, encode, metadata
+from watcher.picture import codecs, compose, encode, metadata, profiles
 from watcher.recipe import Recipe
 from watcher.worker import protocol
 
@@ -266,7 +266,10 @@ class Pipeline:
             work.answer.update(state="skipped", reason="no_clear_subject", detail=_SAME_AS_BACKGROUND)
             return
         dpi = metadata.scaled_resolution(first.dpi, layout.scale)
-        extras = encode.Extras(first.icc, first.exif, first.xmp, tuple(durations), work.loop_count, dpi)
+        icc = first.icc
+        if icc is not None and work.recipe.metadata == metadata.DROP:
+            icc = profiles.without_names(icc)
+        extras = encode.Extras(icc, first.exif, first.xmp, tuple(durations), work.loop_count, dpi)
         notes = [*first.notes, *(["enlarged"] if layout.scale > 1 else [])]
         del first
         work.output = encode.encode(rendered, work.recipe, extras)

