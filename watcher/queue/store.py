@@ -11,7 +11,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable
 
-from watcher import places
+from watcher import paths, places
 from watcher.errors import DamagedJournalError, NoAnswerError, UsageError, advise, unwritable_records_error
 from watcher.naming import resolve_destination
 
@@ -292,7 +292,8 @@ def wake_program(folder: str) -> None:
     Watching jobs.db itself would wake it too early, before it can see the transaction.
     """
     try:
-        with open(os.open(os.path.join(folder, WAKE_FILE), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        with open(paths.open_private(os.path.join(folder, WAKE_FILE), flags), "wb") as file:
             file.write(b"!")
     except OSError:
         return

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from watcher import lock as file_lock
+from watcher import paths
 from watcher.errors import DamagedJournalError
 from watcher.queue.damage import salvage
 
@@ -57,7 +58,7 @@ def finish(folder: str, connect: Connect) -> None:
         raise DamagedJournalError(os.path.join(folder, "jobs.db"))
     try:
         try:
-            with open(os.path.join(folder, MARKER), "rb") as file:
+            with open(paths.open_regular(os.path.join(folder, MARKER)), "rb") as file:
                 name = os.path.basename(os.fsdecode(file.read(1000)))
         except FileNotFoundError:
             return
