@@ -66,12 +66,12 @@ def test_one_notification_says_what_happened_whoever_found_the_damage(state: Pat
         for _ in range(2):
             session._tell_of_damage(journal)
     (text,) = interface.texts
-    assert "61 jobs, of which 61 wait" in text
+    assert "61 jobs, 61 of them waiting" in text
 
 
 def test_a_text_says_whether_all_some_or_nothing_was_saved() -> None:
     path = Path("/state/jobs.damaged-1.db")
     assert "All of them could be read" in damage.describe(path, {"complete": True, "saved": 3})
-    assert "3 jobs, of which 1 wait" in damage.describe(path, {"complete": False, "saved": 3, "waiting": 1})
+    assert "3 jobs, 1 of them waiting" in damage.describe(path, {"complete": False, "saved": 3, "waiting": 1})
     assert "must be chosen again" in damage.describe(path, {"complete": False, "saved": 0})
     assert "must be chosen again" in damage.describe(path, {})

@@ -12,8 +12,8 @@ from watcher.queue.journal import Journal
 _WHAT = "The records of earlier jobs were damaged."
 _ALL = "All of them could be read and are kept."
 _SOME = (
-    "nobg has saved what could be read: {saved} jobs, of which {waiting} wait. If a picture that you chose is missing, "
-    "choose it again."
+    "nobg has saved what could be read: {saved} jobs, {waiting} of them waiting. If a picture that you chose is "
+    "missing, choose it again."
 )
 _NONE = (
     "Nothing in them could be read, so nobg has started new ones. Pictures that you right-clicked before and that are "
