@@ -6,7 +6,9 @@ import contextlib
 import hashlib
 import os
 import stat
+import sys
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -105,9 +107,20 @@ def make_private_folders(folder: Path) -> None:
         path.mkdir(mode=0o700, exist_ok=True)
 
 
+TEMPORARY_PREFIX, TEMPORARY_SUFFIX = ".nobg-menu-", ".tmp"
+
+
+def remove_temporary_files(folders: Iterable[Path]) -> None:
+    """Remove what a kill -9 has left of `write_atomically`. Call it only while no other process writes there."""
+    for folder in folders:
+        for path in folder.glob(f"{TEMPORARY_PREFIX}*{TEMPORARY_SUFFIX}"):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
 def write_atomically(path: Path, content: bytes, mode: int) -> None:
     """Write the whole file or nothing, even if the power fails; watching file managers never see half of it."""
-    descriptor, temporary_path = tempfile.mkstemp(dir=path.parent, prefix=".nobg-", suffix=".tmp")
+    descriptor, temporary_path = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY_PREFIX, suffix=TEMPORARY_SUFFIX)
     try:
         with open(descriptor, "wb") as file:
             file.write(content)
@@ -115,6 +128,19 @@ def write_atomically(path: Path, content: bytes, mode: int) -> None:
             os.fsync(file.fileno())
         os.chmod(temporary_path, mode)
         os.replace(temporary_path, path)
+        _sync_folder(path.parent)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary_path)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Put the new name of a file on the disk."""
+    if sys.platform == "win32":  # it opens no folders
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # a file system may not know how to
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

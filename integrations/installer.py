@@ -16,7 +16,7 @@ from pathlib import Path
 from integrations import processes
 from integrations.artifact import Artifact, IntegrationError, RecordEntry
 from integrations.context import Setup
-from integrations.files import make_private_folders
+from integrations.files import make_private_folders, remove_temporary_files
 from integrations.record import Record
 from integrations.target import InstallResult, Status, Target
 
@@ -27,6 +27,7 @@ def install(target: Target, setup: Setup) -> InstallResult:
     Raises IntegrationError if the record is damaged.
     """
     record = Record.load(setup.record_path)
+    remove_temporary_files(record.folders_written_to())
     artifacts = target.artifacts(setup)
     planned, problems = _plan(artifacts, record)
     problems_before = _find_problems(planned)
@@ -52,6 +53,7 @@ def uninstall(target: Target, setup: Setup) -> InstallResult:
     Raises IntegrationError if the record is damaged.
     """
     record = Record.load(setup.record_path)
+    remove_temporary_files(record.folders_written_to())
     addresses = list(record.entries_of(target))
     problems = _remove(target, addresses, record)
     if addresses:

@@ -29,6 +29,8 @@ class Record:
         Raises IntegrationError if the file is damaged: without it, nobg does not know what to remove.
         """
         try:
+            if path.exists() and not path.is_file():  # a FIFO, on which reading would wait for ever
+                raise ValueError("no regular file")  # noqa: TRY301  handled below
             values = json.loads(path.read_bytes())
             _check(values["entries"], values["folders"])
             return cls(path, values["entries"], values["folders"])
@@ -43,6 +45,11 @@ class Record:
     def entries_of(self, target: Target) -> dict[str, RecordEntry]:
         """Return the entries that this target uses, by address."""
         return {address: entry for address, entry in self.entries.items() if target.key in entry["users"]}
+
+    def folders_written_to(self) -> set[Path]:
+        """Return the folders of the record and of all files in it; of a link, also the folder that it leads to."""
+        files = [self.path, *(Path(address) for address in self.entries if os.path.isabs(address))]
+        return {folder for path in files for folder in (path.parent, Path(os.path.realpath(path)).parent)}
 
     def add_entry(self, entry: RecordEntry, target: Target, setup: Setup) -> None:
         """Add or replace an entry, with this target beside those that use it already."""

@@ -129,7 +129,7 @@ def _enqueue_options(recipe: str | None) -> dict[str, Any]:
 def _has_default_recipe(path: str) -> bool:
     """Return whether config.toml may name a default recipe, on a line of its own before the first table."""
     try:
-        with open(path, "rb") as file:
+        with open(paths.open_regular(path), "rb") as file:
             for line in file:
                 start = line.lstrip(b" \t\xef\xbb\xbf")  # some editors begin a file with a byte order mark
                 if start.startswith(b"["):

@@ -136,6 +136,11 @@ class NoAnswerError(DestinationError):
 
 def unwritable_records_error(path: str | os.PathLike[str], error: Exception) -> DestinationError:
     """The error to raise when nobg's own file or folder `path` cannot be written."""
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in (5, 6):  # SQLITE_BUSY, SQLITE_LOCKED, and their varieties
+        return DestinationError(
+            f"Another program is using nobg's records in {path} ({error}), perhaps a backup. Wait until it has "
+            "finished, then try again."
+        )
     is_refused = isinstance(error, PermissionError) or not isinstance(error, OSError)  # SQLite's errors have no number
     return DestinationError(
         (how_to_take_back(path) if is_refused and "full" not in str(error) else None)
@@ -214,7 +219,13 @@ class DamagedJournalError(NobgError):
     """The journal is damaged. The next process that opens it moves it aside and creates a new one."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        super().__init__(f"nobg's records in {path} are damaged. Run the same command again; it starts new ones.")
+        super().__init__(
+            advise(
+                f"nobg's records in {path} are damaged.",
+                desktop="nobg saves what can be read of them. Try again in a moment.",
+                terminal="Run the same command again: it saves what can be read of them.",
+            )
+        )
 
 
 def reason_text(reason: str, detail: str = "") -> str:

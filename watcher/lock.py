@@ -90,10 +90,10 @@ def write_ending(descriptor: int) -> None:
         return
 
 
-def is_current(descriptor: int, folder: str) -> bool:
+def is_current(descriptor: int, folder: str, name: str = LOCK_FILE) -> bool:
     """Return whether the lock file is still the one that other processes see; the folder may have been deleted."""
     try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(os.path.join(folder, LOCK_FILE)))
+        return os.path.samestat(os.fstat(descriptor), os.stat(os.path.join(folder, name)))
     except FileNotFoundError:
         return False
 

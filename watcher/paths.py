@@ -6,7 +6,9 @@ itself. Functions whose names end in `_folder` return a string, for the client; 
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import sys
 
 from watcher.errors import UsageError, advise, unwritable_records_error
@@ -113,13 +115,35 @@ def open_log(name: str) -> BinaryIO:
 def open_private(path: str, flags: int) -> int:
     """Open a log for its owner alone (0600), and return its descriptor. Raises OSError.
 
-    A log that another user left in the person's own folder, as after `sudo -E nobg`, is replaced: nobody reads it.
+    A log that another user left in the person's own folder, as after `sudo -E nobg`, is replaced: nobody reads it. So
+    is what is no regular file.
     """
     try:
-        return os.open(path, flags, 0o600)
-    except PermissionError:
+        return open_regular(path, flags)
+    except (PermissionError, IrregularFileError):
         os.unlink(path)
-        return os.open(path, flags, 0o600)
+        return open_regular(path, flags)
+
+
+class IrregularFileError(OSError):
+    """What has the name of one of nobg's own files is a FIFO, a socket, a device or a folder."""
+
+
+def open_regular(path: str, flags: int = os.O_RDONLY) -> int:
+    """Open one of nobg's own files, and return its descriptor; a new file is its owner's alone (0600).
+
+    Never waits: opening a FIFO would, until another program opens its other end. Raises OSError.
+    """
+    try:
+        descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o600)
+    except OSError as error:
+        if error.errno in (errno.ENXIO, errno.EISDIR):  # a FIFO that nobody reads, or a socket
+            raise IrregularFileError(errno.EINVAL, "it is no regular file", path) from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise IrregularFileError(errno.EINVAL, "it is no regular file", path)
+    return descriptor
 
 
 def module_folders() -> list[str]:

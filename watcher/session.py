@@ -56,7 +56,10 @@ def hand_over(folder: str, environment: Mapping[str, str] = os.environ) -> None:
     temporary = f"{path}.{os.getpid()}"
     content = "".join(f"{name}={value}\0" for name, value in variables.items())
     try:
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as file:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK  # a FIFO would make a click wait
+        with open(os.open(temporary, flags, 0o600), "wb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return
             file.write(os.fsencode(content))
         os.replace(temporary, path)
     except OSError:  # the click matters more

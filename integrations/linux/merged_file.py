@@ -52,10 +52,13 @@ class MergedFile(PathArtifact, ABC):
     def plan(self, previous: RecordEntry | None) -> RecordEntry:
         """Record the content from before nobg, or the content without nobg's part if it was changed since.
 
-        The entry's `before` is None if there was no file.
+        The entry's `before` is None if there was no file. `earlier` is the hash of what nobg replaces: after a crash,
+        the file with that content is as nobg wrote it, too.
         """
         current = _read_if_exists(self.path)
-        if previous is not None and current is not None and sha256(current) == previous["sha256"]:
+        earlier = []
+        if previous is not None and current is not None and _is_as_written(current, previous):
+            earlier = [sha256(current)]
             before = _decode_base64(previous["before"])
         elif current is not None:
             before = self.strip(current, self.part_to_strip() if previous is None else previous["part"])
@@ -63,7 +66,8 @@ class MergedFile(PathArtifact, ABC):
             before = None
         content = self._merged_content(before)
         encoded_before = None if before is None else base64.b64encode(before).decode()
-        return make_entry(self, sha256=sha256(content), before=encoded_before, part=self.part_to_strip())
+        part = self.part_to_strip()
+        return make_entry(self, sha256=sha256(content), earlier=earlier, before=encoded_before, part=part)
 
     def write(self, entry: RecordEntry) -> None:
         """Write the merged content in one step. The file keeps its mode, and a link to it stays a link."""
@@ -89,13 +93,18 @@ class MergedFile(PathArtifact, ABC):
         current = _read_if_exists(path)
         if current is None:
             return None
-        is_unchanged = sha256(current) == entry["sha256"]
+        is_unchanged = _is_as_written(current, entry)
         restored = _decode_base64(entry["before"]) if is_unchanged else cls.strip(current, entry["part"])
         if restored is None:
             path.unlink()
         else:
             _write_through_link(path, restored)
         return None
+
+
+def _is_as_written(current: bytes, entry: RecordEntry) -> bool:
+    """Return whether the content is what nobg wrote last, or, after a crash, what it wrote before that."""
+    return sha256(current) in (entry["sha256"], *entry.get("earlier", ()))
 
 
 def _read_if_exists(path: Path) -> bytes | None:

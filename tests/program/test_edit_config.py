@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier, BrokenBarrierError
@@ -258,3 +259,24 @@ def test_two_changes_at_once_are_both_kept(file: Path, monkeypatch: pytest.Monke
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(disable, ("camera", "inbox")))
     assert [folder.enabled for folder in config.load(file).folders] == [False, False]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows opens no folders")
+def test_a_folder_that_was_added_is_on_the_disk_when_the_call_returns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    real_sync, real_replace = os.fsync, os.replace
+
+    def sync(descriptor: int) -> None:
+        steps.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        real_sync(descriptor)
+
+    def rename(source: Path, destination: Path) -> None:
+        steps.append("rename")
+        real_replace(source, destination)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(os, "replace", rename)
+    edit_config.add_folder(tmp_path / "config.toml", {"path": "/pictures"})
+    assert steps == ["file", "rename", "folder"]

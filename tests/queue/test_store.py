@@ -15,6 +15,7 @@ from tests.queue.conftest import OUTPUT, PHOTO, enqueue, make_job, take_and_star
 from watcher import lock, paths
 from watcher.errors import DamagedJournalError, UsageError
 from watcher.queue import schema, store
+from watcher.queue.damage import repair
 from watcher.queue.journal import Journal
 
 
@@ -56,7 +57,7 @@ def large_journal(tmp_path: Path) -> Path:
 def test_the_integrity_check_finds_a_damaged_page(large_journal: Path) -> None:
     damage(large_journal / "jobs.db")
     assert Journal(large_journal, check_integrity=True).damaged_path is not None
-    assert Journal(large_journal).counts_by_state()["queued"] == 0
+    assert Journal(large_journal).counts_by_state()["queued"] > 1900
 
 
 def test_damage_that_shows_up_later_is_reported_as_damage(large_journal: Path) -> None:
@@ -96,7 +97,7 @@ def test_a_damaged_journal_is_left_to_the_program_that_is_moving_it_aside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "jobs.db").write_bytes(b"not a database" * 1000)
-    monkeypatch.setattr(store, "REPAIR_LOCK_SECONDS", 0.0)
+    monkeypatch.setattr(repair, "LOCK_SECONDS", 0.0)
     held = lock.acquire(str(tmp_path), name="repair.lock")
     assert held is not None
     with pytest.raises(DamagedJournalError):
@@ -196,6 +197,7 @@ def test_the_records_of_the_second_version_are_kept_and_their_files_stay_known_u
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "SCHEMA_VERSION", 2)
         no_followed = ENQUEUE_OF_VERSION_5.replace("followed", "(SELECT NULL AS watch, NULL AS recipe)")
+        patch.setattr(store, "_TABLES", {"jobs"})
         patch.setattr(store, "_ENQUEUE", no_followed)
         earlier = Journal(tmp_path)
         enqueue(earlier, "plain.jpg", watch=b"/pictures")

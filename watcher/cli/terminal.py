@@ -96,12 +96,11 @@ def print_json(value: Any) -> None:
 def open_journal() -> Iterator[Journal]:
     """Open the journal. If it is damaged, replace it and print an error."""
     from watcher import paths
+    from watcher.errors import for_terminal
+    from watcher.program import damage
     from watcher.queue.journal import Journal
 
     with contextlib.closing(Journal(paths.state_dir(), check_integrity=True)) as journal:
         if journal.damaged_path is not None:
-            print_error(
-                f"The records of earlier jobs were damaged. They are now in {journal.damaged_path}; nobg has started "
-                "new ones."
-            )
+            print_error(for_terminal(damage.describe(journal.damaged_path, damage.read_report(journal))))
         yield journal

@@ -18,7 +18,7 @@ from watcher import paths
 from watcher.desktop import strings
 from watcher.errors import DESTINATION_REASONS, NobgError, UsageError, for_desktop
 from watcher.matting import modes
-from watcher.program import control, menus
+from watcher.program import control, damage, menus
 from watcher.queue.journal import Journal
 from watcher.settings import config
 from watcher.settings.config import LAST_GOOD_FILE, Config, Folder
@@ -102,6 +102,7 @@ class OverviewReader:
         names = ("jobs.db", "jobs.db-wal", menus.RECORD_FILE_NAME)  # each transaction changes the -wal file
         self._files = (str(paths.config_path()), *(str(state / name) for name in names))
         self._login_files: list[str] = []
+        self._damaged_files: list[str] = []
         self._journal: Journal | None = None
         self._last_stamps: list[tuple[int, int, int] | None] | None = None
 
@@ -113,7 +114,7 @@ class OverviewReader:
 
     def has_changed(self) -> bool:
         """Return whether any program has changed a file since the last call."""
-        stamps = [_stamp(path) for path in (*self._files, *self._login_files)]
+        stamps = [_stamp(path) for path in (*self._files, *self._login_files, *self._damaged_files)]
         changed = stamps != self._last_stamps
         newest = max((stamp[2] for stamp in stamps if stamp is not None), default=0)
         # Another change may get the same time; not if the file is from the future: the clock was set back.
@@ -147,6 +148,8 @@ class OverviewReader:
         problems += [f"{place}: {DESTINATION_REASONS[reason]}" for place, reason in control.waiting_places(journal)]
         trouble = journal.get_setting("trouble")
         problems += [] if trouble is None else [for_desktop(trouble)]
+        problems += map(for_desktop, damage.texts(journal, self._state))
+        self._damaged_files = [str(path) for path in damage.damaged_files(self._state)]  # to notice their deletion
         is_in_menu, (login_file, starts_at_login) = _is_in_menu(self._state), _read_login_start()
         self._login_files = [login_file] if login_file else []
         return Overview(

@@ -114,6 +114,7 @@ WATCHED = "{folder} is watched"
 """The title; one of the next texts is the body."""
 WATCHED_EMPTY = "Pictures that you put there are done at once."
 WATCHED_WITH_PICTURES = ("The picture in it will be done, too.", "The {count} pictures in it will be done, too.")
+RECORDS_DAMAGED = "nobg's records were damaged"
 
 # Finished pictures
 DONE = ("Cut-out ready", "{count} cut-outs ready")

@@ -17,6 +17,7 @@ from watcher.desktop.batch import Batch, Summary, describe_progress
 from watcher.desktop.notifications import Notification, Notifier
 from watcher.desktop.sessions import Sessions
 from watcher.desktop.tray import Tray
+from watcher.errors import for_desktop
 from watcher.queue.job import Job
 from watcher.queue.journal import Journal
 
@@ -85,6 +86,10 @@ class UserInterface:
         if summary is not None and notifications:
             self._notifier.show(self._make_notification(summary))
         return self._batch.has_pending_summary
+
+    def on_records_damaged(self, text: str) -> None:
+        """Show what happened to damaged records."""
+        self._notifier.show(Notification(strings.RECORDS_DAMAGED, for_desktop(text)))
 
     def _describe_progress(self, waiting: int) -> str:
         return describe_progress(self._batch.finished_count, waiting, self._batch.elapsed)

@@ -15,7 +15,7 @@ from watcher import lock, paths, places
 from watcher.errors import DESTINATION_REASONS, UsageError, advise, for_terminal
 from watcher.formats import is_picture_name
 from watcher.matting import modes
-from watcher.program import edit_config, log
+from watcher.program import damage, edit_config, log
 from watcher.queue import store
 from watcher.queue.job import Job
 from watcher.queue.journal import Journal
@@ -125,9 +125,7 @@ def status(journal: Journal) -> dict[str, Any]:
     worker_problem = journal.get_setting("trouble")
     if worker_problem is not None and is_running:
         problems.append(for_terminal(worker_problem))
-    problems += [
-        _DAMAGED_RECORDS_TEXT.format(path=path) for path in sorted(paths.state_dir().glob("jobs.damaged-*.db"))
-    ]
+    problems += map(for_terminal, damage.texts(journal, paths.state_dir()))
     offline_by = journal.get_setting("offline_by")
     waiting = [
         {"place": place, "reason": reason, "text": DESTINATION_REASONS[reason]}
@@ -145,12 +143,6 @@ def status(journal: Journal) -> dict[str, Any]:
         "offline": None if offline_by is None else offline_by != "",
         "problems": problems,
     }
-
-
-_DAMAGED_RECORDS_TEXT = (
-    "The records of earlier jobs were damaged. They are now in {path}; nobg has started new ones. Pictures that you "
-    "right-clicked before and that are not done yet must be chosen again. Delete that file once you have read this."
-)
 
 
 MAX_TROUBLED_SOURCES = 3

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,7 @@ def change(path: Path, edit: Callable[[Any], None]) -> Config:
     """
     import tomlkit
 
-    with _settings_lock():
+    with changes_lock():
         text = config.read_text(path)
         if text is None:
             document = tomlkit.document()
@@ -44,15 +46,47 @@ def change(path: Path, edit: Callable[[Any], None]) -> Config:
         return changed_config
 
 
+_CHANGES_LOCK = "settings.lock"
+CHANGES_LOCK_SECONDS = 60.0  # a program that installs menus waits for the desktop's own programs meanwhile
+
+
 @contextlib.contextmanager
-def _settings_lock() -> Iterator[None]:
-    """Keep other nobg processes from changing the settings. If the lock is not free in 5 s, continue without it."""
-    lock = file_lock.acquire(str(paths.state_dir()), timeout=5.0, name="settings.lock")
+def changes_lock() -> Iterator[None]:
+    """Keep other nobg processes and threads from changing settings, menus and the start at login meanwhile.
+
+    Raises DestinationError if the lock is not free within CHANGES_LOCK_SECONDS.
+    """
+    lock = _take_changes_lock()
     try:
         yield
     finally:
-        if lock is not None:
-            file_lock.release(lock)
+        folder = paths.state_folder()
+        with contextlib.suppress(OSError):  # Windows deletes no open file
+            if os.listdir(folder) == [_CHANGES_LOCK]:  # leave nothing of nobg once all is uninstalled
+                os.unlink(os.path.join(folder, _CHANGES_LOCK))
+                os.rmdir(folder)
+        file_lock.release(lock)
+
+
+def _take_changes_lock() -> int:
+    deadline = time.monotonic() + CHANGES_LOCK_SECONDS
+    while True:
+        folder = str(paths.state_dir())
+        try:
+            lock = file_lock.acquire(folder, max(0.0, deadline - time.monotonic()), _CHANGES_LOCK)
+        except DestinationError:
+            if os.path.isdir(folder):  # otherwise its last user has just removed it
+                raise
+            continue
+        if lock is None:
+            raise DestinationError(
+                "Another nobg is changing settings or menus, and has not finished for a minute "
+                f"({os.path.join(folder, _CHANGES_LOCK)} is locked). Try again later.",
+                folder,
+            )
+        if file_lock.is_current(lock, folder, _CHANGES_LOCK):
+            return lock
+        file_lock.release(lock)
 
 
 def _reposition_added_lines(before: str, after: str) -> str:
@@ -88,12 +122,25 @@ def _write(path: Path, text: str) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, real_path)
+            _sync_folder(real_path.parent)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise DestinationError(
             f"{path} cannot be written ({error.strerror}). Make room or check its permissions."
         ) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Put the new name of a file on the disk: without this, a power cut can bring the old file back."""
+    if sys.platform == "win32":  # it opens no folders
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # a file system may not know how to
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def add_folder(path: Path, table: Mapping[str, Any]) -> Config:

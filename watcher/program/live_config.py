@@ -6,6 +6,7 @@ import logging
 import os
 from pathlib import Path
 
+from watcher import paths
 from watcher.errors import UsageError
 from watcher.settings import config
 from watcher.settings.config import Config
@@ -49,9 +50,8 @@ class Settings:
 
     def _write_backup(self, text: str) -> None:
         try:
-            with open(
-                os.open(self._backup_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
-            ) as file:
+            descriptor = paths.open_private(str(self._backup_path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            with open(descriptor, "w", encoding="utf-8") as file:
                 file.write(text)
         except OSError as error:
             logger.warning("The last good settings cannot be saved in %s: %s", self._backup_path, error)

@@ -6,7 +6,6 @@ import contextlib
 import os
 import sys
 import sysconfig
-import threading
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -22,11 +21,10 @@ from integrations.verbs import build_verbs
 from watcher import paths
 from watcher.errors import UsageError, refused_access_error
 from watcher.formats import MIME_TYPES, SUFFIXES
+from watcher.program import edit_config
 from watcher.settings import config
 
 RECORD_FILE_NAME = "menu.json"
-
-_record_lock = threading.Lock()  # without it, two clicks at once would lose entries of the record
 
 
 def switch_menus(names: Sequence[str] = (), *, on: bool) -> list[InstallResult]:
@@ -224,8 +222,11 @@ def _obsolete_managers(setup: Setup) -> list[Target]:
 
 
 def _run_locked(action: Callable[[Target, Setup], InstallResult], target: Target, setup: Setup) -> InstallResult:
-    """Run `action`, alone in this process. Raises UsageError if the record of installed files is damaged."""
-    with _translated_errors(), _record_lock:
+    """Run `action`, alone among all nobg processes: otherwise two would lose entries of each other in the record.
+
+    Raises UsageError if the record of installed files is damaged, and DestinationError.
+    """
+    with _translated_errors(), edit_config.changes_lock():
         return action(target, setup)
 
 

@@ -15,9 +15,10 @@ from typing import Protocol
 
 from watcher import lock as file_lock
 from watcher import paths
-from watcher.errors import NobgError
+from watcher.errors import NobgError, for_terminal
 from watcher.folders.watch import Watcher
 from watcher.matting import modes
+from watcher.program import damage
 from watcher.program.live_config import Settings
 from watcher.program.log import LOG_FILE_NAME, set_up_logging
 from watcher.queue.job import Job
@@ -72,6 +73,9 @@ class UserInterface(Protocol):
 
     def on_queue_idle(self, *, notifications: bool) -> bool:
         """Take note that no job can be done now. Return whether a notification is still due: then call again soon."""
+
+    def on_records_damaged(self, text: str) -> None:
+        """Show what happened to damaged records. `text` is in parts."""
 
 
 def run(
@@ -197,13 +201,10 @@ class _Session:
         threads: list[threading.Thread] = []
         self._session_stop.clear()
         try:
-            journal = Journal(self._state, check_integrity=True)
+            journal = Journal(self._state, check_integrity=True, check_indexes=True)
             journal.recover()
             journal.start_rebuild_if_new(has_watched_folders=bool(self._settings.config.folders))
-            if journal.damaged_path is not None:
-                logger.warning(
-                    "The records were damaged; they are now in %s, and new ones were started", journal.damaged_path
-                )
+            self._tell_of_damage(journal)
             journal.close()
             threads = [
                 self._start_thread(target, name)
@@ -222,6 +223,17 @@ class _Session:
             else:
                 logger.error("An unexpected error ended the session; nobg starts a new one", exc_info=self._failure)
             self._stop.wait(RESTART_DELAY_SECONDS)
+
+    def _tell_of_damage(self, journal: Journal) -> None:
+        """Log, and show once, what became of damaged records; a command or a click may have replaced them."""
+        name = damage.untold(journal)
+        if name is None:
+            return
+        text = damage.describe(self._state / name, damage.read_report(journal))
+        logger.warning("%s", for_terminal(text))
+        if self._user_interface is not None:
+            self._user_interface.on_records_damaged(text)
+        damage.mark_told(journal, name)
 
     def _join_threads(self, threads: list[threading.Thread]) -> None:
         """Wait until the threads have ended, so that the next session is the only one that does jobs.

@@ -20,13 +20,12 @@ class Database:
     SQLite finds it damaged.
     """
 
-    def __init__(self, folder: Path, *, check_integrity: bool = False) -> None:
-        """Open jobs.db in `folder`. If the file is damaged, move it aside and create a new one.
-
-        `check_integrity` reads the whole file to look for damage.
-        """
+    def __init__(self, folder: Path, *, check_integrity: bool = False, check_indexes: bool = False) -> None:
+        """Open jobs.db in `folder`, as `store.open_database` does."""
         self._path = folder / "jobs.db"
-        self.connection, damaged_path = store.open_database(str(folder), check_integrity=check_integrity)
+        self.connection, damaged_path = store.open_database(
+            str(folder), check_integrity=check_integrity, check_indexes=check_indexes
+        )
         self.damaged_path = None if damaged_path is None else Path(damaged_path)
         """The new place of a damaged jobs.db; None if the file was sound."""
         self._inode = store.inode(str(self._path))
@@ -58,9 +57,9 @@ class Database:
         """Raise nobg's errors in place of SQLite's."""
         try:
             yield
-        except sqlite3.OperationalError as error:
-            raise unwritable_records_error(self._path.parent, error) from error
-        except sqlite3.DatabaseError as error:
-            if type(error) is not sqlite3.DatabaseError:  # a subclass means a bug in nobg, not damage on the disk
-                raise
-            raise DamagedJournalError(self._path) from error
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            if store.is_damage(error):
+                raise DamagedJournalError(self._path) from error
+            if isinstance(error, sqlite3.OperationalError):
+                raise unwritable_records_error(self._path.parent, error) from error
+            raise

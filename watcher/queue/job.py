@@ -116,12 +116,13 @@ def job_from_row(row: tuple[Any, ...]) -> Job:
     """Return the job in a row of `COLUMNS`.
 
     SQLite keeps values of any type, and another version of nobg may have written the row: a value of the wrong type is
-    taken for an empty one, so that one odd row hides no other.
+    taken for an empty one, and so is a path that is not absolute, so that one odd row hides no other.
     """
     values = dict(zip(FIELD_NAMES, row, strict=True))
     for name, value in values.items():
         if name in _PATH_FIELDS:
-            values[name] = Path(os.fsdecode(value)) if isinstance(value, bytes | str) else None
+            is_path = isinstance(value, bytes | str) and os.path.isabs(value)
+            values[name] = Path(os.fsdecode(value)) if is_path else None
         elif name in _BOOLEAN_FIELDS:
             values[name] = bool(value)
         elif not _is_plausible(name, value):

@@ -40,13 +40,20 @@ class Journal:
     Every method raises DestinationError if the file cannot be written and DamagedJournalError if it is damaged.
     """
 
-    def __init__(self, folder: Path, clock: Callable[[], float] = time.time, *, check_integrity: bool = False) -> None:
-        """Open jobs.db in `folder`. If the file is damaged, move it aside and create a new one.
+    def __init__(
+        self,
+        folder: Path,
+        clock: Callable[[], float] = time.time,
+        *,
+        check_integrity: bool = False,
+        check_indexes: bool = False,
+    ) -> None:
+        """Open jobs.db in `folder`. If the file is damaged, move it aside, and save what can be read into a new one.
 
-        `check_integrity` reads the whole file to look for damage.
+        `check_integrity` reads the whole file to look for damage, `check_indexes` also its indexes.
         """
         self._clock = clock
-        self._db = Database(folder, check_integrity=check_integrity)
+        self._db = Database(folder, check_integrity=check_integrity, check_indexes=check_indexes)
         self.damaged_path = self._db.damaged_path
         """The new place of a damaged jobs.db; None if the file was sound."""
         self.contents = Contents(self._db)
@@ -152,18 +159,13 @@ class Journal:
         `count_attempt`: the worker died, or something unforeseen happened, so the attempt counts. `trouble`: why the
         system cannot read the source now.
         """
+        now, reason = self._clock(), None if trouble is None else "unreadable"
+        not_before = now + delay if delay else 0.0
         self._db.execute(
             "UPDATE jobs SET state = 'queued', signature = ?, not_before = ?, output = NULL, output_hash = NULL, "
-            "attempts = attempts + ? - (state = 'active'), reason = ?, detail = ?, changed_at = ? WHERE id = ?",
-            (
-                job.signature,
-                self._clock() + delay if delay else 0.0,
-                int(count_attempt),  # start() has counted it
-                None if trouble is None else "unreadable",
-                trouble,
-                self._clock(),
-                job.id,
-            ),
+            "attempts = attempts + ? - (state = 'active'), "  # start() has counted it
+            "reason = ?, detail = ?, changed_at = ? WHERE id = ?",
+            (job.signature, not_before, int(count_attempt), reason, trouble, now, job.id),
         )
 
     def recover(self) -> None:

@@ -11,13 +11,16 @@ import sqlite3
 import time
 from collections.abc import Callable, Container, Iterable
 
-from watcher import lock as file_lock
-from watcher import places
+from watcher import paths, places
 from watcher.errors import DamagedJournalError, NoAnswerError, UsageError, advise, unwritable_records_error
 from watcher.naming import resolve_destination
 
 SCHEMA_VERSION = 6
-REPAIR_LOCK_SECONDS = 30.0  # seconds to wait while another program moves a damaged file aside
+BUSY_SECONDS = 90.0  # how long to wait while another program, such as a backup, has jobs.db locked
+NEWEST_PLAUSIBLE_VERSION = 1000  # a higher version is damage, not a newer nobg
+REPAIR_MARKER = "jobs.repair"
+"""The file in the state folder that exists while a damaged jobs.db is being replaced: see `damage.repair`."""
+_TABLES = {"jobs", "outputs", "pauses", "settings", "followed", "copies"}
 PERSON_RANK, FOLDER_RANK = 0, 1
 """Values of the column `rank`: the pictures that a person requests come before those of watched folders."""
 
@@ -31,13 +34,18 @@ def connect(path: str) -> sqlite3.Connection:
     a newer nobg made it.
     """
     _create_file(path)
-    db = sqlite3.connect(path, timeout=30, isolation_level=None)
+    db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+    db.text_factory = _decode_leniently
     try:
         db.execute("PRAGMA synchronous = FULL")
         version = db.execute("PRAGMA user_version").fetchone()[0]
+        if not 0 <= version < NEWEST_PLAUSIBLE_VERSION:
+            raise sqlite3.DatabaseError("no nobg has this version")  # noqa: TRY301  the connection is closed below
         if version < SCHEMA_VERSION:
             _migrate(db)
-        elif version > SCHEMA_VERSION:
+        elif version == SCHEMA_VERSION:
+            _check_tables(db)
+        else:
             raise UsageError(  # noqa: TRY301  the connection is closed below
                 advise(
                     f"{path} was made by a newer nobg.",
@@ -49,6 +57,29 @@ def connect(path: str) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _decode_leniently(raw: bytes) -> str:
+    """Return a text of jobs.db, also if a flipped bit has made it invalid: one such row must not hide the others."""
+    return raw.decode("utf-8", "backslashreplace")
+
+
+def _check_tables(db: sqlite3.Connection) -> None:
+    """Raise sqlite3.DatabaseError if a table is missing, as in a file that another program has emptied."""
+    names = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if not names >= _TABLES:
+        raise sqlite3.DatabaseError("a table is missing")
+
+
+def is_damage(error: Exception) -> bool:
+    """Return whether what SQLite raised means that the file is damaged.
+
+    No damage: it is locked, may not be opened, or has no room to grow; and a subclass such as IntegrityError means a
+    bug in nobg. A UnicodeDecodeError is SQLite's own message with damaged bytes in it.
+    """
+    if isinstance(error, sqlite3.OperationalError):
+        return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR  # no such table, for example
+    return type(error) in (sqlite3.DatabaseError, UnicodeDecodeError)
 
 
 def _create_file(path: str) -> None:
@@ -94,16 +125,16 @@ def run_in_transaction(db: sqlite3.Connection, operation: Callable[[], None]) ->
 
 def _enable_wal(db: sqlite3.Connection) -> None:
     """Switch to write-ahead logging. SQLite's own timeout does not apply to this switch, so retry here, for 30 s."""
-    for _ in range(300):
+    deadline = time.monotonic() + min(30.0, BUSY_SECONDS)
+    while True:
         try:
             db.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            if "locked" not in str(error):
+            if "locked" not in str(error) or time.monotonic() >= deadline:
                 raise
             time.sleep(0.1)
         else:
             return
-    raise sqlite3.OperationalError("database is locked")
 
 
 def check_access(folder: str) -> None:
@@ -114,66 +145,63 @@ def check_access(folder: str) -> None:
             raise unwritable_records_error(folder, PermissionError(13, "Permission denied", path))
 
 
-def open_database(folder: str, *, check_integrity: bool = False) -> tuple[sqlite3.Connection, str | None]:
-    """Open jobs.db in `folder`. If it is damaged, move it aside and create a new one.
+def open_database(
+    folder: str, *, check_integrity: bool = False, check_indexes: bool = False
+) -> tuple[sqlite3.Connection, str | None]:
+    """Open jobs.db in `folder`. If it is damaged, move it aside, and save what can be read of it into a new one.
 
     Return the connection and the new path of the damaged file, or None. `check_integrity` reads the whole file to look
-    for damage. Raises DestinationError if the file or its folder cannot be written, DamagedJournalError if other
-    programs keep replacing the file.
+    for damage, `check_indexes` also compares tables and indexes, which takes three times as long. Raises
+    DestinationError if the file or its folder cannot be written, DamagedJournalError if other programs keep replacing
+    the file.
     """
     path = os.path.join(folder, "jobs.db")
+    check = "PRAGMA integrity_check(1)" if check_indexes else "PRAGMA quick_check(1)" if check_integrity else ""
+    damaged_path = None
     for _ in range(3):
+        _finish_repair(folder)
         opened_inode = inode(path)
         try:
             db = connect(path)
-            if check_integrity and db.execute("PRAGMA quick_check").fetchone() != ("ok",):
-                db.close()
-                raise sqlite3.DatabaseError("damaged")  # noqa: TRY301  handled below like damage that SQLite reports
-        except (OSError, sqlite3.OperationalError) as error:
-            # The file is locked, may not be opened, or has no room to grow; it is not damaged.
-            raise unwritable_records_error(folder, error) from error
-        except sqlite3.DatabaseError:
             try:
-                damaged_path = move_aside(path, opened_inode)
-            except OSError as error:  # Windows renames no file that another program has open
+                if check and db.execute(check).fetchone() != ("ok",):
+                    raise sqlite3.DatabaseError("damaged")  # noqa: TRY301  handled below like damage that SQLite reports
+            except BaseException:
+                db.close()
+                raise
+        except (OSError, sqlite3.Error, UnicodeDecodeError) as error:
+            if not is_damage(error):
                 raise unwritable_records_error(folder, error) from error
-            if damaged_path is not None:
-                return _start_rebuild(path), damaged_path
+            damaged_path = repair(path, opened_inode) or damaged_path
         else:
-            return db, None
+            return db, damaged_path
     raise DamagedJournalError(path)
 
 
-def move_aside(path: str, expected_inode: int | None) -> str | None:
-    """Rename a damaged jobs.db; never delete it. Return its new path, or None if another program has moved it already.
+def repair(path: str, expected_inode: int | None) -> str | None:
+    """Replace a damaged jobs.db; never delete it. Return its new path, or None if another program has replaced it.
 
-    `expected_inode`: the inode of the damaged file; None: there was no file. Raises DamagedJournalError if another
-    program does not finish moving it.
+    `expected_inode`: the inode of the damaged file; None: there was no file. Raises DestinationError, and
+    DamagedJournalError if another program does not finish replacing it.
     """
-    folder = os.path.dirname(path)
-    # Without the lock, a second program could move the new file aside as well.
-    lock = file_lock.acquire(folder, timeout=REPAIR_LOCK_SECONDS, name="repair.lock")
-    if lock is None:
-        raise DamagedJournalError(path)
+    from watcher.queue.damage import repair as damage  # imported here, so that the client does not load it
+
     try:
-        if inode(path) != expected_inode or expected_inode is None:
-            return None
-        number = 1
-        while os.path.exists(damaged_path := os.path.join(folder, f"jobs.damaged-{number}.db")):
-            number += 1
-        for suffix in ("-wal", "-shm", ""):  # the log first: SQLite must never mistake it for the log of a new file
-            if os.path.exists(path + suffix):
-                os.replace(path + suffix, damaged_path + suffix)
-        return damaged_path
-    finally:
-        file_lock.release(lock)
+        return damage.replace(path, lambda: expected_inode is not None and inode(path) == expected_inode, connect)
+    except (OSError, sqlite3.Error) as error:  # Windows renames no file that another program has open
+        raise unwritable_records_error(os.path.dirname(path), error) from error
 
 
-def _start_rebuild(path: str) -> sqlite3.Connection:
-    """Create new records after a loss. Until all watched folders have been swept, existing cut-outs count as done."""
-    db = connect(path)
-    db.execute("INSERT OR REPLACE INTO settings VALUES ('rebuild', '1')")
-    return db
+def _finish_repair(folder: str) -> None:
+    """Wait for the program that repairs jobs.db, or finish what it was killed in."""
+    if not os.path.exists(os.path.join(folder, REPAIR_MARKER)):
+        return
+    from watcher.queue.damage import repair as damage
+
+    try:
+        damage.finish(folder, connect)
+    except (OSError, sqlite3.Error) as error:
+        raise unwritable_records_error(folder, error) from error
 
 
 def inode(path: str) -> int | None:
@@ -268,7 +296,8 @@ def wake_program(folder: str) -> None:
     Watching jobs.db itself would wake it too early, before it can see the transaction.
     """
     try:
-        with open(os.open(os.path.join(folder, WAKE_FILE), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        with open(paths.open_private(os.path.join(folder, WAKE_FILE), flags), "wb") as file:
             file.write(b"!")
     except OSError:
         return
@@ -329,10 +358,11 @@ def open_and_enqueue(
             listed = {source for source, _device, is_from_folder in sources if is_from_folder}
             enqueue(db, pictures, time.time(), recipe=recipe, subfolder=subfolder, listed=listed)
             paused = db.execute("SELECT 1 FROM settings WHERE name = 'paused'").fetchone() is not None
-        except sqlite3.OperationalError as error:
-            raise unwritable_records_error(folder, error) from error
-        except sqlite3.DatabaseError:
-            move_aside(path, opened_inode)
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            if isinstance(error, sqlite3.OperationalError) or not isinstance(error, sqlite3.DatabaseError):
+                raise unwritable_records_error(folder, error) from error
+            db.close()
+            repair(path, opened_inode)
             continue
         finally:
             db.close()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from watcher import paths
 from watcher.errors import UsageError, how_to_take_back
 from watcher.matting import providers
 from watcher.recipe import BUILT_IN, FIELDS, Recipe, RecipeError, read_folder, read_recipe
@@ -316,12 +317,14 @@ def load_or_last_good(path: Path, copy: Path) -> Config:
 def read_text(path: Path) -> str | None:
     """Return the text of the file, or None if there is no file. Raises UsageError."""
     try:
-        return path.read_text(encoding="utf-8-sig")
+        with open(paths.open_regular(str(path)), encoding="utf-8-sig") as file:
+            return file.read()
     except FileNotFoundError:
         return None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise UsageError(f"{path}, line {line}: this is not UTF-8 text. Save it as UTF-8.") from error
     except OSError as error:
-        advice = how_to_take_back(path) or "Check its permissions."
+        is_odd = isinstance(error, paths.IrregularFileError)
+        advice = how_to_take_back(path) or ("Put a file in its place." if is_odd else "Check its permissions.")
         raise UsageError(f"{path} cannot be read ({error.strerror}). {advice}") from error
