@@ -28,6 +28,10 @@ class ProtocolError(Exception):
     """The stream ended inside a message, or its bytes are not a message."""
 
 
+class TruncatedError(ProtocolError):
+    """The stream ended inside a message, perhaps because the other side was killed."""
+
+
 def write_message(stream: BinaryIO, header: Header, payload: bytes | memoryview = b"") -> None:
     """Write one message and flush. Raises OSError if the other side has closed the pipe."""
     view = memoryview(payload)
@@ -48,7 +52,7 @@ def read_message(
     if not prefix:
         return None
     if len(prefix) < _LENGTH.size:
-        raise ProtocolError("the stream ended inside a message")
+        raise TruncatedError("the stream ended inside a message")
     length = _LENGTH.unpack(prefix)[0]
     if length > _MAX_HEADER_BYTES:
         raise ProtocolError(f"a header of {length} bytes")
@@ -66,5 +70,5 @@ def read_message(
 def _read_exactly(stream: BinaryIO, size: int) -> bytes:
     data = stream.read(size)  # the system gives memory as bytes arrive, not as they are claimed
     if len(data) != size:
-        raise ProtocolError("the stream ended inside a message")
+        raise TruncatedError("the stream ended inside a message")
     return data

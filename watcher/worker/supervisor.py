@@ -101,7 +101,7 @@ class Worker:
 
     def __init__(self, mode: Mode = DEFAULT, provider: str = providers.CPU) -> None:
         """Start the process, without waiting until it is ready. `provider`: one of `providers.NAMES`."""
-        self.is_accelerated = self.has_died = False
+        self.is_accelerated = self.has_died = self._has_lied = False
         self._log = paths.open_log("worker.log")
         self._log_pipe = LimitedPipe(self._log)
         self._kill_count_before = memory.kill_count()
@@ -226,12 +226,12 @@ class Worker:
         raise WorkerDiedError("timeout")
 
     def _describe_death(self) -> str:
-        """Return the sentence if the system or another program killed the process; "" if it ended by itself."""
+        """Return the sentence if the system or another program killed the process; "" if it ended by itself or lied."""
         try:
             code = self._process.wait(_DEATH_WAIT_SECONDS)
         except subprocess.TimeoutExpired:  # it has closed its output, but goes on
             return ""
-        if sys.platform == "win32" or code not in (-signal.SIGKILL, -signal.SIGTERM):
+        if self._has_lied or sys.platform == "win32" or code not in (-signal.SIGKILL, -signal.SIGTERM):
             return ""
         counts = self._kill_count_before, memory.kill_count()
         return NO_MEMORY_TEXT if code == -signal.SIGKILL and counts[0] != counts[1] else KILLED_TEXT
@@ -249,6 +249,9 @@ class Worker:
                 self._incoming.put(message)
         except (protocol.ProtocolError, OSError, MemoryError) as error:
             logger.warning("The worker's output ended early: %s", error)
+            if not isinstance(error, protocol.TruncatedError):
+                self._has_lied = True
+                self._process.kill()  # it may have been taken over
         self._incoming.put(None)
 
 
