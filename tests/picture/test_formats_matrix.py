@@ -364,8 +364,8 @@ def test_heic_avif_and_jpeg_xl_pass_through_the_worker_and_damage_fails_alone(wo
     }
     signatures = {"heic": b"\0\0\0\x1cftypheic", "avif": b"\0\0\0\x1cftypavif", "jxl": b"\xff\x0a\0\0"}
     bad = {kind: signature + b"\0" * 99 for kind, signature in signatures.items()}
-    for name, data in {**bad, **good}.items():
-        worker.send({"id": name, "force": True}, data)
+    for number, (name, data) in enumerate({**bad, **good}.items()):
+        worker.send({"id": number, "force": True}, data)
         header, output = worker.receive(PICTURE_TIMEOUT_SECONDS)
         assert header["state"] == ("failed" if name in bad else "done"), (name, header)
         assert output.startswith(b"\x89PNG") is (name in good)

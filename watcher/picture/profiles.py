@@ -168,6 +168,8 @@ def _elements(icc: bytes) -> Iterator[tuple[bytes, bytes]]:
     count = min(int.from_bytes(icc[128:132]), _MAX_TAGS, (len(icc) - 132) // 12)
     positions, remaining_bytes = set[tuple[int, int]](), len(icc)
     for tag, offset, size in struct.iter_unpack(">4sII", icc[132 : 132 + 12 * max(count, 0)]):
+        if offset + size > len(icc):  # Little CMS leaves such tags out, too
+            continue
         element = icc[offset : offset + size]
         if (offset, size) not in positions:
             positions.add((offset, size))
