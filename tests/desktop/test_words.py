@@ -43,6 +43,7 @@ NO_SENTENCES = {
     "_SCRIPT": "program text",
     "_STYLE": "style sheet",
     "_GUARD": "shell commands; what they show, GONE_TEXT_THUNAR, is judged for itself",
+    "_JOBS": "SQL",
     "_SCHEMA_ADDED_IN_4": "SQL",
 }
 """Names to which such texts are assigned -> what they are."""

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.program import STAND_IN_WORKER
+from watcher import commit
 from watcher.program import control
 from watcher.queue.journal import Journal
 from watcher.queue.journal_queue import JournalQueue
@@ -53,7 +54,7 @@ def rig(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
 def test_a_picture_that_the_system_cannot_read_now_waits_and_is_named(
     number: int, rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real_open = os.open
+    real_open = commit._open_for_reading
 
     def failing_open(path: Any, *arguments: Any, **options: Any) -> int:
         if os.fspath(path) == str(rig.folder / "a.jpg"):
@@ -61,7 +62,7 @@ def test_a_picture_that_the_system_cannot_read_now_waits_and_is_named(
         return real_open(path, *arguments, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, "open", failing_open)
+        patch.setattr(commit, "_open_for_reading", failing_open)
         rig.request("a.jpg")
         rig.request("b.jpg")
         assert rig.process() == {"b.jpg": "done"}
@@ -87,7 +88,7 @@ def test_nobg_remove_does_not_wait_and_says_why(number: int, rig: Rig, monkeypat
         raise OSError(number, os.strerror(number), path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, "open", failing_open)
+        patch.setattr(commit, "_open_for_reading", failing_open)
         (job,) = dispatch.run([rig.folder / "a.jpg"], rig.journal)
     assert (job.state, job.reason) == ("failed", "unreadable")
     assert os.strerror(number) in (job.detail or "")
