@@ -128,14 +128,14 @@ def write_atomically(path: Path, content: bytes, mode: int) -> None:
             os.fsync(file.fileno())
         os.chmod(temporary_path, mode)
         os.replace(temporary_path, path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary_path)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Put the new name of a file on the disk."""
+def sync_folder(folder: Path) -> None:
+    """Put the new name of a file on the disk: without this, a power cut can bring the old file back."""
     if sys.platform == "win32":  # it opens no folders
         return
     descriptor = os.open(folder, os.O_RDONLY)

@@ -15,13 +15,6 @@ PICTURES = 50
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    path = tmp_path / "pictures"
-    path.mkdir()
-    return path
-
-
-@pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterator[Program]:
     monkeypatch.setenv("NOBG_HOME", str(tmp_path / "home"))
     program = Program(tmp_path / "home", folder, stand_in=True)

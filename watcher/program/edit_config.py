@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from integrations.files import sync_folder
 from watcher import lock as file_lock
 from watcher import paths
 from watcher.errors import DestinationError, UsageError, advise
@@ -122,25 +122,13 @@ def _write(path: Path, text: str) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, real_path)
-            _sync_folder(real_path.parent)
+            sync_folder(real_path.parent)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise DestinationError(
             f"{path} cannot be written ({error.strerror}). Make room or check its permissions."
         ) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    """Put the new name of a file on the disk: without this, a power cut can bring the old file back."""
-    if sys.platform == "win32":  # it opens no folders
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):  # a file system may not know how to
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def add_folder(path: Path, table: Mapping[str, Any]) -> Config:
