@@ -50,7 +50,48 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             path = nodeid.partition("::")[0]
             return path if path in SHARED_SETUP else nodeid
 
+        def remove_node(self, node: Any) -> str | None:
+            """Forget a process that has crashed, but not its other tests. Returns the test that it was running.
+
+            (xdist 3.8 runs that test again, so a test that always hangs does so for ever.)
+            """
+            units = self.assigned_work[node]
+            crashed = next((name for unit in units.values() for name, is_done in unit.items() if not is_done), None)
+            if crashed is not None:
+                units[self._split_scope(crashed)][crashed] = True
+                self.assigned_work[node] = {scope: unit for scope, unit in units.items() if not all(unit.values())}
+            super().remove_node(node)
+            return crashed
+
+        def _reschedule(self, node: Any) -> None:
+            """Give a new process two tests: it starts a test only when it knows the next, or that there is none.
+
+            (xdist 3.8 gives the replacement of a crashed process one test, and both wait for ever.)
+            """
+            super()._reschedule(node)
+            if self._pending_of(self.assigned_work[node]) < 2:
+                super()._reschedule(node)
+
     return Scheduler(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Print failures at once, in the process that prints: a run that is cut off has said what failed."""
+    if not hasattr(session.config, "workerinput"):
+        session.config.pluginmanager.register(FailurePrinter(session.config))
+
+
+class FailurePrinter:
+    """The name and the text of each failure, on lines of their own between the dots."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._terminal = config.pluginmanager.get_plugin("terminalreporter")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Print the report of a test or a fixture that failed."""
+        if report.failed and self._terminal is not None:
+            self._terminal.write_line(f"\nFAILED {report.nodeid} ({report.when})\n{report.longreprtext}")
 
 
 @pytest.fixture(scope="session", autouse=True)
