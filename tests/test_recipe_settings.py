@@ -187,10 +187,12 @@ def test_a_setting_works_on_the_command_line(lab: Lab, name: str) -> None:
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     path = Path(result.stdout.rstrip("\n"))
     assert path == lab.output("line", name)
-    assert path.read_bytes() == lab.output("menu", name).read_bytes()  # the same bytes as from the menu
-    with Image.open(path) as image:
+    with Image.open(path) as image, Image.open(lab.output("menu", name)) as from_menu:
         image.load()
         assert CASES[name].matches(image, path)
+        # Not the bytes: once in many thousand times, ISA-L compresses the same pixels into other bytes.
+        assert np.array_equal(np.asarray(image), np.asarray(from_menu))
+        assert (image.format, image.mode, image.info) == (from_menu.format, from_menu.mode, from_menu.info)
 
 
 def options_for(name: str, value: object, folder: Path) -> list[str]:
