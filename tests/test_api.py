@@ -52,6 +52,22 @@ def test_in_this_process_it_gives_the_same_as_in_the_jail() -> None:
     assert result.stdout == "same\n"
 
 
+@pytest.mark.parametrize(
+    "values", [{}, {"background": "white"}, {"format": "webp"}, {"format": "tiff"}, {"mask": True}]
+)
+def test_the_result_says_how_doubtful_it_is(values: dict[str, object]) -> None:
+    result = remove_background(ASTRONAUT, values)
+    assert 0 < result.info["doubt"] < 0.5
+    assert remove_background(ASTRONAUT, values, jailed=False).info["doubt"] == result.info["doubt"]
+    assert result.convert("RGB").info["doubt"] == result.info["doubt"]
+
+
+def test_a_cut_out_has_no_doubt() -> None:
+    logo = np.zeros((64, 64, 4), np.uint8)
+    logo[20:40, 20:40] = (9, 9, 9, 255)
+    assert remove_background(Image.fromarray(logo)).info["doubt"] is None
+
+
 def test_settings_are_those_of_a_recipe(home: Path) -> None:
     values = {"background": "#00ff00", "longest_side": 64}
     expected = remove_background(ASTRONAUT, values)
@@ -127,6 +143,9 @@ def test_an_animation_comes_back_as_one() -> None:
     )
     result = remove_background(animation, force=True)
     assert (frame_count(result), result.info["duration"]) == (2, 70)
+    assert 0 <= result.info["doubt"] <= 1
+    result.seek(1)
+    assert 0 <= result.info["doubt"] <= 1
     assert remove_background(animation, {"first_frame": True}, force=True).info.get("duration") is None
 
 

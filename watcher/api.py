@@ -55,7 +55,8 @@ def remove_background(
     Pillow's limit for the whole process (to 250 megapixels; larger pictures are refused).
 
     Returns the cut-out as Pillow reads its file: mode RGBA, RGB (with a background) or L (a mask), with the picture's
-    RGB profile in `info["icc_profile"]`, and with several frames if the picture is an animation.
+    RGB profile in `info["icc_profile"]`, and with several frames if the picture is an animation. `info["doubt"]` says
+    how doubtful the cut-out is, 0..1; it is None if the picture is a cut-out already.
 
     Raises PictureError, whose `reason` may be `no_clear_subject`; UsageError for settings that make no sense;
     ModelError or WorkerError if the model or the worker cannot be used. All are watcher.errors.NobgError.
@@ -69,7 +70,9 @@ def remove_background(
     if answer.state != "done":
         assert answer.reason is not None
         raise PictureError(answer.reason, answer.detail or "")
-    return _open_output(answer.output, resolved_recipe.format)
+    result = _open_output(answer.output, resolved_recipe.format)
+    result.info["doubt"] = answer.doubt
+    return result
 
 
 def _open_output(output: bytes, output_format: str) -> Image.Image:

@@ -70,6 +70,13 @@ def test_text_of_the_worker_cannot_change_how_other_text_is_shown() -> None:
     assert "drowssap" in detail
 
 
+def test_an_answer_may_lack_a_doubt_and_one_in_range_is_kept() -> None:
+    header = {"state": "failed", "reason": "unreadable", "seconds": 0.1}
+    assert answers.check(header, b"", "png").doubt is None
+    for doubt in (None, 0.0, 0.125, 1.0):
+        assert answers.check({**header, "doubt": doubt}, b"", "png").doubt == doubt
+
+
 @pytest.mark.usefixtures("log")
 def test_the_python_call_raises_for_a_forged_answer_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api, "_supervisor", supervisor.Supervisor())

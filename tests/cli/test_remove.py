@@ -187,11 +187,14 @@ def test_json_has_the_fields_of_the_contract(nobg: Nobg, home: Path, tmp_path: P
     answer = json.loads(nobg("remove", "--json", photo).stdout)
     assert list(answer) == ["jobs"]
     (job,) = answer["jobs"]
-    assert set(job) >= {"id", "source", "output", "state", "reason", "seconds", "model", "verdict"}
+    assert set(job) >= {"id", "source", "output", "state", "reason", "seconds", "model", "verdict", "doubt"}
     assert job["source"] == str(photo)
     assert job["output"] == str(tmp_path / "photo_nobg.png")
     assert (job["state"], job["reason"], job["verdict"], job["model"]) == ("done", None, "subject", "balanced")
     assert job["seconds"] > 0
+    assert 0 <= job["doubt"] < 0.5
+    (shown,) = json.loads(nobg("history", "--json").stdout)["jobs"]
+    assert shown["doubt"] == job["doubt"]
 
 
 def test_a_closed_pipe_or_a_full_disk_for_the_output_does_not_stop_the_work(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ ODD_VALUES: dict[str, list[object]] = {
     "verdict": ["owned", 7],
     "seconds": ["abc", b"x", -1e300, 1e300],
     "notes": ["owned twice", 7],
+    "doubt": ["abc", b"x", -0.001, 1.001, 1e300, float("inf")],
     "output": ["text", 7, b""],
     "moved_to": [7],
     "signature": [7],
@@ -58,6 +59,25 @@ def test_an_odd_row_breaks_no_command(
     assert "good.jpg" in capsys.readouterr().out
     assert main.main(["history", "--json"]) == 0
     json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("value", ODD_VALUES["doubt"])
+def test_a_doubt_that_no_network_can_have_is_none(
+    value: object, state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change(state, "doubt", value)
+    assert main.main(["history", "--json"]) == 0
+    assert [job["doubt"] for job in json.loads(capsys.readouterr().out)["jobs"]] == [None, None]
+
+
+@pytest.mark.parametrize("value", [0.0, 0.125, 1.0])
+def test_the_doubt_of_the_journal_is_shown_as_json(
+    value: float, state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change(state, "doubt", value)
+    assert main.main(["history", "--json"]) == 0
+    jobs = json.loads(capsys.readouterr().out)["jobs"]
+    assert {job["source"].rpartition("/")[2]: job["doubt"] for job in jobs} == {"odd.jpg": value, "good.jpg": None}
 
 
 def test_a_queued_job_with_a_recipe_of_a_later_version_fails_and_the_others_go_on(tmp_path: Path) -> None:

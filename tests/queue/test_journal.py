@@ -23,14 +23,34 @@ def test_the_same_source_content_and_recipe_are_one_job(journal: Journal) -> Non
 
 def test_a_job_is_found_with_what_was_recorded_last(journal: Journal) -> None:
     number = journal.record(make_job(), state="failed", reason="truncated").id
-    journal.record(make_job(), state="active", output=OUTPUT, output_hash="ff", verdict="subject")
+    journal.record(make_job(), state="active", output=OUTPUT, output_hash="ff", verdict="subject", doubt=0.125)
     assert number is not None
     journal.finish(number)
     found_job = journal.find(PHOTO, "aa", "{}")
     assert found_job is not None
     assert (found_job.id, found_job.state, found_job.reason, found_job.output) == (number, "done", None, OUTPUT)
-    assert found_job.verdict == "subject"
+    assert (found_job.verdict, found_job.doubt) == ("subject", 0.125)
     assert journal.find(PHOTO, "bb", "{}") is None
+
+
+def test_a_new_attempt_and_a_new_result_without_a_doubt_have_none(journal: Journal) -> None:
+    job = journal.record(make_job(), state="done", doubt=0.125)
+    assert journal.record(job, state="failed", reason="truncated").doubt is None
+    journal.record(job, state="done", doubt=0.125)
+    enqueue(journal, PHOTO.name)
+    take_and_start(journal)
+    started = journal.find(PHOTO, "aa", "{}")
+    assert started is not None
+    assert (started.state, started.doubt) == ("active", None)
+
+
+def test_a_plan_that_is_discarded_leaves_the_doubt_of_the_earlier_result(journal: Journal) -> None:
+    earlier = journal.record(make_job(), state="done", output=OUTPUT, output_hash="ff", doubt=0.125)
+    planned = journal.record(earlier, state="active", output=OUTPUT, output_hash="00", doubt=0.5)
+    journal.discard_plan(planned, earlier)
+    found_job = journal.find(PHOTO, "aa", "{}")
+    assert found_job is not None
+    assert (found_job.state, found_job.doubt) == ("done", 0.125)
 
 
 def test_only_an_unedited_file_that_nobg_wrote_from_that_source_counts_as_its_output(journal: Journal) -> None:

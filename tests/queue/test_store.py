@@ -181,7 +181,8 @@ def tables(folder: Path) -> list[tuple[str, ...]]:
     return rows
 
 
-JOBS_OF_VERSION_5 = re.sub(r"    listed .*\n", "", schema._JOBS)
+JOBS_OF_VERSION_6 = re.sub(r"    doubt .*\n", "", schema._JOBS)
+JOBS_OF_VERSION_5 = re.sub(r"    listed .*\n", "", JOBS_OF_VERSION_6)
 ENQUEUE_OF_VERSION_5 = re.sub(r"    listed = .*\n|:?\blisted, ", "", store._ENQUEUE)
 TABLES_OF_VERSION_2 = JOBS_OF_VERSION_5.replace(" AUTOINCREMENT", "") + schema._TABLES + schema._INDEXES
 TABLES_OF_VERSION_3 = TABLES_OF_VERSION_2 + schema._INDEXES_ADDED_IN_3 + schema._SCHEMA_ADDED_IN_3
@@ -208,7 +209,7 @@ def test_the_records_of_the_second_version_are_kept_and_their_files_stay_known_u
         journal_rows = earlier._db.execute("SELECT * FROM jobs", ())
         earlier.close()
     journal = Journal(tmp_path)
-    assert journal._db.execute("SELECT * FROM jobs", ()) == [(*row, None) for row in journal_rows]
+    assert journal._db.execute("SELECT * FROM jobs", ()) == [(*row, None, None) for row in journal_rows]
     assert tables(tmp_path) == tables(new_journal_folder(tmp_path))
     assert sorted(journal._db.execute("SELECT * FROM followed", ())) == [
         (b"/cut", '{"folder": "6375"}', '{"folder": "6375"}'),
@@ -241,7 +242,7 @@ def test_the_records_of_the_fourth_version_are_kept_and_their_numbers_are_never_
         rows = earlier._db.execute("SELECT * FROM jobs", ())
         earlier.close()
     journal = Journal(tmp_path)
-    assert journal._db.execute("SELECT * FROM jobs", ()) == [(*row, None) for row in rows]
+    assert journal._db.execute("SELECT * FROM jobs", ()) == [(*row, None, None) for row in rows]
     assert tables(tmp_path) == tables(new_journal_folder(tmp_path))
     journal._db.execute("DELETE FROM jobs", ())
     enqueue(journal, "c.jpg")
@@ -264,13 +265,36 @@ def test_the_records_of_the_fifth_version_are_kept_and_their_numbers_are_never_u
         rows = earlier._db.execute("SELECT * FROM jobs", ())
         earlier.close()
     journal = Journal(tmp_path)
-    assert journal._db.execute("SELECT * FROM jobs", ()) == [(*row, None) for row in rows]
+    assert journal._db.execute("SELECT * FROM jobs", ()) == [(*row, None, None) for row in rows]
     columns = "SELECT name, type FROM pragma_table_info('jobs')"
     with sqlite3.connect(new_journal_folder(tmp_path) / "jobs.db") as db:
         assert journal._db.execute(columns, ()) == db.execute(columns).fetchall()
     db.close()
     enqueue(journal, "c.jpg")
     assert journal._db.execute("SELECT id FROM jobs", ()) == [(1,), (3,)]
+
+
+def test_the_records_of_the_sixth_version_are_kept_without_a_doubt(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "jobs.db") as db:
+        added = schema._INDEXES_ADDED_IN_3 + schema._INDEXES_ADDED_IN_4
+        added += schema._SCHEMA_ADDED_IN_3 + schema._SCHEMA_ADDED_IN_4
+        db.executescript(JOBS_OF_VERSION_6 + schema._TABLES + schema._INDEXES + added + "PRAGMA user_version = 6;")
+    db.close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "SCHEMA_VERSION", 6)
+        earlier = Journal(tmp_path)
+        enqueue(earlier, "a.jpg", "b.jpg", listed=[b"/pictures/b.jpg"])
+        rows = earlier._db.execute("SELECT * FROM jobs", ())
+        earlier.close()
+    journal = Journal(tmp_path)
+    assert journal.damaged_path is None
+    assert journal._db.execute("SELECT * FROM jobs", ()) == [(*row, None) for row in rows]
+    columns = "SELECT name, type FROM pragma_table_info('jobs')"
+    with sqlite3.connect(new_journal_folder(tmp_path) / "jobs.db") as db:
+        assert journal._db.execute(columns, ()) == db.execute(columns).fetchall()
+    db.close()
+    job = journal.record(take_and_start(journal), state="done", doubt=0.125)
+    assert [found_job.doubt for found_job in journal.find_jobs([job.id or 0, 2])] == [0.125, None]
 
 
 def test_the_records_of_a_newer_version_are_left_alone(tmp_path: Path) -> None:

@@ -181,7 +181,7 @@ def test_the_history_is_newest_first_and_json_has_the_fields_of_the_contract(
     journal.mark_undone(job)
     jobs = json.loads(nobg("history", "--json").stdout)["jobs"]
     assert [Path(entry["source"]).name for entry in jobs] == ["b.jpg", "a.jpg"]
-    assert set(jobs[0]) >= {"id", "source", "output", "state", "reason", "seconds", "model", "verdict"}
+    assert set(jobs[0]) >= {"id", "source", "output", "state", "reason", "seconds", "model", "verdict", "doubt"}
     shown = nobg("history").stdout.splitlines()
     assert "  undone  " in shown[0]
     assert "a.jpg -> a_nobg.png" in shown[1]

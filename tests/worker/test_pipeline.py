@@ -84,6 +84,25 @@ def rgba(data: bytes) -> NDArray[np.uint8]:
         return np.array(image.convert("RGBA"))
 
 
+def test_the_doubt_of_an_animation_is_that_of_its_most_doubtful_frame(fast_worker: Worker) -> None:
+    with Image.open(SAMPLES / "astronaut.jpg") as photo:
+        clear = photo.convert("RGB").resize((96, 96))
+    doubtful = Image.effect_noise((96, 96), 80).convert("RGB")
+    doubts = [process(fast_worker, saved(still, "PNG"), force=True)[0]["doubt"] for still in (clear, doubtful)]
+    assert 0 < doubts[0] < doubts[1] <= 1
+    for first, second in ((clear, doubtful), (doubtful, clear)):
+        animation = saved(first, "PNG", save_all=True, append_images=[second])
+        assert process(fast_worker, animation, force=True)[0]["doubt"] == doubts[1]
+
+
+def test_a_picture_without_a_clear_subject_has_a_doubt_and_one_that_is_a_cut_out_has_none(fast_worker: Worker) -> None:
+    header, _ = process(fast_worker, saved(Image.new("RGB", (64, 64), "white"), "PNG"))
+    assert (header["state"], header["verdict"]) == ("skipped", "no_clear_subject")
+    assert header["doubt"] > 0.5
+    header, _ = process(fast_worker, file_of(drawing("logo"), "PNG"))
+    assert (header["state"], header["verdict"], header["doubt"]) == ("done", "subject", None)
+
+
 @pytest.mark.parametrize("kind", ["logo", "sticker", "lineart"])
 def test_where_most_is_transparent_its_own_alpha_is_the_cut_out_whatever_is_hidden(
     fast_worker: Worker, kind: str

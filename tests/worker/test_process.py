@@ -40,6 +40,7 @@ def test_the_cut_out_keeps_the_person_and_drops_the_background(worker: Worker) -
         assert (image.format, image.mode, image.size) == ("PNG", "RGBA", (512, 512))
         alpha = np.asarray(image)[..., 3]
     assert header["verdict"] == "subject"
+    assert 0 < header["doubt"] < 0.5
     assert alpha[60:150, 190:250].min() > 240  # the face
     assert alpha[10:150, 60:120].max() < 15  # the wall
     assert alpha[:, :40][:200].max() < 15  # the flag

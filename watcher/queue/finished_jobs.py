@@ -61,13 +61,16 @@ def settle_with_same_content(job: Job, journal: Journal, start: Callable[[Job], 
                 return journal.contents.move(earlier, job, output)
             if output is not None:
                 started = start(job)
-                return started and journal.adopt(started, output, earlier.output_hash, is_own=True)
+                return started and journal.adopt(
+                    replace(started, doubt=earlier.doubt), output, earlier.output_hash, is_own=True
+                )
         if job.watch is not None and is_moved and earlier.watch == job.watch and _is_settled_without_output(earlier):
             output = earlier.output and parse_key(earlier.recipe).destination(job.source) / earlier.output.name
             return journal.contents.move(earlier, job, output)
         if job.watch is not None and earlier.state == "skipped":
             started = start(job)
-            return started and journal.record(started, state="skipped", reason=earlier.reason, verdict=earlier.verdict)
+            result = {"reason": earlier.reason, "verdict": earlier.verdict, "doubt": earlier.doubt}
+            return started and journal.record(started, state="skipped", **result)
     return None
 
 

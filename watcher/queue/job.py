@@ -44,6 +44,7 @@ class Job:
     undone: bool = False
     notes: str = ""
     listed: Path | None = None
+    doubt: float | None = None
 
     @property
     def destination(self) -> Path:
@@ -79,6 +80,7 @@ class Job:
             "seconds": self.seconds or 0.0,
             "model": self.model,
             "verdict": self.verdict,
+            "doubt": self.doubt,
             "notes": self.notes.split(),
             "undone": self.undone,
         }
@@ -106,9 +108,10 @@ COLUMNS = ", ".join(FIELD_NAMES)
 
 _PATH_FIELDS = ("source", "output", "watch", "moved_to", "listed")
 _BOOLEAN_FIELDS = ("force", "adopt", "undone")
-_NUMBER_FIELDS = ("id", "attempts", "interrupted", "seconds", "device", "asked_at", "started_at", "changed_at")
-_TIME_FIELDS = ("asked_at", "started_at", "changed_at")
+_NUMBER_FIELDS = ("id", "attempts", "interrupted", "seconds", "device", "asked_at", "started_at", "changed_at", "doubt")
 _LATEST_TIME = 253_402_214_400.0  # 31 December 9999: the calendar of Python ends there
+_MAXIMA = {"asked_at": _LATEST_TIME, "started_at": _LATEST_TIME, "changed_at": _LATEST_TIME, "doubt": 1.0}
+"""The largest value of a number that must not be negative."""
 _EMPTY = {field.name: field.default for field in fields(Job)}
 
 
@@ -134,7 +137,7 @@ def job_from_row(row: tuple[Any, ...]) -> Job:
 def _is_plausible(name: str, value: Any) -> bool:
     if name not in _NUMBER_FIELDS:
         return isinstance(value, str)
-    return isinstance(value, int | float) and (name not in _TIME_FIELDS or 0 <= value <= _LATEST_TIME)
+    return isinstance(value, int | float) and (name not in _MAXIMA or 0 <= value <= _MAXIMA[name])
 
 
 def column_value(value: Any) -> Any:

@@ -25,6 +25,9 @@ from watcher.queue.watched_files import Contents, Failures, WatchedFiles
 _RESULT_CONDITION = "state = 'done' AND undone = 0 AND output IS NOT NULL"
 """A job whose output undo can move to the trash. SQLite uses the indexes of schema.py only for this exact text."""
 
+_RESULT_FIELDS = ("reason", "detail", "verdict", "seconds", "output", "output_hash", "doubt")
+"""The fields of a result, besides `state`, that a new result replaces."""
+
 _TAKE_OVER = """
 UPDATE jobs SET (folder, place, device, rank, watch, force, adopt, move_to, asked_at, attempts, interrupted) =
     (SELECT folder, place, device, rank, watch, force, adopt, move_to, asked_at, attempts, interrupted
@@ -114,7 +117,7 @@ class Journal:
             cursor = db.execute(
                 "UPDATE jobs SET state = 'active', source_hash = ?, signature = ?, model = ?, attempts = attempts + 1, "
                 "output = NULL, output_hash = NULL, reason = NULL, detail = NULL, verdict = NULL, seconds = NULL, "
-                "started_at = ?, changed_at = ?, undone = 0, moved_to = NULL, notes = '' WHERE id = ?",
+                "doubt = NULL, started_at = ?, changed_at = ?, undone = 0, moved_to = NULL, notes = '' WHERE id = ?",
                 (job.source_hash, job.signature, job.model, now, now, job_id),
             )
             assert cursor.rowcount == 1
@@ -198,16 +201,7 @@ class Journal:
 
         A job without a number takes the row of the same source, content and recipe, if there is one.
         """
-        now = self._clock()
-        defaults = {
-            "reason": None,
-            "detail": None,
-            "verdict": None,
-            "seconds": None,
-            "output": None,
-            "output_hash": None,
-        }
-        changed = replace(job, **{**defaults, **result, "changed_at": now})
+        changed = replace(job, **{**dict.fromkeys(_RESULT_FIELDS), **result, "changed_at": self._clock()})
         values = {name: column_value(getattr(changed, name)) for name in FIELD_NAMES if name != "id"}
         values["folder"], values["place"] = os.fsencode(changed.source.parent), os.fsencode(changed.destination)
         if changed.output is not None:
@@ -239,7 +233,7 @@ class Journal:
         `is_own`: its content shows that nobg made it. The job gets the time of the file, since nothing was written now:
         so it is no part of the newest request, which undo takes back.
         """
-        changed = self.record(job, state="done", verdict=job.verdict, seconds=job.seconds)
+        changed = self.record(job, state="done", verdict=job.verdict, seconds=job.seconds, doubt=job.doubt)
         written_at = places.ask(output, output.stat).st_mtime
         self._db.execute(
             "UPDATE jobs SET output = ?, output_hash = ?, asked_at = ?, changed_at = ? WHERE id = ?",
@@ -282,8 +276,7 @@ class Journal:
         if previous is None:
             self._db.execute("DELETE FROM jobs WHERE id = ? AND state = 'active'", (job.id,))
             return
-        names = ("state", "reason", "detail", "verdict", "seconds", "output", "output_hash")
-        self.record(previous, **{name: getattr(previous, name) for name in names})
+        self.record(previous, **{name: getattr(previous, name) for name in ("state", *_RESULT_FIELDS)})
 
     def find(self, source: Path, source_hash: str, recipe: str) -> Job | None:
         """Return the job of this source with this content under this recipe, or None."""

@@ -38,6 +38,7 @@ CREATE TABLE jobs (
     undone INTEGER NOT NULL DEFAULT 0,
     notes TEXT NOT NULL DEFAULT '',
     listed BLOB,                -- the folder that a person selected and in which it was found; NULL: none, or `watch`
+    doubt REAL,                 -- how doubtful the alpha is, 0..1; NULL: no network ran, or before version 7
     UNIQUE (source, source_hash, recipe)
 );
 """
@@ -108,15 +109,22 @@ _MIGRATE_FROM_4 = (
     "ALTER TABLE jobs RENAME TO jobs_4;\n"  # noqa: S608  these are constants
     + _JOBS
     + """
-INSERT INTO jobs SELECT *, NULL FROM jobs_4;
+INSERT INTO jobs SELECT *, NULL, NULL FROM jobs_4;
 DROP TABLE jobs_4;
 """
     + _ALL_INDEXES
 )
 
-_MIGRATE_FROM_5 = """
+_MIGRATE_FROM_6 = """
+ALTER TABLE jobs ADD COLUMN doubt REAL;
+"""
+
+_MIGRATE_FROM_5 = (
+    """
 ALTER TABLE jobs ADD COLUMN listed BLOB;
 """
+    + _MIGRATE_FROM_6
+)
 
 _MIGRATE_FROM_1 = """
 ALTER TABLE jobs RENAME TO jobs_1;
@@ -148,5 +156,6 @@ def upgrade_script(version: int) -> str:
         3: _SCHEMA_ADDED_IN_4 + _MIGRATE_FROM_4,
         4: _MIGRATE_FROM_4,
         5: _MIGRATE_FROM_5,
-        6: "",
+        6: _MIGRATE_FROM_6,
+        7: "",
     }[version]

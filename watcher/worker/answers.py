@@ -36,7 +36,8 @@ class Answer:
     """What became of a picture: a checked answer of the worker, or one that nobg knows without it.
 
     `state` is done, skipped or failed; `reason` a key of errors.REASONS, None when done; `detail` as in PictureError;
-    `seconds` the time that the steps took; `output` the output's bytes, empty unless done.
+    `seconds` the time that the steps took; `output` the output's bytes, empty unless done; `doubt` how doubtful the
+    alpha is, 0..1, None if no network ran.
     """
 
     state: str
@@ -46,6 +47,7 @@ class Answer:
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
     output: bytes = b""
+    doubt: float | None = None
 
 
 class Expected:
@@ -91,8 +93,8 @@ def check(header: Header, output: bytes, output_format: str) -> Answer:
 
     `output_format`: the recipe's. Raises ProtocolError if the message is not what nobg's worker answers.
     """
-    names = ("state", "reason", "detail", "verdict", "seconds", "notes")
-    state, reason, detail, verdict, seconds, notes = (cast("Any", header.get(name)) for name in names)
+    names = ("state", "reason", "detail", "verdict", "seconds", "notes", "doubt")
+    state, reason, detail, verdict, seconds, notes, doubt = (cast("Any", header.get(name)) for name in names)
     notes = [] if notes is None else notes
     _demand(isinstance(state, str) and state in _STATES, "state")
     _demand(verdict is None or (isinstance(verdict, str) and verdict in _VERDICTS), "verdict")
@@ -101,6 +103,7 @@ def check(header: Header, output: bytes, output_format: str) -> Answer:
     _demand(len(notes) <= len(_NOTES), "notes")
     _demand(isinstance(seconds, int | float) and not isinstance(seconds, bool), "seconds")
     _demand(math.isfinite(seconds) and 0 <= seconds <= MAX_SECONDS, "seconds")
+    _demand(doubt is None or (isinstance(doubt, float) and 0 <= doubt <= 1), "doubt")  # NaN is not in the range
     if state == "done":
         _demand(reason is None and detail is None, "reason")
         _demand(is_complete_file(output, output_format), "output")
@@ -108,7 +111,7 @@ def check(header: Header, output: bytes, output_format: str) -> Answer:
         reasons = _FAILURES if state == "failed" else ("no_clear_subject", IS_CUT_OUT)
         _demand(isinstance(reason, str) and reason in reasons, "reason")
         _demand(not output, "output")
-    return Answer(state, reason, _printable(detail), verdict, tuple(notes), float(seconds), output)
+    return Answer(state, reason, _printable(detail), verdict, tuple(notes), float(seconds), output, doubt)
 
 
 def is_complete_file(data: bytes, file_format: str) -> bool:

@@ -19,7 +19,7 @@ from PIL import Image
 from watcher import recipe
 from watcher.errors import PictureError, reason_text
 from watcher.formats import END_MISSING
-from watcher.matting import edges, foreground, fusion, inference, memory, modes, transparency
+from watcher.matting import doubt, edges, foreground, fusion, inference, memory, modes, transparency
 from watcher.picture import codecs, compose, encode, metadata, profiles
 from watcher.recipe import Recipe
 from watcher.worker import protocol
@@ -65,9 +65,9 @@ class Work:
 
     `decoder` yields the picture's frames; `mattes` has each frame and its alpha (H, W) until the last frame is done.
     `is_cut_out`: whether the file's own alpha is the cut-out; None until a frame that shows something decides it for
-    all. `area_fraction` is the subject's largest share of a frame, 0..1; `has_visible_pixel` whether the cut-out shows
-    anything; `busy_seconds` the time that the steps took. `file`: the bytes of a still picture of a watched folder
-    until it is decoded, else empty.
+    all. `area_fraction` is the subject's largest share of a frame, 0..1; `doubt` the largest doubt about a frame, 0..1,
+    None until the networks have seen one; `has_visible_pixel` whether the cut-out shows anything; `busy_seconds` the
+    time that the steps took. `file`: the bytes of a still picture of a watched folder until it is decoded, else empty.
     """
 
     header: protocol.Header
@@ -83,6 +83,7 @@ class Work:
     mattes: list[tuple[codecs.Picture, NDArray[np.uint8]]] = field(default_factory=list)
     area_fraction: float = 0.0
     has_clear_subject: bool = False
+    doubt: float | None = None
     has_visible_pixel: bool = False
     subject_box: compose.Box | None = None
     busy_seconds: float = 0.0
@@ -208,7 +209,7 @@ class Pipeline:
         if not frame.is_last:
             return
         verdict = "subject" if work.area_fraction and work.has_clear_subject else "no_clear_subject"
-        work.answer.update(verdict=verdict, subject=round(work.area_fraction, 4), notes=picture.notes)
+        work.answer.update(verdict=verdict, subject=round(work.area_fraction, 4), notes=picture.notes, doubt=work.doubt)
         del picture, alpha
         if verdict != "subject" and not work.header.get("force"):
             work.answer.update(state="skipped", reason=verdict)
@@ -228,6 +229,7 @@ class Pipeline:
             return replace(picture, alpha=None), alpha, area_fraction
         fused_alpha = fusion.fuse_views(self.ensemble.mode, alphas)
         work.has_clear_subject |= fusion.has_clear_subject(self.ensemble.mode, alphas, fused_alpha)
+        work.doubt = max(work.doubt or 0.0, round(doubt.doubt(alphas, fused_alpha), 3))
         del alphas
         alpha = edges.upscale_alpha(fused_alpha, visible)
         area_fraction = fusion.subject_area_fraction(fused_alpha)

@@ -136,7 +136,8 @@ def _find_known_answer(job: Job, journal: Journal) -> Answer | None:
     if known is None:
         return None
     earlier, output = known
-    return Answer("done", verdict=earlier.verdict, notes=tuple(earlier.notes.split()), output=output)
+    notes = tuple(earlier.notes.split())
+    return Answer("done", verdict=earlier.verdict, notes=notes, output=output, doubt=earlier.doubt)
 
 
 def read_background(recipe: Recipe) -> bytes:

@@ -90,7 +90,7 @@ def test_a_table_that_is_missing_costs_the_others_nothing(filled: Path) -> None:
     assert journal.get_setting("paused") == "1"
 
 
-@pytest.mark.parametrize("version", [0, 1, 2, 3, 4, -5, 1 << 20])
+@pytest.mark.parametrize("version", [0, 1, 2, 3, 4, 5, 6, -5, 1 << 20])
 def test_a_damaged_number_of_the_version_loses_nothing(filled: Path, version: int) -> None:
     with sqlite3.connect(filled / "jobs.db") as db:
         db.execute(f"PRAGMA user_version = {version}")

@@ -36,6 +36,7 @@ with open(sys.argv[1], "ab", buffering=0) as log:
             "reason": None,
             "verdict": "subject",
             "seconds": 0.1,
+            "doubt": 0.125,
             "notes": [],
         }
         recipe = parse_key(header.get("recipe", "{}"))

@@ -1,0 +1,77 @@
+"""doubt.py: what raises the doubt about an alpha, and what does not."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from watcher.matting.doubt import doubt
+
+Values = NDArray[np.float32]
+
+
+def box(inside: float = 1.0, left: int = 64, side: int = 256) -> Values:
+    """An alpha (side, side) that is `inside` in a rectangle from the column `left`, of 256, and 0 elsewhere."""
+    alpha = np.zeros((256, 256), np.float32)
+    alpha[64:192, left:192] = inside
+    return np.kron(alpha, np.ones((side // 256, side // 256), np.float32))
+
+
+def test_a_whole_subject_on_which_all_agree_is_clear() -> None:
+    assert doubt([box(), box()], box()) == 0
+    assert doubt([box()], box()) == 0  # a mode with one view
+
+
+def test_the_size_of_the_alphas_does_not_matter() -> None:
+    alphas = [box(left=64), box(left=80)]
+    larger = [box(left=64, side=1024), box(left=80, side=512)]
+    assert doubt(larger, box(0.9, side=1024)) == pytest.approx(doubt(alphas, box(0.9)), abs=1e-5)
+    wide = [alpha[:, ::2] for alpha in alphas]  # views that keep the shape of a tall picture
+    assert doubt(wide, box(0.9)[:, ::2]) == pytest.approx(doubt(alphas, box(0.9)), abs=1e-5)
+
+
+def test_a_mirrored_view_is_taken() -> None:
+    assert doubt([box()[:, ::-1]], box()) == 0
+
+
+def test_disagreement_raises_the_doubt() -> None:
+    doubts = [doubt([box(), box(left=left)], box()) for left in (64, 72, 96, 128, 160)]
+    assert doubts == sorted(set(doubts))
+    assert doubts[1] == pytest.approx(1 / 16, abs=1e-5)  # 1 - soft IoU
+    assert doubt([box(), np.zeros((256, 256), np.float32)], box()) == 1
+
+
+def test_a_soft_inside_raises_the_doubt() -> None:
+    doubts = [doubt([box()], box(inside)) for inside in (1.0, 0.95, 0.8, 0.5)]
+    assert doubts == sorted(set(doubts))
+    assert doubts[1] == pytest.approx(0.1, abs=1e-5)
+    assert doubts[3] == pytest.approx(1, abs=1e-5)
+
+
+def test_a_subject_cut_by_the_frame_raises_the_doubt_a_little() -> None:
+    cut = doubt([box()], box(left=0))  # on 128 of 1020 pixels of the border
+    assert cut == pytest.approx(0.2 * 128 / 1020, abs=1e-5)
+    assert doubt([np.ones((256, 256), np.float32)], np.ones((256, 256), np.float32)) == pytest.approx(0.2)
+
+
+def test_each_cause_adds_to_the_others() -> None:
+    alpha = box(0.95, left=0)
+    together = doubt([box(), box(left=96)], alpha)
+    assert together > doubt([box(), box()], alpha)
+    assert together > doubt([box(), box(left=96)], box(left=0))
+    assert together > doubt([box(), box(left=96)], box(0.95))
+
+
+def test_where_nothing_is_found_the_doubt_is_full() -> None:
+    empty = np.zeros((256, 256), np.float32)
+    assert doubt([empty, empty], empty) == 1
+    assert doubt([empty + np.float32(1e-4)], empty + np.float32(1e-4)) == 1
+    assert doubt([box(0.49)], box(0.49)) == 1
+
+
+def test_it_is_a_number_from_0_to_1_for_any_alpha() -> None:
+    random = np.random.default_rng(1)
+    for _ in range(50):
+        views = [random.random((64, 64), np.float32) ** random.uniform(0, 9) for _ in range(3)]
+        value = doubt(views, views[0])
+        assert type(value) is float
+        assert 0 <= value <= 1
