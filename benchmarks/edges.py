@@ -1,9 +1,10 @@
 """Measure outlines and their colours on photos with a true soft matte: `python benchmarks/edges.py DIR`.
 
-    python benchmarks/edges.py DIR [--cutouts FOLDER] [--rembg-cutouts FOLDER] [--seconds]
+    python benchmarks/edges.py DIR [--cutouts NAME=FOLDER...] [--seconds]
 
-DIR is a folder as `benchmarks/quality.py` describes it; only its photos of kind `alpha` are used. `--cutouts` and
-`--rembg-cutouts`: folders of finished cut-outs (ID_nobg.png) by nobg and by rembg, to judge them with their own alphas.
+DIR is a folder as `benchmarks/quality.py` describes it; only its photos of kind `alpha` are used. `--cutouts`: folders
+of finished cut-outs (ID_nobg.png or ID.png), to judge them with their own alphas, such as nobg=A rembg=B 'rembg -dc'=C;
+`nobg remove DIR/images -o A`, `rembg p DIR/images B` and `rembg p -dc DIR/images C` write them.
 
 Alpha: the true alpha is reduced by a factor and blurred by a sigma, which makes it as small and as soft as a network's
 result. It is then stretched back by `watcher.matting.edges.upscale_alpha` and bilinearly. The table shows means over
@@ -14,9 +15,10 @@ Colours: the mean absolute difference, 0..255, in the edge band between a compos
 the true foreground, on white, on black and on green (0, 160, 60). The true foreground of a photo is unknown, so it is
 computed from the photo and its true alpha by closed-form matting (Levin, Lischinski and Weiss, TPAMI 2008, section 5;
 the package pymatting). It is known for `pasted`: that foreground over another photo of DIR, mixed by the true alpha.
-The table compares nobg's colours, the photo's own (`copy`), and what rembg writes by default (`rembg`: colours
-multiplied by alpha once more, its naive_cutout). Since all use the same alpha, the composites' errors are those of the
-colours, and the same on each ground.
+The table compares nobg's colours, the photo's own (`copy`), and what rembg writes without -dc (`rembg`: colours
+multiplied by alpha once more, its naive_cutout) and with it (`rembg -dc`: estimate_foreground_ml of pymatting; Germer,
+Uelwer, Conrad and Harmeling, ICPR 2020). Since all use the same alpha, the composites' errors are those of the colours,
+and the same on each ground.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pymatting import estimate_foreground_cf
+from pymatting import estimate_foreground_cf, estimate_foreground_ml
 from scipy import ndimage
 
 from watcher.matting import edges
@@ -91,10 +93,12 @@ def paste(photo: Photo, other: Photo) -> Photo:
 def foreground_colours(photo: Photo, alpha: NDArray[np.uint8]) -> dict[str, Values]:
     """Return the straight colours (H, W, 3), 0..255, that each method gives the photo, with this alpha."""
     own = np.asarray(photo.rgb, np.float64)
+    decontaminated = np.clip(estimate_foreground_ml(own / 255, alpha / 255.0), 0, 1) * 255
     return {
         "nobg": np.asarray(estimate_foreground(photo.rgb, alpha), np.float64),
         "copy": own,
         "rembg": own * (alpha[..., None] / 255),
+        "rembg -dc": np.floor(decontaminated),
     }
 
 
@@ -126,6 +130,20 @@ def print_table(title: str, errors: dict[str, list[list[float]]]) -> None:
         print(f"| {method} | {' | '.join(f'{value:.2f}' for value in np.mean(rows, axis=0))} |")
 
 
+def find_cutout(folder: Path, name: str) -> Path:
+    """Return the cut-out of the photo `name`: nobg appends _nobg to names, rembg does not."""
+    path = folder / f"{name}_nobg.png"
+    return path if path.exists() else folder / f"{name}.png"
+
+
+def parse_cutouts(text: str) -> tuple[str, Path]:
+    """Return the name and the folder in NAME=FOLDER."""
+    name, equals, folder = text.partition("=")
+    if not equals or not Path(folder).is_dir():
+        raise argparse.ArgumentTypeError(f"{text}: not NAME=FOLDER with a folder that exists")
+    return name, Path(folder)
+
+
 def print_cutouts(photos: list[Photo], folders: dict[str, Path]) -> None:
     """Print two tables of finished cut-outs with their own alphas: the whole error, and that of the colours alone."""
     total_errors: dict[str, list[list[float]]] = {}
@@ -133,7 +151,7 @@ def print_cutouts(photos: list[Photo], folders: dict[str, Path]) -> None:
     for photo in photos:
         cutouts = {}
         for method, folder in folders.items():
-            with Image.open(folder / f"{photo.name}_nobg.png") as image:
+            with Image.open(find_cutout(folder, photo.name)) as image:
                 cutouts[method] = np.asarray(image.convert("RGBA"), np.float64)
         if "nobg" in cutouts:
             copied = cutouts["nobg"].copy()
@@ -224,8 +242,7 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path, metavar="DIR")
-    parser.add_argument("--cutouts", type=Path, help="finished cut-outs of nobg, ID_nobg.png")
-    parser.add_argument("--rembg-cutouts", type=Path, help="finished cut-outs of rembg, ID_nobg.png")
+    parser.add_argument("--cutouts", nargs="+", type=parse_cutouts, metavar="NAME=FOLDER", help="finished cut-outs")
     parser.add_argument("--seconds", action="store_true", help="measure the time, too")
     options = parser.parse_args()
     photos = load_photos(options.folder)
@@ -233,9 +250,8 @@ def main() -> None:
     print_colours("colours, photos, true alpha", photos)
     mixtures = [paste(photo, photos[number - 1]) for number, photo in enumerate(photos)]
     print_colours("colours, pasted, true alpha", mixtures)
-    folders = {"nobg": options.cutouts, "rembg": options.rembg_cutouts}
-    if any(folders.values()):
-        print_cutouts(photos, {method: folder for method, folder in folders.items() if folder is not None})
+    if options.cutouts:
+        print_cutouts(photos, dict(options.cutouts))
     if options.seconds:
         print_seconds(photos[0])
 

@@ -15,6 +15,10 @@ Each picture is scored at full size, with p the alpha of the cut-out and g the t
               is void
     gradient  sum (|grad p| - |grad g|)^2 / 1000, Gaussian derivatives of sigma 1.4 (Rhemann et al., CVPR 2009); kind
               alpha only
+    grey inside
+              share of pixels with 0.1 < p < 0.9 (26 to 229 of 255) among those that are deep in the subject: g >= 1/2,
+              not void, more than 1 % of the diagonal from where g < 1/2 (the border of the picture does not count);
+              kind mask only, as a soft matte is truly grey; not if the subject is too thin to have such pixels
 """
 
 from __future__ import annotations
@@ -42,7 +46,7 @@ Grey = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Rows = list[dict[str, str]]
 Scores = list[dict[str, float]]
-METRICS = ("IoU", "MAE", "S", "boundary", "gradient")
+METRICS = ("IoU", "MAE", "S", "boundary", "gradient", "grey inside")
 MODES = ("isnet-int8", "u2net-int8", "fast", "balanced", "best")
 """What --modes compares; work is relative to the first one's."""
 
@@ -89,6 +93,16 @@ def gradient_error(predicted: Grey, true: Grey) -> float:
     return float((difference**2).sum() / 1000)
 
 
+def grey_inside(predicted: Grey, true: Mask, void: Mask) -> float | None:
+    """Return the share of half-transparent pixels deep in the subject, as defined above; None if it has no such depth.
+
+    `void`: the pixels that are not scored.
+    """
+    deep = true if true.all() else ndimage.distance_transform_edt(true) > 0.01 * math.hypot(*true.shape)
+    values = np.rint(predicted[deep & ~void] * 255)
+    return float(np.mean((values >= 26) & (values <= 229))) if values.size else None
+
+
 def subsample(values: NDArray[np.generic]) -> NDArray[np.generic]:
     """Return every n-th pixel, so that the longer side has at most 1600: the structure measure is slow."""
     step = -(-max(values.shape) // 1600)
@@ -101,9 +115,9 @@ def score(row: dict[str, str], folder: Path, pictures: Path) -> dict[str, float]
     if not path.exists():
         return None
     predicted, true = read_alpha(path), read_grey(folder / "masks" / f"{row['id']}.png")
-    void = folder / "void" / f"{row['id']}.png"
-    if void.exists():
-        predicted = np.where(read_grey(void) > 0.5, true, predicted)
+    void_path = folder / "void" / f"{row['id']}.png"
+    void = read_grey(void_path) > 0.5 if void_path.exists() else np.zeros(true.shape, np.bool_)
+    predicted = np.where(void, true, predicted)
     predicted_mask, true_mask = predicted >= 0.5, true >= 0.5
     structure = py_sod_metrics.Smeasure()
     structure.step(subsample(predicted), subsample(true_mask), normalize=False)
@@ -112,20 +126,26 @@ def score(row: dict[str, str], folder: Path, pictures: Path) -> dict[str, float]
         "MAE": float(np.abs(predicted - true).mean()),
         "S": float(structure.get_results()["sm"]),
     }
-    if not void.exists():
+    if not void_path.exists():
         measures["boundary"] = boundary_f(predicted_mask, true_mask)
     if row["kind"] == "alpha":
         measures["gradient"] = gradient_error(predicted, true)
+    elif (grey := grey_inside(predicted, true_mask, void)) is not None:
+        measures["grey inside"] = grey
     return measures
 
 
 def cut_out(folder: Path, output: Path, model: str | None = None) -> None:
-    """Cut out the photos of `folder` with the real command. `model`: a mode or model; None: the default."""
+    """Cut out the photos of `folder` with the real command. `model`: a mode or model; None: the default.
+
+    Raises subprocess.TimeoutExpired if it takes more than ten minutes and two more for each photo.
+    """
     command = [sys.executable, "-m", "watcher", "remove", "--force", "-o", str(output), str(folder / "images")]
     if model is not None:
         command += ["--model", model]
     environment = os.environ | {"NOBG_HOME": str(output / "home")}
-    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+    limit = 600 + 120 * len(list((folder / "images").iterdir()))
+    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL, timeout=limit)
 
 
 def means(scores: Scores) -> dict[str, float]:
@@ -148,7 +168,7 @@ def score_all(rows: Rows, folder: Path, pictures: Path) -> list[dict[str, float]
 
 def print_datasets(rows: Rows, scores: list[dict[str, float] | None]) -> None:
     """Print the table: a row for each dataset and one for all."""
-    print(f"| dataset | pictures | {' | '.join(METRICS)} |\n|---|---|---|---|---|---|---|")
+    print(f"| dataset | pictures | {' | '.join(METRICS)} |\n|---|---|{'---|' * len(METRICS)}")
     groups: dict[str, Scores] = {}
     for row, measures in zip(rows, scores, strict=True):
         if measures is not None:
@@ -188,7 +208,8 @@ def print_modes(rows: Rows, folder: Path, plot: Path | None) -> None:
         MODES, [folder / "images" / f"{row['id']}.jpg" for row in rows[:: max(1, len(rows) // 12)]]
     )
     quality: dict[str, dict[str, float]] = {}
-    print(f"| mode or model | rows | {' | '.join(METRICS)} | processor, s | to {MODES[0]} |\n|{'---|' * 9}")
+    print(f"| mode or model | rows | {' | '.join(METRICS)} | processor, s | to {MODES[0]} |")
+    print(f"|---|---|{'---|' * len(METRICS)}---|---|")
     for name in MODES:
         with tempfile.TemporaryDirectory() as pictures:
             cut_out(folder, Path(pictures), name)

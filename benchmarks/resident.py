@@ -20,6 +20,14 @@ from pathlib import Path
 import psutil
 
 from benchmarks.speed import bare_inference_seconds, make_pictures
+from benchmarks.support.waiting import (
+    PROGRAM_SECONDS,
+    START_SECONDS,
+    stop,
+    wait_for_line,
+    wait_for_output,
+    wait_until,
+)
 
 ROUNDS = 30
 IDLE_SECONDS = 60.0
@@ -28,7 +36,8 @@ CLIENT_COMMAND = [str(Path(sys.executable).with_name("nobg-add")), "--"]
 
 def nobg(*arguments: str | Path) -> None:
     """Run `nobg ARGUMENTS…`."""
-    subprocess.run([sys.executable, "-m", "watcher", *map(str, arguments)], check=True, stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "watcher", *map(str, arguments)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=PROGRAM_SECONDS)
 
 
 @contextmanager
@@ -37,33 +46,31 @@ def program() -> Iterator[psutil.Process]:
     command = [sys.executable, "-m", "watcher", "run", "--no-tray"]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        process.stdout.readline()
+        resident = psutil.Process(process.pid)
         try:
-            yield psutil.Process(process.pid)
+            wait_for_line(process.stdout, "nobg run did not say that it is ready")
+            yield resident
         finally:
-            process.terminate()
+            stop(resident)
 
 
 def stop_program() -> None:
     """Stop the resident program that a client started, and wait until it has ended."""
-    process = psutil.Process(int(Path(os.environ["NOBG_HOME"], "state", "running.lock").read_text()))
-    process.terminate()
-    psutil.wait_procs([process])
+    stop(psutil.Process(int(Path(os.environ["NOBG_HOME"], "state", "running.lock").read_text())))
 
 
 def seconds(command: list[str]) -> float:
     """Return how long a command takes, from start to exit."""
     start = time.perf_counter()
-    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL, timeout=PROGRAM_SECONDS)
     return time.perf_counter() - start
 
 
 def until_done(command: list[str], output: Path) -> float:
     """Return the seconds from the start of the client until the output exists."""
     start = time.perf_counter()
-    subprocess.run(command, check=True)
-    while not output.exists():
-        time.sleep(0.002)
+    subprocess.run(command, check=True, timeout=PROGRAM_SECONDS)
+    wait_for_output(output)
     return time.perf_counter() - start
 
 
@@ -126,10 +133,13 @@ def idle(folder: Path) -> None:
                 journal.record(Job(path, signature=file_signature(path.stat()), source_hash="x"), state="done")
         nobg("watch", "add", watched)
     with program() as process:
-        while sum(journal.counts_by_state()[state] for state in ("done", "failed")) < 5000:
-            time.sleep(1)
-        while process.children():
-            time.sleep(1)
+        wait_until(
+            lambda: sum(journal.counts_by_state()[state] for state in ("done", "failed")) >= 5000,
+            "the first sweep did not end",
+            START_SECONDS,
+            every=1,
+        )
+        wait_until(lambda: not process.children(), "the idle worker did not end", START_SECONDS, every=1)
         before = process.cpu_times()
         time.sleep(IDLE_SECONDS)
         after = process.cpu_times()

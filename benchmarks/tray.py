@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.support.waiting import START_SECONDS, wait_until
 from tests.support.desktop.fake_notifications import Daemon
 from tests.support.desktop.private_bus import private_bus
 from tests.support.desktop.tray_host import Host
@@ -78,9 +79,14 @@ def many(folder: Path) -> None:
         start, shown_before = time.monotonic(), len(daemon.shown)
         program("resume")
         times_while_busy = []
-        while journal.counts_by_state()["done"] < JOBS:
+
+        def is_done() -> bool:
+            if journal.counts_by_state()["done"] == JOBS:
+                return True
             times_while_busy.append(measure_opening(host))
-            time.sleep(0.5)
+            return False
+
+        wait_until(is_done, f"{JOBS:,} pictures were not done", START_SECONDS, every=0.5)
         seconds = time.monotonic() - start
         daemon.wait(shown_before + 1, 30)
         journal.close()
@@ -102,8 +108,7 @@ def idle(folder: Path) -> None:
         (program.folder / "a.jpg").write_bytes(b"no picture")
         daemon.wait(1, 60)
         host.open()
-        while process.children():
-            time.sleep(1)
+        wait_until(lambda: not process.children(), "the idle worker did not end", START_SECONDS, every=1)
         before = process.cpu_times()
         time.sleep(IDLE_SECONDS)
         after = process.cpu_times()
