@@ -68,7 +68,9 @@ class Program:
     def __call__(self, *arguments: str | Path) -> str:
         """Run another `nobg ARGUMENTS…`. Returns what it prints."""
         command = [sys.executable, "-m", "watcher", *map(str, arguments)]
-        return os.fsdecode(subprocess.run(command, cwd=self.folder, capture_output=True, check=True).stdout)
+        return os.fsdecode(
+            subprocess.run(command, cwd=self.folder, capture_output=True, check=True, timeout=600).stdout
+        )
 
     def run_json(self, *arguments: str) -> Any:
         """Run another `nobg ARGUMENTS… --json`. Returns what it prints, parsed."""
