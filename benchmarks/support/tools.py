@@ -22,7 +22,7 @@ from benchmarks.support.waiting import START_SECONDS, time_limit, wait_for_exit
 
 REMBG, IMGLY = "rembg", "@imgly/background-removal-node"
 REMBG_OPTIONS = {"-dc": "--decontaminate", "-a": "--alpha-matting"}
-"""The options of rembg that clean the colours of an edge; versions before 2.0.85 lack the first."""
+"""The options of rembg that clean the colours of an edge; older versions lack the first."""
 
 # What @imgly's README shows, for each picture named. A picture that fails must not stop the others.
 NODE_SCRIPT = """

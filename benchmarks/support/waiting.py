@@ -16,7 +16,7 @@ START_SECONDS = 600.0
 """For the start and the warm-up of a command: rembg compiles for minutes when it first starts."""
 PICTURE_SECONDS = 120.0
 """For each picture of a command: about ten times what the slowest tool needs on a slow machine."""
-PROGRAM_SECONDS = 120.0
+PROGRAM_SECONDS = 300.0
 """For a message, a file or the end of a program that runs already."""
 
 
