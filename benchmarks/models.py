@@ -40,8 +40,10 @@ def load_nobg(name: str) -> AlphaFunction:
 
     def infer(data: bytes) -> Image.Image:
         rgb = codecs.decode(codecs.open_header(data)).rgb
-        view_alphas = inference.infer_views(ensemble, [inference.network_input(rgb, view) for view in mode.views])
-        return Image.fromarray(edges.upscale_alpha(fusion.fuse_views(mode, view_alphas), rgb))
+        view_alphas, person = inference.infer_views(
+            ensemble, [inference.network_input(rgb, view) for view in mode.views]
+        )
+        return Image.fromarray(edges.upscale_alpha(fusion.fuse_views(mode, view_alphas, person), rgb))
 
     return infer
 

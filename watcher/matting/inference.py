@@ -19,6 +19,8 @@ from watcher.matting.modes import Mode, View
 
 FloatArray = NDArray[np.float32]
 
+_PERSON_OUTPUT = "person"  # the second output of a network for people
+
 
 @dataclass(frozen=True)
 class Network:
@@ -127,16 +129,19 @@ def network_input(rgb: Image.Image, view: View) -> FloatArray:
     return planes
 
 
-def infer_views(ensemble: Ensemble, inputs: Sequence[FloatArray]) -> list[FloatArray]:
-    """Return each view's alpha: (side, side), float32 in 0..1, mirrored views turned back. Raises ModelError.
+def infer_views(ensemble: Ensemble, inputs: Sequence[FloatArray]) -> tuple[list[FloatArray], float]:
+    """Return each view's alpha, and the probability that there is a person. Raises ModelError.
 
-    `inputs`: what `network_input` returns for each view, in the order of the mode.
+    An alpha is (side, side), float32 in 0..1, mirrored views turned back. The probability is 0..1: that of the mode's
+    network for people, and 0 if it has none. `inputs`: what `network_input` returns for each view, in the order of the
+    mode.
     """
-    view_alphas = []
+    view_alphas, person = [], 0.0
     for view, values in zip(ensemble.mode.views, inputs, strict=True):
-        view_alpha = infer_alpha(ensemble.networks[view.model.name], values)
+        view_alpha, probability = _run(ensemble.networks[view.model.name], values)
         view_alphas.append(view_alpha[:, ::-1] if view.mirrored else view_alpha)
-    return view_alphas
+        person = max(person, probability)
+    return view_alphas, person
 
 
 def infer_alpha(network: Network, values: FloatArray) -> FloatArray:
@@ -145,9 +150,14 @@ def infer_alpha(network: Network, values: FloatArray) -> FloatArray:
     Alpha is not stretched to the full range, so that a faint output stays faint. Raises ModelError if the output has
     another shape, or values that are not finite.
     """
+    return _run(network, values)[0]
+
+
+def _run(network: Network, values: FloatArray) -> tuple[FloatArray, float]:
+    """Run the network. Returns what `infer_alpha` says, and the probability of a person: 0 if it outputs none."""
     model, side = network.model, values.shape[-1]
-    inputs = {network.input_name: values.astype(network.dtype, copy=False)}
-    output = np.asarray(network.session.run([network.output_name], inputs)[0])
+    names = [network.output_name, *([_PERSON_OUTPUT] if model.finds_people else [])]
+    output, *others = network.session.run(names, {network.input_name: values.astype(network.dtype, copy=False)})
     if output.size != side**2 or output.shape[-2:] != (side, side):
         raise ModelError(
             f"The model {model.name} returns an output of shape {output.shape}, not a mask of side {side}."
@@ -155,9 +165,10 @@ def infer_alpha(network: Network, values: FloatArray) -> FloatArray:
     alpha: FloatArray = output.reshape(side, side).astype(np.float32, copy=False)
     if model.outputs_logits:
         alpha = _sigmoid(alpha)
-    if not np.isfinite(alpha).all():
+    person = float(others[0].item()) if others else 0.0
+    if not np.isfinite(alpha).all() or not np.isfinite(person):
         raise ModelError(f"The model {model.name} returns values that are not finite numbers.")
-    return alpha
+    return alpha, person
 
 
 def _sigmoid(values: FloatArray) -> FloatArray:

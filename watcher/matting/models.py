@@ -28,9 +28,11 @@ class Model:
 
     `side`: the network's input is (1, 3, side, side). `mean`, `std`: per channel (red, green, blue), subtracted from
     the picture in 0..1 and dividing the difference. The network's first output is the alpha, 0..1; with
-    `outputs_logits`, it is the logits, and their sigmoid is the alpha. `size`: bytes of the file. `memory`: the most
-    bytes that a worker with this model takes, a picture of 12 megapixels included. `good_for`: one line for people.
-    `sources`: where a person finds the file, since nobg downloads nothing. `card`: origin, terms and figures.
+    `outputs_logits`, it is the logits, and their sigmoid is the alpha. With `finds_people`, the alpha is that of people
+    alone, and a second output (1, 1, 1, 1) is the probability, 0..1, that there is a person. `size`: bytes of the file.
+    `memory`: the most bytes that a worker with this model takes, a picture of 12 megapixels included. `good_for`: one
+    line for people. `sources`: where a person finds the file, since nobg downloads nothing. `card`: origin, terms and
+    figures.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Model:
     mean: tuple[float, float, float] = _IMAGENET_MEAN
     std: tuple[float, float, float] = _IMAGENET_STD
     outputs_logits: bool = False
+    finds_people: bool = False
 
     @property
     def file_name(self) -> str:
@@ -70,7 +73,7 @@ CATALOGUE = (
         size=44_551_292,
         card=cards.ISNET_INT8_CARD,
         memory=800 * _MB,
-        good_for="one of the two networks in the package, alone, at its full size",
+        good_for="one of the networks in the package, alone, at its full size",
         mean=_HALF,
         std=_ONE,
     ),
@@ -80,8 +83,20 @@ CATALOGUE = (
         size=44_435_985,
         card=cards.U2NET_INT8_CARD,
         memory=600 * _MB,
-        good_for="the other network in the package, alone, at its full size",
+        good_for="another network in the package, alone, at its full size",
         side=320,
+    ),
+    Model(
+        name="modnet-int8",
+        sha256="05fa4b28ab4924f845b45c855f8595a26226ac6908ffc6162b304237e4ade497",
+        size=6_889_027,
+        card=cards.MODNET_INT8_CARD,
+        memory=500 * _MB,
+        good_for="people, and nothing but people; in anything else, it sees what is not there",
+        side=512,
+        mean=_HALF,
+        std=_HALF,
+        finds_people=True,
     ),
     Model(
         name="isnet-fp16",
@@ -219,7 +234,7 @@ CATALOGUE = (
         outputs_logits=True,
     ),
 )
-SHIPPED = CATALOGUE[:2]
+SHIPPED = CATALOGUE[:3]
 """The models in the package."""
 
 UNKNOWN_LICENCE = "not known to nobg"

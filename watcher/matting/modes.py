@@ -42,6 +42,7 @@ class Mode:
 
 _ISNET = models.find_in_catalogue("isnet-int8")
 _U2NET = models.find_in_catalogue("u2net-int8")
+_MODNET = models.find_in_catalogue("modnet-int8")
 _MB = 1_000_000
 
 # Each is a point on the curve of quality against work that `benchmarks/quality.py` draws (docs/pictures/modes.png).
@@ -53,13 +54,19 @@ FAST = Mode(
 )
 BALANCED = Mode(
     name="balanced",
-    views=(View(_ISNET, 896), View(_U2NET, 256)),
+    views=(View(_ISNET, 896), View(_U2NET, 256), View(_MODNET, 384)),
     memory=700 * _MB,
     good_for="everyday pictures",
 )
 BEST = Mode(
     name="best",
-    views=(View(_ISNET, 896), View(_ISNET, 896, mirrored=True), View(_U2NET, 256), View(_U2NET, 320)),
+    views=(
+        View(_ISNET, 896),
+        View(_ISNET, 896, mirrored=True),
+        View(_U2NET, 256),
+        View(_U2NET, 320),
+        View(_MODNET, 384),
+    ),
     memory=700 * _MB,
     good_for="the cleanest outlines, for twice the work",
 )

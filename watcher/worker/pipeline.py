@@ -100,7 +100,8 @@ class Frame:
     """One frame of a picture, which each step passes to the next.
 
     `visible`: what the networks see of the picture. `tensors`: per view, the network's input, later its alpha; none for
-    a frame whose own alpha is the cut-out. A still picture has one frame, which is also the last.
+    a frame whose own alpha is the cut-out. `person`: the probability that it shows a person, 0..1. A still picture has
+    one frame, which is also the last.
     """
 
     work: Work
@@ -108,6 +109,7 @@ class Frame:
     picture: codecs.Picture | None = None
     visible: Image.Image | None = None
     tensors: list[NDArray[np.float32]] = field(default_factory=list)
+    person: float = 0.0
     busy_seconds: float = 0.0
 
     def run_step(self, step: Callable[[Frame], None]) -> None:
@@ -189,7 +191,7 @@ class Pipeline:
         if not frame.tensors:
             return
         try:
-            frame.tensors = inference.infer_views(self.ensemble, frame.tensors)
+            frame.tensors, frame.person = inference.infer_views(self.ensemble, frame.tensors)
         except Exception:
             if not self.is_accelerated:
                 raise
@@ -227,10 +229,13 @@ class Pipeline:
             area_fraction = transparency.visible_fraction(alpha)
             work.has_clear_subject |= area_fraction > 0
             return replace(picture, alpha=None), alpha, area_fraction
-        fused_alpha = fusion.fuse_views(self.ensemble.mode, alphas)
-        work.has_clear_subject |= fusion.has_clear_subject(self.ensemble.mode, alphas, fused_alpha)
-        work.doubt = max(work.doubt or 0.0, round(doubt.doubt(alphas, fused_alpha), 3))
-        del alphas
+        fused_alpha = fusion.fuse_views(self.ensemble.mode, alphas, frame.person)
+        work.has_clear_subject |= fusion.has_clear_subject(self.ensemble.mode, alphas)
+        opinions = [alpha for _, alpha in fusion.of_any_subject(self.ensemble.mode, alphas)]
+        work.doubt = max(
+            work.doubt or 0.0, round(doubt.doubt(opinions, fusion.pool_small(self.ensemble.mode, alphas)), 3)
+        )
+        del alphas, opinions
         alpha = edges.upscale_alpha(fused_alpha, visible)
         area_fraction = fusion.subject_area_fraction(fused_alpha)
         if picture.alpha is not None:

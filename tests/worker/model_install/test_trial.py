@@ -30,7 +30,7 @@ def shipped_alpha() -> NDArray[np.float32]:
     mode = modes.single_model_mode(models.SHIPPED[0])
     ensemble = inference.load_ensemble(mode.read_models(), mode, threads=2)
     with Image.open(paths.asset(model_trial.SAMPLE)) as image:
-        return inference.infer_views(ensemble, [inference.network_input(image, mode.views[0])])[0]
+        return inference.infer_views(ensemble, [inference.network_input(image, mode.views[0])])[0][0]
 
 
 def test_the_subject_that_a_model_must_find_is_the_one_that_the_shipped_model_finds() -> None:
