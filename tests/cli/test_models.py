@@ -69,7 +69,7 @@ def test_an_unknown_model_can_be_added_used_and_replaced_by_the_default(
     added = nobg("models", "add", unknown_file, "--recipe-from", "isnet-int8")
     assert added.returncode == 0, added.stderr
     assert "Licence: not known to nobg" in added.stdout
-    assert nobg("models", "verify").stdout.count("undamaged") == 3
+    assert nobg("models", "verify").stdout.count("undamaged") == 4
 
     assert nobg("models", "use", "mine").returncode == 0
     config = home / "config" / "config.toml"

@@ -18,6 +18,7 @@ from watcher.matting import models
 RECORDED = {
     "isnet-int8": (44551292, "007a0e9a9d5e3932", 1024, False),
     "u2net-int8": (44435985, "95fab45e0a5f2bc2", 320, False),
+    "modnet-int8": (6889027, "05fa4b28ab4924f8", 512, False),
     "isnet-fp16": (88188479, "b6e8497ba978a6f5", 1024, False),
     "isnet-general-use": (178648008, "60920e99c45464f2", 1024, False),
     "isnet-anime": (176069933, "f15622d853e82601", 1024, False),
@@ -43,8 +44,12 @@ def test_the_catalogue_has_what_was_recorded_and_nothing_for_non_commercial_use_
 @pytest.mark.parametrize("row", models.CATALOGUE, ids=lambda row: row.name)
 def test_each_row_is_sound(row: models.Model) -> None:
     is_isnet, is_anime = row.name.startswith("isnet"), row.name == "isnet-anime"
-    assert row.mean == (HALF if is_isnet and not is_anime else IMAGENET)
-    assert row.std == (ONE if is_isnet else (0.229, 0.224, 0.225))
+    assert row.finds_people == (row.name == "modnet-int8")
+    if row.finds_people:  # its input is -1..1
+        assert (row.mean, row.std) == (HALF, HALF)
+    else:
+        assert row.mean == (HALF if is_isnet and not is_anime else IMAGENET)
+        assert row.std == (ONE if is_isnet else (0.229, 0.224, 0.225))
     assert re.fullmatch(r"[0-9a-f]{64}", row.sha256)
     assert row.size < row.memory < 16_000_000_000
     assert row.licence

@@ -23,13 +23,13 @@ needs_qemu = pytest.mark.skipif(
 @pytest.mark.parametrize("model", models.SHIPPED, ids=lambda model: model.name)
 def test_a_processor_without_vnni_computes_the_same_mask(model: models.Model) -> None:
     """With weights in 8 bits instead of 7, sums saturate there, and the two masks differ by 0.05 and more."""
-    program = [os.path.realpath(sys.executable), str(ROOT / "tests" / "support" / "mask_128.py"), model.name]
+    program = [os.path.realpath(sys.executable), str(ROOT / "tests" / "support" / "small_mask.py"), model.name]
     environment = {"PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
     masks = []
     for emulator in ([], ["qemu-x86_64", "-cpu", "Haswell"]):
         result = subprocess.run([*emulator, *program], capture_output=True, check=True, env=environment)
         masks.append(np.frombuffer(result.stdout, np.float32))
     native, haswell = masks
-    assert native.size == 128 * 128
+    assert native.size == haswell.size > 0
     assert 0.2 < (native > 0.5).mean() < 0.8
     assert np.abs(native - haswell).max() < 1e-3

@@ -1,4 +1,4 @@
-"""Run a model on a sample, squashed to 128 x 128, and write the alpha to stdout: a program that an emulator can run.
+"""Run a model on a sample at a small size, and write the alpha to stdout: a program that an emulator can run.
 
 Arguments: the name of a model in the catalogue and, optionally, another file with that model's input and output.
 """
@@ -10,15 +10,15 @@ from PIL import Image
 
 from watcher.matting import inference, models, modes
 
-SIDE = 128
-SAMPLE = Path(__file__).parents[2] / "assets" / "samples" / "coffee.jpg"
+SIDE, SIDE_FOR_PEOPLE = 128, 256  # a person of 128 pixels is too small
+SAMPLES = Path(__file__).parents[2] / "assets" / "samples"
 
 
 def infer_sample(model: models.Model, data: bytes) -> bytes:
-    """Return the alpha of the sample: the bytes of 128 x 128 float32. `data`: the bytes of the model's file."""
-    view = modes.View(model, SIDE)
+    """Return the alpha of the sample: the bytes of side x side float32. `data`: the bytes of the model's file."""
+    view = modes.View(model, SIDE_FOR_PEOPLE if model.finds_people else SIDE)
     network = inference.load_network(data, model, threads=1)
-    with Image.open(SAMPLE) as image:
+    with Image.open(SAMPLES / ("astronaut.jpg" if model.finds_people else "coffee.jpg")) as image:
         values = inference.network_input(image, view)
     return inference.infer_alpha(network, values).tobytes()
 
