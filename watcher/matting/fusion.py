@@ -78,7 +78,7 @@ def fuse_views(mode: Mode, view_alphas: Sequence[FloatArray], person: float = 0.
     of_people = [alpha for view, alpha in views if view.model.finds_people]
     odds = pooled_log_odds([*finer, *others])
     guide = mean([resize_bilinear(alpha, len(odds)) for alpha in finer])
-    if of_people and others:
+    if of_people and others and person > _MIN_PERSON:
         small_finer, small_other, small_people = (
             mean([_downsample(alpha) for alpha in group]) for group in (finer, others, of_people)
         )
