@@ -37,7 +37,7 @@ SIDE = 64  # at which masks are compared
 FOLDS = 6
 GATE_STRENGTH = 0.01  # of the first regression: 1 / the weight of its penalty
 PENALTY, THING_PENALTY = 0.003, 0.5  # on the squared weights of the trust, and on trust where there is no person
-STEPS, RATE, BATCH = 200, 0.05, 64
+STEPS, RATE, BATCH = 400, 0.05, 64
 
 
 def shrink(alpha: Any, side: int) -> Any:

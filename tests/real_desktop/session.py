@@ -140,10 +140,12 @@ class Desktop:
         for process in processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.terminate()
-        _, still_running = psutil.wait_procs(processes, timeout=10)
-        for process in {*still_running, *self.processes()}:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+        psutil.wait_procs(processes, timeout=10)
+        while remaining := self.processes():  # also those that the bus has started anew in the meantime
+            for process in remaining:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            psutil.wait_procs(remaining, timeout=10)
         shutil.rmtree(self.runtime, ignore_errors=True)
 
 
