@@ -1,5 +1,6 @@
 """links.py: which links are followed, with openat2 and step by step."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -99,8 +100,9 @@ def test_folders_are_made_below_own_links_and_a_file_in_the_way_is_left(folder: 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts descriptors in /proc")
 def test_no_descriptor_is_left_open(folder: Path) -> None:
-    before = os.listdir("/proc/self/fd")
+    gc.collect()  # what earlier tests have left open may close while this one runs, so fewer are no fault
+    before = set(os.listdir("/proc/self/fd"))
     test_below_what_a_person_named_no_link_is_followed_or_only_own_ones(folder)
     with pytest.raises(FileNotFoundError):
         read(folder / "inside" / "gone" / "a.jpg")
-    assert os.listdir("/proc/self/fd") == before
+    assert set(os.listdir("/proc/self/fd")) <= before
