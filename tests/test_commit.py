@@ -1,6 +1,7 @@
 """commit.py: originals are only read, and an output is complete or absent."""
 
 import errno
+import gc
 import hashlib
 import os
 import random
@@ -141,10 +142,11 @@ def test_a_name_the_disk_cannot_hold_fails_that_picture_alone(
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_a_folder_or_a_fifo_leaves_no_descriptor_open(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo.jpg")
-    before = os.listdir("/proc/self/fd")
+    gc.collect()  # what earlier tests have left open may close while this one runs, so fewer are no fault
+    before = set(os.listdir("/proc/self/fd"))
     for path in (tmp_path, tmp_path / "fifo.jpg"):
         assert commit.sha256_of(path) is None
-    assert os.listdir("/proc/self/fd") == before
+    assert set(os.listdir("/proc/self/fd")) <= before
 
 
 @pytest.mark.parametrize("size", [3, 3 << 20])
