@@ -9,6 +9,9 @@ portrait or something else. Two things are fitted:
    regressions on `fusion.trust_features`, fitted by gradient descent on the loss of the mask that results (soft IoU and
    mean absolute difference at 64 x 64). The table is printed; it belongs into watcher/matting/fusion.py.
 
+The networks' answers differ a little between processors, so another machine prints a table that differs in the second
+digit. If modnet-person.json changes, build modnet-int8.onnx again.
+
 First, both are cross-validated over six folds of the photos, and the scores of photos that a fold has not seen are
 printed. Where a trust is fitted, the probability of each photo comes from a fit without that photo.
 """
@@ -180,7 +183,7 @@ def main() -> None:
     fitted = {"weights": [round(float(weight), 5) for weight in weights], "bias": round(bias, 4)}
     (HERE / "modnet-person.json").write_text(json.dumps(fitted))
     up, down = layer.weight.detach().numpy()
-    print("_TRUST_BIAS =", tuple(round(float(value), 4) for value in layer.bias))
+    print("_TRUST_BIAS =", tuple(round(float(value), 4) for value in layer.bias.detach()))
     for row in zip(names, means, deviations, up, down, strict=True):
         print('    "{}": ({:.4f}, {:.4f}, {:.3f}, {:.3f}),'.format(*row))
 
