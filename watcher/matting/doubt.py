@@ -6,14 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from watcher.matting import fusion
 
 FloatArray = NDArray[np.float32]
 
-_SIDE = 256  # at which alphas are compared: small, because regions must agree, not outlines
-_MAX_SOFTNESS = 0.5  # that of a mask which is no clear subject any more
 _CUT_WEIGHT = 0.2  # small, because most portraits are cut by the frame, and are clear
 
 
@@ -25,11 +22,11 @@ def doubt(view_alphas: Sequence[FloatArray], alpha: FloatArray) -> float:
     It is 1 - product of (1 - x), so each of three x in 0..1 raises it: the views' disagreement, 1 - soft IoU; softness,
     as a share of 0.5; and a fifth of the share of the frame's border that is subject.
     """
-    small = _shrink(alpha)
+    small = fusion.downsample(alpha)
     if not np.any(small >= 0.5):  # such an alpha is soft everywhere, however faint it is
         return 1.0
-    disagreement = 1 - fusion.soft_iou([_shrink(view_alpha) for view_alpha in view_alphas])
-    softness = fusion.softness(small) / _MAX_SOFTNESS
+    disagreement = 1 - fusion.soft_iou([fusion.downsample(view_alpha) for view_alpha in view_alphas])
+    softness = fusion.softness(small) / fusion.MAX_SOFTNESS
     sureness = 1.0
     for cause in (disagreement, softness, _CUT_WEIGHT * _cut_fraction(small)):
         sureness *= 1 - min(max(cause, 0.0), 1.0)
@@ -40,9 +37,3 @@ def _cut_fraction(alpha: FloatArray) -> float:
     """Return the fraction, 0..1, of the border's pixels that are subject: alpha (H, W) of at least 0.5."""
     border = np.concatenate([alpha[0], alpha[-1], alpha[1:-1, 0], alpha[1:-1, -1]])
     return float(np.count_nonzero(border >= 0.5) / border.size)
-
-
-def _shrink(alpha: FloatArray) -> FloatArray:
-    """Resize alpha (H, W) to (256, 256): each pixel is the mean of the area that it covers."""
-    whole = Image.fromarray(np.ascontiguousarray(alpha))
-    return np.asarray(whole.resize((_SIDE, _SIDE), Image.Resampling.BOX), np.float32)

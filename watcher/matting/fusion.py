@@ -26,7 +26,7 @@ _MIN_MEAN_ALPHA = 0.001
 
 # Thresholds of a clear subject, measured on 217 photos with a subject and 316 pictures without.
 _MIN_AREA_FRACTION = 0.0005  # of the picture (a square of a 45th of its side); a smaller subject counts as noise
-_MAX_SOFTNESS = 0.5  # of a mask; photos with a subject: 0.024 in the median, 0.24 at most
+MAX_SOFTNESS = 0.5  # of a mask; photos with a subject: 0.024 in the median, 0.24 at most
 _MIN_SOFT_IOU = 0.15  # between the networks; photos with a subject: 0.95 in the median
 _AGREEMENT_SIDE = 256  # at which the networks are compared: small, because regions must agree, not outlines
 
@@ -80,7 +80,7 @@ def fuse_views(mode: Mode, view_alphas: Sequence[FloatArray], person: float = 0.
     guide = mean([resize_bilinear(alpha, len(odds)) for alpha in finer])
     if of_people and others and person > _MIN_PERSON:
         small_finer, small_other, small_people = (
-            mean([_downsample(alpha) for alpha in group]) for group in (finer, others, of_people)
+            mean([downsample(alpha) for alpha in group]) for group in (finer, others, of_people)
         )
         up, down = person_trust(small_finer, small_other, small_people, person)
         people = resize_bilinear(mean(of_people), len(odds))
@@ -140,17 +140,17 @@ def has_clear_subject(mode: Mode, view_alphas: Sequence[FloatArray]) -> bool:
     `view_alphas`: as `fuse_views` takes them.
     """
     undecided = pool_small(mode, view_alphas)
-    if subject_area_fraction(undecided) < _MIN_AREA_FRACTION or softness(undecided) > _MAX_SOFTNESS:
+    if subject_area_fraction(undecided) < _MIN_AREA_FRACTION or softness(undecided) > MAX_SOFTNESS:
         return False
     opinions: dict[Model, list[FloatArray]] = {}
     for view, view_alpha in of_any_subject(mode, view_alphas):
-        opinions.setdefault(view.model, []).append(_downsample(view_alpha))
+        opinions.setdefault(view.model, []).append(downsample(view_alpha))
     return len(opinions) == 1 or soft_iou([mean(views) for views in opinions.values()]) >= _MIN_SOFT_IOU
 
 
 def pool_small(mode: Mode, view_alphas: Sequence[FloatArray]) -> FloatArray:
     """Return the alpha of the views for any subject before it is made decided: (256, 256), float32 in 0..1."""
-    return pool_opinions([_downsample(view_alpha) for _, view_alpha in of_any_subject(mode, view_alphas)])
+    return pool_opinions([downsample(view_alpha) for _, view_alpha in of_any_subject(mode, view_alphas)])
 
 
 def of_any_subject(mode: Mode, view_alphas: Sequence[FloatArray]) -> list[tuple[View, FloatArray]]:
@@ -176,9 +176,9 @@ def soft_iou(alphas: Sequence[FloatArray]) -> float:
     return float(minimum.sum() / max(float(maximum.sum()), 1.0))
 
 
-def _downsample(alpha: FloatArray) -> FloatArray:
-    """Resize alpha (s, s) to (256, 256): each pixel is the mean of the area that it covers."""
-    if len(alpha) == _AGREEMENT_SIDE:
+def downsample(alpha: FloatArray) -> FloatArray:
+    """Resize alpha (H, W) to (256, 256): each pixel is the mean of the area that it covers."""
+    if alpha.shape == (_AGREEMENT_SIDE, _AGREEMENT_SIDE):
         return alpha
     whole = Image.fromarray(np.ascontiguousarray(alpha))
     return np.asarray(whole.resize((_AGREEMENT_SIDE, _AGREEMENT_SIDE), Image.Resampling.BOX), np.float32)
