@@ -118,8 +118,9 @@ def fit_trust(photos: Photos, chosen: Any, probabilities: Any) -> tuple[Any, lis
     names = list(described[0])
     values = np.array([[row[name] for name in names] for row in described], np.float32)
     means, deviations = values[chosen].mean(0), values[chosen].std(0) + 1e-3
-    inputs = torch.tensor(((values - means) / deviations).clip(-3, 3))
-    share = torch.tensor(((probabilities - 0.35) / 0.3).clip(0, 1)).float()
+    inputs = torch.tensor(((values - means) / deviations).clip(-fusion.MAX_DEVIATION, fusion.MAX_DEVIATION))
+    ramp = fusion.SURE_PERSON - fusion.MIN_PERSON
+    share = torch.tensor(((probabilities - fusion.MIN_PERSON) / ramp).clip(0, 1)).float()
     is_thing = torch.tensor(~photos.is_person).float()
     torch.manual_seed(0)
     layer = torch.nn.Linear(len(names), 2)

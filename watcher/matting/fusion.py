@@ -35,9 +35,9 @@ _AGREEMENT_SIDE = 256  # at which the networks are compared: small, because regi
 _DECISIVENESS = 4.0
 
 # When the network for people counts: fitted by assets/models/fit_person.py to 217 photos, checked by cross-validation.
-_MIN_PERSON, _SURE_PERSON = 0.35, 0.65  # of the probability of a person: the trust begins, and is full
+MIN_PERSON, SURE_PERSON = 0.35, 0.65  # of the probability of a person: the trust begins, and is full
 _FRAME = 8  # pixels of 256 that count as the border of the picture
-_MAX_DEVIATION = 3.0  # of a feature from its mean, in standard deviations: more counts as this
+MAX_DEVIATION = 3.0  # of a feature from its mean, in standard deviations: more counts as this
 _TRUST_BIAS = (-1.4554, -2.5769)
 # Feature -> its mean, its standard deviation, and its weights for where the network for people sees more, and less.
 _TRUST = {
@@ -78,7 +78,7 @@ def fuse_views(mode: Mode, view_alphas: Sequence[FloatArray], person: float = 0.
     of_people = [alpha for view, alpha in views if view.model.finds_people]
     odds = pooled_log_odds([*finer, *others])
     guide = mean([resize_bilinear(alpha, len(odds)) for alpha in finer])
-    if of_people and others and person > _MIN_PERSON:
+    if of_people and others and person > MIN_PERSON:
         small_finer, small_other, small_people = (
             mean([downsample(alpha) for alpha in group]) for group in (finer, others, of_people)
         )
@@ -101,9 +101,9 @@ def person_trust(finer: FloatArray, other: FloatArray, people: FloatArray, perso
     features = trust_features(finer, other, people, person)
     up, down = _TRUST_BIAS
     for name, (centre, scale, up_weight, down_weight) in _TRUST.items():
-        value = min(max((features[name] - centre) / scale, -_MAX_DEVIATION), _MAX_DEVIATION)
+        value = min(max((features[name] - centre) / scale, -MAX_DEVIATION), MAX_DEVIATION)
         up, down = up + up_weight * value, down + down_weight * value
-    share = min(max((person - _MIN_PERSON) / (_SURE_PERSON - _MIN_PERSON), 0.0), 1.0)
+    share = min(max((person - MIN_PERSON) / (SURE_PERSON - MIN_PERSON), 0.0), 1.0)
     return share / (1 + math.exp(-up)), share / (1 + math.exp(-down))
 
 
