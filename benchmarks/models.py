@@ -32,7 +32,8 @@ AlphaFunction = Callable[[bytes], Image.Image]
 
 def load_nobg(name: str) -> AlphaFunction:
     """Return the function that computes alpha as the worker does, with the mode or model `name`."""
-    from watcher.matting import edges, fusion, inference, modes
+    from watcher.matting import edges, fusion, modes
+    from watcher.matting.networks import inference
     from watcher.picture import codecs
 
     mode = modes.find(name)

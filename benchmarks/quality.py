@@ -184,7 +184,8 @@ def print_datasets(rows: Rows, scores: list[dict[str, float] | None]) -> None:
 def measure_seconds(names: Sequence[str], photos: list[Path]) -> dict[str, float]:
     """Return the median processor seconds of each mode's or model's networks for one photo: one thread, in turn."""
     import watcher  # noqa: F401  switches telemetry off before onnxruntime is imported
-    from watcher.matting import inference, modes
+    from watcher.matting import modes
+    from watcher.matting.networks import inference
     from watcher.picture import codecs
 
     modes_by_name = {name: modes.find(name) for name in names}

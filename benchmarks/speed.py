@@ -24,7 +24,8 @@ from PIL import Image
 
 from benchmarks.support.waiting import time_limit, wait_for_exit
 from watcher import commit, formats
-from watcher.matting import inference, modes
+from watcher.matting import modes
+from watcher.matting.networks import inference
 from watcher.worker import supervisor
 
 SAMPLES = Path(__file__).parent.parent / "assets" / "samples"

@@ -33,7 +33,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from watcher.matting import fusion, inference, models, modes
+from watcher.matting import fusion, models, modes
+from watcher.matting.networks import inference
 
 HERE = Path(__file__).parent
 SIDE = 64  # at which masks are compared

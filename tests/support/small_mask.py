@@ -8,7 +8,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from watcher.matting import inference, models, modes
+from watcher.matting import models, modes
+from watcher.matting.networks import inference
 
 SIDE, SIDE_FOR_PEOPLE = 128, 256  # a person of 128 pixels is too small
 SAMPLES = Path(__file__).parents[2] / "assets" / "samples"

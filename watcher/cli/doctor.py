@@ -12,7 +12,8 @@ from watcher import commit, paths
 from watcher.cli import menus, terminal
 from watcher.cli import models as model_commands
 from watcher.errors import ModelError, NobgError
-from watcher.matting import memory, models, modes, providers
+from watcher.matting import memory, models, modes
+from watcher.matting.networks import providers
 from watcher.worker import supervisor
 from watcher.worker.supervisor import PICTURE_TIMEOUT_SECONDS, Worker, WorkerDiedError
 

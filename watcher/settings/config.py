@@ -12,7 +12,7 @@ from typing import Any
 
 from watcher import paths
 from watcher.errors import UsageError, how_to_take_back
-from watcher.matting import providers
+from watcher.matting.networks import providers
 from watcher.recipe import BUILT_IN, FIELDS, Recipe, RecipeError, read_folder, read_recipe
 from watcher.settings import toml_errors
 

@@ -19,7 +19,8 @@ from PIL import Image
 from watcher import recipe
 from watcher.errors import PictureError, reason_text
 from watcher.formats import END_MISSING
-from watcher.matting import doubt, edges, foreground, fusion, inference, memory, modes, transparency
+from watcher.matting import doubt, edges, foreground, fusion, memory, modes, transparency
+from watcher.matting.networks import inference
 from watcher.picture import codecs, compose, encode, metadata, profiles
 from watcher.recipe import Recipe
 from watcher.worker import protocol

@@ -26,7 +26,8 @@ from typing import BinaryIO
 from watcher.errors import ModelError
 from watcher.jail import enter
 from watcher.jail.probe import probe
-from watcher.matting import accelerator, inference, memory, modes, providers
+from watcher.matting import memory, modes
+from watcher.matting.networks import accelerator, inference, providers
 from watcher.picture import codecs
 from watcher.worker import protocol
 from watcher.worker.pipeline import (

@@ -18,8 +18,9 @@ from typing import BinaryIO, Self, cast
 from watcher import paths
 from watcher.errors import ModelError, WorkerError
 from watcher.jail.limited_pipe import LimitedPipe
-from watcher.matting import memory, providers
+from watcher.matting import memory
 from watcher.matting.modes import DEFAULT, Mode
+from watcher.matting.networks import providers
 from watcher.settings import config
 from watcher.worker import answers, protocol
 from watcher.worker.starter import start_in_lasting_thread

@@ -8,7 +8,7 @@ from typing import Any
 
 from watcher.errors import ModelError
 from watcher.jail.probe import probe
-from watcher.matting import inference
+from watcher.matting.networks import inference
 from watcher.worker import process
 from watcher.worker.model_install import trial
 

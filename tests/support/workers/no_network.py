@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from watcher.matting import inference
 from watcher.matting.modes import View
+from watcher.matting.networks import inference
 from watcher.worker import process
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from watcher.matting import providers
+from watcher.matting.networks import providers
 from watcher.worker import process
 
 SWIFT = providers.Provider("swift", "SwiftExecutionProvider")

@@ -17,7 +17,8 @@ from tests.support.tiny_onnx import network, unknown_model
 from watcher import paths
 from watcher.errors import ModelError, UsageError
 from watcher.jail.limited_pipe import MAX_BYTES
-from watcher.matting import inference, models, modes
+from watcher.matting import models, modes
+from watcher.matting.networks import inference
 from watcher.worker import supervisor
 from watcher.worker.model_install import trial as model_trial
 

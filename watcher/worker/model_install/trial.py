@@ -80,7 +80,7 @@ def main() -> int:
     The jail comes before the model, which may be hostile.
     """
     from watcher.jail import enter
-    from watcher.matting import inference
+    from watcher.matting.networks import inference
     from watcher.picture import codecs
 
     stdout = os.fdopen(os.dup(1), "w")

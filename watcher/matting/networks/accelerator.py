@@ -16,9 +16,9 @@ import numpy as np
 import onnxruntime
 from PIL import Image
 
-from watcher.matting import inference, providers
 from watcher.matting.modes import Mode, View
-from watcher.matting.providers import AvailableProvider, ProviderError
+from watcher.matting.networks import inference, providers
+from watcher.matting.networks.providers import AvailableProvider, ProviderError
 
 MAX_MEAN_DIFFERENCE = 0.01
 """The largest mean absolute difference of two alphas of the sample. Int8 kernels of two manufacturers: 0.0014."""

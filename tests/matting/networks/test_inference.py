@@ -9,9 +9,10 @@ from PIL import Image
 from tests.conftest import SAMPLES
 from tests.support.tiny_onnx import FLOAT16, network
 from watcher.errors import ModelError
-from watcher.matting import inference, models
+from watcher.matting import models
 from watcher.matting.models import SHIPPED
 from watcher.matting.modes import BALANCED, BEST, View
+from watcher.matting.networks import inference
 
 TINY = replace(SHIPPED[0], name="tiny", side=4)
 VALUES = np.linspace(-2, 3, 3 * 4 * 4, dtype=np.float32).reshape(1, 3, 4, 4)

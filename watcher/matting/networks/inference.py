@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from watcher.errors import ModelError
-from watcher.matting import providers
 from watcher.matting.models import Model
 from watcher.matting.modes import Mode, View
+from watcher.matting.networks import providers
 
 FloatArray = NDArray[np.float32]
 

@@ -22,8 +22,9 @@ from tests.conftest import ROOT
 from tests.support.tiny_onnx import network
 from watcher import paths
 from watcher.errors import UsageError
-from watcher.matting import accelerator, fusion, inference, models, modes, providers
-from watcher.matting.providers import AvailableProvider, Provider
+from watcher.matting import fusion, models, modes
+from watcher.matting.networks import accelerator, inference, providers
+from watcher.matting.networks.providers import AvailableProvider, Provider
 from watcher.queue.journal import Journal
 from watcher.settings import config
 from watcher.worker import dispatch, supervisor
@@ -208,7 +209,7 @@ def test_an_unknown_provider_is_reported_with_its_line() -> None:
 def test_a_driver_that_crashes_the_worker_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     script = (
         "import sys, os; from watcher.worker import protocol\n"
-        "from watcher.matting.providers import read_environment\n"
+        "from watcher.matting.networks.providers import read_environment\n"
         "o = sys.stdout.buffer; requested, tried = read_environment()\n"
         "if requested == 'auto' and 'swift 1' not in tried:\n"
         " protocol.write_message(o, {'trying': 'swift 1'}); o.flush(); os.abort()\n"
