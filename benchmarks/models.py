@@ -41,10 +41,7 @@ def load_nobg(name: str) -> AlphaFunction:
 
     def infer(data: bytes) -> Image.Image:
         rgb = codecs.decode(codecs.open_header(data)).rgb
-        view_alphas, person = inference.infer_views(
-            ensemble, [inference.network_input(rgb, view) for view in mode.views]
-        )
-        return Image.fromarray(edges.upscale_alpha(fusion.fuse_views(mode, view_alphas, person), rgb))
+        return Image.fromarray(edges.upscale_alpha(fusion.fuse_views(*inference.infer(ensemble, rgb)), rgb))
 
     return infer
 

@@ -182,7 +182,7 @@ def print_datasets(rows: Rows, scores: list[dict[str, float] | None]) -> None:
 
 
 def measure_seconds(names: Sequence[str], photos: list[Path]) -> dict[str, float]:
-    """Return the median processor seconds of each mode's or model's networks for one photo: one thread, in turn."""
+    """Return the mean processor seconds of each mode's or model's networks for one photo: one thread, in turn."""
     import watcher  # noqa: F401  switches telemetry off before onnxruntime is imported
     from watcher.matting import modes
     from watcher.matting.networks import inference
@@ -196,17 +196,16 @@ def measure_seconds(names: Sequence[str], photos: list[Path]) -> dict[str, float
     for photo in photos:
         rgb = codecs.decode(codecs.open_header(photo.read_bytes())).rgb
         for name, ensemble in loaded.items():
-            inputs = [inference.network_input(rgb, view) for view in modes_by_name[name].views]
             start = time.process_time()
-            inference.infer_views(ensemble, inputs)
+            inference.infer(ensemble, rgb)
             spent[name].append(time.process_time() - start)
-    return {name: float(np.median(values[1:])) for name, values in spent.items()}
+    return {name: float(np.mean(values[1:])) for name, values in spent.items()}
 
 
 def print_modes(rows: Rows, folder: Path, plot: Path | None) -> None:
     """Print the quality of each mode and the work of its networks, and draw them if `plot` is not None."""
     seconds = measure_seconds(
-        MODES, [folder / "images" / f"{row['id']}.jpg" for row in rows[:: max(1, len(rows) // 12)]]
+        MODES, [folder / "images" / f"{row['id']}.jpg" for row in rows[:: max(1, len(rows) // 36)]]
     )
     quality: dict[str, dict[str, float]] = {}
     print(f"| mode or model | rows | {' | '.join(METRICS)} | processor, s | to {MODES[0]} |")

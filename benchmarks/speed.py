@@ -103,11 +103,10 @@ def run_bare(runs: int) -> None:
     mode = modes.DEFAULT
     ensemble = inference.load_ensemble(mode.read_models(), mode, len(os.sched_getaffinity(0)))
     photo = Image.open(SAMPLES / "astronaut.jpg").convert("RGB")
-    inputs = [inference.network_input(photo, view) for view in mode.views]
-    inference.infer_views(ensemble, inputs)
+    inference.infer(ensemble, photo)
     start = time.perf_counter()
     for _ in range(runs):
-        inference.infer_views(ensemble, inputs)
+        inference.infer(ensemble, photo)
     print(time.perf_counter() - start)
 
 

@@ -330,6 +330,7 @@ def main() -> None:
         quantise(float_model, network, args.output)
         if network.people_only:
             modnet.add_person_output(args.output, HERE / "modnet-person.json")
+            modnet.skip_without_person(args.output)
     print(hashlib.sha256(args.output.read_bytes()).hexdigest(), args.output)
 
 

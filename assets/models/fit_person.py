@@ -69,10 +69,11 @@ class Photos:
         alphas, features, truths, void = [], [], [], []
         for row in rows:
             with Image.open(folder / "images" / f"{row['id']}.jpg") as image:
-                inputs = [inference.network_input(image.convert("RGB"), view) for view in mode.views]
-            view_alphas, _ = inference.infer_views(ensemble, inputs)
-            alphas.append([shrink(alpha, 256) for alpha in view_alphas])
-            features.append(pooled(inputs[-1]))
+                rgb = image.convert("RGB")
+            opinions, _ = inference.infer(ensemble, rgb)
+            by_model = [[opinion.alpha for opinion in opinions if opinion.view.model == model] for model in mode.models]
+            alphas.append([fusion.mean([fusion.downsample(alpha) for alpha in group]) for group in by_model])
+            features.append(pooled(inference.first_inputs(ensemble, rgb)[-1]))
             truths.append(grey(folder / "masks" / f"{row['id']}.png"))
             path = folder / "void" / f"{row['id']}.png"
             void.append(grey(path) if path.exists() else np.zeros((SIDE, SIDE), np.float32))

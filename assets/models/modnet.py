@@ -1,5 +1,7 @@
 """Rewrite MODNet's published graph for 8 bits, and give it a second output: the probability that there is a person.
 
+Where that is low, the finished model skips the rest, nine tenths of its work, and answers with an empty alpha.
+
 The published graph (opset 11) normalises half of the channels of a layer by batch and the other half by instance
 ("IBNorm" in "MODNet: Real-Time Trimap-Free Portrait Matting via Objective Decomposition", Ke and others, AAAI 2022).
 `rewrite` splits such a convolution in two, puts the batch normalisation into the weights of the first half, and turns
@@ -19,6 +21,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 OPSET = 13  # the lowest with weights quantised per channel
+MIN_PERSON = 0.35  # probability; fusion.MIN_PERSON is the same, since below it nobody asks for the alpha
 FloatArray = NDArray[np.float32]
 
 
@@ -172,5 +175,53 @@ def add_person_output(path: Path, weights_path: Path) -> None:
         ]
     )
     model.graph.output.append(helper.make_tensor_value_info("person", TensorProto.FLOAT, [1, 1, 1, 1]))
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+
+
+def skip_without_person(path: Path) -> None:
+    """Let the model compute `output` only if the probability of a person is above MIN_PERSON; otherwise it is 0.
+
+    All that `person` does not need goes into a branch of an If node, with its weights: onnxruntime joins quantised
+    operators within a branch as it does elsewhere.
+    """
+    model = onnx.load(path)
+    graph = model.graph
+    needed, first, rest = {"person"}, list[onnx.NodeProto](), list[onnx.NodeProto]()
+    for node in reversed(graph.node):
+        (first if needed.intersection(node.output) else rest).append(node)
+        if first and first[-1] is node:
+            needed.update(node.input)
+    for node in rest:
+        for names in (node.input, node.output):
+            names[:] = ["alpha" if name == "output" else name for name in names]
+    of_rest = {name for node in rest for name in node.input}
+    alpha, nobody = (helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("alpha", "nobody"))
+    weights = [tensor for tensor in graph.initializer if tensor.name in of_rest]
+    with_person = helper.make_graph(rest[::-1], "with_person", [], [alpha], weights)
+    without_nodes = [
+        helper.make_node("Shape", ["input"], ["input_shape"]),
+        helper.make_node("Mul", ["input_shape", "one_channel_mask"], ["shape_without_channels"]),
+        helper.make_node("Max", ["shape_without_channels", "ones"], ["alpha_shape"]),
+        helper.make_node("ConstantOfShape", ["alpha_shape"], ["nobody"]),
+    ]
+    constants = {"one_channel_mask": [1, 0, 1, 1], "ones": [1, 1, 1, 1]}
+    without_weights = [numpy_helper.from_array(np.array(value, np.int64), name) for name, value in constants.items()]
+    without_person = helper.make_graph(without_nodes, "without_person", [], [nobody], without_weights)
+    of_first = {name for node in first for name in node.input}
+    kept = [tensor for tensor in graph.initializer if tensor.name in of_first]
+    kept.append(numpy_helper.from_array(np.array([[[[MIN_PERSON]]]], np.float32), "min_person"))
+    kept.append(numpy_helper.from_array(np.array([1], np.int64), "one_value"))
+    nodes = [
+        *first[::-1],
+        helper.make_node("Greater", ["person", "min_person"], ["is_person"], name="is_person"),
+        helper.make_node("Reshape", ["is_person", "one_value"], ["condition"], name="condition"),
+        helper.make_node(
+            "If", ["condition"], ["output"], name="people", then_branch=with_person, else_branch=without_person
+        ),
+    ]
+    del graph.node[:], graph.initializer[:], graph.value_info[:]
+    graph.node.extend(nodes)
+    graph.initializer.extend(kept)
     onnx.checker.check_model(model)
     onnx.save(model, path)

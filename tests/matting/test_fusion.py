@@ -1,5 +1,6 @@
 """fusion.py: several views' alphas become one."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from watcher.matting import fusion
+from watcher.matting.fusion import Opinion
 from watcher.matting.models import SHIPPED
 from watcher.matting.modes import BALANCED, BEST, FAST, MODES, Mode, View, single_model_mode
 
@@ -20,6 +22,11 @@ def disc(side: int, radius: float, inside: float = 1.0, outside: float = 0.0) ->
     return np.where(np.hypot(x, y) < radius, inside, outside).astype(np.float32)
 
 
+def opinions(views: Sequence[View], alphas: Sequence[Values]) -> list[Opinion]:
+    """Return what each view says."""
+    return [Opinion(view, alpha) for view, alpha in zip(views, alphas, strict=True)]
+
+
 def test_a_single_alpha_stays_unchanged_except_for_its_haze() -> None:
     fused = fusion.pool_opinions([RAMP])
     assert fused == pytest.approx(np.clip((RAMP - 0.02) / 0.96, 0, 1), abs=1e-5)
@@ -28,8 +35,8 @@ def test_a_single_alpha_stays_unchanged_except_for_its_haze() -> None:
 
 def test_the_surer_network_decides() -> None:
     sure, unsure = disc(64, 0.3), np.full((64, 64), 0.6, np.float32)
-    for opinions in ([sure, unsure], [unsure, sure]):
-        fused = fusion.pool_opinions(opinions)
+    for alphas in ([sure, unsure], [unsure, sure]):
+        fused = fusion.pool_opinions(alphas)
         assert fused[32, 32] > 0.95
         assert fused[0, 0] < 0.05
 
@@ -55,7 +62,7 @@ def test_each_view_counts() -> None:
 
 def test_the_outline_is_that_of_the_finer_network_and_the_regions_are_the_fused_ones() -> None:
     fine = disc(128, 0.3)
-    coarse = fusion.resize_bilinear(disc(32, 0.3), 128)
+    coarse = fusion.resize_bilinear(disc(32, 0.3), (128, 128))
     result = fusion.transfer_outline(coarse, fine, radius=4)
     edge = (coarse > 0.1) & (coarse < 0.9)
     assert np.abs(result - fine)[edge].mean() < 0.5 * np.abs(coarse - fine)[edge].mean()
@@ -75,9 +82,9 @@ def test_box_mean_is_the_mean_of_its_window(radius: int) -> None:
 
 @pytest.mark.parametrize("mode", [*MODES, single_model_mode(SHIPPED[0])], ids=lambda mode: mode.name)
 def test_the_alphas_of_each_mode_become_one_of_its_largest_side(mode: Mode) -> None:
-    small = replace(mode, views=tuple(replace(view, side=view.side // 8) for view in mode.views))
-    alpha = fusion.fuse_views(small, [disc(view.side, 0.3) for view in small.views])
-    assert alpha.shape == (max(view.side for view in small.views),) * 2
+    small = [replace(view, side=view.side // 8) for view in mode.all_views]
+    alpha = fusion.fuse_views(opinions(small, [disc(view.side, 0.3) for view in small]))
+    assert alpha.shape == (max(view.side for view in small),) * 2
     assert alpha.dtype == np.float32
     assert (alpha.min(), alpha.max()) == pytest.approx((0, 1), abs=0.01)
     assert alpha.mean() == pytest.approx(np.pi * 0.09, abs=0.02)
@@ -86,17 +93,17 @@ def test_the_alphas_of_each_mode_become_one_of_its_largest_side(mode: Mode) -> N
 def test_the_outline_of_several_networks_is_that_of_the_first() -> None:
     views = (View(SHIPPED[0], 128), View(SHIPPED[1], 32))
     fine, coarse = disc(128, 0.3), disc(32, 0.3)
-    alpha = fusion.fuse_views(replace(BALANCED, views=views), [fine, coarse])
+    alpha = fusion.fuse_views(opinions(views, [fine, coarse]))
     assert np.abs(alpha - fine).mean() < 0.01
     mirrored = (View(SHIPPED[0], 128, mirrored=True), *views)
     between = (disc(128, 0.32) == 1) & (fine == 0)
-    drawn_by_two = fusion.fuse_views(replace(BEST, views=mirrored), [disc(128, 0.32), fine, coarse])[between]
+    drawn_by_two = fusion.fuse_views(opinions(mirrored, [disc(128, 0.32), fine, coarse]))[between]
     assert drawn_by_two.mean() > alpha[between].mean() + 0.1
     assert BEST.models[0] == BALANCED.models[0] == SHIPPED[0]
     assert len(FAST.models) == 1
 
 
-WITH_PEOPLE = replace(BALANCED, views=(View(SHIPPED[0], 512), View(SHIPPED[1], 128), View(SHIPPED[2], 256)))
+WITH_PEOPLE = (View(SHIPPED[0], 512), View(SHIPPED[1], 128), View(SHIPPED[2], 256))
 BODY = np.zeros((512, 512), np.float32)
 BODY[160:, 120:392] = 1
 HEAD = BODY.copy()
@@ -110,8 +117,8 @@ def shrink(alpha: Values, side: int) -> Values:
 
 
 def test_the_network_for_people_brings_back_a_body_that_the_others_miss() -> None:
-    opinions = [HEAD, shrink(BODY * 0.6, 128), shrink(BODY, 256)]
-    without, with_person = (fusion.fuse_views(WITH_PEOPLE, opinions, person) for person in (0.0, 1.0))
+    seen = opinions(WITH_PEOPLE, [HEAD, shrink(BODY * 0.6, 128), shrink(BODY, 256)])
+    without, with_person = (fusion.fuse_views(seen, person) for person in (0.0, 1.0))
     missing = np.index_exp[370:500, 150:360]
     assert with_person[missing].mean() > 0.8
     assert without[missing].mean() < 0.5
@@ -120,17 +127,16 @@ def test_the_network_for_people_brings_back_a_body_that_the_others_miss() -> Non
 
 def test_the_network_for_people_has_no_say_where_there_is_probably_no_person() -> None:
     thing, nonsense = [disc(512, 0.3), disc(128, 0.3)], shrink(BODY, 256)
-    alone = replace(WITH_PEOPLE, views=WITH_PEOPLE.views[:2])
     for person in (0.0, 0.34):
-        fused = fusion.fuse_views(WITH_PEOPLE, [*thing, nonsense], person)
-        assert np.array_equal(fused, fusion.fuse_views(alone, thing))
-    assert fusion.has_clear_subject(WITH_PEOPLE, [*thing, np.zeros((256, 256), np.float32)])
+        fused = fusion.fuse_views(opinions(WITH_PEOPLE, [*thing, nonsense]), person)
+        assert np.array_equal(fused, fusion.fuse_views(opinions(WITH_PEOPLE[:2], thing)))
+    assert fusion.has_clear_subject(opinions(WITH_PEOPLE, [*thing, np.zeros((256, 256), np.float32)]))
 
 
 def test_a_person_keeps_what_only_the_other_networks_see() -> None:
     bag = BODY.copy()
     bag[240:400, 392:480] = 1
-    fused = fusion.fuse_views(WITH_PEOPLE, [bag, shrink(bag, 128), shrink(BODY, 256)], 1.0)
+    fused = fusion.fuse_views(opinions(WITH_PEOPLE, [bag, shrink(bag, 128), shrink(BODY, 256)]), 1.0)
     assert fused[270:370, 420:460].mean() > 0.9
 
 
@@ -138,17 +144,17 @@ def test_what_two_networks_contradict_each_other_about_is_not_left_grey() -> Non
     # One says 0.3, the other 0.95: the mean of their log odds is about 0.7.
     ghost = disc(512, 0.4)
     ghost[170:340, 170:340] = 0.3
-    fused = fusion.fuse_views(replace(WITH_PEOPLE, views=WITH_PEOPLE.views[:2]), [ghost, disc(128, 0.4, inside=0.95)])
+    fused = fusion.fuse_views(opinions(WITH_PEOPLE[:2], [ghost, disc(128, 0.4, inside=0.95)]))
     inside = fused[230:280, 230:280]
     assert ((inside > 0.1) & (inside < 0.9)).mean() < 0.05
 
 
 def test_a_subject_is_clear_where_the_networks_agree_and_are_sure() -> None:
     views = (View(SHIPPED[0], 128), View(SHIPPED[1], 32))
-    two_networks, one_network = replace(BALANCED, views=views), replace(BALANCED, views=views[:1])
+    two_networks, one_network = views, views[:1]
 
-    def is_clear(mode: Mode, *view_alphas: Values) -> bool:
-        return fusion.has_clear_subject(mode, view_alphas)
+    def is_clear(views: Sequence[View], *alphas: Values) -> bool:
+        return fusion.has_clear_subject(opinions(views, alphas))
 
     small, large = disc(32, 0.3), disc(128, 0.3)
     assert is_clear(two_networks, large, small)

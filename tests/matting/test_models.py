@@ -18,7 +18,7 @@ from watcher.matting import models
 RECORDED = {
     "isnet-int8": (44551292, "007a0e9a9d5e3932", 1024, False),
     "u2net-int8": (44435985, "95fab45e0a5f2bc2", 320, False),
-    "modnet-int8": (6889027, "05fa4b28ab4924f8", 512, False),
+    "modnet-int8": (6878991, "f774cd371804132a", 512, False),
     "isnet-fp16": (88188479, "b6e8497ba978a6f5", 1024, False),
     "isnet-general-use": (178648008, "60920e99c45464f2", 1024, False),
     "isnet-anime": (176069933, "f15622d853e82601", 1024, False),

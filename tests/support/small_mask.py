@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from watcher.matting import models, modes
+from watcher.matting import looks, models, modes
 from watcher.matting.networks import inference
 
 SIDE, SIDE_FOR_PEOPLE = 128, 256  # a person of 128 pixels is too small
@@ -20,7 +20,7 @@ def infer_sample(model: models.Model, data: bytes) -> bytes:
     view = modes.View(model, SIDE_FOR_PEOPLE if model.finds_people else SIDE)
     network = inference.load_network(data, model, threads=1)
     with Image.open(SAMPLES / ("astronaut.jpg" if model.finds_people else "coffee.jpg")) as image:
-        values = inference.network_input(image, view)
+        values = inference.network_input(image, looks.whole_look(view, image.size))
     return inference.infer_alpha(network, values).tobytes()
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from watcher.matting.models import Model
-from watcher.matting.modes import Mode, View
+from watcher.matting.modes import View
 
 FloatArray = NDArray[np.float32]
 
@@ -63,27 +64,37 @@ _RADIUS = 7  # of its window, at that side: the window is 57 pixels wide at 896
 _EPSILON = 1e-3  # variance of the guide below which a window counts as flat
 
 
-def fuse_views(mode: Mode, view_alphas: Sequence[FloatArray], person: float = 0.0) -> FloatArray:
-    """Combine the alphas of the mode's views into one: (S, S), float32 in 0..1, where S is the largest side.
+@dataclass(frozen=True)
+class Opinion:
+    """What one view makes of the whole picture: `alpha` (h, w), float32 in 0..1, of any size."""
 
-    `view_alphas`: for each view of the mode, in order, alpha (side, side), float32 in 0..1. All views together decide
-    what is subject. In a mode of several networks, the first of its models draws the outline: it is the finer one.
-    `person`: the probability that there is a person, 0..1. The network for people counts as far as `person_trust` says.
+    view: View
+    alpha: FloatArray
+
+
+def fuse_views(opinions: Sequence[Opinion], person: float = 0.0) -> FloatArray:
+    """Combine the opinions on a picture into one alpha: (H, W), float32 in 0..1, of the largest opinion's shape.
+
+    All opinions together decide what is subject. If they are of several networks, that of the first opinion draws the
+    outline: it is the finer one. `person`: the probability that there is a person, 0..1. The network for people counts
+    as far as `person_trust` says.
     """
-    if len(mode.models) == 1:
-        return pool_opinions(view_alphas)
-    views = list(zip(mode.views, view_alphas, strict=True))
-    finer = [alpha for view, alpha in views if view.model == mode.models[0]]
-    others = [alpha for view, alpha in views if view.model != mode.models[0] and not view.model.finds_people]
-    of_people = [alpha for view, alpha in views if view.model.finds_people]
+    if len({opinion.view.model for opinion in opinions}) == 1:
+        return pool_opinions([opinion.alpha for opinion in opinions])
+    first = opinions[0].view.model
+    finer = [opinion.alpha for opinion in opinions if opinion.view.model == first]
+    others = [
+        opinion.alpha for opinion in opinions if opinion.view.model != first and not opinion.view.model.finds_people
+    ]
+    of_people = [opinion.alpha for opinion in opinions if opinion.view.model.finds_people]
     odds = pooled_log_odds([*finer, *others])
-    guide = mean([resize_bilinear(alpha, len(odds)) for alpha in finer])
+    guide = mean([resize_bilinear(alpha, odds.shape) for alpha in finer])
     if of_people and others and person > MIN_PERSON:
         small_finer, small_other, small_people = (
             mean([downsample(alpha) for alpha in group]) for group in (finer, others, of_people)
         )
         up, down = person_trust(small_finer, small_other, small_people, person)
-        people = resize_bilinear(mean(of_people), len(odds))
+        people = mean([resize_bilinear(alpha, odds.shape) for alpha in of_people])
         difference = log_odds(people) - odds
         odds += np.where(difference > 0, np.float32(up), np.float32(down)) * difference
         guide = guide + np.float32((up + down) / 2) * (people - guide)
@@ -134,32 +145,28 @@ def _share_inside(alpha: FloatArray, other: FloatArray) -> float:
     return float(np.minimum(alpha, other).sum() / max(float(alpha.sum()), 1.0))
 
 
-def has_clear_subject(mode: Mode, view_alphas: Sequence[FloatArray]) -> bool:
-    """Return whether there is something to cut out: large enough, with a decided mask, and agreed by all networks.
-
-    `view_alphas`: as `fuse_views` takes them.
-    """
-    undecided = pool_small(mode, view_alphas)
+def has_clear_subject(opinions: Sequence[Opinion]) -> bool:
+    """Return whether there is something to cut out: large enough, with a decided mask, and agreed by all networks."""
+    undecided = pool_small(opinions)
     if subject_area_fraction(undecided) < _MIN_AREA_FRACTION or softness(undecided) > MAX_SOFTNESS:
         return False
-    opinions: dict[Model, list[FloatArray]] = {}
-    for view, view_alpha in of_any_subject(mode, view_alphas):
-        opinions.setdefault(view.model, []).append(downsample(view_alpha))
-    return len(opinions) == 1 or soft_iou([mean(views) for views in opinions.values()]) >= _MIN_SOFT_IOU
+    by_model: dict[Model, list[FloatArray]] = {}
+    for opinion in of_any_subject(opinions):
+        by_model.setdefault(opinion.view.model, []).append(downsample(opinion.alpha))
+    return len(by_model) == 1 or soft_iou([mean(alphas) for alphas in by_model.values()]) >= _MIN_SOFT_IOU
 
 
-def pool_small(mode: Mode, view_alphas: Sequence[FloatArray]) -> FloatArray:
+def pool_small(opinions: Sequence[Opinion]) -> FloatArray:
     """Return the alpha of the views for any subject before it is made decided: (256, 256), float32 in 0..1."""
-    return pool_opinions([downsample(view_alpha) for _, view_alpha in of_any_subject(mode, view_alphas)])
+    return pool_opinions([downsample(opinion.alpha) for opinion in of_any_subject(opinions)])
 
 
-def of_any_subject(mode: Mode, view_alphas: Sequence[FloatArray]) -> list[tuple[View, FloatArray]]:
-    """Return the views that look for any subject, with their alphas: where the subject is a thing, they must agree.
+def of_any_subject(opinions: Sequence[Opinion]) -> Sequence[Opinion]:
+    """Return the opinions of views that look for any subject: where the subject is a thing, they must agree.
 
     That is all views but those for people, and all views of a mode that has no others.
     """
-    pairs = list(zip(mode.views, view_alphas, strict=True))
-    return [(view, alpha) for view, alpha in pairs if not view.model.finds_people] or pairs
+    return [opinion for opinion in opinions if not opinion.view.model.finds_people] or opinions
 
 
 def subject_area_fraction(values: FloatArray) -> float:
@@ -185,7 +192,7 @@ def downsample(alpha: FloatArray) -> FloatArray:
 
 
 def pool_opinions(opinions: Sequence[FloatArray]) -> FloatArray:
-    """Average alphas, each (s, s), float32 in 0..1, into one: (S, S), float32 in 0..1, where S is the largest side.
+    """Average alphas, each (h, w), float32 in 0..1, into one: (H, W), float32 in 0..1, the shape of the largest.
 
     The average is that of their log odds: see `pooled_log_odds`.
     """
@@ -193,15 +200,15 @@ def pool_opinions(opinions: Sequence[FloatArray]) -> FloatArray:
 
 
 def pooled_log_odds(opinions: Sequence[FloatArray]) -> FloatArray:
-    """Average the log odds of alphas, each (s, s), float32 in 0..1: (S, S), float32, where S is the largest side.
+    """Average the log odds of alphas, each (h, w), float32 in 0..1: (H, W), float32, the shape of the largest.
 
     Each is weighted by 1 / (softness + 0.02)^2: a logarithmic opinion pool (Genest and Zidek, "Combining Probability
     Distributions", Statistical Science 1986) in which the surer one counts more.
     """
-    side = max(map(len, opinions))
-    total, weights = np.zeros((side, side), np.float32), 0.0
+    shape = max((alpha.shape for alpha in opinions), key=math.prod)
+    total, weights = np.zeros(shape, np.float32), 0.0
     for alpha in opinions:
-        opinion = resize_bilinear(alpha, side)
+        opinion = resize_bilinear(alpha, shape)
         weight = (softness(opinion) + _SOFTNESS_FLOOR) ** -2
         total += np.float32(weight) * log_odds(opinion)
         weights += weight
@@ -239,7 +246,7 @@ def undo_clipping(alpha: FloatArray) -> FloatArray:
 
 
 def transfer_outline(fused: FloatArray, guide: FloatArray, radius: int = _RADIUS) -> FloatArray:
-    """Return `fused` with the outline of `guide`: both (S, S), float32 in 0..1, with S a multiple of 4.
+    """Return `fused` with the outline of `guide`: both (H, W), float32 in 0..1, with H and W multiples of 4.
 
     This is the fast guided filter (He and Sun, arXiv 1505.00996). In each window of (2 radius + 1)^2 at a quarter of
     the side, the result is the linear function a * guide + b nearest to `fused`: it follows the edges of the guide, and
@@ -251,9 +258,8 @@ def transfer_outline(fused: FloatArray, guide: FloatArray, radius: int = _RADIUS
     variance: FloatArray = box_mean(small_guide * small_guide, radius) - mean_guide * mean_guide
     slope: FloatArray = covariance / (variance + np.float32(_EPSILON))
     offset: FloatArray = mean_fused - slope * mean_guide
-    side = len(guide)
-    result = resize_bilinear(box_mean(slope, radius), side) * guide
-    result += resize_bilinear(box_mean(offset, radius), side)
+    result = resize_bilinear(box_mean(slope, radius), guide.shape) * guide
+    result += resize_bilinear(box_mean(offset, radius), guide.shape)
     return np.clip(result, 0, 1, out=result)
 
 
@@ -265,11 +271,12 @@ def mean(alphas: Sequence[FloatArray]) -> FloatArray:
     return total if len(alphas) == 1 else total * np.float32(1 / len(alphas))
 
 
-def resize_bilinear(alpha: FloatArray, side: int) -> FloatArray:
-    """Resize alpha (s, s) bilinearly to (side, side), float32."""
-    if len(alpha) == side:
+def resize_bilinear(alpha: FloatArray, shape: tuple[int, ...]) -> FloatArray:
+    """Resize alpha (h, w) bilinearly to `shape` (H, W), float32."""
+    if alpha.shape == shape:
         return alpha
-    return np.asarray(Image.fromarray(np.ascontiguousarray(alpha)).resize((side, side), Image.Resampling.BILINEAR))
+    size = (shape[1], shape[0])
+    return np.asarray(Image.fromarray(np.ascontiguousarray(alpha)).resize(size, Image.Resampling.BILINEAR))
 
 
 def subsample(alpha: FloatArray) -> FloatArray:

@@ -26,7 +26,8 @@ _BIREFNET_MEMORY = 8_800 * _MB
 class Model:
     """One row of the catalogue, or a model that a person added.
 
-    `side`: the network's input is (1, 3, side, side). `mean`, `std`: per channel (red, green, blue), subtracted from
+    `side`: the network's input is (1, 3, side, side). `multiple`: if it is not 0, the network takes any height and
+    width that are multiples of it, too. `mean`, `std`: per channel (red, green, blue), subtracted from
     the picture in 0..1 and dividing the difference. The network's first output is the alpha, 0..1; with
     `outputs_logits`, it is the logits, and their sigmoid is the alpha. With `finds_people`, the alpha is that of people
     alone, and a second output (1, 1, 1, 1) is the probability, 0..1, that there is a person. `size`: bytes of the file.
@@ -43,6 +44,7 @@ class Model:
     good_for: str
     sources: tuple[str, ...] = ()
     side: int = 1024
+    multiple: int = 0
     mean: tuple[float, float, float] = _IMAGENET_MEAN
     std: tuple[float, float, float] = _IMAGENET_STD
     outputs_logits: bool = False
@@ -74,6 +76,7 @@ CATALOGUE = (
         card=cards.ISNET_INT8_CARD,
         memory=800 * _MB,
         good_for="one of the networks in the package, alone, at its full size",
+        multiple=64,
         mean=_HALF,
         std=_ONE,
     ),
@@ -85,15 +88,17 @@ CATALOGUE = (
         memory=600 * _MB,
         good_for="another network in the package, alone, at its full size",
         side=320,
+        multiple=32,
     ),
     Model(
         name="modnet-int8",
-        sha256="05fa4b28ab4924f845b45c855f8595a26226ac6908ffc6162b304237e4ade497",
-        size=6_889_027,
+        sha256="f774cd371804132a7670125e500e345366f7338bc6fbe4254174fa70a6010af8",
+        size=6_878_991,
         card=cards.MODNET_INT8_CARD,
         memory=500 * _MB,
-        good_for="people, and nothing but people; in anything else, it sees what is not there",
+        good_for="people, and nothing but people; a picture of nobody stays empty",
         side=512,
+        multiple=32,
         mean=_HALF,
         std=_HALF,
         finds_people=True,

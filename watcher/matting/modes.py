@@ -10,7 +10,7 @@ from watcher.matting.models import Model
 
 @dataclass(frozen=True)
 class View:
-    """One inference on a picture, squashed to (side, side) and perhaps mirrored, by the network of `model`."""
+    """One inference, by the network of `model`: on side^2 pixels of input, perhaps mirrored. See looks.py."""
 
     model: Model
     side: int
@@ -21,19 +21,28 @@ class View:
 class Mode:
     """The views of each picture that become one alpha.
 
-    The first view's model is the one that draws the outline. `memory`: the most bytes that a worker in this mode takes,
-    a picture of 12 megapixels included. `good_for`: one line for people.
+    The first view's model is the one that draws the outline. `glances`: views that come first, and decide how closely
+    `views` look (looks.py). `saves_work`: where the subject is clear, the views see less than the whole picture.
+    `memory`: the most bytes that a worker in this mode takes, a picture of 12 megapixels included. `good_for`: one line
+    for people.
     """
 
     name: str
     views: tuple[View, ...]
+    glances: tuple[View, ...] = ()
+    saves_work: bool = False
     memory: int
     good_for: str
 
     @property
+    def all_views(self) -> tuple[View, ...]:
+        """Its views, those that draw the outline first."""
+        return (*self.views, *self.glances)
+
+    @property
     def models(self) -> tuple[Model, ...]:
         """The models of its views, each once, in the order of the views."""
-        return tuple(dict.fromkeys(view.model for view in self.views))
+        return tuple(dict.fromkeys(view.model for view in self.all_views))
 
     def read_models(self) -> dict[str, bytes]:
         """Return the bytes of its models by name, their SHA-256 checked. Raises ModelError."""
@@ -54,19 +63,16 @@ FAST = Mode(
 )
 BALANCED = Mode(
     name="balanced",
-    views=(View(_ISNET, 896), View(_U2NET, 256), View(_MODNET, 384)),
+    views=(View(_ISNET, 896),),
+    glances=(View(_U2NET, 256), View(_MODNET, 384)),
+    saves_work=True,
     memory=700 * _MB,
     good_for="everyday pictures",
 )
 BEST = Mode(
     name="best",
-    views=(
-        View(_ISNET, 896),
-        View(_ISNET, 896, mirrored=True),
-        View(_U2NET, 256),
-        View(_U2NET, 320),
-        View(_MODNET, 384),
-    ),
+    views=(View(_ISNET, 896), View(_ISNET, 896, mirrored=True)),
+    glances=(View(_U2NET, 256), View(_U2NET, 320), View(_MODNET, 384)),
     memory=700 * _MB,
     good_for="the cleanest outlines, for twice the work",
 )

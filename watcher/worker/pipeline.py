@@ -100,16 +100,17 @@ class Work:
 class Frame:
     """One frame of a picture, which each step passes to the next.
 
-    `visible`: what the networks see of the picture. `tensors`: per view, the network's input, later its alpha; none for
-    a frame whose own alpha is the cut-out. `person`: the probability that it shows a person, 0..1. A still picture has
-    one frame, which is also the last.
+    `visible`: what the networks see of the picture; None for a frame whose own alpha is the cut-out. `inputs`: of the
+    networks' first looks. `opinions`: what the networks make of it. `person`: the probability that it shows a person,
+    0..1. A still picture has one frame, which is also the last.
     """
 
     work: Work
     is_last: bool = True
     picture: codecs.Picture | None = None
     visible: Image.Image | None = None
-    tensors: list[NDArray[np.float32]] = field(default_factory=list)
+    inputs: list[NDArray[np.float32]] = field(default_factory=list)
+    opinions: list[fusion.Opinion] = field(default_factory=list)
     person: float = 0.0
     busy_seconds: float = 0.0
 
@@ -136,7 +137,6 @@ class Pipeline:
 
     ensemble: inference.Ensemble
     budget: Budget
-    is_accelerated: bool = False
 
     def decode(self, work: Work) -> Iterator[Frame]:
         """Run the first step: yield each frame of the file, decoded, with the networks' inputs."""
@@ -182,19 +182,20 @@ class Pipeline:
         frame.visible = (
             picture.rgb if picture.alpha is None else transparency.visible_picture(picture.rgb, picture.alpha)
         )
-        frame.tensors = [inference.network_input(frame.visible, view) for view in self.ensemble.mode.views]
+        frame.inputs = inference.first_inputs(self.ensemble, frame.visible)
 
     def infer(self, frame: Frame) -> None:
-        """Run the second step: replace the networks' inputs by their alphas.
+        """Run the second step: ask the networks for their opinions.
 
         An error on an accelerator ends the process: the picture is not its cause. The next worker uses the processor.
         """
-        if not frame.tensors:
+        if frame.visible is None:
             return
+        inputs, frame.inputs = frame.inputs, []
         try:
-            frame.tensors, frame.person = inference.infer_views(self.ensemble, frame.tensors)
+            frame.opinions, frame.person = inference.infer(self.ensemble, frame.visible, inputs)
         except Exception:
-            if not self.is_accelerated:
+            if not self.ensemble.is_accelerated:
                 raise
             end_process()
 
@@ -223,20 +224,18 @@ class Pipeline:
 
     def _matte(self, frame: Frame, picture: codecs.Picture) -> tuple[codecs.Picture, NDArray[np.uint8], float]:
         """The frame's picture with the subject's own colours, its alpha (H, W), and the subject's share of it, 0..1."""
-        work, visible, alphas = frame.work, frame.visible, frame.tensors
-        frame.picture, frame.visible, frame.tensors = None, None, []
+        work, visible, opinions = frame.work, frame.visible, frame.opinions
+        frame.picture, frame.visible, frame.opinions = None, None, []
         if visible is None:  # its own alpha is the cut-out
             alpha = np.asarray(picture.alpha or Image.new("L", picture.rgb.size, 255))
             area_fraction = transparency.visible_fraction(alpha)
             work.has_clear_subject |= area_fraction > 0
             return replace(picture, alpha=None), alpha, area_fraction
-        fused_alpha = fusion.fuse_views(self.ensemble.mode, alphas, frame.person)
-        work.has_clear_subject |= fusion.has_clear_subject(self.ensemble.mode, alphas)
-        opinions = [alpha for _, alpha in fusion.of_any_subject(self.ensemble.mode, alphas)]
-        work.doubt = max(
-            work.doubt or 0.0, round(doubt.doubt(opinions, fusion.pool_small(self.ensemble.mode, alphas)), 3)
-        )
-        del alphas, opinions
+        fused_alpha = fusion.fuse_views(opinions, frame.person)
+        work.has_clear_subject |= fusion.has_clear_subject(opinions)
+        of_any_subject = [opinion.alpha for opinion in fusion.of_any_subject(opinions)]
+        work.doubt = max(work.doubt or 0.0, round(doubt.doubt(of_any_subject, fusion.pool_small(opinions)), 3))
+        del opinions, of_any_subject
         alpha = edges.upscale_alpha(fused_alpha, visible)
         area_fraction = fusion.subject_area_fraction(fused_alpha)
         if picture.alpha is not None:

@@ -164,7 +164,7 @@ def main() -> int:
         "provider": start_result.as_dict(),
     }
     protocol.write_message(stdout, ready)
-    serve(stdin, stdout, Pipeline(ensemble, Budget(MAX_PIXELS_IN_FLIGHT), start_result.name != providers.CPU))
+    serve(stdin, stdout, Pipeline(ensemble, Budget(MAX_PIXELS_IN_FLIGHT)))
     return 0
 
 

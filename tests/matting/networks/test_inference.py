@@ -9,7 +9,8 @@ from PIL import Image
 from tests.conftest import SAMPLES
 from tests.support.tiny_onnx import FLOAT16, network
 from watcher.errors import ModelError
-from watcher.matting import models
+from watcher.matting import fusion, models
+from watcher.matting.looks import Look
 from watcher.matting.models import SHIPPED
 from watcher.matting.modes import BALANCED, BEST, View
 from watcher.matting.networks import inference
@@ -23,15 +24,20 @@ def test_the_input_is_x_over_255_minus_mean_over_std_plane_by_plane() -> None:
     model = replace(SHIPPED[0], side=2, mean=(0.5, 0.25, 0.0), std=(1.0, 0.5, 2.0))
     image = Image.new("RGB", (2, 2), (255, 51, 102))
     image.putpixel((1, 0), (0, 0, 0))
-    values = inference.network_input(image, View(model, 2))
+    values = inference.network_input(image, Look(View(model, 2), (2, 2)))
     assert values.shape == (1, 3, 2, 2)
     assert values.dtype == np.float32
     assert values[0, :, 0, 0] == pytest.approx([0.5, (0.2 - 0.25) / 0.5, 0.4 / 2.0])
     assert values[0, :, 0, 1] == pytest.approx([-0.5, -0.5, 0.0])
 
 
-def test_a_picture_of_any_shape_is_squashed_to_the_square() -> None:
-    assert inference.network_input(Image.new("RGB", (3000, 10)), BALANCED.views[0]).shape == (1, 3, 896, 896)
+def test_the_input_is_what_the_look_s_box_shows() -> None:
+    image = Image.new("RGB", (300, 100))
+    image.paste((255, 255, 255), (100, 25, 200, 75))
+    look = Look(View(replace(SHIPPED[0], mean=(0.0, 0.0, 0.0)), 64), (64, 32), (1 / 3, 0.25, 2 / 3, 0.75))
+    values = inference.network_input(image, look)
+    assert values.shape == (1, 3, 32, 64)
+    assert values.min() == 1
 
 
 @pytest.mark.parametrize("side", [4, "height", "n"], ids=["fixed", "named as in the package", "another name"])
@@ -64,8 +70,8 @@ def test_a_network_may_need_half_precision() -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (network("Relu", side=4, channels=3), "not a mask of side 4"),
-        (network("ReduceMean", "GlobalAveragePool", side="n"), "not a mask of side 4"),
+        (network("Relu", side=4, channels=3), "not a mask of 4 x 4"),
+        (network("ReduceMean", "GlobalAveragePool", side="n"), "not a mask of 4 x 4"),
         (network("ReduceMean", "Zero", "Log", side=4), "not finite numbers"),
     ],
     ids=["three channels", "another size", "infinite"],
@@ -85,14 +91,14 @@ def test_a_file_that_is_not_a_network_is_refused_in_words(data: bytes) -> None:
 def test_each_view_goes_through_its_network_and_a_mirrored_one_is_turned_back() -> None:
     first, second = replace(TINY, name="first"), replace(TINY, name="second")
     views = (View(first, 4), View(first, 4, mirrored=True), View(second, 8))
-    mode = replace(BEST, views=views)
+    mode = replace(BEST, views=views, glances=())
     assert mode.models == (first, second)
     data = {"first": network("ReduceMean", side="n"), "second": network("ReduceMean", "Sigmoid", side="n")}
     ensemble = inference.load_ensemble(data, mode, threads=1)
     image = Image.fromarray(np.arange(4 * 4 * 3, dtype=np.uint8).reshape(4, 4, 3) * 5)
-    (straight, mirrored, larger), person = inference.infer_views(
-        ensemble, [inference.network_input(image, view) for view in views]
-    )
+    opinions, person = inference.infer(ensemble, image)
+    straight, mirrored, larger = (opinion.alpha for opinion in opinions)
+    assert [opinion.view for opinion in opinions] == list(views)
     assert person == 0  # no network says anything about it
     assert mirrored == pytest.approx(straight, abs=1e-6)
     assert np.ptp(straight[0]) > 0.1
@@ -101,13 +107,14 @@ def test_each_view_goes_through_its_network_and_a_mirrored_one_is_turned_back() 
 
 def test_the_network_for_people_knows_a_person_from_a_cup() -> None:
     model = SHIPPED[2]
-    view = View(model, 384)
-    ensemble = inference.load_ensemble({model.name: models.read(model)}, replace(BEST, views=(view,)), threads=1)
+    mode = replace(BEST, views=(View(model, 384),), glances=())
+    ensemble = inference.load_ensemble({model.name: models.read(model)}, mode, threads=1)
     persons = []
     for name in ("astronaut.jpg", "coffee.jpg", "chelsea.jpg", "rocket.jpg"):
         with Image.open(SAMPLES / name) as image:
-            (alpha,), person = inference.infer_views(ensemble, [inference.network_input(image.convert("RGB"), view)])
-        assert alpha.shape == (384, 384)
+            (opinion,), person = inference.infer(ensemble, image.convert("RGB"))
+        assert opinion.alpha.shape == (384, 384)
+        assert opinion.alpha.any() == (person > fusion.MIN_PERSON)  # it skips its mask where nobody would ask for it
         persons.append(person)
     assert persons[0] > 0.9
     assert max(persons[1:]) < 0.35

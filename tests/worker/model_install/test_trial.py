@@ -31,7 +31,7 @@ def shipped_alpha() -> NDArray[np.float32]:
     mode = modes.single_model_mode(models.SHIPPED[0])
     ensemble = inference.load_ensemble(mode.read_models(), mode, threads=2)
     with Image.open(paths.asset(model_trial.SAMPLE)) as image:
-        return inference.infer_views(ensemble, [inference.network_input(image, mode.views[0])])[0][0]
+        return inference.infer(ensemble, image)[0][0].alpha
 
 
 def test_the_subject_that_a_model_must_find_is_the_one_that_the_shipped_model_finds() -> None:
@@ -66,7 +66,7 @@ def test_the_shipped_model_under_other_bytes_passes_and_its_memory_is_measured()
         (network("ReduceMean", "Zero", "Exp", side=320), "takes all"),
         (network("ReduceMean", side=320), "its values go from"),
         (network("ReduceMean", "Zero", "Log", side=320), "not finite numbers"),
-        (network("Sigmoid", side=320, channels=3), "not a mask of side 320"),
+        (network("Sigmoid", side=320, channels=3), "not a mask of 320 x 320"),
         (network("ReduceMean", side=64), "INVALID_ARGUMENT"),
     ],
     ids=["no model", "empty", "full", "logits", "infinite", "three channels", "another size"],

@@ -1,7 +1,7 @@
 """The trial of accelerators: load a mode on one, if it gives the processor's results in less time.
 
 This happens before the jail, because a provider opens libraries and devices when its session is created and when it
-first runs. It uses no picture of the person: this module draws the sample.
+first runs. It uses no picture of the person.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import numpy as np
 import onnxruntime
 from PIL import Image
 
+from watcher import paths
+from watcher.matting import looks
 from watcher.matting.modes import Mode, View
 from watcher.matting.networks import inference, providers
 from watcher.matting.networks.providers import AvailableProvider, ProviderError
@@ -93,7 +95,7 @@ def trial_key(available: AvailableProvider, mode: Mode) -> str:
 
     These are what its outcome depends on, as far as nobg can tell.
     """
-    views = "".join(f"{view.model.sha256} {view.side} " for view in mode.views)
+    views = "".join(f"{view.model.sha256} {view.side} " for view in mode.all_views)
     digest = hashlib.sha256(views.encode()).hexdigest()[:12]
     return f"{available.provider.name} {onnxruntime.__version__} {digest}"
 
@@ -124,7 +126,7 @@ def warm_up(ensemble: inference.Ensemble) -> None:
 
 def _distinct_views(ensemble: inference.Ensemble) -> list[View]:
     """Return each network at each of its sides, once."""
-    return list(dict.fromkeys(View(view.model, view.side) for view in ensemble.mode.views))
+    return list(dict.fromkeys(View(view.model, view.side) for view in ensemble.mode.all_views))
 
 
 def _verify_against_cpu(accelerated: inference.Ensemble, reference: inference.Ensemble) -> None:
@@ -146,14 +148,18 @@ def _verify_against_cpu(accelerated: inference.Ensemble, reference: inference.En
 
 
 def sample_input(view: View) -> inference.FloatArray:
-    """Return the network input of a view for the sample: a striped disc on a plain ground.
+    """Return the network input of a view for the sample: a striped disc on a plain ground, or the package's astronaut.
 
-    All networks in the package find the disc to be the subject.
+    All networks in the package find the subject. The one for people answers nothing where there is nobody.
     """
+    look = looks.whole_look(view, (1, 1))
+    if view.model.finds_people:
+        with Image.open(paths.asset("samples/astronaut.jpg")) as image:
+            return inference.network_input(image.convert("RGB"), look)
     down, across = np.mgrid[0:_SAMPLE_SIDE, 0:_SAMPLE_SIDE].astype(np.float32) / _SAMPLE_SIDE - 0.5
     radius = np.hypot(across, 0.8 * down)
     inside = np.clip((0.28 - radius) * _SAMPLE_SIDE / 2 + 0.5, 0, 1)[..., None]
     disc = np.stack([0.8 - 0.6 * radius + 0.1 * np.sin(40 * across), 0.3 + 0.2 * across, 0.15 + 0 * radius], -1)
     ground = np.stack([0.55 + 0.2 * down, 0.6 + 0.2 * down, 0.65 + 0.1 * across], -1)
     picture = (255 * (inside * disc + (1 - inside) * ground)).astype(np.uint8)
-    return inference.network_input(Image.fromarray(picture), view)
+    return inference.network_input(Image.fromarray(picture), look)

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from watcher.errors import ModelError
+from watcher.matting.fusion import Opinion
+from watcher.matting.looks import Look, closer_looks, first_looks, opinions_of
 from watcher.matting.models import Model
-from watcher.matting.modes import Mode, View
+from watcher.matting.modes import Mode
 from watcher.matting.networks import providers
 
 FloatArray = NDArray[np.float32]
@@ -35,10 +37,14 @@ class Network:
 
 @dataclass(frozen=True)
 class Ensemble:
-    """A loaded mode: its views, and the network of each model by the model's name."""
+    """A loaded mode: its views, and the network of each model by the model's name.
+
+    `is_accelerated`: the networks are on an accelerator, which compiles them for one size each.
+    """
 
     mode: Mode
     networks: Mapping[str, Network]
+    is_accelerated: bool = False
 
 
 def load_ensemble(
@@ -50,10 +56,10 @@ def load_ensemble(
     """
     networks = {}
     for model in mode.models:
-        sides = {view.side for view in mode.views if view.model == model}
+        sides = {view.side for view in mode.all_views if view.model == model}
         fixed_side = sides.pop() if provider is not None and len(sides) == 1 else None
         networks[model.name] = load_network(data[model.name], model, threads, provider, fixed_side)
-    return Ensemble(mode, networks)
+    return Ensemble(mode, networks, is_accelerated=provider is not None)
 
 
 def load_network(
@@ -112,16 +118,18 @@ def first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
-def network_input(rgb: Image.Image, view: View) -> FloatArray:
-    """Return the input of a view's network: (1, 3, side, side), float32, (x / 255 - mean) / std.
+def network_input(rgb: Image.Image, look: Look) -> FloatArray:
+    """Return the input of a look's network: (1, 3, height, width), float32, (x / 255 - mean) / std.
 
-    `rgb` of any size is squashed bilinearly to the square, and mirrored if the view is.
+    What `rgb` of any size shows in the look's box is resized bilinearly, and mirrored if the view is.
     """
-    model = view.model
-    small = np.asarray(rgb.resize((view.side, view.side), Image.Resampling.BILINEAR))
-    if view.mirrored:
+    model, (width, height) = look.view.model, look.size
+    left, top, right, bottom = look.box
+    box = (left * rgb.width, top * rgb.height, right * rgb.width, bottom * rgb.height)
+    small = np.asarray(rgb.resize(look.size, Image.Resampling.BILINEAR, box=box))
+    if look.view.mirrored:
         small = small[:, ::-1]
-    planes = np.empty((1, 3, view.side, view.side), np.float32)
+    planes = np.empty((1, 3, height, width), np.float32)
     for channel in range(3):
         scale = 1.0 / (255.0 * model.std[channel])
         np.multiply(small[..., channel], np.float32(scale), out=planes[0, channel])
@@ -129,23 +137,42 @@ def network_input(rgb: Image.Image, view: View) -> FloatArray:
     return planes
 
 
-def infer_views(ensemble: Ensemble, inputs: Sequence[FloatArray]) -> tuple[list[FloatArray], float]:
-    """Return each view's alpha, and the probability that there is a person. Raises ModelError.
+def first_inputs(ensemble: Ensemble, rgb: Image.Image) -> list[FloatArray]:
+    """Return the inputs of the looks that come first: see `network_input`."""
+    looks = first_looks(ensemble.mode, rgb.size, square=ensemble.is_accelerated)
+    return [network_input(rgb, look) for look in looks]
 
-    An alpha is (side, side), float32 in 0..1, mirrored views turned back. The probability is 0..1: that of the mode's
-    network for people, and 0 if it has none. `inputs`: what `network_input` returns for each view, in the order of the
-    mode.
+
+def infer(
+    ensemble: Ensemble, rgb: Image.Image, inputs: Sequence[FloatArray] | None = None
+) -> tuple[list[Opinion], float]:
+    """Return each look's opinion on the picture, and the probability that there is a person. Raises ModelError.
+
+    The opinions of the views that draw the outline come first. The probability is 0..1: that of the mode's network for
+    people, and 0 if it has none. `inputs`: what `first_inputs` returned, if another thread has called it already.
     """
-    view_alphas, person = [], 0.0
-    for view, values in zip(ensemble.mode.views, inputs, strict=True):
-        view_alpha, probability = _run(ensemble.networks[view.model.name], values)
-        view_alphas.append(view_alpha[:, ::-1] if view.mirrored else view_alpha)
+    mode, square = ensemble.mode, ensemble.is_accelerated
+    looks = first_looks(mode, rgb.size, square=square)
+    glances, person = _run_looks(ensemble, looks, first_inputs(ensemble, rgb) if inputs is None else inputs, rgb.size)
+    looks = closer_looks(mode, glances, rgb.size, square=square)
+    closer, _ = _run_looks(ensemble, looks, [network_input(rgb, look) for look in looks], rgb.size)
+    return [*closer, *glances], person
+
+
+def _run_looks(
+    ensemble: Ensemble, looks: Sequence[Look], inputs: Sequence[FloatArray], picture: tuple[int, int]
+) -> tuple[list[Opinion], float]:
+    """Return the opinion of each look, mirrored views turned back, and the probability of a person."""
+    alphas, person = [], 0.0
+    for look, values in zip(looks, inputs, strict=True):
+        alpha, probability = _run(ensemble.networks[look.view.model.name], values)
+        alphas.append(alpha[:, ::-1] if look.view.mirrored else alpha)
         person = max(person, probability)
-    return view_alphas, person
+    return opinions_of(looks, alphas, picture), person
 
 
 def infer_alpha(network: Network, values: FloatArray) -> FloatArray:
-    """Run the network on `values` (1, 3, side, side) and return its alpha: (side, side), float32 in 0..1.
+    """Run the network on `values` (1, 3, height, width) and return its alpha: (height, width), float32 in 0..1.
 
     Alpha is not stretched to the full range, so that a faint output stays faint. Raises ModelError if the output has
     another shape, or values that are not finite.
@@ -155,14 +182,14 @@ def infer_alpha(network: Network, values: FloatArray) -> FloatArray:
 
 def _run(network: Network, values: FloatArray) -> tuple[FloatArray, float]:
     """Run the network. Returns what `infer_alpha` says, and the probability of a person: 0 if it outputs none."""
-    model, side = network.model, values.shape[-1]
+    model, shape = network.model, values.shape[-2:]
     names = [network.output_name, *([_PERSON_OUTPUT] if model.finds_people else [])]
     output, *others = network.session.run(names, {network.input_name: values.astype(network.dtype, copy=False)})
-    if output.size != side**2 or output.shape[-2:] != (side, side):
+    if output.size != shape[0] * shape[1] or output.shape[-2:] != shape:
         raise ModelError(
-            f"The model {model.name} returns an output of shape {output.shape}, not a mask of side {side}."
+            f"The model {model.name} returns an output of shape {output.shape}, not a mask of {shape[1]} x {shape[0]}."
         )
-    alpha: FloatArray = output.reshape(side, side).astype(np.float32, copy=False)
+    alpha: FloatArray = output.reshape(shape).astype(np.float32, copy=False)
     if model.outputs_logits:
         alpha = _sigmoid(alpha)
     person = float(others[0].item()) if others else 0.0

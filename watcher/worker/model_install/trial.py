@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from watcher import paths
 from watcher.errors import ModelError, UsageError
 from watcher.jail.limited_pipe import LimitedPipe
-from watcher.matting import memory, models, modes
+from watcher.matting import looks, memory, models, modes
 from watcher.worker.supervisor import PICTURE_TIMEOUT_SECONDS, worker_environment
 
 if TYPE_CHECKING:
@@ -97,7 +97,8 @@ def main() -> int:
         network = inference.load_network(data, candidate, threads=os.cpu_count() or 1)
         del data
         rgb = codecs.decode(codecs.open_header(picture)).rgb
-        problem = find_problem(inference.infer_alpha(network, inference.network_input(rgb, view)))
+        look = looks.whole_look(view, rgb.size, square=True)
+        problem = find_problem(inference.infer_alpha(network, inference.network_input(rgb, look)))
     except ModelError as error:
         problem = str(error)
     except Exception as error:  # noqa: BLE001  onnxruntime's errors have no other base class; the model is the cause
