@@ -37,7 +37,9 @@ def test_the_input_is_what_the_look_s_box_shows() -> None:
     look = Look(View(replace(SHIPPED[0], mean=(0.0, 0.0, 0.0)), 64), (64, 32), (1 / 3, 0.25, 2 / 3, 0.75))
     values = inference.network_input(image, look)
     assert values.shape == (1, 3, 32, 64)
-    assert values.min() == pytest.approx(1)
+    assert values[..., 2:-2, 2:-2].min() == pytest.approx(
+        1
+    )  # at the border, resizing takes a little of what is outside
 
 
 @pytest.mark.parametrize("side", [4, "height", "n"], ids=["fixed", "named as in the package", "another name"])
