@@ -1,4 +1,4 @@
-"""Several views' alphas -> one: the surer network decides what is subject, the finer one draws the outline.
+"""Several opinions -> one alpha: the surer network decides what is subject, the finer one draws the outline.
 
 Where there is a person, the network for people has its say, too. Also decides whether there is a clear subject at all
 (`has_clear_subject`).

@@ -1,4 +1,4 @@
-"""Pixels -> each view's alpha: loading the networks as ONNX sessions, preparing their input, running them."""
+"""Pixels -> opinions: loading the networks as ONNX sessions, preparing their input, running them."""
 
 from __future__ import annotations
 
