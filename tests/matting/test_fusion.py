@@ -118,6 +118,15 @@ def test_the_network_for_people_brings_back_a_body_that_the_others_miss() -> Non
     assert with_person[:, :80].max() < 0.1
 
 
+def test_the_network_for_people_confirms_a_body_as_far_as_it_is_trusted() -> None:
+    opinions = [BODY, shrink(BODY, 128), shrink(BODY, 256)]
+    confirmed = [fusion.confirmed_by_people(WITH_PEOPLE, opinions, BODY, person) for person in (0.0, 0.5, 1.0)]
+    assert confirmed[0] == 0
+    assert 0 < confirmed[1] < confirmed[2] < 1
+    assert fusion.confirmed_by_people(WITH_PEOPLE, opinions, 1 - BODY, 1.0) < 0.05
+    assert fusion.confirmed_by_people(FAST, opinions[:1], BODY, 1.0) == 0
+
+
 def test_the_network_for_people_has_no_say_where_there_is_probably_no_person() -> None:
     thing, nonsense = [disc(512, 0.3), disc(128, 0.3)], shrink(BODY, 256)
     alone = replace(WITH_PEOPLE, views=WITH_PEOPLE.views[:2])

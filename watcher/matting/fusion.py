@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from watcher.matting import regions
 from watcher.matting.models import Model
 from watcher.matting.modes import Mode, View
 
@@ -72,23 +73,55 @@ def fuse_views(mode: Mode, view_alphas: Sequence[FloatArray], person: float = 0.
     """
     if len(mode.models) == 1:
         return pool_opinions(view_alphas)
-    views = list(zip(mode.views, view_alphas, strict=True))
-    finer = [alpha for view, alpha in views if view.model == mode.models[0]]
-    others = [alpha for view, alpha in views if view.model != mode.models[0] and not view.model.finds_people]
-    of_people = [alpha for view, alpha in views if view.model.finds_people]
+    finer, others, of_people = _by_role(mode, view_alphas)
     odds = pooled_log_odds([*finer, *others])
     guide = mean([resize_bilinear(alpha, len(odds)) for alpha in finer])
-    if of_people and others and person > MIN_PERSON:
-        small_finer, small_other, small_people = (
-            mean([downsample(alpha) for alpha in group]) for group in (finer, others, of_people)
-        )
-        up, down = person_trust(small_finer, small_other, small_people, person)
+    up, down = _trust_in_people(finer, others, of_people, person)
+    if up or down:
         people = resize_bilinear(mean(of_people), len(odds))
         difference = log_odds(people) - odds
         odds += np.where(difference > 0, np.float32(up), np.float32(down)) * difference
         guide = guide + np.float32((up + down) / 2) * (people - guide)
-    outlined = transfer_outline(undo_clipping(to_alpha(odds * np.float32(_DECISIVENESS))), guide)
+    decided = undo_clipping(to_alpha(odds * np.float32(_DECISIVENESS)))
+    outlined = transfer_outline(decided, regions.complete_guide(guide, decided))
     return undo_clipping(outlined)  # the filter leaves a haze of about 0.01 around the outline
+
+
+def _trust_in_people(
+    finer: Sequence[FloatArray], others: Sequence[FloatArray], of_people: Sequence[FloatArray], person: float
+) -> tuple[float, float]:
+    """Return `person_trust` of the alphas of these views; no trust if one of the three groups is missing."""
+    if not (finer and others and of_people and person > MIN_PERSON):
+        return 0.0, 0.0
+    small_finer, small_other, small_people = (
+        mean([downsample(alpha) for alpha in group]) for group in (finer, others, of_people)
+    )
+    return person_trust(small_finer, small_other, small_people, person)
+
+
+def confirmed_by_people(mode: Mode, view_alphas: Sequence[FloatArray], alpha: FloatArray, person: float) -> float:
+    """Return how far the network for people confirms `alpha`, 0..1: the trust in it, times its soft IoU with alpha.
+
+    `view_alphas` and `person`: as `fuse_views` takes them; `alpha` (H, W), float32 in 0..1: what they became.
+    """
+    finer, others, of_people = _by_role(mode, view_alphas)
+    up, down = _trust_in_people(finer, others, of_people, person)
+    if not up + down:
+        return 0.0
+    people = mean([downsample(view_alpha) for view_alpha in of_people])
+    return (up + down) / 2 * soft_iou([downsample(alpha), people])
+
+
+def _by_role(
+    mode: Mode, view_alphas: Sequence[FloatArray]
+) -> tuple[list[FloatArray], list[FloatArray], list[FloatArray]]:
+    """Return the alphas of the finer network, those of the others for any subject, and those for people."""
+    views = list(zip(mode.views, view_alphas, strict=True))
+    return (
+        [alpha for view, alpha in views if view.model == mode.models[0]],
+        [alpha for view, alpha in views if view.model != mode.models[0] and not view.model.finds_people],
+        [alpha for view, alpha in views if view.model != mode.models[0] and view.model.finds_people],
+    )
 
 
 def person_trust(finer: FloatArray, other: FloatArray, people: FloatArray, person: float) -> tuple[float, float]:

@@ -232,9 +232,8 @@ class Pipeline:
         fused_alpha = fusion.fuse_views(self.ensemble.mode, alphas, frame.person)
         work.has_clear_subject |= fusion.has_clear_subject(self.ensemble.mode, alphas)
         opinions = [alpha for _, alpha in fusion.of_any_subject(self.ensemble.mode, alphas)]
-        work.doubt = max(
-            work.doubt or 0.0, round(doubt.doubt(opinions, fusion.pool_small(self.ensemble.mode, alphas)), 3)
-        )
+        confirmed = fusion.confirmed_by_people(self.ensemble.mode, alphas, fused_alpha, frame.person)
+        work.doubt = max(work.doubt or 0.0, round(doubt.doubt(opinions, fused_alpha, confirmed), 3))
         del alphas, opinions
         alpha = edges.upscale_alpha(fused_alpha, visible)
         area_fraction = fusion.subject_area_fraction(fused_alpha)
