@@ -152,6 +152,23 @@ def test_what_two_networks_contradict_each_other_about_is_not_left_grey() -> Non
     assert ((inside > 0.1) & (inside < 0.9)).mean() < 0.05
 
 
+def test_a_region_that_the_finer_network_lacks_has_an_outline() -> None:
+    views = replace(WITH_PEOPLE, views=WITH_PEOPLE.views[:2])
+    unsure = HEAD * np.float32(0.9) + (BODY - HEAD) * np.float32(0.1)
+    row = fusion.fuse_views(views, [unsure, shrink(BODY, 128)])[420]
+    assert row[150:360].min() > 0.9
+    assert ((row > 0.1) & (row < 0.9)).sum() < 24  # two outlines; the filter alone blurred each over 57 pixels
+
+
+def test_small_holes_that_only_the_finer_network_sees_stay_open() -> None:
+    fine = disc(512, 0.4)
+    fine[250:262, 250:262] = 0
+    views = replace(WITH_PEOPLE, views=WITH_PEOPLE.views[:2])
+    fused = fusion.fuse_views(views, [fine, disc(128, 0.4)])
+    assert fused[254:258, 254:258].max() < 0.6
+    assert fused[230:240, 230:240].min() > 0.95
+
+
 def test_a_subject_is_clear_where_the_networks_agree_and_are_sure() -> None:
     views = (View(SHIPPED[0], 128), View(SHIPPED[1], 32))
     two_networks, one_network = replace(BALANCED, views=views), replace(BALANCED, views=views[:1])

@@ -1,4 +1,4 @@
-"""Whole regions of an alpha, at a small size: where a guide lacks one, and specks and dents that nobody wants."""
+"""Whole regions of an alpha, found at a small size: there, another alpha may take its place."""
 
 from __future__ import annotations
 
@@ -7,68 +7,27 @@ from numpy.typing import NDArray
 from PIL import Image
 
 FloatArray = NDArray[np.float32]
-LabelArray = NDArray[np.intp]
 
 _SIDE = 224  # of the longer side at which regions are found: a region is larger than a pixel of it
-
-# Where a guide and the decided alpha differ this much in a whole window of 5 x 5, the guide lacks or invents a region.
-_MIN_CONTRADICTION, _FULL_CONTRADICTION = 0.3, 0.6
-_WINDOW_RADIUS = 2
-_REACH = 3  # pixels around such a window: as far as the outline of a region that only the decided alpha has
-_RAMP_RADIUS = 2  # the guide passes over into the decided alpha
+_WINDOW_RADIUS = 2  # a region is where two alphas differ in a whole window of 5 x 5
+_RAMP_RADIUS = 2  # one alpha passes over into the other
 
 
-def complete_guide(guide: FloatArray, decided: FloatArray) -> FloatArray:
-    """Return `guide` with `decided` in its place where the two contradict each other over a whole region.
+def adopt_regions(alpha: FloatArray, other: FloatArray, difference: float, reach: int) -> FloatArray:
+    """Return `alpha`, but `other` where the two differ by more than `difference` over a whole region.
 
-    Both are (h, w), float32 in 0..1. The guide of an outline filter must have an outline to give: beside a region that
-    it lacks, the filter only blurs. Narrow contradictions stay, as outlines and small holes are the guide's to draw.
+    Both are (h, w), float32 in 0..1. Where they differ by twice as much, it is `other` alone, also `reach` pixels (of
+    224) around. Narrow differences do not count: outlines, fine lines and small holes stay those of `alpha`.
     """
-    small_guide, small_decided = _shrink(guide), _shrink(decided)
-    contradiction = np.abs(small_decided - small_guide)
-    if contradiction.max() <= _MIN_CONTRADICTION:
-        return guide
-    depth = _over_windows(contradiction, _WINDOW_RADIUS, np.minimum)
-    if depth.max() <= _MIN_CONTRADICTION:
-        return guide
-    depth = _over_windows(depth, _WINDOW_RADIUS + _REACH, np.maximum)
-    share = np.clip((depth - _MIN_CONTRADICTION) / (_FULL_CONTRADICTION - _MIN_CONTRADICTION), 0, 1)
+    small_difference = np.abs(_shrink(other) - _shrink(alpha))
+    depth = _over_windows(small_difference, _WINDOW_RADIUS, np.minimum)
+    if depth.max() <= difference:
+        return alpha
+    depth = _over_windows(depth, _WINDOW_RADIUS + reach, np.maximum)
+    share = np.clip(depth / np.float32(difference) - 1, 0, 1)
     share = _over_windows(share, _RAMP_RADIUS, np.add) * np.float32(1 / (2 * _RAMP_RADIUS + 1) ** 2)
-    completed: FloatArray = guide + _stretch(share, guide.shape) * (decided - guide)
-    return completed
-
-
-def label(mask: NDArray[np.bool_]) -> LabelArray:
-    """Number the connected regions (by sides) of a mask (h, w): 0 outside, 1 and up inside, in no special order."""
-    height, width = mask.shape
-    edges = np.diff(np.pad(mask.astype(np.int8), ((0, 0), (1, 1))), axis=1)
-    rows, starts = np.nonzero(edges == 1)
-    ends = np.nonzero(edges == -1)[1]
-    parents = list(range(len(rows)))
-
-    def root(run: int) -> int:
-        while parents[run] != run:
-            parents[run] = parents[parents[run]]
-            run = parents[run]
-        return run
-
-    first_runs = np.searchsorted(rows, np.arange(height + 1)).tolist()
-    start_list, end_list = starts.tolist(), ends.tolist()
-    for row in range(1, height):
-        above, here = first_runs[row - 1], first_runs[row]
-        end_above, end_here = here, first_runs[row + 1]
-        while above < end_above and here < end_here:
-            if start_list[above] < end_list[here] and start_list[here] < end_list[above]:
-                parents[root(here)] = root(above)
-            if end_list[above] < end_list[here]:
-                above += 1
-            else:
-                here += 1
-    labels = np.zeros((height, width + 1), np.intp)
-    numbers = np.unique([root(run) for run in range(len(rows))], return_inverse=True)[1] + 1
-    labels[rows, starts] = numbers
-    labels[rows, ends] -= numbers  # the running sum falls back to 0 after each run
-    return np.cumsum(labels, axis=1)[:, :width]
+    adopted: FloatArray = alpha + _stretch(share, alpha.shape) * (other - alpha)
+    return adopted
 
 
 def _over_windows(values: FloatArray, radius: int, combine: np.ufunc) -> FloatArray:
