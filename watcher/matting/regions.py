@@ -26,7 +26,9 @@ def adopt_regions(alpha: FloatArray, other: FloatArray, difference: float, reach
     depth = _over_windows(depth, _WINDOW_RADIUS + reach, np.maximum)
     share = np.clip(depth / np.float32(difference) - 1, 0, 1)
     share = _over_windows(share, _RAMP_RADIUS, np.add) * np.float32(1 / (2 * _RAMP_RADIUS + 1) ** 2)
-    adopted: FloatArray = alpha + _stretch(share, alpha.shape) * (other - alpha)
+    adopted: FloatArray = other - alpha
+    adopted *= _stretch(share, alpha.shape)
+    adopted += alpha
     return adopted
 
 
