@@ -34,6 +34,7 @@ _AGREEMENT_SIDE = 256  # at which the networks are compared: small, because regi
 # In regions, log odds are multiplied by this. A grey mean of two networks that contradict each other is wrong either
 # way; a firm answer is right more often than not. Outlines and fine lines stay as they are.
 _DECISIVENESS = 8.0
+_EVERYWHERE = 2.0  # and by this everywhere: otherwise, a whole inside is 0.98 here and there
 _MIN_GHOST = 0.05  # difference that this makes to the alpha of a region: less is none
 _MIN_CONTRADICTION = 0.3  # between the guide and what was decided: such a region the guide lacks, or invents
 
@@ -84,7 +85,7 @@ def fuse_views(mode: Mode, view_alphas: Sequence[FloatArray], person: float = 0.
         difference = log_odds(people) - odds
         odds += np.where(difference > 0, np.float32(up), np.float32(down)) * difference
         guide = guide + np.float32((up + down) / 2) * (people - guide)
-    fused, decided = (undo_clipping(to_alpha(odds * np.float32(factor))) for factor in (1, _DECISIVENESS))
+    fused, decided = (undo_clipping(to_alpha(odds * np.float32(factor))) for factor in (_EVERYWHERE, _DECISIVENESS))
     fused = regions.adopt_regions(fused, decided, _MIN_GHOST, reach=3)
     guide = regions.adopt_regions(guide, decided, _MIN_CONTRADICTION, reach=1)
     outlined = transfer_outline(fused, guide)
