@@ -43,22 +43,33 @@ def test_disagreement_raises_the_doubt() -> None:
 def test_a_soft_inside_raises_the_doubt() -> None:
     doubts = [doubt([box()], box(inside)) for inside in (1.0, 0.95, 0.8, 0.5)]
     assert doubts == sorted(set(doubts))
-    assert doubts[1] == pytest.approx(0.1, abs=1e-5)
-    assert doubts[3] == pytest.approx(1, abs=1e-5)
+    assert doubts[1] == pytest.approx(1 - 0.95 * 0.95, abs=1e-5)  # the view also disagrees with it
+    assert doubt([box(0.95)], box(0.95)) == pytest.approx(0.05, abs=1e-5)  # softness
 
 
-def test_a_subject_cut_by_the_frame_raises_the_doubt_a_little() -> None:
-    cut = doubt([box()], box(left=0))  # on 128 of 1020 pixels of the border
-    assert cut == pytest.approx(0.2 * 128 / 1020, abs=1e-5)
-    assert doubt([np.ones((256, 256), np.float32)], np.ones((256, 256), np.float32)) == pytest.approx(0.2)
+def test_a_subject_cut_by_the_frame_is_no_more_doubtful() -> None:
+    assert doubt([box(left=0)], box(left=0)) == 0
+    assert doubt([np.ones((256, 256), np.float32)], np.ones((256, 256), np.float32)) == 0
 
 
-def test_each_cause_adds_to_the_others() -> None:
-    alpha = box(0.95, left=0)
-    together = doubt([box(), box(left=96)], alpha)
-    assert together > doubt([box(), box()], alpha)
-    assert together > doubt([box(), box(left=96)], box(left=0))
-    assert together > doubt([box(), box(left=96)], box(0.95))
+def test_the_view_that_sees_something_else_than_the_answer_counts() -> None:
+    answer = box()
+    assert doubt([box(left=80), box(left=96)], answer) == pytest.approx(32 / 128, abs=1e-5)
+    # Two views that disagree with each other, but surround the answer, are less doubtful than one that is far from it.
+    assert doubt([box(left=56), box(left=72)], answer) < doubt([answer, box(left=80)], answer)
+
+
+def test_what_the_network_for_people_confirms_is_less_doubtful() -> None:
+    views = [box(), box(left=128)]
+    assert doubt(views, box(), 0.5) == pytest.approx(doubt(views, box()) / 2, abs=1e-5)
+    assert doubt(views, box(), 1.0) == 0
+    assert doubt([box(0.9)], box(0.9), 1.0) == doubt([box(0.9)], box(0.9)) > 0  # it is as soft as before
+
+
+def test_each_cause_adds_to_the_other() -> None:
+    together = doubt([box(0.95), box(left=96)], box(0.95))
+    assert together > doubt([box(0.95), box(0.95)], box(0.95))
+    assert together > doubt([box(), box(left=96)], box())
 
 
 def test_where_nothing_is_found_the_doubt_is_full() -> None:
@@ -72,6 +83,6 @@ def test_it_is_a_number_from_0_to_1_for_any_alpha() -> None:
     random = np.random.default_rng(1)
     for _ in range(50):
         views = [random.random((64, 64), np.float32) ** random.uniform(0, 9) for _ in range(3)]
-        value = doubt(views, views[0])
+        value = doubt(views, views[0], random.random())
         assert type(value) is float
         assert 0 <= value <= 1

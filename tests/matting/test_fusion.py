@@ -125,6 +125,15 @@ def test_the_network_for_people_brings_back_a_body_that_the_others_miss() -> Non
     assert with_person[:, :80].max() < 0.1
 
 
+def test_the_network_for_people_confirms_a_body_as_far_as_it_is_trusted() -> None:
+    seen = opinions(WITH_PEOPLE, [BODY, shrink(BODY, 128), shrink(BODY, 256)])
+    confirmed = [fusion.confirmed_by_people(seen, BODY, person) for person in (0.0, 0.5, 1.0)]
+    assert confirmed[0] == 0
+    assert 0 < confirmed[1] < confirmed[2] < 1
+    assert fusion.confirmed_by_people(seen, 1 - BODY, 1.0) < 0.05
+    assert fusion.confirmed_by_people(seen[:1], BODY, 1.0) == 0
+
+
 def test_the_network_for_people_has_no_say_where_there_is_probably_no_person() -> None:
     thing, nonsense = [disc(512, 0.3), disc(128, 0.3)], shrink(BODY, 256)
     for person in (0.0, 0.34):
@@ -147,6 +156,21 @@ def test_what_two_networks_contradict_each_other_about_is_not_left_grey() -> Non
     fused = fusion.fuse_views(opinions(WITH_PEOPLE[:2], [ghost, disc(128, 0.4, inside=0.95)]))
     inside = fused[230:280, 230:280]
     assert ((inside > 0.1) & (inside < 0.9)).mean() < 0.05
+
+
+def test_a_region_that_the_finer_network_lacks_has_an_outline() -> None:
+    unsure = HEAD * np.float32(0.9) + (BODY - HEAD) * np.float32(0.1)
+    row = fusion.fuse_views(opinions(WITH_PEOPLE[:2], [unsure, shrink(BODY, 128)]))[420]
+    assert row[150:360].min() > 0.9
+    assert ((row > 0.1) & (row < 0.9)).sum() < 24  # two outlines; the filter alone blurred each over 57 pixels
+
+
+def test_a_small_hole_that_only_the_finer_network_sees_is_not_closed() -> None:
+    fine = disc(512, 0.4)
+    fine[252:260, 252:260] = 0.2
+    fused = fusion.fuse_views(opinions(WITH_PEOPLE[:2], [fine, disc(128, 0.4)]))
+    assert fused[252:260, 252:260].max() < 0.8
+    assert fused[230:240, 230:240].min() > 0.95
 
 
 def test_a_subject_is_clear_where_the_networks_agree_and_are_sure() -> None:

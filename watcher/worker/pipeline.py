@@ -234,7 +234,8 @@ class Pipeline:
         fused_alpha = fusion.fuse_views(opinions, frame.person)
         work.has_clear_subject |= fusion.has_clear_subject(opinions)
         of_any_subject = [opinion.alpha for opinion in fusion.of_any_subject(opinions)]
-        work.doubt = max(work.doubt or 0.0, round(doubt.doubt(of_any_subject, fusion.pool_small(opinions)), 3))
+        confirmed = fusion.confirmed_by_people(opinions, fused_alpha, frame.person)
+        work.doubt = max(work.doubt or 0.0, round(doubt.doubt(of_any_subject, fused_alpha, confirmed), 3))
         del opinions, of_any_subject
         alpha = edges.upscale_alpha(fused_alpha, visible)
         area_fraction = fusion.subject_area_fraction(fused_alpha)
