@@ -24,7 +24,7 @@ def glances(alpha: NDArray[np.float32], people: NDArray[np.float32] | None = Non
     return [Opinion(BALANCED.glances[0], alpha), Opinion(BALANCED.glances[1], nobody if people is None else people)]
 
 
-CLEAR, UNCLEAR = 0.97, 0.7  # alphas of softness 0.03 and 0.3; that of 1 is 0
+CLEAR, UNCLEAR = 0.97, 0.7  # alphas of softness 0.03 and 0.3
 
 
 def rectangle(box: tuple[float, float, float, float], value: float = CLEAR, side: int = 256) -> NDArray[np.float32]:
@@ -106,18 +106,9 @@ def test_a_look_at_a_part_has_the_pixels_of_the_look_at_the_whole() -> None:
     assert np.array_equal(part, whole[..., round(top) : round(bottom), round(left) : round(right)])
 
 
-def test_where_all_is_very_clear_it_looks_less_closely() -> None:
-    clear, very_clear = (
-        looks.closer_looks(BALANCED, glances(rectangle((0.3, 0.2, 0.6, 0.8), value)), PHOTO) for value in (CLEAR, 1.0)
-    )
-    assert len(very_clear) == 1
-    assert work(very_clear) < 0.9 * work(clear)
-
-
-@pytest.mark.parametrize("value", [CLEAR, 1.0])
 @pytest.mark.parametrize("corner", [0.0, 0.45, 0.98])
-def test_the_surroundings_stay_inside_the_picture_and_are_not_too_small(corner: float, value: float) -> None:
-    seen = glances(rectangle((corner, corner, corner + 0.02, corner + 0.02), value))
+def test_the_surroundings_stay_inside_the_picture_and_are_not_too_small(corner: float) -> None:
+    seen = glances(rectangle((corner, corner, corner + 0.02, corner + 0.02)))
     (look,) = looks.closer_looks(BALANCED, seen, PHOTO)
     left, top, right, bottom = look.box
     assert 0 <= left < corner + 0.01 < right <= 1

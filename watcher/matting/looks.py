@@ -1,8 +1,8 @@
 """Where the networks look, and how closely: glances at the whole picture first, then looks that depend on them.
 
 Most pictures are clear: there, the glances say where the subject is, and the finer network looks at its surroundings
-alone, at a lower resolution where all is very clear. Where a glance is undecided, it looks at the whole picture, and
-once more at the surroundings of what may be the subject.
+alone. Where a glance is undecided, it looks at the whole picture, and once more at the surroundings of what may be the
+subject.
 """
 
 from __future__ import annotations
@@ -26,10 +26,7 @@ Size = tuple[int, int]
 
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 
-# Of a glance. A quarter of 217 photos is very clear, and a quarter is unclear: only these gain by more looks.
-_VERY_CLEAR_SOFTNESS = 0.015
-_CLEAR_SOFTNESS = 0.045
-_VERY_CLEAR_SCALE = 6 / 7  # of the sides of the input: 768 in place of 896
+_CLEAR_SOFTNESS = 0.045  # of a glance; less in three quarters of 217 photos. Only the others gain by more looks
 _MIN_ALPHA = 0.25  # of a glance: more may be subject
 _MARGIN = 0.12  # around the subject, as a share of its width and height: a network needs to see what it ends at
 _MIN_MARGIN = 0.04  # as a share of the picture's
@@ -87,26 +84,24 @@ def closer_looks(mode: Mode, glances: Sequence[Opinion], picture: Size, *, squar
     width, height = box[2] - box[0], box[3] - box[1]
     softness = max(fusion.softness(opinion.alpha) for opinion in fusion.of_any_subject(glances))
     if mode.saves_work and softness <= _CLEAR_SOFTNESS:
-        scale = _VERY_CLEAR_SCALE if softness <= _VERY_CLEAR_SOFTNESS else 1.0
-        return [_part(look, box, scale) for look in whole]
+        return [_part(look, box) for look in whole]
     view, ratio = mode.views[0], picture[0] * width / (picture[1] * height)
     size = _input_size(view, view.side * math.sqrt(width * height), ratio, _MAX_CROP_RATIO, _MIN_CROP_MULTIPLES)
     return [*whole, Look(view, size, box)]
 
 
-def _part(whole: Look, box: Box, scale: float) -> Look:
-    """Return the look at the part of the picture in `box` or a little more, as squashed as `whole`, scaled by `scale`.
+def _part(whole: Look, box: Box) -> Look:
+    """Return the look at the part of the picture in `box` or a little more, as squashed as `whole`.
 
-    At scale 1, its pixels are exactly those of the whole look: a network answers differently if they are shifted.
+    Its pixels are exactly those of the whole look: a network answers differently if they are shifted.
     """
     multiple = whole.view.model.multiple
     spans, size = [], []
     for start, end, full in ((box[0], box[2], whole.size[0]), (box[1], box[3], whole.size[1])):
-        steps = max(round(full * scale / multiple), 1)  # of the whole side
-        taken = min(max(math.ceil((end - start) * steps - 1e-6), _MIN_CROP_MULTIPLES), steps)
-        pixels, length = steps * multiple, taken * multiple
-        first = min(max(round((start + end) / 2 * pixels - length / 2), 0), pixels - length)
-        spans.append((first / pixels, (first + length) / pixels))
+        needed = max(math.ceil((end - start) * full / multiple - 1e-6), _MIN_CROP_MULTIPLES)
+        length = min(needed * multiple, full)
+        first = min(max(round((start + end) / 2 * full - length / 2), 0), full - length)
+        spans.append((first / full, (first + length) / full))
         size.append(length)
     (left, right), (top, bottom) = spans
     return replace(whole, size=(size[0], size[1]), box=(left, top, right, bottom))

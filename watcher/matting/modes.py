@@ -72,7 +72,7 @@ BALANCED = Mode(
 BEST = Mode(
     name="best",
     views=(View(_ISNET, 896), View(_ISNET, 896, mirrored=True)),
-    glances=(View(_U2NET, 256), View(_U2NET, 320), View(_MODNET, 384)),
+    glances=(View(_U2NET, 256), View(_MODNET, 384)),
     memory=700 * _MB,
     good_for="the cleanest outlines, for twice the work",
 )
