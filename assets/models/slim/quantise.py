@@ -12,17 +12,18 @@ import hashlib
 import sys
 import tempfile
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import build  # type: ignore[import-not-found]  # in the folder above
 import graph  # type: ignore[import-not-found]  # beside this file
 import onnx
 import photos  # type: ignore[import-not-found]  # beside this file
 from onnxruntime.quantization.calibrate import save_tensors_data
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+build = import_module("build")  # in the folder above; a folder called build beside it would be another module to mypy
 NETWORK = replace(
     build.NETWORKS["isnet-int8.onnx"],
     side=896,
