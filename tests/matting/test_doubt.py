@@ -29,7 +29,7 @@ def test_the_size_of_the_alphas_does_not_matter() -> None:
     assert doubt(wide, box(0.9)[:, ::2]) == pytest.approx(doubt(alphas, box(0.9)), abs=1e-5)
 
 
-def test_a_mirrored_view_is_taken() -> None:
+def test_an_alpha_of_any_memory_layout_is_taken() -> None:
     assert doubt([box()[:, ::-1]], box()) == 0
 
 

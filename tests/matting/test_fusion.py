@@ -95,9 +95,9 @@ def test_the_outline_of_several_networks_is_that_of_the_first() -> None:
     fine, coarse = disc(128, 0.3), disc(32, 0.3)
     alpha = fusion.fuse_views(opinions(views, [fine, coarse]))
     assert np.abs(alpha - fine).mean() < 0.01
-    mirrored = (View(SHIPPED[0], 128, mirrored=True), *views)
+    twice = (View(SHIPPED[0], 128), *views)
     between = (disc(128, 0.32) == 1) & (fine == 0)
-    drawn_by_two = fusion.fuse_views(opinions(mirrored, [disc(128, 0.32), fine, coarse]))[between]
+    drawn_by_two = fusion.fuse_views(opinions(twice, [disc(128, 0.32), fine, coarse]))[between]
     assert drawn_by_two.mean() > alpha[between].mean() + 0.1
     assert BEST.models[0] == BALANCED.models[0] == SHIPPED[0]
     assert len(FAST.models) == 1

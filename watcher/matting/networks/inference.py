@@ -121,14 +121,12 @@ def first_line(error: Exception) -> str:
 def network_input(rgb: Image.Image, look: Look) -> FloatArray:
     """Return the input of a look's network: (1, 3, height, width), float32, (x / 255 - mean) / std.
 
-    What `rgb` of any size shows in the look's box is resized bilinearly, and mirrored if the view is.
+    What `rgb` of any size shows in the look's box is resized bilinearly.
     """
     model, (width, height) = look.view.model, look.size
     left, top, right, bottom = look.box
     box = (left * rgb.width, top * rgb.height, right * rgb.width, bottom * rgb.height)
     small = np.asarray(rgb.resize(look.size, Image.Resampling.BILINEAR, box=box))
-    if look.view.mirrored:
-        small = small[:, ::-1]
     planes = np.empty((1, 3, height, width), np.float32)
     for channel in range(3):
         scale = 1.0 / (255.0 * model.std[channel])
@@ -162,11 +160,11 @@ def infer(
 def _run_looks(
     ensemble: Ensemble, looks: Sequence[Look], inputs: Sequence[FloatArray], picture: tuple[int, int]
 ) -> tuple[list[Opinion], float]:
-    """Return the opinion of each look, mirrored views turned back, and the probability of a person."""
+    """Return the opinion of each look, and the probability of a person."""
     alphas, person = [], 0.0
     for look, values in zip(looks, inputs, strict=True):
         alpha, probability = _run(ensemble.networks[look.view.model.name], values)
-        alphas.append(alpha[:, ::-1] if look.view.mirrored else alpha)
+        alphas.append(alpha)
         person = max(person, probability)
     return opinions_of(looks, alphas, picture), person
 
