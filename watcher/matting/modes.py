@@ -65,14 +65,14 @@ BALANCED = Mode(
     views=(View(_ISNET, 896),),
     glances=(View(_U2NET, 256), View(_MODNET, 384)),
     saves_work=True,
-    memory=700 * _MB,
+    memory=780 * _MB,
     good_for="everyday pictures",
 )
 BEST = Mode(
     name="best",
     views=(View(_ISNET, 896),),
     glances=(View(_U2NET, 256), View(_MODNET, 384)),
-    memory=700 * _MB,
+    memory=820 * _MB,
     good_for="softer hair and fur than balanced, for half as much work again",
 )
 MODES = (FAST, BALANCED, BEST)

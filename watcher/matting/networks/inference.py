@@ -151,22 +151,36 @@ def infer(
     """
     mode, square = ensemble.mode, ensemble.is_accelerated
     looks = first_looks(mode, rgb.size, square=square)
-    glances, person = _run_looks(ensemble, looks, first_inputs(ensemble, rgb) if inputs is None else inputs, rgb.size)
+    inputs = first_inputs(ensemble, rgb) if inputs is None else inputs
+    # Between the chunks of the small networks, the large one would find no room, and the arena would grow.
+    options = _free_memory_afterwards() if mode.glances and not ensemble.is_accelerated else None
+    glances, person = _run_looks(ensemble, looks, inputs, rgb.size, options)
     looks = closer_looks(mode, glances, rgb.size, square=square)
     closer, _ = _run_looks(ensemble, looks, [network_input(rgb, look) for look in looks], rgb.size)
     return [*closer, *glances], person
 
 
 def _run_looks(
-    ensemble: Ensemble, looks: Sequence[Look], inputs: Sequence[FloatArray], picture: tuple[int, int]
+    ensemble: Ensemble,
+    looks: Sequence[Look],
+    inputs: Sequence[FloatArray],
+    picture: tuple[int, int],
+    options: Any = None,
 ) -> tuple[list[Opinion], float]:
     """Return the opinion of each look, and the probability of a person."""
     alphas, person = [], 0.0
     for look, values in zip(looks, inputs, strict=True):
-        alpha, probability = _run(ensemble.networks[look.view.model.name], values)
+        alpha, probability = _run(ensemble.networks[look.view.model.name], values, options)
         alphas.append(alpha)
         person = max(person, probability)
     return opinions_of(looks, alphas, picture), person
+
+
+def _free_memory_afterwards() -> Any:
+    """Return onnxruntime's options of a run after which the shared arena gives back the memory that is not in use."""
+    options = onnxruntime.RunOptions()
+    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    return options
 
 
 def infer_alpha(network: Network, values: FloatArray) -> FloatArray:
@@ -178,11 +192,15 @@ def infer_alpha(network: Network, values: FloatArray) -> FloatArray:
     return _run(network, values)[0]
 
 
-def _run(network: Network, values: FloatArray) -> tuple[FloatArray, float]:
-    """Run the network. Returns what `infer_alpha` says, and the probability of a person: 0 if it outputs none."""
+def _run(network: Network, values: FloatArray, options: Any = None) -> tuple[FloatArray, float]:
+    """Run the network. Returns what `infer_alpha` says, and the probability of a person: 0 if it outputs none.
+
+    `options`: onnxruntime's RunOptions, or None.
+    """
     model, shape = network.model, values.shape[-2:]
     names = [network.output_name, *([_PERSON_OUTPUT] if model.finds_people else [])]
-    output, *others = network.session.run(names, {network.input_name: values.astype(network.dtype, copy=False)})
+    fed = {network.input_name: values.astype(network.dtype, copy=False)}
+    output, *others = network.session.run(names, fed, options)
     if output.size != shape[0] * shape[1] or output.shape[-2:] != shape:
         raise ModelError(
             f"The model {model.name} returns an output of shape {output.shape}, not a mask of {shape[1]} x {shape[0]}."
