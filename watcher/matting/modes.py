@@ -57,7 +57,7 @@ _MB = 1_000_000
 FAST = Mode(
     name="fast",
     views=(View(_U2NET, 256),),
-    memory=500 * _MB,
+    memory=550 * _MB,
     good_for="a quarter of the work; coarser at fine edges",
 )
 BALANCED = Mode(
