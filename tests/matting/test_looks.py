@@ -154,3 +154,20 @@ def test_a_look_at_a_part_becomes_an_opinion_on_the_whole() -> None:
     assert np.array_equal(whole.alpha, faint)
     assert again.alpha[448:, 224:448].min() == 1
     assert again.alpha[0, 0] == np.float32(0.2)
+
+
+def test_a_subject_that_goes_on_outside_the_box_is_noticed() -> None:
+    view = BALANCED.views[0]
+    part, at_the_border = Look(view, (320, 448), (0.25, 0.5, 0.5, 1.0)), Look(view, (320, 448), (0.0, 0.0, 0.5, 0.5))
+    inside, beyond = np.zeros((448, 320), np.float32), np.zeros((448, 320), np.float32)
+    inside[100:, 50:300] = 1  # it touches the bottom, which is that of the picture
+    beyond[100:200, 50:] = 1
+    assert not looks.cuts_the_subject(part, inside)
+    assert looks.cuts_the_subject(part, beyond)
+    assert not looks.cuts_the_subject(part, beyond * np.float32(0.4))
+    assert looks.cuts_the_subject(at_the_border, inside)
+
+
+def test_the_same_look_is_not_made_twice() -> None:
+    seen = glances(rectangle((0.0, 0.0, 1.0, 1.0), UNCLEAR))
+    assert looks.closer_looks(BALANCED, seen, (1000, 1000)) == [Look(BALANCED.views[0], (896, 896), WHOLE)]

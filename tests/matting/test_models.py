@@ -117,6 +117,9 @@ def test_a_model_with_a_sidecar_has_the_input_and_output_of_its_template() -> No
         template.std,
         template.outputs_logits,
     )
+    assert models.find_in_catalogue("isnet-int8").multiple
+    models.sidecar_path("other").write_bytes(models.encode_sidecar("ab" * 32, 7, 123, models.SHIPPED[0]))
+    assert not models.find("other").multiple  # its trial has tried one size only
     assert model.licence == "not known to nobg"
     assert model not in models.installed()
     (folder / "mine.onnx").write_bytes(b"content")

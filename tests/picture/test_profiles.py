@@ -203,3 +203,15 @@ def test_tags_that_share_the_same_bytes_many_times_do_not_make_a_profile_larger(
     table = b"".join(struct.pack(">4sII", *entry) for entry in entries)
     icc[128 : 132 + len(table)] = struct.pack(">I", len(entries)) + table
     assert len(profiles.without_names(bytes(icc))) < len(icc) + 2000
+
+
+def test_a_tag_that_says_it_is_shorter_than_its_curve_keeps_the_curve() -> None:
+    """Little CMS reads the whole curve all the same, so the profile is usable, and must stay so."""
+    icc = bytearray(profiles.adobe_rgb())
+    entry = icc.index(b"bTRC", 128)
+    size = int.from_bytes(icc[entry + 8 : entry + 12])
+    icc[entry + 8 : entry + 12] = (size - 2).to_bytes(4)
+    assert profiles.is_usable(bytes(icc))
+    nameless = profiles.without_names(bytes(icc))
+    assert profiles.is_usable(nameless)
+    assert (in_srgb(nameless) == in_srgb(profiles.adobe_rgb())).all()

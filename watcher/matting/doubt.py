@@ -20,9 +20,8 @@ def doubt(view_alphas: Sequence[FloatArray], alpha: FloatArray, confirmed: float
     that another network misses the person.
 
     It is 1 - (1 - d) (1 - s), so each of the two raises it: d is (1 - confirmed) times the largest disagreement of a
-    view with alpha, 1 - soft IoU, and s the softness of alpha. On 217 photos, the tenth with the greatest doubt holds
-    10 of the 24 with an IoU below 0.8, the fifth 17: in most of the others, the networks agree on something that the
-    truth leaves out. How much of the subject the frame cuts told nothing: most portraits are cut, and clear.
+    view with alpha, 1 - soft IoU, and s the softness of alpha. docs/figures.md says how well it ranks. How much of the
+    subject the frame cuts told nothing: most portraits are cut, and clear.
     """
     small = fusion.downsample(alpha)
     if not np.any(small >= 0.5):  # such an alpha is soft everywhere, however faint it is

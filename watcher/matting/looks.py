@@ -31,6 +31,8 @@ _MIN_ALPHA = 0.25  # of a glance: more may be subject
 _MARGIN = 0.12  # around the subject, as a share of its width and height: a network needs to see what it ends at
 _MIN_MARGIN = 0.04  # as a share of the picture's
 
+_MAX_CUT = 4  # pixels of subject at a side of the box: a hair or a shadow may reach it
+
 _WIDE = 2.0  # from this ratio of the sides on, a look keeps the picture's shape; below, it is squashed to a square
 _MAX_RATIO = 16.0  # a longer picture is squashed to this one
 _MAX_GLANCE_PIXELS = 2.0  # times those of a square: a glance at a long picture would see too little of its shorter side
@@ -87,7 +89,17 @@ def closer_looks(mode: Mode, glances: Sequence[Opinion], picture: Size, *, squar
         return [_part(look, box) for look in whole]
     view, ratio = mode.views[0], picture[0] * width / (picture[1] * height)
     size = _input_size(view, view.side * math.sqrt(width * height), ratio, _MAX_CROP_RATIO, _MIN_CROP_MULTIPLES)
-    return [*whole, Look(view, size, box)]
+    return list(dict.fromkeys([*whole, Look(view, size, box)]))
+
+
+def cuts_the_subject(look: Look, alpha: FloatArray) -> bool:
+    """Return whether a side of the look's box, inside the picture, goes through what `alpha` (h, w) sees as subject.
+
+    If so, the glances have missed a part of the subject, or another one: the look has to be repeated at the whole.
+    """
+    left, top, right, bottom = look.box
+    sides = [(alpha[:, 0], left > 0), (alpha[0], top > 0), (alpha[:, -1], right < 1), (alpha[-1], bottom < 1)]
+    return any(is_inside and np.count_nonzero(side >= 0.5) > _MAX_CUT for side, is_inside in sides)
 
 
 def _part(whole: Look, box: Box) -> Look:

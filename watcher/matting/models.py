@@ -343,6 +343,7 @@ def _read_sidecar(path: Path) -> Model:
         return replace(
             template,
             name=path.stem,
+            multiple=0,  # whether it takes other sizes, nobody has tried
             sha256=str(values["sha256"]),
             size=int(values["size"]),
             memory=int(values["memory"]),

@@ -73,7 +73,7 @@ BEST = Mode(
     views=(View(_ISNET, 896),),
     glances=(View(_U2NET, 256), View(_MODNET, 384)),
     memory=820 * _MB,
-    good_for="softer hair and fur than balanced, for half as much work again",
+    good_for="softer hair and fur than balanced, for half as much work again on average",
 )
 MODES = (FAST, BALANCED, BEST)
 DEFAULT = BALANCED

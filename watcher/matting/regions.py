@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -9,7 +11,7 @@ from PIL import Image
 FloatArray = NDArray[np.float32]
 LabelArray = NDArray[np.intp]
 
-_SIDE = 224  # of the longer side at which regions are found: a region is larger than a pixel of it
+_SIDE = 224  # of the square at which regions are found (or as many pixels of another shape)
 _WINDOW_RADIUS = 2  # a region is where two alphas differ in a whole window of 5 x 5
 _RAMP_RADIUS = 2  # one alpha passes over into the other
 
@@ -107,9 +109,9 @@ def _over_windows(values: FloatArray, radius: int, combine: np.ufunc) -> FloatAr
 
 
 def _shrink(alpha: FloatArray) -> FloatArray:
-    """Return the alpha with a longer side of at most 224: each pixel is the mean of the area that it covers."""
+    """Return the alpha with at most 224^2 pixels: each pixel is the mean of the area that it covers."""
     height, width = alpha.shape
-    scale = min(1.0, _SIDE / max(height, width))
+    scale = min(1.0, _SIDE / math.sqrt(height * width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     return np.asarray(Image.fromarray(np.ascontiguousarray(alpha)).resize(size, Image.Resampling.BOX))
 

@@ -73,6 +73,7 @@ _COLOUR_TAGS = frozenset(
 """Tags from which colours are computed (ICC.1:2022, 8.4 and 9.2). All others describe, or are private."""
 _TEXT_TYPES = (b"desc", b"mluc", b"text", b"dict", b"utf8", b"zut8")
 _MAX_TAGS = 100
+_ELEMENT_HEADER_BYTES = 12  # type, reserved bytes, and the number of values or kind of curve
 """Tags that are read of a profile; real ones have some twenty."""
 _REFERENCE_WHITE_NITS = 203.0  # cd/m2: the white of a printed page in an HDR picture (BT.2408)
 
@@ -170,17 +171,21 @@ def _elements(icc: bytes) -> Iterator[tuple[bytes, bytes]]:
     for tag, offset, size in struct.iter_unpack(">4sII", icc[132 : 132 + 12 * max(count, 0)]):
         if offset + size > len(icc):  # Little CMS leaves such tags out, too
             continue
-        element = icc[offset : offset + size]
-        if (offset, size) not in positions:
-            positions.add((offset, size))
+        # Little CMS reads as many bytes as the type has, also where the tag says that it has fewer.
+        element = icc[offset : offset + _element_bytes(icc[offset : offset + max(size, _ELEMENT_HEADER_BYTES)], size)]
+        if (offset, len(element)) not in positions:
+            positions.add((offset, len(element)))
             remaining_bytes -= len(element)
         if remaining_bytes < 0:
             return
-        yield tag, element[: _element_bytes(element)]
+        yield tag, element
 
 
-def _element_bytes(element: bytes) -> int:
-    """The length of an element of numbers by its type: what follows is not read by anyone, but could name somebody."""
+def _element_bytes(element: bytes, size: int) -> int:
+    """The length of an element of numbers by its type, or `size`, that of its tag, for another type.
+
+    What follows the numbers is not read by anyone, but could name somebody.
+    """
     if element[:4] == b"XYZ ":
         return 8 + 12
     if element[:4] == b"sf32":
@@ -189,7 +194,7 @@ def _element_bytes(element: bytes) -> int:
         return 12 + 2 * int.from_bytes(element[8:12])
     if element[:4] == b"para":
         return 12 + 4 * {0: 1, 1: 3, 2: 4, 3: 5, 4: 7}.get(int.from_bytes(element[8:10]), 7)
-    return len(element)
+    return size
 
 
 def _assemble_like(icc: bytes, tags: list[tuple[bytes, bytes]]) -> bytes:

@@ -123,3 +123,32 @@ def test_the_network_for_people_knows_a_person_from_a_cup() -> None:
 
 def test_the_modes_use_all_models_in_the_package() -> None:
     assert {model for mode in (BALANCED, BEST) for model in mode.models} == set(SHIPPED)
+
+
+def test_where_the_subject_goes_on_outside_the_part_the_whole_picture_is_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Otherwise, what lies beside the subject would be cut off in a straight line."""
+    fine, coarse = replace(TINY, name="fine", side=896, multiple=64), replace(TINY, name="coarse", side=64)
+    mode = replace(BALANCED, views=(View(fine, 896),), glances=(View(coarse, 64),))
+    first = np.zeros((64, 64), np.float32)
+    first[24:40, 8:24] = 1
+    boxes: list[tuple[int, ...]] = []
+
+    def run(network: inference.Network, values: inference.FloatArray, *_: object) -> tuple[inference.FloatArray, float]:
+        if network is coarse_network:
+            return first, 0.0
+        boxes.append(values.shape[-2:])
+        alpha = np.zeros(values.shape[-2:], np.float32)
+        alpha[len(alpha) // 3 : len(alpha) // 2, len(alpha[0]) // 4 :] = 1  # further than the glance has seen
+        return alpha, 0.0
+
+    coarse_network, fine_network = (inference.Network(None, "", "", np.float32, model) for model in (coarse, fine))
+    monkeypatch.setattr(inference, "_run", run)
+    ensemble = inference.Ensemble(mode, {"fine": fine_network, "coarse": coarse_network})
+    opinions, _ = inference.infer(ensemble, Image.new("RGB", (600, 600)))
+    assert len(boxes) == 2
+    assert boxes[0][1] < 896
+    assert boxes[1] == (896, 896)
+    assert [opinion.view for opinion in opinions] == list(mode.all_views)
+    assert opinions[0].alpha[300:440, -1].min() == 1

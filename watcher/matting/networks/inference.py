@@ -14,7 +14,7 @@ from PIL import Image
 
 from watcher.errors import ModelError
 from watcher.matting.fusion import Opinion
-from watcher.matting.looks import Look, closer_looks, first_looks, opinions_of
+from watcher.matting.looks import WHOLE, Look, closer_looks, cuts_the_subject, first_looks, opinions_of, whole_look
 from watcher.matting.models import Model
 from watcher.matting.modes import Mode
 from watcher.matting.networks import providers
@@ -150,30 +150,29 @@ def infer(
     people, and 0 if it has none. `inputs`: what `first_inputs` returned, if another thread has called it already.
     """
     mode, square = ensemble.mode, ensemble.is_accelerated
-    looks = first_looks(mode, rgb.size, square=square)
+    first = first_looks(mode, rgb.size, square=square)
     inputs = first_inputs(ensemble, rgb) if inputs is None else inputs
     # Between the chunks of the small networks, the large one would find no room, and the arena would grow.
-    options = _free_memory_afterwards() if mode.glances and not ensemble.is_accelerated else None
-    glances, person = _run_looks(ensemble, looks, inputs, rgb.size, options)
-    looks = closer_looks(mode, glances, rgb.size, square=square)
-    closer, _ = _run_looks(ensemble, looks, [network_input(rgb, look) for look in looks], rgb.size)
-    return [*closer, *glances], person
+    options = _free_memory_afterwards() if mode.glances and not square else None
+    glances, person = _run_looks(ensemble, first, inputs, options)
+    looks = closer_looks(mode, opinions_of(first, glances, rgb.size), rgb.size, square=square)
+    alphas, _ = _run_looks(ensemble, looks, [network_input(rgb, look) for look in looks])
+    if WHOLE not in [look.box for look in looks] and any(map(cuts_the_subject, looks, alphas)):
+        looks = [whole_look(look.view, rgb.size) for look in looks]
+        alphas, _ = _run_looks(ensemble, looks, [network_input(rgb, look) for look in looks])
+    return [*opinions_of(looks, alphas, rgb.size), *opinions_of(first, glances, rgb.size)], person
 
 
 def _run_looks(
-    ensemble: Ensemble,
-    looks: Sequence[Look],
-    inputs: Sequence[FloatArray],
-    picture: tuple[int, int],
-    options: Any = None,
-) -> tuple[list[Opinion], float]:
-    """Return the opinion of each look, and the probability of a person."""
+    ensemble: Ensemble, looks: Sequence[Look], inputs: Sequence[FloatArray], options: Any = None
+) -> tuple[list[FloatArray], float]:
+    """Return the alpha of each look, and the probability of a person. `options`: as `_run` takes them."""
     alphas, person = [], 0.0
     for look, values in zip(looks, inputs, strict=True):
         alpha, probability = _run(ensemble.networks[look.view.model.name], values, options)
         alphas.append(alpha)
         person = max(person, probability)
-    return opinions_of(looks, alphas, picture), person
+    return alphas, person
 
 
 def _free_memory_afterwards() -> Any:
