@@ -216,9 +216,14 @@ def _with_stable_menu(icon_class: Any) -> Any:
     class StableMenuIcon(icon_class):  # type: ignore[misc]  # pystray has no types
         _is_open = _is_outdated = False
 
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            self._changing = threading.Lock()  # the menu is changed by another thread than the one that opens it
+            super().__init__(*arguments, **options)
+
         def _on_notify(self, *event: Any) -> None:
             """Handle a click; Windows calls this for each movement of the mouse above the icon, too."""
-            self._is_open = True
+            with self._changing:
+                self._is_open = True
             try:
                 super()._on_notify(*event)
             finally:
@@ -227,8 +232,9 @@ def _with_stable_menu(icon_class: Any) -> Any:
                 self.update_menu()
 
         def _update_menu(self) -> None:
-            self._is_outdated = self._is_open
-            if not self._is_open:
-                super()._update_menu()
+            with self._changing:
+                self._is_outdated = self._is_open
+                if not self._is_open:
+                    super()._update_menu()
 
     return StableMenuIcon
