@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from watcher.matting import fusion
+from watcher.matting import fusion, regions
 from watcher.matting.fusion import Opinion
 from watcher.matting.models import SHIPPED
 from watcher.matting.modes import BALANCED, BEST, FAST, MODES, Mode, View, single_model_mode
@@ -62,7 +62,7 @@ def test_each_view_counts() -> None:
 
 def test_the_outline_is_that_of_the_finer_network_and_the_regions_are_the_fused_ones() -> None:
     fine = disc(128, 0.3)
-    coarse = fusion.resize_bilinear(disc(32, 0.3), (128, 128))
+    coarse = regions.resize_bilinear(disc(32, 0.3), (128, 128))
     result = fusion.transfer_outline(coarse, fine, radius=4)
     edge = (coarse > 0.1) & (coarse < 0.9)
     assert np.abs(result - fine)[edge].mean() < 0.5 * np.abs(coarse - fine)[edge].mean()

@@ -28,7 +28,7 @@ _MIN_MEAN_ALPHA = 0.001
 
 # Thresholds of a clear subject, measured on 217 photos with a subject and 316 pictures without.
 _MIN_AREA_FRACTION = 0.0005  # of the picture (a square of a 45th of its side); a smaller subject counts as noise
-MAX_SOFTNESS = 0.5  # of a mask; photos with a subject: 0.024 in the median, 0.24 at most
+_MAX_SOFTNESS = 0.5  # of a mask; photos with a subject: 0.024 in the median, 0.24 at most
 _MIN_SOFT_IOU = 0.15  # between the networks; photos with a subject: 0.95 in the median
 _AGREEMENT_SIDE = 256  # at which the networks are compared: small, because regions must agree, not outlines
 
@@ -87,10 +87,10 @@ def fuse_views(opinions: Sequence[Opinion], person: float = 0.0) -> FloatArray:
         return pool_opinions([opinion.alpha for opinion in opinions])
     finer, others, of_people = _by_role(opinions)
     odds = pooled_log_odds([*finer, *others])
-    guide = mean([resize_bilinear(alpha, odds.shape) for alpha in finer])
+    guide = mean([regions.resize_bilinear(alpha, odds.shape) for alpha in finer])
     up, down = _trust_in_people(finer, others, of_people, person)
     if up or down:
-        people = mean([resize_bilinear(alpha, odds.shape) for alpha in of_people])
+        people = mean([regions.resize_bilinear(alpha, odds.shape) for alpha in of_people])
         difference = log_odds(people) - odds
         odds += np.where(difference > 0, np.float32(up), np.float32(down)) * difference
         guide = guide + np.float32((up + down) / 2) * (people - guide)
@@ -184,7 +184,7 @@ def _share_inside(alpha: FloatArray, other: FloatArray) -> float:
 def has_clear_subject(opinions: Sequence[Opinion]) -> bool:
     """Return whether there is something to cut out: large enough, with a decided mask, and agreed by all networks."""
     undecided = pool_small(opinions)
-    if subject_area_fraction(undecided) < _MIN_AREA_FRACTION or softness(undecided) > MAX_SOFTNESS:
+    if subject_area_fraction(undecided) < _MIN_AREA_FRACTION or softness(undecided) > _MAX_SOFTNESS:
         return False
     by_model: dict[Model, list[FloatArray]] = {}
     for opinion in of_any_subject(opinions):
@@ -244,7 +244,7 @@ def pooled_log_odds(opinions: Sequence[FloatArray]) -> FloatArray:
     shape = max((alpha.shape for alpha in opinions), key=math.prod)
     total, weights = np.zeros(shape, np.float32), 0.0
     for alpha in opinions:
-        opinion = resize_bilinear(alpha, shape)
+        opinion = regions.resize_bilinear(alpha, shape)
         weight = (softness(opinion) + _SOFTNESS_FLOOR) ** -2
         total += np.float32(weight) * log_odds(opinion)
         weights += weight
@@ -294,8 +294,8 @@ def transfer_outline(fused: FloatArray, guide: FloatArray, radius: int = _RADIUS
     variance: FloatArray = box_mean(small_guide * small_guide, radius) - mean_guide * mean_guide
     slope: FloatArray = covariance / (variance + np.float32(_EPSILON))
     offset: FloatArray = mean_fused - slope * mean_guide
-    result = resize_bilinear(box_mean(slope, radius), guide.shape) * guide
-    result += resize_bilinear(box_mean(offset, radius), guide.shape)
+    result = regions.resize_bilinear(box_mean(slope, radius), guide.shape) * guide
+    result += regions.resize_bilinear(box_mean(offset, radius), guide.shape)
     return np.clip(result, 0, 1, out=result)
 
 
@@ -305,14 +305,6 @@ def mean(alphas: Sequence[FloatArray]) -> FloatArray:
     for alpha in alphas[1:]:
         total = total + alpha
     return total if len(alphas) == 1 else total * np.float32(1 / len(alphas))
-
-
-def resize_bilinear(alpha: FloatArray, shape: tuple[int, ...]) -> FloatArray:
-    """Resize alpha (h, w) bilinearly to `shape` (H, W), float32."""
-    if alpha.shape == shape:
-        return alpha
-    size = (shape[1], shape[0])
-    return np.asarray(Image.fromarray(np.ascontiguousarray(alpha)).resize(size, Image.Resampling.BILINEAR))
 
 
 def subsample(alpha: FloatArray) -> FloatArray:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from watcher.matting import fusion
+from watcher.matting import fusion, regions
 from watcher.matting.fusion import Opinion
 from watcher.matting.modes import Mode, View
 
@@ -172,5 +172,5 @@ def _paste(alpha: FloatArray, box: Box, behind: FloatArray | None, shape: tuple[
     """Return `alpha` (h, w) in its box of the whole: `shape` (H, W), `behind` it elsewhere."""
     whole = np.zeros(shape, np.float32) if behind is None else behind.copy()
     left, top, right, bottom = (round(share * shape[1 - axis % 2]) for axis, share in enumerate(box))
-    whole[top:bottom, left:right] = fusion.resize_bilinear(alpha, (bottom - top, right - left))
+    whole[top:bottom, left:right] = regions.resize_bilinear(alpha, (bottom - top, right - left))
     return whole

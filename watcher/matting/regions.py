@@ -35,7 +35,7 @@ def adopt_regions(alpha: FloatArray, other: FloatArray, difference: float, reach
     share = np.clip(depth / np.float32(difference) - 1, 0, 1)
     share = _over_windows(share, _RAMP_RADIUS, np.add) * np.float32(1 / (2 * _RAMP_RADIUS + 1) ** 2)
     adopted: FloatArray = other - alpha
-    adopted *= _stretch(share, alpha.shape)
+    adopted *= resize_bilinear(share, alpha.shape)
     adopted += alpha
     return adopted
 
@@ -54,7 +54,7 @@ def remove_specks(alpha: FloatArray) -> FloatArray:
         return alpha
     specks = _over_windows(is_speck[islands].astype(np.float32), 1, np.maximum)
     rest = _over_windows(((islands > 0) & ~is_speck[islands]).astype(np.float32), 1, np.maximum)
-    cleared: FloatArray = alpha * (1 - _stretch(specks * (1 - rest), alpha.shape))
+    cleared: FloatArray = alpha * (1 - resize_bilinear(specks * (1 - rest), alpha.shape))
     return cleared
 
 
@@ -116,7 +116,9 @@ def _shrink(alpha: FloatArray) -> FloatArray:
     return np.asarray(Image.fromarray(np.ascontiguousarray(alpha)).resize(size, Image.Resampling.BOX))
 
 
-def _stretch(small: FloatArray, shape: tuple[int, ...]) -> FloatArray:
-    """Stretch `small` bilinearly to `shape` (h, w)."""
-    whole = Image.fromarray(np.ascontiguousarray(small, np.float32))
-    return np.asarray(whole.resize((shape[1], shape[0]), Image.Resampling.BILINEAR))
+def resize_bilinear(alpha: FloatArray, shape: tuple[int, ...]) -> FloatArray:
+    """Resize alpha (h, w) bilinearly to `shape` (H, W), float32."""
+    if alpha.shape == shape:
+        return alpha
+    size = (shape[1], shape[0])
+    return np.asarray(Image.fromarray(np.ascontiguousarray(alpha)).resize(size, Image.Resampling.BILINEAR))
