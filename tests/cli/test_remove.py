@@ -263,9 +263,10 @@ def make_photos(folder: Path, count: int) -> None:
 
 def start_remove(folder: Path, **options: Any) -> "subprocess.Popen[bytes]":
     """Start `nobg remove FOLDER`. It heeds Ctrl-C even if the tests run in the background of a shell."""
-    command = [sys.executable, "-m", "watcher", "remove", str(folder)]
-    heed_interrupt = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
-    return subprocess.Popen(command, start_new_session=True, preexec_fn=heed_interrupt, **options)  # noqa: PLW1509  the tests have no threads here
+    heed_interrupt = "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    run_module = "runpy.run_module('watcher', run_name='__main__', alter_sys=True)"
+    command = [sys.executable, "-c", f"{heed_interrupt}; {run_module}", "remove", str(folder)]
+    return subprocess.Popen(command, start_new_session=True, **options)
 
 
 def test_ctrl_c_leaves_nothing_half_done_and_exits_130(tmp_path: Path) -> None:

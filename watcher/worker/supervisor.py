@@ -123,8 +123,9 @@ class Worker:
             self._log_pipe.close_write_end()
         self._stdin = cast("BinaryIO", self._process.stdin)
         self._stdout = cast("BinaryIO", self._process.stdout)
-        self._outgoing: queue.Queue[tuple[protocol.Header, bytes] | None] = queue.Queue()
-        self._incoming: queue.Queue[tuple[protocol.Header, bytes] | None] = queue.Queue()
+        # Ctrl-C may arrive inside `put`: in a Queue, it can lose the wake-up of the thread that `close` then waits for.
+        self._outgoing: queue.SimpleQueue[tuple[protocol.Header, bytes] | None] = queue.SimpleQueue()
+        self._incoming: queue.SimpleQueue[tuple[protocol.Header, bytes] | None] = queue.SimpleQueue()
         self._expected = answers.Expected()
         self._threads = [
             threading.Thread(target=target, daemon=True) for target in (self._write_messages, self._read_messages)
