@@ -14,6 +14,9 @@ from watcher.recipe import RecipeError, parse_key
 class Job:
     """One source under one recipe, and its result. Hashes are SHA-256 in hex; times are seconds since 1970.
 
+    `why`: the reasons of the doubt, keys of errors.DOUBTS. `edits`: the hash of the edits that the output has, empty if
+    a person did not touch it. `accepted`: when a person looked at the output and accepted it.
+
     `id` is None while the journal has no row for the job: `nobg remove` adds a row only when it has a result to record.
     """
 
@@ -45,6 +48,9 @@ class Job:
     notes: str = ""
     listed: Path | None = None
     doubt: float | None = None
+    why: str = ""
+    edits: str = ""
+    accepted: float | None = None
 
     @property
     def destination(self) -> Path:
@@ -108,9 +114,9 @@ COLUMNS = ", ".join(FIELD_NAMES)
 
 _PATH_FIELDS = ("source", "output", "watch", "moved_to", "listed")
 _BOOLEAN_FIELDS = ("force", "adopt", "undone")
-_NUMBER_FIELDS = ("id", "attempts", "interrupted", "seconds", "device", "asked_at", "started_at", "changed_at", "doubt")
+_NUMBER_FIELDS = ("id", "attempts", "interrupted", "seconds", "device", "asked_at", "started_at", "changed_at", "doubt", "accepted")
 _LATEST_TIME = 253_402_214_400.0  # 31 December 9999: the calendar of Python ends there
-_MAXIMA = {"asked_at": _LATEST_TIME, "started_at": _LATEST_TIME, "changed_at": _LATEST_TIME, "doubt": 1.0}
+_MAXIMA = {"asked_at": _LATEST_TIME, "started_at": _LATEST_TIME, "changed_at": _LATEST_TIME, "accepted": _LATEST_TIME, "doubt": 1.0}
 """The largest value of a number that must not be negative."""
 _EMPTY = {field.name: field.default for field in fields(Job)}
 

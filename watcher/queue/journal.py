@@ -25,7 +25,7 @@ from watcher.queue.watched_files import Contents, Failures, WatchedFiles
 _RESULT_CONDITION = "state = 'done' AND undone = 0 AND output IS NOT NULL"
 """A job whose output undo can move to the trash. SQLite uses the indexes of schema.py only for this exact text."""
 
-_RESULT_FIELDS = ("reason", "detail", "verdict", "seconds", "output", "output_hash", "doubt")
+_RESULT_FIELDS = ("reason", "detail", "verdict", "seconds", "output", "output_hash", "doubt", "accepted")
 """The fields of a result, besides `state`, that a new result replaces."""
 
 _TAKE_OVER = """
@@ -117,7 +117,7 @@ class Journal:
             cursor = db.execute(
                 "UPDATE jobs SET state = 'active', source_hash = ?, signature = ?, model = ?, attempts = attempts + 1, "
                 "output = NULL, output_hash = NULL, reason = NULL, detail = NULL, verdict = NULL, seconds = NULL, "
-                "doubt = NULL, started_at = ?, changed_at = ?, undone = 0, moved_to = NULL, notes = '' WHERE id = ?",
+                "doubt = NULL, why = '', accepted = NULL, started_at = ?, changed_at = ?, undone = 0, moved_to = NULL, notes = '' WHERE id = ?",
                 (job.source_hash, job.signature, job.model, now, now, job_id),
             )
             assert cursor.rowcount == 1

@@ -39,6 +39,9 @@ CREATE TABLE jobs (
     notes TEXT NOT NULL DEFAULT '',
     listed BLOB,                -- the folder that a person selected and in which it was found; NULL: none, or `watch`
     doubt REAL,                 -- how doubtful the alpha is, 0..1; NULL: no network ran, or before version 7
+    why TEXT NOT NULL DEFAULT '',    -- the reasons of the doubt: keys of errors.DOUBTS, separated by blanks
+    edits TEXT NOT NULL DEFAULT '',  -- the hash of the edits that the output has; empty: none
+    accepted REAL,              -- when a person looked at the output and accepted it; NULL: not yet
     UNIQUE (source, source_hash, recipe)
 );
 """
@@ -62,6 +65,14 @@ CREATE TABLE pauses (  -- folders that cannot be written or read for now
     since REAL NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+_SCHEMA_ADDED_IN_8 = """
+CREATE TABLE edits (  -- what a person did to cut-outs by hand
+    source_hash TEXT PRIMARY KEY,  -- SHA-256 of the photo's content
+    edits TEXT NOT NULL,           -- JSON: see matting/touchup/edits.py
+    changed_at REAL NOT NULL       -- seconds since 1970
+) WITHOUT ROWID;
 """
 
 _INDEXES_ADDED_IN_3 = """
@@ -109,15 +120,28 @@ _MIGRATE_FROM_4 = (
     "ALTER TABLE jobs RENAME TO jobs_4;\n"  # noqa: S608  these are constants
     + _JOBS
     + """
-INSERT INTO jobs SELECT *, NULL, NULL FROM jobs_4;
+INSERT INTO jobs SELECT *, NULL, NULL, '', '', NULL FROM jobs_4;
 DROP TABLE jobs_4;
 """
     + _ALL_INDEXES
+    + _SCHEMA_ADDED_IN_8
 )
 
-_MIGRATE_FROM_6 = """
+_MIGRATE_FROM_7 = (
+    """
+ALTER TABLE jobs ADD COLUMN why TEXT NOT NULL DEFAULT '';
+ALTER TABLE jobs ADD COLUMN edits TEXT NOT NULL DEFAULT '';
+ALTER TABLE jobs ADD COLUMN accepted REAL;
+"""
+    + _SCHEMA_ADDED_IN_8
+)
+
+_MIGRATE_FROM_6 = (
+    """
 ALTER TABLE jobs ADD COLUMN doubt REAL;
 """
+    + _MIGRATE_FROM_7
+)
 
 _MIGRATE_FROM_5 = (
     """
@@ -148,7 +172,7 @@ def upgrade_script(version: int) -> str:
     which the connection must provide.
     """
     added = _SCHEMA_ADDED_IN_3 + _SCHEMA_ADDED_IN_4
-    tables = _JOBS + _TABLES + _ALL_INDEXES + added
+    tables = _JOBS + _TABLES + _ALL_INDEXES + added + _SCHEMA_ADDED_IN_8
     return {
         0: tables + _MARK_AS_NEW,
         1: _MIGRATE_FROM_1.format(tables=tables),
@@ -157,5 +181,6 @@ def upgrade_script(version: int) -> str:
         4: _MIGRATE_FROM_4,
         5: _MIGRATE_FROM_5,
         6: _MIGRATE_FROM_6,
-        7: "",
+        7: _MIGRATE_FROM_7,
+        8: "",
     }[version]

@@ -15,7 +15,7 @@ from watcher import paths, places
 from watcher.errors import DamagedJournalError, NoAnswerError, UsageError, advise, unwritable_records_error
 from watcher.naming import resolve_destination
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 BUSY_SECONDS = 90.0  # how long to wait while another program, such as a backup, has jobs.db locked
 NEWEST_PLAUSIBLE_VERSION = 1000  # a higher version is damage, not a newer nobg
 REPAIR_MARKER = "jobs.repair"

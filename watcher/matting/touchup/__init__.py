@@ -1,0 +1,1 @@
+"""What a person does to a cut-out by hand, and what becomes of the alpha."""
