@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,14 +35,22 @@ def upscale_alpha(alpha: FloatArray, rgb: Image.Image) -> NDArray[np.uint8]:
     follow the photo's colours by the fast guided filter (He and Sun, arXiv 1505.00996), with coefficients computed at
     the size of alpha, near outlines only.
     """
-    height, width = alpha.shape
     alpha = np.ascontiguousarray(alpha, np.float32)
-    stretch = min(rgb.width / width, rgb.height / height)
-    if stretch < _MIN_GUIDED_SCALE:
+    if not is_guided(alpha, rgb.size):
         return _resize_bilinear(alpha, rgb.width, rgb.height)
-    guide = rgb.reduce(int(stretch / _MIN_GUIDED_SCALE))  # averages the noise of a large photo, which frays outlines
-    small = guide.resize((width, height), Image.Resampling.BOX, reducing_gap=1.0)
-    return _render_alpha(_fit_coefficients(alpha, np.asarray(small)), guide, rgb.size)
+    guide = make_guide(alpha, rgb)
+    return _render_alpha(fit_coefficients(alpha, guide), guide, rgb.size)
+
+
+def is_guided(alpha: FloatArray, size: tuple[int, int]) -> bool:
+    """Return whether the photo's colours decide about outlines when alpha (h, w) becomes `size` (width, height)."""
+    return bool(min(size[0] / alpha.shape[1], size[1] / alpha.shape[0]) >= _MIN_GUIDED_SCALE)
+
+
+def make_guide(alpha: FloatArray, rgb: Image.Image) -> Image.Image:
+    """Return the photo reduced to about the size of alpha (h, w): that averages its noise, which frays outlines."""
+    stretch = min(rgb.width / alpha.shape[1], rgb.height / alpha.shape[0])
+    return rgb.reduce(int(stretch / _MIN_GUIDED_SCALE))
 
 
 def _resize_bilinear(alpha: FloatArray, width: int, height: int) -> NDArray[np.uint8]:
@@ -78,11 +87,17 @@ class LinearCoefficients:
     maximum: FloatArray
 
 
-def _fit_coefficients(alpha: FloatArray, guide: NDArray[np.uint8]) -> LinearCoefficients:
+def fit_coefficients(alpha: FloatArray, guide: Image.Image) -> LinearCoefficients:
     """Return the guided filter's coefficients (He, Sun and Tang, TPAMI 2013, equations 19-21).
 
-    `alpha` (h, w), float32 in 0..1; `guide` (h, w, 3), uint8: the photo at the size of alpha.
+    `alpha` (h, w), float32 in 0..1; `guide`: what `make_guide` returns.
     """
+    size = (alpha.shape[1], alpha.shape[0])
+    return _fit_coefficients(alpha, np.asarray(guide.resize(size, Image.Resampling.BOX, reducing_gap=1.0)))
+
+
+def _fit_coefficients(alpha: FloatArray, guide: NDArray[np.uint8]) -> LinearCoefficients:
+    """Return the coefficients for a guide (h, w, 3), uint8: the photo at the size of alpha."""
     height, width = alpha.shape
     tiles = (-(-height // _TILE_SIDE), -(-width // _TILE_SIDE))
     margin = 2 * _RADIUS
@@ -224,6 +239,12 @@ class AlphaRenderer:
         )
         self._slopes = [Image.fromarray(plane) for plane in coefficients.slope]
         self._guide, self._size = guide, size
+
+    def at_size(self, size: tuple[int, int]) -> AlphaRenderer:
+        """Return a renderer of the same outlines for a photo of another size (width, height)."""
+        other = copy.copy(self)
+        vars(other)["_size"] = size
+        return other
 
     def interpolated_alpha(self, region: Box) -> FloatArray:
         """Return alpha (h, w), float32, in this region by stretching alone."""

@@ -29,7 +29,7 @@ def estimate_foreground(rgb: Image.Image, alpha: NDArray[np.uint8]) -> Image.Ima
     tiles = list(_outline_tiles(alpha))
     if not tiles:
         return rgb
-    foreground, background = _smooth_colours(rgb, alpha)
+    foreground, background = smooth_colours(rgb, Image.fromarray(alpha))
     result = rgb.copy()
     for tile in tiles:
         tile_alpha = alpha[tile[1] : tile[3], tile[0] : tile[2]]
@@ -54,13 +54,16 @@ def _partial_alpha_mask(alpha: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return is_partial
 
 
-def _smooth_colours(rgb: Image.Image, alpha: NDArray[np.uint8]) -> tuple[Image.Image, Image.Image]:
-    """Return F^ and B^ on the small picture: a near blur of the result of a far blur."""
+def smooth_colours(rgb: Image.Image, alpha: Image.Image) -> tuple[Image.Image, Image.Image]:
+    """Return F^ and B^ on the small picture: a near blur of the result of a far blur.
+
+    `alpha`: mode L, of any size.
+    """
     scale = min(1.0, _BLUR_LONGER_SIDE / max(rgb.size))
     size = (max(1, round(rgb.width * scale)), max(1, round(rgb.height * scale)))
     small = rgb.resize(size, Image.Resampling.BOX, reducing_gap=1.0)
     i = np.ascontiguousarray(np.asarray(small, np.float32).transpose(2, 0, 1))
-    a = np.asarray(Image.fromarray(alpha).resize(size, Image.Resampling.BOX, reducing_gap=1.0), np.float32)
+    a = np.asarray(alpha.resize(size, Image.Resampling.BOX, reducing_gap=1.0), np.float32)
     a = a * np.float32(1 / 255)
     foreground, background = _fuse_blurred(i, i, i, a, _FAR_RADIUS)
     detail = i - a * foreground - (1 - a) * background
@@ -112,11 +115,20 @@ def _recover_foreground(
 
     `alpha`: that of the tile, uint8.
     """
-    width, height = tile[2] - tile[0], tile[3] - tile[1]
-    f, b = (
-        resize_region(small, tile, rgb.size).reshape(height, -1) for small in (smooth_foreground, smooth_background)
-    )
-    pixels = np.asarray(rgb.crop(tile)).reshape(height, -1)
+    f, b = (resize_region(small, tile, rgb.size) for small in (smooth_foreground, smooth_background))
+    return Image.fromarray(recover_foreground(np.asarray(rgb.crop(tile)), alpha, f, b))
+
+
+def recover_foreground(
+    rgb: NDArray[np.uint8], alpha: NDArray[np.uint8], smooth_foreground: FloatArray, smooth_background: FloatArray
+) -> NDArray[np.uint8]:
+    """Return the subject's colours (h, w, 3), uint8, in a part of a photo at any scale.
+
+    `rgb` (h, w, 3) and `alpha` (h, w), uint8: of the part; the smooth colours (h, w, 3), float32 in 0..255: F^ and B^.
+    """
+    height, width = alpha.shape
+    f, b = smooth_foreground.reshape(height, -1).copy(), smooth_background.reshape(height, -1)
+    pixels = rgb.reshape(height, -1)
     interleaved = np.repeat(alpha, 3, axis=1)  # rows of r g b r g b ...: numpy is slow on axes of three
     a = interleaved * np.float32(1 / 255)
     mixed = b + a * (f - b)
@@ -125,6 +137,5 @@ def _recover_foreground(
     f += mixed
     f += np.float32(0.5)
     np.clip(f, 0, 255, out=f)
-    return Image.fromarray(
-        np.where(_partial_alpha_mask(interleaved), f.astype(np.uint8), pixels).reshape(height, width, 3)
-    )
+    recovered: NDArray[np.uint8] = np.where(_partial_alpha_mask(interleaved), f.astype(np.uint8), pixels)
+    return recovered.reshape(height, width, 3)

@@ -117,7 +117,8 @@ class Journal:
             cursor = db.execute(
                 "UPDATE jobs SET state = 'active', source_hash = ?, signature = ?, model = ?, attempts = attempts + 1, "
                 "output = NULL, output_hash = NULL, reason = NULL, detail = NULL, verdict = NULL, seconds = NULL, "
-                "doubt = NULL, why = '', accepted = NULL, started_at = ?, changed_at = ?, undone = 0, moved_to = NULL, notes = '' WHERE id = ?",
+                "doubt = NULL, why = '', accepted = NULL, started_at = ?, changed_at = ?, undone = 0, moved_to = NULL, "
+                "notes = '' WHERE id = ?",
                 (job.source_hash, job.signature, job.model, now, now, job_id),
             )
             assert cursor.rowcount == 1

@@ -10,7 +10,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +21,13 @@ from watcher.errors import PictureError, reason_text
 from watcher.formats import END_MISSING
 from watcher.matting import doubt, edges, foreground, fusion, memory, modes, transparency
 from watcher.matting.networks import inference
+from watcher.matting.touchup import edits
 from watcher.picture import codecs, compose, encode, metadata, profiles
 from watcher.recipe import Recipe
 from watcher.worker import protocol
+
+if TYPE_CHECKING:
+    from watcher.matting.touchup.mender import Look, Mender
 
 MAX_PIXELS_IN_FLIGHT = 40_000_000
 """Decoded pixels in all steps together, which bounds the memory. A larger picture has the worker to itself."""
@@ -69,6 +73,7 @@ class Work:
     all. `area_fraction` is the subject's largest share of a frame, 0..1; `doubt` the largest doubt about a frame, 0..1,
     None until the networks have seen one; `has_visible_pixel` whether the cut-out shows anything; `busy_seconds` the
     time that the steps took. `file`: the bytes of a still picture of a watched folder until it is decoded, else empty.
+    `edits`: what a person did to the cut-out of this still picture.
     """
 
     header: protocol.Header
@@ -90,6 +95,7 @@ class Work:
     busy_seconds: float = 0.0
     output: bytes = b""
     file: bytes = b""
+    edits: tuple[edits.Edit, ...] = ()
 
     def fail(self, reason: str, detail: str) -> None:
         """Answer that the picture has failed; no further step runs."""
@@ -131,12 +137,19 @@ class Frame:
         self.busy_seconds += time.perf_counter() - start
 
 
+MakeMender = Callable[["Image.Image", "Look"], "Mender"]
+
+
 @dataclass(frozen=True)
 class Pipeline:
-    """The three steps, and what they work with: the networks and the limit of pixels."""
+    """The three steps, and what they work with: the networks and the limit of pixels.
+
+    `make_mender`: what applies a person's edits. It is only in workers that were started for that: it needs scipy.
+    """
 
     ensemble: inference.Ensemble
     budget: Budget
+    make_mender: MakeMender | None = None
 
     def decode(self, work: Work) -> Iterator[Frame]:
         """Run the first step: yield each frame of the file, decoded, with the networks' inputs."""
@@ -156,12 +169,14 @@ class Pipeline:
         data, work.data = work.data, b""
         work.recipe = recipe.parse_key(work.header.get("recipe", "{}"))
         picture_size = work.header.get("first", len(data))
-        work.background = _decode_background(work.recipe, data[picture_size:])
+        work.background = decode_background(work.recipe, data[picture_size:])
         image = codecs.open_header(data[:picture_size])
         if not work.recipe.first_frame and work.recipe.format in encode.ANIMATED_FORMATS:
             work.frame_count, work.loop_count = codecs.frame_count(image), codecs.loop_count(image)
         work.pixel_count = image.width * image.height * work.frame_count
         self.budget.acquire(work.pixel_count)
+        if work.frame_count == 1:
+            work.edits = _parse_edits(work.header.get("edits", ""))
         if work.header.get("watched") and work.frame_count == 1:
             work.file = data[:picture_size]
         level = work.recipe.metadata
@@ -236,8 +251,12 @@ class Pipeline:
         of_any_subject = [opinion.alpha for opinion in fusion.of_any_subject(opinions)]
         confirmed = fusion.confirmed_by_people(opinions, fused_alpha, frame.person)
         work.doubt = max(work.doubt or 0.0, round(doubt.doubt(of_any_subject, fused_alpha, confirmed), 3))
-        del opinions, of_any_subject
-        alpha = edges.upscale_alpha(fused_alpha, visible)
+        del of_any_subject
+        if work.edits:
+            fused_alpha, alpha = self._mend(work, visible, (opinions, frame.person))
+        else:
+            alpha = edges.upscale_alpha(fused_alpha, visible)
+        del opinions
         area_fraction = fusion.subject_area_fraction(fused_alpha)
         if picture.alpha is not None:
             alpha = compose.multiply_alpha(alpha, picture.alpha)
@@ -246,6 +265,35 @@ class Pipeline:
         elif not work.recipe.mask:  # a picture with its own alpha already has the subject's own colours
             picture = replace(picture, rgb=foreground.estimate_foreground(picture.rgb, alpha))
         return picture, alpha, area_fraction
+
+    def _mend(
+        self, work: Work, visible: Image.Image, seen: tuple[list[fusion.Opinion], float]
+    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        """Apply the edits. Returns the alpha at the networks' size, float32 in 0..1, and at the photo's, uint8.
+
+        `seen`: what the networks have made of the picture already.
+        """
+        assert self.make_mender is not None
+        mender = self.make_mender(visible, lambda rgb, way: seen if rgb is visible and not way else self.look(rgb, way))
+        mender.apply(work.edits)
+        work.has_clear_subject = True  # a person has said what it is
+        return mender.alpha, mender.full_alpha()
+
+    def look(self, rgb: Image.Image, way: str) -> tuple[list[fusion.Opinion], float]:
+        """Return what the networks make of a picture in another mode, or one network alone: `inference.infer`.
+
+        A way whose networks this worker does not have is that of its own mode.
+        """
+        mode = self.ensemble.mode
+        if way in self.ways():
+            mode = modes.find(way)
+        return inference.infer(replace(self.ensemble, mode=mode), rgb)
+
+    def ways(self) -> list[str]:
+        """Return the names of the modes, and of the single networks, that this worker can look in."""
+        present = self.ensemble.networks.keys()
+        whole = [mode.name for mode in modes.MODES if {model.name for model in mode.models} <= present]
+        return [*whole, *present]
 
     def process(self, request: protocol.Header, data: bytes) -> tuple[protocol.Header, bytes]:
         """Run all steps of one picture in this thread, and return the header and the bytes of the worker's answer."""
@@ -312,7 +360,7 @@ def _is_encoded_by_nobg(picture: codecs.Picture, recipe: Recipe, file: bytes) ->
     return encode.is_encoding_of(pixels, recipe, extras, file)
 
 
-def _decode_background(recipe: Recipe, data: bytes) -> codecs.Picture | None:
+def decode_background(recipe: Recipe, data: bytes) -> codecs.Picture | None:
     """Return the recipe's background picture, or None. `data`: its file's bytes. Raises PictureError."""
     if recipe.background_picture is None:
         return None
@@ -322,6 +370,14 @@ def _decode_background(recipe: Recipe, data: bytes) -> codecs.Picture | None:
         reason = reason_text(error.reason, error.detail)
         text = f"the background picture {recipe.background_picture} cannot be used: {reason}"
         raise PictureError(error.reason, text) from error
+
+
+def _parse_edits(text: str) -> tuple[edits.Edit, ...]:
+    """Return the edits of a request. Raises PictureError."""
+    try:
+        return edits.parse(text)
+    except edits.EditsError as error:
+        raise PictureError("unsupported", f"what was done to it by hand cannot be read: {error}.") from error
 
 
 @functools.lru_cache(maxsize=1)
@@ -350,4 +406,7 @@ def open_pipeline(mode: modes.Mode) -> Pipeline:
     memory.check(mode)
     data = mode.read_models()
     codecs.load_decoders()
-    return Pipeline(inference.load_ensemble(data, mode, usable_cpu_count()), Budget(MAX_PIXELS_IN_FLIGHT))
+    from watcher.matting.touchup.mender import Mender
+
+    ensemble = inference.load_ensemble(data, mode, usable_cpu_count())
+    return Pipeline(ensemble, Budget(MAX_PIXELS_IN_FLIGHT), Mender)

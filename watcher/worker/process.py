@@ -1,8 +1,9 @@
 """The jailed process: starts, enters the jail, then reads pictures from stdin and writes cut-outs to stdout.
 
-`python -m watcher.worker.process MODE`, with the variables that `providers.environment` adds for accelerators. At its
-start it writes a message {"trying": key} for each accelerator whose driver may end the process, then its ready message:
-the layers of its jail, or why it cannot work. From then on it answers each message, in the order of their arrival:
+`python -m watcher.worker.process MODE [touchup]`, with the variables that `providers.environment` adds for
+accelerators. At its start it writes a message {"trying": key} for each accelerator whose driver may end the process,
+then its ready message: the layers of its jail, or why it cannot work. From then on it answers each message, in the
+order of their arrival:
 
     in   {"id", "force", "recipe", "named", "first"} + the file's bytes (`first` of them) and those of the background
          picture; `named`: a person named the picture, so that it is done even if its last rows are missing;
@@ -10,8 +11,10 @@ the layers of its jail, or why it cannot work. From then on it answers each mess
     out  {"id", "state", "reason", "detail", "verdict", "subject", "doubt", "notes", "seconds"} + the output's bytes;
          before it, for an animation, {"id", "frames"} now and then: the number of frames done
 
-Three threads run the steps of `pipeline`, so that the next picture is decoded and the previous one encoded while
-the networks work on the current one. Everything is imported before the jail, which refuses to open a module's file.
+With `touchup`, it can also apply a person's edits, and answers the messages of `touchup`, one after the other.
+Otherwise, three threads run the steps of `pipeline`, so that the next picture is decoded and the previous one encoded
+while the networks work on the current one. Everything is imported before the jail, which refuses to open a module's
+file.
 """
 
 from __future__ import annotations
@@ -39,6 +42,9 @@ from watcher.worker.pipeline import (
     end_process,
     usable_cpu_count,
 )
+
+TOUCH_UP = "touchup"
+"""The argument after the mode, for a worker that applies edits."""
 
 _HELPER_NICENESS = 19
 """Nice value of the threads that decode and encode; the networks' threads keep the default."""
@@ -138,8 +144,11 @@ def main() -> int:
     sys.stdin.close()
     try:
         mode = modes.find(sys.argv[1])
+        touches_up = TOUCH_UP in sys.argv[2:]
+        if touches_up:
+            from watcher.worker import touchup  # imports scipy, which takes time that ordinary work need not wait
         memory.check(mode)
-        data = mode.read_models()
+        data = mode.read_models() | (modes.BEST.read_models() if touches_up else {})
         codecs.load_decoders()
         start_result = accelerator.start(
             data,
@@ -155,7 +164,6 @@ def main() -> int:
     except ModelError as error:
         protocol.write_message(stdout, {"ready": False, "message": str(error)})
         return error.exit_code
-    del data
     ready = {
         "ready": True,
         "model": mode.name,
@@ -164,7 +172,12 @@ def main() -> int:
         "provider": start_result.as_dict(),
     }
     protocol.write_message(stdout, ready)
-    serve(stdin, stdout, Pipeline(ensemble, Budget(MAX_PIXELS_IN_FLIGHT)))
+    budget = Budget(MAX_PIXELS_IN_FLIGHT)
+    if touches_up:
+        ensemble = inference.with_models(ensemble, data, modes.BEST.models, usable_cpu_count())
+        touchup.serve(stdin, stdout, Pipeline(ensemble, budget, touchup.make_mender))
+    else:
+        serve(stdin, stdout, Pipeline(ensemble, budget))
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -60,6 +60,16 @@ def load_ensemble(
         fixed_side = sides.pop() if provider is not None and len(sides) == 1 else None
         networks[model.name] = load_network(data[model.name], model, threads, provider, fixed_side)
     return Ensemble(mode, networks, is_accelerated=provider is not None)
+
+
+def with_models(ensemble: Ensemble, data: Mapping[str, bytes], models: Sequence[Model], threads: int) -> Ensemble:
+    """Return the ensemble with those of `models` that it lacks, on the processor. Raises ModelError."""
+    added = {
+        model.name: load_network(data[model.name], model, threads)
+        for model in models
+        if model.name not in ensemble.networks
+    }
+    return replace(ensemble, networks={**ensemble.networks, **added})
 
 
 def load_network(
