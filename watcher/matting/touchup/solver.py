@@ -37,6 +37,7 @@ _SEED_WEIGHT = 100.0
 _SHARPENING = 3.0  # of the small grid's answer, whose outlines are wide
 _MIN_CHANGE = 0.35  # by less, the automatic alpha stays
 _MIN_EDGE = 1e-4
+_KEPT_ANSWERS = 64
 _MIN_COVER = 0.1  # of a pixel of the small grid by a stroke
 
 
@@ -55,41 +56,41 @@ class Solver:
         self._prior = _resize(alpha, self._size)
         self._coarse = _coarse_graph(rgb, opinions, self._size)
         self._fine = _fine_graph(rgb, opinions)
-        self._answers: list[tuple[Stroke, FloatArray, FloatArray]] = []
+        self._answers: dict[tuple[int, ...], tuple[list[Stroke], FloatArray, FloatArray]] = {}
 
     def solve(self, strokes: Sequence[Stroke]) -> FloatArray:
         """Return the alpha (h, w), float32 in 0..1, after all strokes in their order; without any, the automatic one.
 
-        The answers to the first strokes are kept as long as these are the same objects.
+        The last answers are kept for undo and redo, as long as the strokes are the same objects.
         """
-        same = 0
-        for (stroke, *_), asked in zip(self._answers, strokes, strict=False):
-            if stroke is not asked:
-                break
-            same += 1
-        del self._answers[same:]
-        for count in range(same + 1, len(strokes) + 1):
-            coarse, fine = self._answer(strokes[:count])
-            self._answers.append((strokes[count - 1], coarse, fine))
-        return self._answers[-1][2] if self._answers else self._alpha
+        if not strokes:
+            return self._alpha
+        key = tuple(map(id, strokes))
+        if key not in self._answers:
+            _, *start = self._answers.get(key[:-1], ((), self._prior, self._alpha))
+            answer = self._answer(strokes, *start)
+            self._answers[key] = (list(strokes), *answer)  # the list keeps the objects alive, and their ids unique
+            if len(self._answers) > _KEPT_ANSWERS:
+                del self._answers[next(iter(self._answers))]
+        return self._answers[key][2]
 
-    def _answer(self, strokes: Sequence[Stroke]) -> tuple[FloatArray, FloatArray]:
-        """Return the answer of the small grid, and the whole answer, to these strokes."""
+    def _answer(
+        self, strokes: Sequence[Stroke], coarse_start: FloatArray, fine_start: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return the answer of the small grid, and the whole answer. The search starts at those of fewer strokes."""
         seeds = np.zeros(self._alpha.shape, np.int8)
         for is_subject, mask in strokes:
             seeds[mask] = 1 if is_subject else -1
         kept, erased = (_resize((seeds == sign).astype(np.float32), self._size) for sign in (1, -1))
         held = np.maximum(kept, erased) > _MIN_COVER
-        start, fine_start = (
-            (self._answers[-1][1], self._answers[-1][2]) if self._answers else (self._prior, self._alpha)
-        )
         target = np.where(held, (kept > erased).astype(np.float32), self._prior)
-        coarse = _walk(self._coarse, target, np.where(held, _SEED_WEIGHT, _PRIOR_WEIGHT), start)
+        coarse = _walk(self._coarse, target, np.where(held, _SEED_WEIGHT, _PRIOR_WEIGHT), coarse_start)
         height, width = self._alpha.shape
         answer, before = (_resize(values, (width, height)) for values in (coarse, self._prior))
         sharp = np.clip((answer - 0.5) * _SHARPENING + 0.5, 0, 1)
         is_same = ((answer >= 0.5) == (before >= 0.5)) & (np.abs(answer - before) < _MIN_CHANGE)
-        target = np.where(seeds != 0, (seeds > 0).astype(np.float32), np.where(is_same, self._alpha, sharp))
+        held_to = (seeds > 0).astype(np.float32)
+        target = np.where(seeds != 0, held_to, np.where(is_same, self._alpha, sharp))
         weight = np.where(seeds != 0, _SEED_WEIGHT, _FINE_PRIOR_WEIGHT * (2 * np.abs(answer - 0.5)) ** 2)
         return coarse, _walk(self._fine, target, weight, fine_start)
 
@@ -161,7 +162,7 @@ def _walk(
     weights = weight.ravel().astype(np.float64)
     system = laplacian + sparse.diags(weights)
     inverse = sparse.diags(1 / system.diagonal())
-    values, _ = cg(system, weights * target.ravel(), x0=start.ravel(), rtol=2e-3, maxiter=200, M=inverse)
+    values, _ = cg(system, weights * target.ravel(), x0=start.ravel(), rtol=1e-3, maxiter=300, M=inverse)
     result: FloatArray = np.clip(values, 0, 1).reshape(start.shape).astype(np.float32)
     return result
 
