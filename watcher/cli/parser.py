@@ -71,8 +71,37 @@ def _add_remove(commands: Any) -> None:
         "--force", action="store_true", help="redo pictures done before, and write even if no clear subject is found"
     )
     _add_json(remove)
+    _add_hints(remove)
     _add_recipe_options(remove)
     remove.set_defaults(function=_lazy_command("remove", "remove"))
+
+
+def _add_hints(remove: argparse.ArgumentParser) -> None:
+    """Add the options that say what to keep. nobg remembers them, as it does strokes of the brush."""
+    group = remove.add_argument_group(
+        "what to keep", "in pixels from the top left corner of the upright photo; nobg remembers it for each photo"
+    )
+    group.add_argument("--box", type=_numbers, metavar="L,T,R,B", help="the subject is inside this box")
+    for name, text in (("keep", "keep the part at this point"), ("drop", "drop the part at this point")):
+        group.add_argument(
+            f"--{name}-point",
+            dest=f"{name}_points",
+            action="append",
+            default=[],
+            type=_numbers,
+            metavar="X,Y",
+            help=f"{text}; may be given several times",
+        )
+    group.add_argument("--keep", choices=("largest", "all"), help="keep the largest part alone, or all parts")
+    group.add_argument("--without-edits", action="store_true", help="leave out what you have touched up; it is kept")
+
+
+def _numbers(text: str) -> list[float]:
+    """Return the numbers in a text such as 120,40. argparse reports the error."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is no list of numbers such as 120,40") from None
 
 
 def _add_resident(commands: Any) -> None:

@@ -114,9 +114,26 @@ COLUMNS = ", ".join(FIELD_NAMES)
 
 _PATH_FIELDS = ("source", "output", "watch", "moved_to", "listed")
 _BOOLEAN_FIELDS = ("force", "adopt", "undone")
-_NUMBER_FIELDS = ("id", "attempts", "interrupted", "seconds", "device", "asked_at", "started_at", "changed_at", "doubt", "accepted")
+_NUMBER_FIELDS = (
+    "id",
+    "attempts",
+    "interrupted",
+    "seconds",
+    "device",
+    "asked_at",
+    "started_at",
+    "changed_at",
+    "doubt",
+    "accepted",
+)
 _LATEST_TIME = 253_402_214_400.0  # 31 December 9999: the calendar of Python ends there
-_MAXIMA = {"asked_at": _LATEST_TIME, "started_at": _LATEST_TIME, "changed_at": _LATEST_TIME, "accepted": _LATEST_TIME, "doubt": 1.0}
+_MAXIMA = {
+    "asked_at": _LATEST_TIME,
+    "started_at": _LATEST_TIME,
+    "changed_at": _LATEST_TIME,
+    "accepted": _LATEST_TIME,
+    "doubt": 1.0,
+}
 """The largest value of a number that must not be negative."""
 _EMPTY = {field.name: field.default for field in fields(Job)}
 
