@@ -51,6 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"nobg {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_remove(commands)
+    _add_touch_up(commands)
     _add_resident(commands)
     _add_menu(commands)
     _add_models(commands)
@@ -94,6 +95,16 @@ def _add_hints(remove: argparse.ArgumentParser) -> None:
         )
     group.add_argument("--keep", choices=("largest", "all"), help="keep the largest part alone, or all parts")
     group.add_argument("--without-edits", action="store_true", help="leave out what you have touched up; it is kept")
+
+
+def _add_touch_up(commands: Any) -> None:
+    edit = commands.add_parser("edit", help="touch up a cut-out in a window: paint what to keep and what to erase")
+    edit.add_argument("path", type=Path, metavar="PICTURE", help="a photo, or its cut-out")
+    edit.add_argument("--tool", choices=("box",), default="", help="the tool to start with")
+    _add_recipe_name(edit)
+    edit.set_defaults(function=_lazy_command("edit", "edit"))
+    review = commands.add_parser("review", help="look at the most doubtful cut-outs in a window")
+    review.set_defaults(function=_lazy_command("edit", "review"))
 
 
 def _numbers(text: str) -> list[float]:

@@ -32,7 +32,9 @@ def is_request(request: Header) -> bool:
     """Return whether a request may be sent to the worker: the window that asked for it is not trusted."""
     kind, size = request.get("touchup"), request.get("size")
     if kind in ("tile", "preview", "thumbnail"):
-        if not _is_list_of_integers(size, 2) or not all(1 <= side <= MAX_SIDE for side in size):
+        if not isinstance(size, list) or not _is_list_of_integers(size, 2):
+            return False
+        if not all(1 <= side <= MAX_SIDE for side in size):
             return False
         layer = request.get("layer")
         is_layer = layer in _LAYERS or (isinstance(layer, str) and layer.startswith(_WAY) and len(layer) <= 80)
