@@ -242,7 +242,7 @@ class Host:
         self._opened_photo()
         if header.get("layer") != touchup_answers.PHOTO_LAYER and not self._has_sent_edits:
             self._send_edits()
-        self._relay(number, {"touchup": "tile", **{name: header.get(name) for name in ("layer", "box", "size")}})
+        self._relay(number, {"touchup": "tile", **{name: header.get(name) for name in ("layer", "box", "pixels")}})
 
     def _send_edits(self, on_answer: OnAnswer | None = None) -> None:
         self._has_sent_edits = True
@@ -267,7 +267,7 @@ class Host:
     def _preview(self, number: int, header: Header, _payload: bytes) -> None:
         self._opened_photo()
         recipe = self._recipe(str(header.get("recipe") or ""))
-        request = {"touchup": "preview", "recipe": recipe.key(), "size": header.get("size")}
+        request = {"touchup": "preview", "recipe": recipe.key(), "pixels": header.get("pixels")}
         self._relay(number, request, read_background(recipe))
 
     def _cancel(self, _number: int, header: Header, _payload: bytes) -> None:
@@ -311,7 +311,7 @@ class Host:
 
     def _review_thumbnail(self, number: int, header: Header, _payload: bytes) -> None:
         data = self._grid().picture(header.get("job"), header.get("which"))
-        self._relay(number, {"touchup": "thumbnail", "size": header.get("size")}, data)
+        self._relay(number, {"touchup": "thumbnail", "pixels": header.get("pixels")}, data)
 
     def _accept(self, number: int, header: Header, _payload: bytes) -> None:
         self._grid().accept(header.get("job"))

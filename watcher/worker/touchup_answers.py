@@ -2,11 +2,11 @@
 
 A request is {"id", "touchup": KIND, ...}; the kinds and their answers:
 
-    open       {"recipe"} + a photo's bytes      {"width", "height", "notes"}
-    edits      the edits as JSON                 {"changed": a box or null, "area": 0..1, "ways": names}
-    tile       {"layer", "box", "size"}          RGB bytes of the layer `photo`, RGBA bytes of all others
-    preview    {"recipe", "size"} + background   {"width", "height"} + RGBA bytes
-    thumbnail  {"size"} + a picture's bytes      {"width", "height"} + RGBA bytes
+    open       {"recipe"} + a photo's bytes        {"width", "height", "notes"}
+    edits      the edits as JSON                   {"changed": a box or null, "area": 0..1, "ways": names}
+    tile       {"layer", "box", "pixels": [w, h]}  RGB bytes of the layer `photo`, RGBA bytes of all others
+    preview    {"recipe", "pixels"} + background   {"width", "height"} + RGBA bytes
+    thumbnail  {"pixels"} + a picture's bytes      {"width", "height"} + RGBA bytes
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _MAX_WAYS = 50
 
 def is_request(request: Header) -> bool:
     """Return whether a request may be sent to the worker: the window that asked for it is not trusted."""
-    kind, size = request.get("touchup"), request.get("size")
+    kind, size = request.get("touchup"), request.get("pixels")
     if kind in ("tile", "preview", "thumbnail"):
         if not isinstance(size, list) or not _is_list_of_integers(size, 2):
             return False
@@ -46,7 +46,7 @@ def max_payload(request: Header) -> int:
     """Return the largest number of bytes that may follow the answer's header."""
     if request["touchup"] not in ("tile", "preview", "thumbnail"):
         return 0
-    width, height = request["size"]
+    width, height = request["pixels"]
     return int(width) * int(height) * (3 if request.get("layer") == PHOTO_LAYER else 4)
 
 
@@ -79,7 +79,7 @@ def check(request: Header, header: Header, payload: bytes) -> Header:
         _demand(isinstance(notes, list) and all(isinstance(note, str) and note in NOTES for note in notes), "notes")
         _demand(len(notes) <= len(NOTES), "notes")
         return values | {"notes": notes}
-    _demand(width <= request["size"][0] and height <= request["size"][1], "size")
+    _demand(width <= request["pixels"][0] and height <= request["pixels"][1], "size")
     _demand(len(payload) == width * height * 4, "payload")
     return values
 
