@@ -52,13 +52,10 @@ class Window:
     """The window's side of the pipes to a host, which runs in a thread."""
 
     def __init__(self, path: Path | None, **options: Any) -> None:
-        self.tells: list[dict[str, Any]] = []
-        self.payloads: dict[str, bytes] = {}
+        self.reset()
         from_window, to_host = os.pipe()
         from_host, to_window = os.pipe()
         self.to_host, self.from_host = os.fdopen(to_host, "wb"), os.fdopen(from_host, "rb")
-        self._answers: dict[int, tuple[dict[str, Any], bytes]] = {}
-        self._ids = itertools.count(1)
         options = {"settings": Config(), **options}
 
         def run() -> None:
@@ -67,6 +64,13 @@ class Window:
 
         self.thread = threading.Thread(target=run, daemon=True)
         self.thread.start()
+
+    def reset(self) -> None:
+        """Begin without any message."""
+        self.tells: list[dict[str, Any]] = []
+        self.payloads: dict[str, bytes] = {}
+        self._answers: dict[int, tuple[dict[str, Any], bytes]] = {}
+        self._ids = itertools.count(1)
 
     def ask(self, kind: str, payload: bytes = b"", **values: Any) -> int:
         """Send a request; return its number."""
