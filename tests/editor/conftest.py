@@ -22,7 +22,7 @@ from watcher.worker import protocol, supervisor
 
 STROKE = encode([Edit("keep", ((10.0, 10.0), (20.0, 20.0)), 30.0)])
 TWO_STROKES = encode([Edit("keep", ((10.0, 10.0),), 30.0), Edit("erase", ((50.0, 60.0),), 30.0)])
-TILE = {"box": [0, 0, 4, 2], "pixels": [4, 2]}
+TILE: dict[str, Any] = {"box": [0, 0, 4, 2], "pixels": [4, 2]}
 
 
 class WorkerFiles:

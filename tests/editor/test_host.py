@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,7 +79,7 @@ def test_a_cut_out_is_shown_with_the_kept_edits_even_if_the_window_sends_none(
     ids=str,
 )
 def test_what_no_window_asks_does_not_reach_the_worker(
-    window: Window, worker: WorkerFiles, values: dict[str, object]
+    window: Window, worker: WorkerFiles, values: dict[str, Any]
 ) -> None:
     assert window.ask_and_wait("edits", b"")["state"] == "done"
     assert window.ask_and_wait("tile", **values)["text"] == strings.NONSENSE

@@ -90,11 +90,12 @@ class Review:
 
 
 def _entry(job: Job) -> dict[str, Any]:
+    why = review.reason(job)
     return {
         "id": job.id,
         "name": (job.output or job.source).name,
         "folder": str(job.source.parent),
-        "why": review.reason(job),
+        "why": why[:1].upper() + why[1:],
         "doubt": job.doubt,
         "state": _state(job),
     }

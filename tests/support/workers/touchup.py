@@ -67,7 +67,14 @@ class Photo:
 
     def cut_out(self, header: protocol.Header, data: bytes) -> tuple[dict[str, Any], bytes]:
         """Return the answer to an ordinary request."""
-        answer = {"state": "done", "reason": None, "verdict": "subject", "seconds": 0.1, "doubt": 0.5, "notes": []}
+        answer: dict[str, Any] = {
+            "state": "done",
+            "reason": None,
+            "verdict": "subject",
+            "seconds": 0.1,
+            "doubt": 0.5,
+            "notes": [],
+        }
         text = data[: header["first"]] + header.get("edits", "").encode() + header["recipe"].encode()
         if data.endswith(b"nothing") and not header["force"]:
             return {**answer, "state": "skipped", "reason": "no_clear_subject"}, b""
