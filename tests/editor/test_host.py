@@ -43,7 +43,7 @@ def test_a_photo_is_opened_with_its_size_its_edits_and_the_recipes(
     assert opened["recipes"][0] == ["", strings.RECIPE_DEFAULT]
     assert ["shop", "Shop"] in opened["recipes"]
     assert window.payloads["opened"] == STROKE.encode()
-    assert window.texts("busy") == [strings.OPENING.format(name="photo.jpg"), ""]
+    assert window.texts("busy") == [strings.OPENING_FILE.format(name="photo.jpg"), ""]
 
 
 def test_tiles_edits_and_previews_are_relayed(window: Window, worker: WorkerFiles) -> None:

@@ -155,7 +155,7 @@ class Host:
 
     def _show(self, find: Callable[[], Photo], name: str) -> None:
         """Open a photo for the window; refuse with a sentence if that fails."""
-        self._tell("busy", text=strings.OPENING.format(name=name))
+        self._tell("busy", text=strings.OPENING_FILE.format(name=name))
         try:
             self._open(find())
         except NobgError as error:

@@ -33,10 +33,10 @@ def save(photo: Photo, recipe: str, journal: Journal, supervisor: Supervisor) ->
     if queue.error is not None:
         raise queue.error
     if not results:
-        raise NotSavedError(strings.NOT_SAVED.format(text=strings.PHOTO_CHANGED))
+        raise NotSavedError(strings.SAVE_FAILED.format(text=strings.PHOTO_CHANGED))
     (job,) = results
     if job.state == "done" and job.output is not None:
         return job.output
     if job.reason == "no_clear_subject":
         raise NotSavedError(strings.EVERYTHING_DROPPED)
-    raise NotSavedError(strings.NOT_SAVED.format(text=for_desktop(reason_text(job.reason or "", job.detail or ""))))
+    raise NotSavedError(strings.SAVE_FAILED.format(text=for_desktop(reason_text(job.reason or "", job.detail or ""))))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # What the host says in the window
-OPENING = "Opening {name}…"
+OPENING_FILE = "Opening {name}…"
 SAVING_FILE = "Saving…"
 TRYING_BEST = "Trying best…"
 ALREADY_OPEN = "{name} is already open in another window. Go on there, or close it first."
@@ -17,7 +17,7 @@ WORKER_FAILS = (
     "The part of nobg that computes ends each time at this step. What you did last is kept; undo it, or try again."
 )
 EDITS_NOT_KEPT = "What you did cannot be stored now: {text}"
-NOT_SAVED = "It was not saved: {text}"
+SAVE_FAILED = "It was not saved: {text}"
 NO_JOB = "The records of this picture are gone."
 EVERYTHING_DROPPED = "Nothing of the photo would be left, so nothing was written. Keep a part of it first."
 RECIPE_DEFAULT = "As usual"
