@@ -153,6 +153,21 @@ def test_edits_that_end_three_workers_do_not_end_the_next(window: Window, worker
     assert window.answer(window.ask("tile", layer="cutout", **TILE))[1] == b"\1" * 32
 
 
+@pytest.mark.parametrize("lie", ["lie-tile", "flood-tile"])
+def test_a_worker_that_lies_is_replaced(window: Window, worker: WorkerFiles, lie: str) -> None:
+    window.ask_and_wait("edits", STROKE.encode())
+    worker.die_at(lie)
+    assert window.answer(window.ask("tile", layer="cutout", **TILE))[1] == b"\1" * 32
+    assert worker.requests().count("started") == 2
+
+
+def test_a_worker_that_does_not_start_is_refused_with_what_to_do(
+    open_window: OpenWindow, photo: Path, worker: WorkerFiles
+) -> None:
+    worker.command[:] = [worker.command[0], "-c", "import no_such_module"]
+    assert "does not start" in open_window(photo).wait_for("refused")["text"]
+
+
 def test_a_photo_that_ends_three_workers_is_refused(open_window: OpenWindow, photo: Path, worker: WorkerFiles) -> None:
     worker.die_at("open", "open", "open")
     assert open_window(photo).wait_for("refused")["text"] == strings.WORKER_FAILS

@@ -106,6 +106,13 @@ def test_the_strokes_survive_a_killed_host_and_everything_ends_with_it(
     assert start().payloads["opened"] == STROKE.encode()  # no lock is left
 
 
+def test_a_host_that_is_asked_to_end_leaves_no_lock(start: StartEditor, home: Path) -> None:
+    window = start()
+    window.process.terminate()
+    assert window.process.wait(60) == 130
+    assert not list((home / "state").glob("*.lock"))
+
+
 def test_a_closed_window_ends_the_host_with_success(start: StartEditor) -> None:
     window = start()
     window.ask("close")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from watcher import enqueue, paths
-from watcher.editor.host import Host
 from watcher.errors import NobgError
 from watcher.jail.limited_pipe import LimitedPipe
 from watcher.matting.touchup.edits import TOOLS
@@ -39,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if (options.path is None) is not options.review:
         parser.error("name a picture, or give --review")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the lock and the worker are cleared away
     try:
         touch_up.check_available()
         return _run(options)
@@ -66,6 +67,8 @@ def _run(options: argparse.Namespace) -> int:
         )
         log_pipe.close_write_end()
         stack.callback(_end, window)
+        from watcher.editor.host import Host  # takes about as long as the window's start, which goes on meanwhile
+
         to_window, from_window = cast("BinaryIO", window.stdin), cast("BinaryIO", window.stdout)
         host = Host(from_window, to_window, state, settings, recipe=options.recipe, tool=options.tool)
         host.run(options.path)

@@ -1,7 +1,8 @@
 """A worker without networks that touches up: `python touchup.py LOG DEATHS GATE touchup`.
 
 LOG gets a line for each request: its kind, and what is particular to it. DEATHS: a file of kinds, one a line; a request
-of the kind in its first line removes that line and ends the process. GATE: a FIFO; the layer `way:gate` waits until
+of the kind in its first line removes that line and ends the process; `lie-` or `flood-` before the kind answers too few
+or too many bytes. GATE: a FIFO; the layer `way:gate` waits until
 somebody opens it for writing. Every photo has 400 x 300 pixels, except one whose bytes begin with `unreadable`.
 """
 
@@ -93,6 +94,12 @@ with open(log_path, "a") as log:
         log.flush()
         if should_die(kind):
             os._exit(11)
+        if should_die(f"lie-{kind}"):
+            protocol.write_message(sys.stdout.buffer, {"id": header["id"], "state": "done"}, b"short")
+            continue
+        if should_die(f"flood-{kind}"):
+            protocol.write_message(sys.stdout.buffer, {"id": header["id"], "state": "done"}, bytes(1 << 20))
+            continue
         if detail == "way:gate":
             with open(gate_path):
                 pass
