@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -24,19 +22,18 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """Replace the editor's process. Return the commands that would have started it."""
     commands: list[list[str]] = []
 
-    def run(command: list[str], **_options: Any) -> subprocess.CompletedProcess[bytes]:
+    def execve(_program: str, command: list[str], _environment: dict[str, str]) -> None:
         commands.append(command)
-        return subprocess.CompletedProcess(command, 0)
 
     monkeypatch.setattr("watcher.program.touch_up.is_available", lambda: True)
-    monkeypatch.setattr("watcher.cli.edit.subprocess.run", run)
+    monkeypatch.setattr("watcher.cli.edit.os.execve", execve)
     return commands
 
 
 def test_edit_and_review_start_the_editor(started: list[list[str]]) -> None:
     editor = [sys.executable, "-P", "-m", "watcher.editor"]
-    assert main(["edit", "a b.jpg"]) == main(["edit", "a.jpg", "--recipe", "white", "--tool", "box"]) == 0
-    assert main(["review"]) == 0
+    for arguments in (["edit", "a b.jpg"], ["edit", "a.jpg", "--recipe", "white", "--tool", "box"], ["review"]):
+        main(arguments)
     assert started == [
         [*editor, "--", "a b.jpg"],
         [*editor, "--recipe", "white", "--tool", "box", "--", "a.jpg"],

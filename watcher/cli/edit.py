@@ -1,10 +1,11 @@
-"""`nobg edit` and `nobg review`: start the touch-up window in a process of its own, and wait until it is closed."""
+"""`nobg edit` and `nobg review`: become the host of a touch-up window, which ends when the window is closed."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import subprocess
+import sys
 from collections.abc import Sequence
 
 from watcher import paths, places
@@ -31,5 +32,8 @@ def review(_options: argparse.Namespace) -> int:
 
 
 def _run(command: Sequence[str]) -> int:
+    """Run the host in place of this process, so that none waits for it. Windows cannot do that."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths.module_folders())}
-    return subprocess.run(command, env=environment, check=False).returncode
+    if sys.platform == "win32":
+        return subprocess.run(command, env=environment, check=False).returncode
+    os.execve(command[0], command, environment)
