@@ -24,6 +24,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
     def execve(_program: str, command: list[str], _environment: dict[str, str]) -> None:
         commands.append(command)
+        raise SystemExit(0)
 
     monkeypatch.setattr("watcher.program.touch_up.is_available", lambda: True)
     monkeypatch.setattr("watcher.cli.edit.os.execve", execve)
@@ -33,7 +34,8 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 def test_edit_and_review_start_the_editor(started: list[list[str]]) -> None:
     editor = [sys.executable, "-P", "-m", "watcher.editor"]
     for arguments in (["edit", "a b.jpg"], ["edit", "a.jpg", "--recipe", "white", "--tool", "box"], ["review"]):
-        main(arguments)
+        with pytest.raises(SystemExit):
+            main(arguments)
     assert started == [
         [*editor, "--", "a b.jpg"],
         [*editor, "--recipe", "white", "--tool", "box", "--", "a.jpg"],

@@ -6,7 +6,6 @@ import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 
 from watcher import paths, places
 from watcher.errors import UsageError
@@ -31,9 +30,9 @@ def review(_options: argparse.Namespace) -> int:
     return _run(touch_up.review_command())
 
 
-def _run(command: Sequence[str]) -> int:
+def _run(command: list[str]) -> int:
     """Run the host in place of this process, so that none waits for it. Windows cannot do that."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths.module_folders())}
-    if sys.platform == "win32":
-        return subprocess.run(command, env=environment, check=False).returncode
-    os.execve(command[0], command, environment)
+    if sys.platform != "win32":
+        os.execve(command[0], command, environment)
+    return subprocess.run(command, env=environment, check=False).returncode

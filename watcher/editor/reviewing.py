@@ -95,7 +95,7 @@ def _entry(job: Job) -> dict[str, Any]:
         "id": job.id,
         "name": (job.output or job.source).name,
         "folder": str(job.source.parent),
-        "why": why[:1].upper() + why[1:],
+        "why": why if why.startswith("nobg") else why[:1].upper() + why[1:],
         "doubt": job.doubt,
         "state": _state(job),
     }
