@@ -83,6 +83,10 @@ def test_try_best_replaces_the_cut_out_and_keeps_the_strokes(
     edits = encode([BEST, *parse(STROKE)])
     assert journal.edits.of(job.source_hash) == edits
     assert journal.find_jobs([job.id or 0])[0].edits == hash_of(edits)
+    shown = {entry["id"]: entry["state"] for entry in grid.ask_and_wait("review_list")["jobs"]}
+    assert shown[job.id] == "done"  # the person has not looked at the new one yet
+    grid.ask_and_wait("accept", job=job.id)
+    assert job.id not in [entry["id"] for entry in grid.ask_and_wait("review_list")["jobs"]]
     assert edits.encode() in pictures[1].with_name("2_nobg.png").read_bytes()
     worker.die_at("cut_out", "cut_out", "cut_out")
     assert grid.ask_and_wait("try_best", job=1)["state"] == "failed"

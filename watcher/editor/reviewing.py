@@ -28,10 +28,16 @@ class Review:
     def __init__(self, journal: Journal, trash: Callable[[Path], None] = undoing.move_to_trash) -> None:
         self._journal = journal
         self._trash = trash
+        self._tried: list[int] = []
 
     def entries(self) -> list[dict[str, Any]]:
-        """Return what the window shows of each cut-out that wants a look, the most doubtful first."""
-        return [_entry(job) for job in review.wanting_a_look(self._journal)]
+        """Return what the window shows of each cut-out that wants a look, the most doubtful first.
+
+        A cut-out that has been tried again in this window stays, until the person has accepted or undone it.
+        """
+        jobs = {job.id: job for job in self._journal.find_jobs(self._tried) if _state(job) == "done"}
+        jobs |= {job.id: job for job in review.wanting_a_look(self._journal)}
+        return [_entry(job) for job in sorted(jobs.values(), key=lambda job: -(job.doubt or 0.0))]
 
     def entry(self, number: object) -> dict[str, Any]:
         """Return what the window shows of one cut-out, whether it still wants a look or not."""
@@ -77,6 +83,7 @@ class Review:
     def try_best(self, number: object, supervisor: Supervisor) -> None:
         """Replace the cut-out with that of the mode `best`, which becomes the start of the photo's edits."""
         photo = self.photo(number)
+        self._tried.append(self.job(number).id or 0)
         before = self._journal.edits.of(photo.content)
         others: list[Edit] = []
         with contextlib.suppress(EditsError):
