@@ -38,6 +38,8 @@ def find(path: Path, journal: Journal) -> Photo:
         named = commit.read_source(path)
     except PictureError as picture_error:
         error = picture_error
+    if named is not None and _is_known_photo(path, named.sha256, journal):
+        return Photo(path, named)
     makers = journal.outputs.jobs_that_made(path, None if named is None else named.sha256)
     for job in makers:
         photo = of_job(job, journal)
@@ -53,6 +55,12 @@ def find(path: Path, journal: Journal) -> Photo:
         if photo is not None:
             return Photo(photo.path, photo.source)
     raise error
+
+
+def _is_known_photo(path: Path, content: str, journal: Journal) -> bool:
+    """Return whether the file had a job itself, as a photo that has taken the name of a cut-out has."""
+    has_job = any(job.source_hash == content for job in journal.contents.jobs_of(path))
+    return has_job and not journal.outputs.is_output_content(content)
 
 
 def of_job(job: Job, journal: Journal) -> Photo | None:

@@ -54,11 +54,12 @@ class Outputs:
     def jobs_that_made(self, output: Path, content_hash: str | None) -> list[Job]:
         """Return the finished jobs whose output is this file, or has its content; the newest first.
 
-        Those whose output has the content come before those that only have the path: another file may have taken it.
+        Those whose output has the content come before those that only have the path: a person may have changed the
+        file, or another one may have taken its place.
         """
         path = os.fsencode(output)
         return self._db.select_jobs(
-            "(output = ? OR output_hash = ?) AND source != ? AND state = 'done' AND source_hash != '' "
+            "(output = ? AND undone = 0 OR output_hash = ?) AND source != ? AND state = 'done' AND source_hash != '' "
             "ORDER BY output_hash IS ? DESC, changed_at DESC, id DESC",
             *(path, content_hash, path, content_hash),
         )
