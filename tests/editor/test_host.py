@@ -118,6 +118,21 @@ def test_tiles_that_are_no_longer_needed_are_dropped_and_the_newest_comes_first(
     assert layers == ["way:gate", "photo", "way:3", "way:2", "way:0"]
 
 
+def test_other_ways_come_one_at_a_time_so_that_strokes_need_not_wait_for_them(
+    window: Window, worker: WorkerFiles
+) -> None:
+    window.ask_and_wait("edits", STROKE.encode())
+    ways = [window.ask("tile", layer=f"way:{name}", **TILE) for name in ("gate", "fast", "best")]
+    edits = window.ask("edits", TWO_STROKES.encode())
+    tile = window.ask("tile", layer="cutout", **TILE)
+    assert window.ask_and_wait("save", recipe="none such")["state"] == "failed"  # the host has read all of these
+    worker.open_gate()
+    for number in (*ways, edits, tile):
+        assert window.answer(number)[0]["state"] == "done"
+    kinds = [line.split()[1] if line.startswith("tile") else line.split()[0] for line in worker.requests()[3:]]
+    assert kinds == ["way:gate", "edits", "cutout", "way:best", "way:fast"]
+
+
 @pytest.mark.parametrize("deaths", [("tile",), ("tile", "tile"), ("tile", "edits"), ("open", "tile")], ids=str)
 def test_a_dead_worker_is_replaced_and_learns_photo_and_edits_again(
     open_window: OpenWindow, photo: Path, worker: WorkerFiles, deaths: tuple[str, ...]

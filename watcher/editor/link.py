@@ -60,6 +60,11 @@ class Ask:
         return str(self.request["touchup"])
 
     @property
+    def is_slow(self) -> bool:
+        """Whether it is a tile of another way: networks have to look at the photo first."""
+        return str(self.request.get("layer", "")).startswith(touchup_answers.WAY)
+
+    @property
     def is_open(self) -> bool:
         """Whether somebody waits for the answer."""
         return self.on_answer is not _ignore
@@ -148,13 +153,22 @@ class Link:
     def _next(self) -> Ask | Callable[[], None] | None:
         """Take the next request whose turn it is; None if there is none now."""
         if not self._waiting:
-            return self._tiles.pop() if self._tiles else None
+            return self._next_tile()
         first = self._waiting[0]
         if isinstance(first, Ask):
             is_blocked = first.kind in _STATE_KINDS and any(ask.kind in _STATE_KINDS for ask in self._in_flight)
         else:
             is_blocked = bool(self._in_flight)
         return None if is_blocked else self._waiting.popleft()
+
+    def _next_tile(self) -> Ask | None:
+        """Take the newest tile that needs no network; else one of another way, if the worker has none: they are slow."""
+        quick = [ask for ask in self._tiles if not ask.is_slow]
+        if not self._tiles or (not quick and any(ask.is_slow for ask in self._in_flight)):
+            return None
+        chosen = (quick or self._tiles)[-1]
+        self._tiles.remove(chosen)
+        return chosen
 
     def _ensure_worker(self) -> Worker:
         """Return a worker that knows the photo and the edits. Raises ModelError, WorkerError, StoppedError."""

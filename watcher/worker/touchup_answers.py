@@ -22,7 +22,8 @@ MAX_SIDE = 4096
 """Of a tile, a preview and a thumbnail."""
 PHOTO_LAYER = "photo"
 _LAYERS = (PHOTO_LAYER, "cutout")
-_WAY = "way:"
+WAY = "way:"
+"""Before the name of another way: its layer."""
 _MAX_DETAIL_CHARACTERS = 5000
 _MAX_NAME_CHARACTERS = 64
 _MAX_WAYS = 50
@@ -37,7 +38,7 @@ def is_request(request: Header) -> bool:
         if not all(1 <= side <= MAX_SIDE for side in size):
             return False
         layer = request.get("layer")
-        is_layer = layer in _LAYERS or (isinstance(layer, str) and layer.startswith(_WAY) and len(layer) <= 80)
+        is_layer = layer in _LAYERS or (isinstance(layer, str) and layer.startswith(WAY) and len(layer) <= 80)
         return kind != "tile" or (is_layer and _is_box(request.get("box")))
     return kind in ("open", "edits")
 
