@@ -162,7 +162,7 @@ class Link:
         return None if is_blocked else self._waiting.popleft()
 
     def _next_tile(self) -> Ask | None:
-        """Take the newest tile that needs no network; else one of another way, if the worker has none: they are slow."""
+        """Take the newest tile that needs no network; else one of another way, if the worker has none: it is slow."""
         quick = [ask for ask in self._tiles if not ask.is_slow]
         if not self._tiles or (not quick and any(ask.is_slow for ask in self._in_flight)):
             return None
