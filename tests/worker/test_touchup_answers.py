@@ -33,6 +33,8 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], bytes]] = [
     (EDITS, {**EDITED, "changed": [0, 0, 1.5, 1]}, b""),
     (EDITS, {**EDITED, "area": float("nan")}, b""),
     (EDITS, {**EDITED, "area": 2}, b""),
+    (EDITS, {**EDITED, "area": 10**400}, b""),
+    (OPEN, {"state": "done", "width": 10**400, "height": 1, "notes": []}, b""),
     (EDITS, {**EDITED, "ways": ["x" * 65]}, b""),
     (EDITS, {**EDITED, "ways": "fast"}, b""),
 ]

@@ -11,7 +11,6 @@ A request is {"id", "touchup": KIND, ...}; the kinds and their answers:
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from watcher.errors import NOTES, REASONS, SEPARATOR
@@ -90,7 +89,7 @@ def _check_edits(header: Header) -> Header:
     _demand(changed is None or _is_box(changed), "box")
     _demand(isinstance(area, int | float) and not isinstance(area, bool), "area")
     assert isinstance(area, int | float)
-    _demand(math.isfinite(area) and 0 <= area <= 1, "area")
+    _demand(0 <= area <= 1, "area")  # NaN is not in the range
     _demand(isinstance(ways, list) and len(ways) <= _MAX_WAYS, "ways")
     assert isinstance(ways, list)
     _demand(all(isinstance(name, str) and 0 < len(name) <= _MAX_NAME_CHARACTERS for name in ways), "ways")

@@ -30,6 +30,7 @@ def test_hints_are_edits_in_an_order_in_which_a_point_brings_back_what_largest_d
         ({"box": (-1, 0, 5, 5)}, "box: .* in pixels"),
         ({"keep_points": [(1, math.nan)]}, "keep_points: .* in pixels"),
         ({"keep_points": [(1, 1 << 21)]}, "keep_points: .* in pixels"),
+        ({"keep_points": [(1, 10**400)]}, "keep_points: .* in pixels"),
         ({"drop_points": [(1, 2, 3)]}, "drop_points: it takes two numbers"),
         ({"drop_points": [(True, 2)]}, "drop_points: .* in pixels"),
         ({"keep": "most"}, "keep: it must be one of largest, all"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from numbers import Real
 
@@ -49,7 +48,7 @@ def _numbers(values: Sequence[float], count: int, name: str) -> list[float]:
         raise EditsError(f"{name}: it takes {texts[count]}")
     for value in values:
         is_number = isinstance(value, Real) and not isinstance(value, bool)
-        if not is_number or not math.isfinite(value) or not 0 <= value <= _MAX_COORDINATE:
+        if not is_number or not 0 <= value <= _MAX_COORDINATE:  # NaN is not in the range
             raise EditsError(f"{name}: it takes {texts[count]}, in pixels from the top left corner of the photo")
     return [float(value) for value in values]
 
