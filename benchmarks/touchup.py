@@ -138,7 +138,7 @@ def play(folder: Path, mode: str, most: int, name: str) -> dict[str, Game]:
         )
         start = time.process_time()
         edits: list[Edit] = []
-        mask = automatic = _mask_of(mender, truth)
+        mask = automatic = _mask_of(mender, truth, rgb.size)
         ious = [truth.iou(mask)]
         while ious[-1] < max(GOALS) and len(edits) < most:
             stroke = next_stroke(mask, truth, exact=way == "exact")
@@ -149,16 +149,16 @@ def play(folder: Path, mode: str, most: int, name: str) -> dict[str, Game]:
                 mask = grabcut(rgb, automatic, edits)
             else:
                 mender.apply(edits)
-                mask = _mask_of(mender, truth)
+                mask = _mask_of(mender, truth, rgb.size)
             ious.append(truth.iou(mask))
         games[way] = Game(tuple(ious), (time.process_time() - start) / max(len(edits), 1))
     return games
 
 
-def _mask_of(mender: Mender, truth: Truth) -> Mask:
+def _mask_of(mender: Mender, truth: Truth, size: tuple[int, int]) -> Mask:
     height, width = truth.subject.shape
     box = (0, 0, round(width * truth.scale), round(height * truth.scale))
-    mask: Mask = mender.region(box, (width, height)) >= 128
+    mask: Mask = mender.region((0, 0, *size), (width, height)) >= 128
     return mask
 
 

@@ -226,3 +226,37 @@ def test_a_cut_out_that_pillow_refuses_as_too_large_is_an_error(monkeypatch: pyt
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     with pytest.raises(PictureError, match="MAX_IMAGE_PIXELS"):
         remove_background(ASTRONAUT)
+
+
+def test_hints_reach_the_worker_and_nothing_is_stored(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    requests: list[dict[str, Any]] = []
+
+    def process(_mode: Any, request: dict[str, Any], _data: bytes, _format: str) -> Any:
+        requests.append(request)
+        raise PictureError("no_clear_subject")
+
+    monkeypatch.setattr(api, "_process_in_worker", process)
+    all_hints: list[dict[str, Any]] = [{"box": (1, 2, 30, 40), "keep": "largest"}, {"drop_points": [(5, 6)]}, {}]
+    for hints in all_hints:
+        with pytest.raises(PictureError):
+            remove_background(ASTRONAUT, hints=hints)
+    assert [request["force"] for request in requests] == [True, False, False]
+    assert requests[0]["edits"] == (
+        '[{"points":[[1.0,2.0],[30.0,40.0]],"tool":"box"},{"name":"largest","tool":"keep_only"}]'
+    )
+    assert "edits" not in requests[2]
+    assert not (home / "state" / "jobs.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("hints", "message"),
+    [
+        ({"boxes": []}, "hints: there is no boxes. Choose from: box, keep_points, drop_points, keep."),
+        ({"box": (5, 0, 1, 1)}, "hints: box: left must be less than right, and top less than bottom."),
+        ({"keep_points": 3}, "hints: "),
+    ],
+)
+def test_hints_that_make_no_sense_are_a_usage_error(hints: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        remove_background(ASTRONAUT, hints=hints)
+    assert str(caught.value).startswith(message)

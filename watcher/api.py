@@ -11,7 +11,7 @@ import threading
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -19,6 +19,8 @@ from PIL import Image
 from watcher import commit, paths, recipe
 from watcher.errors import PictureError, UsageError
 from watcher.matting import modes
+from watcher.matting.touchup import hints as touchup_hints
+from watcher.matting.touchup.edits import Edit, EditsError, encode
 from watcher.picture import metadata
 from watcher.recipe import Recipe, RecipeError
 from watcher.settings import config
@@ -31,6 +33,8 @@ from watcher.worker.tasks import read_background
 if TYPE_CHECKING:
     from watcher.worker.pipeline import Pipeline
 
+_HINTS = ("box", "keep_points", "drop_points", "keep")
+
 Picture = str | os.PathLike[str] | bytes | Image.Image
 
 _EXIF_ORIENTATION_TAG = 0x0112
@@ -42,6 +46,7 @@ def remove_background(
     *,
     force: bool = False,
     jailed: bool = True,
+    hints: Mapping[str, Any] | None = None,
 ) -> Image.Image:
     """Cut the subject out of a picture.
 
@@ -49,6 +54,9 @@ def remove_background(
     looks like: None (mode RGBA, transparent around the subject), a Recipe, the name of a recipe in config.toml, or
     settings as in config.toml, such as `{"background": "white", "crop": "5%"}`. `force`: return a cut-out even if no
     clear subject is found.
+
+    `hints`: what to keep, in pixels of the upright photo: `box` (left, top, right, bottom), `keep_points` and
+    `drop_points` (lists of x and y: the part there comes back, or goes), `keep` ("largest" or "all" parts).
 
     `jailed`: decode and process the picture in another process, which can open no file and no connection. The first
     call starts it; later calls use it again. False: use this process, which saves 0.5 s on the first call and changes
@@ -65,6 +73,9 @@ def remove_background(
     mode = modes.find(resolved_recipe.model or config.load(paths.config_path()).model)
     data, background = _read_picture_bytes(picture), read_background(resolved_recipe)
     request = {"id": 0, "force": force, "recipe": resolved_recipe.key(), "first": len(data)}
+    edits = _resolve_hints(hints or {})
+    if edits:
+        request |= {"edits": encode(edits), "force": force or touchup_hints.names_a_subject(edits)}
     process = _process_in_worker if jailed else _process_unjailed
     answer = process(mode, request, data + background, resolved_recipe.format)
     if answer.state != "done":
@@ -102,6 +113,17 @@ def _resolve_recipe(recipe_or_settings: Recipe | Mapping[str, object] | str | No
         return recipe.read_recipe(recipe_or_settings or {})
     except RecipeError as error:
         raise UsageError(f"{error.field}: {error}.") from error
+
+
+def _resolve_hints(hints: Mapping[str, Any]) -> tuple[Edit, ...]:
+    """Return the hints as edits. Raises UsageError."""
+    unknown = hints.keys() - _HINTS
+    if unknown:
+        raise UsageError(f"hints: there is no {min(map(str, unknown))}. Choose from: {', '.join(_HINTS)}.")
+    try:
+        return touchup_hints.make(**hints)
+    except (EditsError, TypeError) as error:
+        raise UsageError(f"hints: {error}.") from error
 
 
 def _read_picture_bytes(picture: Picture) -> bytes:

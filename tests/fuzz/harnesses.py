@@ -14,7 +14,7 @@ Harness = Callable[[bytes], None]
 MODULES = {
     "pictures": ("containers", "tiff_layout", "tiff", "jpeg", "jxl", "metadata", "profiles", "frames"),
     "settings": ("config", "recipe", "job_row"),
-    "messages": ("protocol", "zip_package", "npm_package"),
+    "messages": ("protocol", "touchup", "edits", "zip_package", "npm_package"),
     "menus": ("uca_xml", "mimeapps", "desktop_entry", "menu_json"),
 }
 """Module of this folder -> the names of its harnesses: `containers` is its function `fuzz_containers`."""

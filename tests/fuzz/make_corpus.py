@@ -17,6 +17,8 @@ from PIL import Image, ImageCms, PngImagePlugin
 from tests.fuzz import harnesses, menus
 from tests.fuzz.messages import MODEL_BYTES
 from tests.support.menus import SYSTEM_ACTIONS
+from watcher.matting.touchup import hints
+from watcher.matting.touchup.edits import STROKES, Edit, encode
 from watcher.picture import codecs, profiles
 from watcher.recipe import BUILT_IN
 
@@ -283,6 +285,23 @@ def messages() -> Iterator[bytes]:
     yield result
 
 
+def touchup_headers() -> Iterator[bytes]:
+    """Answers of a worker in touch-up mode, and requests of the window."""
+    yield json.dumps({"state": "done", "width": 4, "height": 2, "notes": ["first_frame"]}).encode()
+    yield json.dumps({"state": "done", "changed": [0, 1, 2, 3], "area": 0.5, "ways": ["fast", "best"]}).encode()
+    yield json.dumps({"state": "failed", "reason": "unreadable", "detail": "x"}).encode()
+    yield json.dumps({"touchup": "tile", "layer": "way:best", "box": [0, 0, 40, 20], "pixels": [4, 2]}).encode()
+
+
+def edit_lists() -> Iterator[bytes]:
+    """Edits with every tool."""
+    points = ((1.5, 2.0), (30.0, 40.25))
+    strokes = [Edit(tool, points, 20.0, 0.5, exact=tool == "erase") for tool in STROKES]
+    others = [*hints.make((1, 2, 30, 40), [(5, 6)], [(7, 8)], "largest"), Edit("way", name="best")]
+    yield encode([*strokes, *others]).encode()
+    yield b'[{"tool": "keep", "points": [[1e308, -1e308]], "size": NaN}]'
+
+
 def zip_packages() -> Iterator[bytes]:
     """A wheel with a file of a model's size, stored in each way."""
     for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA):
@@ -355,6 +374,8 @@ MAKERS = {
     "recipe": (recipes,),
     "job_row": (job_rows,),
     "protocol": (messages,),
+    "touchup": (touchup_headers,),
+    "edits": (edit_lists,),
     "zip_package": (zip_packages,),
     "npm_package": (npm_packages,),
     "uca_xml": (uca_files,),

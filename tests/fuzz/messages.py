@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import gzip
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 from unittest import mock
 
 from watcher.errors import UsageError
-from watcher.worker import protocol
+from watcher.matting.touchup import edits, hints
+from watcher.matting.touchup.edits import EditsError
+from watcher.worker import protocol, touchup_answers
 from watcher.worker.model_install import packages as model_packages
 
 MODEL_BYTES = 64
@@ -24,6 +27,38 @@ def fuzz_protocol(data: bytes) -> None:
     with contextlib.suppress(protocol.ProtocolError):
         while (message := protocol.read_message(stream)) is not None:
             assert message[0]["size"] == len(message[1])
+
+
+TOUCHUP_REQUESTS = (
+    {"touchup": "open", "recipe": "{}"},
+    {"touchup": "edits"},
+    {"touchup": "tile", "layer": "photo", "box": [0, 0, 4, 2], "pixels": [4, 2]},
+    {"touchup": "preview", "recipe": "{}", "pixels": [4, 2]},
+)
+
+
+def fuzz_touchup(data: bytes) -> None:
+    """An answer of touch-up: ProtocolError; and a request of the window, which is right or not."""
+    try:
+        header = json.loads(data)
+    except (ValueError, RecursionError):
+        return
+    if not isinstance(header, dict):
+        return
+    if touchup_answers.is_request(header):
+        assert touchup_answers.max_payload(header) <= 4 * touchup_answers.MAX_SIDE**2
+    for request in TOUCHUP_REQUESTS:
+        for payload in (b"", bytes(24), bytes(32)):
+            with contextlib.suppress(protocol.ProtocolError):
+                json.dumps(touchup_answers.check(request, header, payload))
+
+
+def fuzz_edits(data: bytes) -> None:
+    """Edits: EditsError. What was written can be read, and is written in the same way again."""
+    with contextlib.suppress(EditsError):
+        text = edits.encode(edits.parse(data))
+        assert edits.encode(edits.parse(text)) == text
+        hints.replace_hints(text, hints.make(box=(0, 0, 1, 1)))
 
 
 def fuzz_zip_package(data: bytes) -> None:

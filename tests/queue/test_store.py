@@ -181,12 +181,15 @@ def tables(folder: Path) -> list[tuple[str, ...]]:
     return rows
 
 
-JOBS_OF_VERSION_6 = re.sub(r"    doubt .*\n", "", schema._JOBS)
+JOBS_OF_VERSION_7 = re.sub(r"    (why|edits|accepted) .*\n", "", schema._JOBS)
+JOBS_OF_VERSION_6 = re.sub(r"    doubt .*\n", "", JOBS_OF_VERSION_7)
 JOBS_OF_VERSION_5 = re.sub(r"    listed .*\n", "", JOBS_OF_VERSION_6)
 ENQUEUE_OF_VERSION_5 = re.sub(r"    listed = .*\n|:?\blisted, ", "", store._ENQUEUE)
 TABLES_OF_VERSION_2 = JOBS_OF_VERSION_5.replace(" AUTOINCREMENT", "") + schema._TABLES + schema._INDEXES
 TABLES_OF_VERSION_3 = TABLES_OF_VERSION_2 + schema._INDEXES_ADDED_IN_3 + schema._SCHEMA_ADDED_IN_3
 TABLES_OF_VERSION_4 = TABLES_OF_VERSION_3 + schema._INDEXES_ADDED_IN_4 + schema._SCHEMA_ADDED_IN_4
+NEW_IN_8 = ("", "", None)
+"""The columns `why`, `edits` and `accepted` of a job that an older version recorded."""
 
 
 def test_the_records_of_the_second_version_are_kept_and_their_files_stay_known_under_another_default(
@@ -209,7 +212,7 @@ def test_the_records_of_the_second_version_are_kept_and_their_files_stay_known_u
         journal_rows = earlier._db.execute("SELECT * FROM jobs", ())
         earlier.close()
     journal = Journal(tmp_path)
-    assert journal._db.execute("SELECT * FROM jobs", ()) == [(*row, None, None) for row in journal_rows]
+    assert journal._db.execute("SELECT * FROM jobs", ()) == [(*row, None, None, *NEW_IN_8) for row in journal_rows]
     assert tables(tmp_path) == tables(new_journal_folder(tmp_path))
     assert sorted(journal._db.execute("SELECT * FROM followed", ())) == [
         (b"/cut", '{"folder": "6375"}', '{"folder": "6375"}'),
@@ -235,6 +238,7 @@ def test_the_records_of_the_fourth_version_are_kept_and_their_numbers_are_never_
     db.close()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "SCHEMA_VERSION", 4)
+        patch.setattr(store, "_TABLES", {"jobs"})
         patch.setattr(store, "_ENQUEUE", ENQUEUE_OF_VERSION_5)
         earlier = Journal(tmp_path)
         for name in ("a.jpg", "b.jpg"):
@@ -242,7 +246,7 @@ def test_the_records_of_the_fourth_version_are_kept_and_their_numbers_are_never_
         rows = earlier._db.execute("SELECT * FROM jobs", ())
         earlier.close()
     journal = Journal(tmp_path)
-    assert journal._db.execute("SELECT * FROM jobs", ()) == [(*row, None, None) for row in rows]
+    assert journal._db.execute("SELECT * FROM jobs", ()) == [(*row, None, None, *NEW_IN_8) for row in rows]
     assert tables(tmp_path) == tables(new_journal_folder(tmp_path))
     journal._db.execute("DELETE FROM jobs", ())
     enqueue(journal, "c.jpg")
@@ -257,6 +261,7 @@ def test_the_records_of_the_fifth_version_are_kept_and_their_numbers_are_never_u
     db.close()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "SCHEMA_VERSION", 5)
+        patch.setattr(store, "_TABLES", {"jobs"})
         patch.setattr(store, "_ENQUEUE", ENQUEUE_OF_VERSION_5)
         earlier = Journal(tmp_path)
         for name in ("a.jpg", "b.jpg"):
@@ -265,7 +270,7 @@ def test_the_records_of_the_fifth_version_are_kept_and_their_numbers_are_never_u
         rows = earlier._db.execute("SELECT * FROM jobs", ())
         earlier.close()
     journal = Journal(tmp_path)
-    assert journal._db.execute("SELECT * FROM jobs", ()) == [(*row, None, None) for row in rows]
+    assert journal._db.execute("SELECT * FROM jobs", ()) == [(*row, None, None, *NEW_IN_8) for row in rows]
     columns = "SELECT name, type FROM pragma_table_info('jobs')"
     with sqlite3.connect(new_journal_folder(tmp_path) / "jobs.db") as db:
         assert journal._db.execute(columns, ()) == db.execute(columns).fetchall()
@@ -282,19 +287,47 @@ def test_the_records_of_the_sixth_version_are_kept_without_a_doubt(tmp_path: Pat
     db.close()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "SCHEMA_VERSION", 6)
+        patch.setattr(store, "_TABLES", {"jobs"})
         earlier = Journal(tmp_path)
         enqueue(earlier, "a.jpg", "b.jpg", listed=[b"/pictures/b.jpg"])
         rows = earlier._db.execute("SELECT * FROM jobs", ())
         earlier.close()
     journal = Journal(tmp_path)
     assert journal.damaged_path is None
-    assert journal._db.execute("SELECT * FROM jobs", ()) == [(*row, None) for row in rows]
+    assert journal._db.execute("SELECT * FROM jobs", ()) == [(*row, None, *NEW_IN_8) for row in rows]
     columns = "SELECT name, type FROM pragma_table_info('jobs')"
     with sqlite3.connect(new_journal_folder(tmp_path) / "jobs.db") as db:
         assert journal._db.execute(columns, ()) == db.execute(columns).fetchall()
     db.close()
     job = journal.record(take_and_start(journal), state="done", doubt=0.125)
     assert [found_job.doubt for found_job in journal.find_jobs([job.id or 0, 2])] == [0.125, None]
+
+
+def test_the_records_of_the_seventh_version_are_kept_without_edits(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "jobs.db") as db:
+        added = schema._INDEXES_ADDED_IN_3 + schema._INDEXES_ADDED_IN_4
+        added += schema._SCHEMA_ADDED_IN_3 + schema._SCHEMA_ADDED_IN_4
+        db.executescript(JOBS_OF_VERSION_7 + schema._TABLES + schema._INDEXES + added + "PRAGMA user_version = 7;")
+    db.close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "SCHEMA_VERSION", 7)
+        patch.setattr(store, "_TABLES", {"jobs"})
+        earlier = Journal(tmp_path)
+        enqueue(earlier, "a.jpg", "b.jpg", listed=[b"/pictures/b.jpg"])
+        earlier._db.execute("UPDATE jobs SET doubt = 0.25", ())
+        rows = earlier._db.execute("SELECT * FROM jobs", ())
+        earlier.close()
+    journal = Journal(tmp_path)
+    assert journal.damaged_path is None
+    assert journal._db.execute("SELECT * FROM jobs", ()) == [(*row, *NEW_IN_8) for row in rows]
+    columns = "SELECT name, type FROM pragma_table_info('jobs')"
+    new_folder = new_journal_folder(tmp_path)
+    with sqlite3.connect(new_folder / "jobs.db") as db:
+        assert journal._db.execute(columns, ()) == db.execute(columns).fetchall()
+    db.close()
+    assert [name for name, _ in tables(tmp_path)] == [name for name, _ in tables(new_folder)]
+    journal.edits.store("aa", "[]")
+    assert journal.edits.of("aa") == "[]"
 
 
 def test_the_records_of_a_newer_version_are_left_alone(tmp_path: Path) -> None:

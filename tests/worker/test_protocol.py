@@ -39,3 +39,15 @@ def test_an_invalid_header_is_an_error(header: bytes) -> None:
 def test_a_giant_header_is_refused_before_it_is_read() -> None:
     with pytest.raises(protocol.ProtocolError, match="header of 4294967295"):
         protocol.read_message(io.BytesIO(b"\xff" * 100))
+
+
+def test_a_request_may_have_a_long_header_and_an_answer_not() -> None:
+    stream = io.BytesIO()
+    protocol.write_message(stream, {"id": 1, "edits": "x" * (1 << 20)})
+    stream.seek(0)
+    message = protocol.read_message(stream)
+    assert message is not None
+    assert len(message[0]["edits"]) == 1 << 20
+    stream.seek(0)
+    with pytest.raises(protocol.ProtocolError, match="a header of"):
+        protocol.read_message(stream, max_header=protocol.MAX_ANSWER_HEADER_BYTES)

@@ -51,6 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"nobg {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_remove(commands)
+    _add_touch_up(commands)
     _add_resident(commands)
     _add_menu(commands)
     _add_models(commands)
@@ -71,8 +72,47 @@ def _add_remove(commands: Any) -> None:
         "--force", action="store_true", help="redo pictures done before, and write even if no clear subject is found"
     )
     _add_json(remove)
+    _add_hints(remove)
     _add_recipe_options(remove)
     remove.set_defaults(function=_lazy_command("remove", "remove"))
+
+
+def _add_hints(remove: argparse.ArgumentParser) -> None:
+    """Add the options that say what to keep. nobg remembers them, as it does strokes of the brush."""
+    group = remove.add_argument_group(
+        "what to keep", "in pixels from the top left corner of the upright photo; nobg remembers it for each photo"
+    )
+    group.add_argument("--box", type=_numbers, metavar="L,T,R,B", help="the subject is inside this box")
+    for name, text in (("keep", "keep the part at this point"), ("drop", "drop the part at this point")):
+        group.add_argument(
+            f"--{name}-point",
+            dest=f"{name}_points",
+            action="append",
+            default=[],
+            type=_numbers,
+            metavar="X,Y",
+            help=f"{text}; may be given several times",
+        )
+    group.add_argument("--keep", choices=("largest", "all"), help="keep the largest part alone, or all parts")
+    group.add_argument("--without-edits", action="store_true", help="leave out what you have touched up; it is kept")
+
+
+def _add_touch_up(commands: Any) -> None:
+    edit = commands.add_parser("edit", help="touch up a cut-out in a window: paint what to keep and what to erase")
+    edit.add_argument("path", type=Path, metavar="PICTURE", help="a photo, or its cut-out")
+    edit.add_argument("--tool", choices=("box",), default="", help="the tool to start with")
+    _add_recipe_name(edit)
+    edit.set_defaults(function=_lazy_command("edit", "edit"))
+    review = commands.add_parser("review", help="look at the most doubtful cut-outs in a window")
+    review.set_defaults(function=_lazy_command("edit", "review"))
+
+
+def _numbers(text: str) -> list[float]:
+    """Return the numbers in a text such as 120,40. argparse reports the error."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is no list of numbers such as 120,40") from None
 
 
 def _add_resident(commands: Any) -> None:

@@ -17,6 +17,8 @@ from watcher.cli import terminal
 from watcher.errors import NOTES, DestinationError, NobgError, UsageError, describe_reason, exit_code
 from watcher.folders import selection
 from watcher.matting import modes
+from watcher.matting.touchup import hints
+from watcher.matting.touchup.edits import Edit, EditsError
 from watcher.program import control
 from watcher.queue.job import Job
 from watcher.queue.journal import Journal
@@ -32,6 +34,7 @@ def remove(options: argparse.Namespace) -> int:
     if options.output is not None:
         recipe = replace(recipe, output=_make_output_folder(options.output))
     mode = modes.find(recipe.model or settings.model)
+    new_hints = _read_hints(options)
     found = selection.find_pictures(options.paths, recursive=options.recursive)
     named_paths = {os.path.abspath(path) for path in options.paths}
     jobs: list[Job] = []
@@ -44,7 +47,15 @@ def remove(options: argparse.Namespace) -> int:
         sources = [path for path in found if str(path) in named_paths or not _is_cut_out(path, journal)]
         try:
             for job in dispatch.run(
-                sources, journal, recipe=recipe, force=options.force, mode=mode, on_notice=_print_notice, listed=found
+                sources,
+                journal,
+                recipe=recipe,
+                force=options.force,
+                mode=mode,
+                on_notice=_print_notice,
+                listed=found,
+                new_hints=new_hints,
+                with_edits=not options.without_edits,
             ):
                 jobs.append(job)
                 if not options.json:
@@ -61,6 +72,21 @@ def remove(options: argparse.Namespace) -> int:
     if error is not None:
         raise error
     return max((exit_code(job.reason or "") for job in jobs if job.state == "failed"), default=0)
+
+
+def _read_hints(options: argparse.Namespace) -> tuple[Edit, ...]:
+    """Return what --box and the like say. Raises UsageError."""
+    try:
+        new_hints = hints.make(options.box, options.keep_points, options.drop_points, options.keep)
+    except EditsError as error:
+        name, _, text = str(error).partition(": ")
+        raise UsageError(f"--{_HINT_OPTIONS.get(name, name)}: {text}. Correct it and try again.") from error
+    if new_hints and options.without_edits:
+        raise UsageError("--without-edits leaves out what --box and the like say. Give one or the other.")
+    return new_hints
+
+
+_HINT_OPTIONS = {"keep_points": "keep-point", "drop_points": "drop-point"}
 
 
 def _is_cut_out(path: Path, journal: Journal) -> bool:

@@ -45,7 +45,7 @@ def erase(folder: Path, names: Iterable[Path] | None) -> None:
     """
     texts = None if names is None else {escape_unprintable(str(name)) for name in names}
     try:
-        for path in (*folder.glob(f"{LOG_FILE_NAME}*"), folder / "worker.log"):
+        for path in (*folder.glob(f"{LOG_FILE_NAME}*"), folder / "worker.log", folder / "window.log"):
             if path.is_file():
                 _erase_lines(path, texts)
     except OSError as error:

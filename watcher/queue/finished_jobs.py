@@ -18,7 +18,7 @@ RETRYABLE_REASONS = ("no_permission", "vanished", "timeout")
 
 
 def find_done_job(job: Job, journal: Journal) -> Job | None:
-    """Return the finished job with the source, content, recipe and model of `job`, if its output exists.
+    """Return the finished job with the source, content, recipe, model and edits of `job`, if its output exists.
 
     The output counts even if a person has edited it. It does not count if nobg has since written other content to it.
     """
@@ -27,7 +27,7 @@ def find_done_job(job: Job, journal: Journal) -> Job | None:
         return None
     is_only_planned = earlier.state in ("active", "queued")
     # Another model: the person has chosen it, or it is the default of a newer nobg.
-    if not is_only_planned and earlier.model != job.model:
+    if (not is_only_planned and earlier.model != job.model) or earlier.edits != job.edits:
         return None
     current_hash = commit.sha256_of(earlier.output)
     if current_hash != earlier.output_hash and (
@@ -53,7 +53,7 @@ def settle_with_same_content(job: Job, journal: Journal, start: Callable[[Job], 
         except NoAnswerError:  # on a drive that does not answer, it is as if nobg had not done it
             continue
         is_same_request = (earlier.recipe, earlier.model) == (job.recipe, job.model)
-        if not is_same_request and not (is_moved and job.watch is not None):
+        if earlier.edits != job.edits or (not is_same_request and not (is_moved and job.watch is not None)):
             continue
         if earlier.state == "done" and earlier.output_hash is not None:
             output = _find_output_beside(job, earlier, journal, is_moved=is_moved)
@@ -105,9 +105,9 @@ def _is_link(path: Path) -> bool:
 
 
 def read_known_output(job: Job, journal: Journal) -> tuple[Job, bytes] | None:
-    """Return a finished job of the same content, recipe and model, and the bytes of its cut-out, if any are left."""
+    """Return a finished job of the same content, recipe, model and edits, and its cut-out's bytes, if any are left."""
     for earlier in journal.contents.find_finished(job):
-        is_same_request = (earlier.recipe, earlier.model) == (job.recipe, job.model)
+        is_same_request = (earlier.recipe, earlier.model, earlier.edits) == (job.recipe, job.model, job.edits)
         if is_same_request and earlier.state == "done" and earlier.output_hash is not None:
             for path in _paths_with_content(earlier, journal):
                 try:

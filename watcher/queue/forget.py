@@ -44,7 +44,8 @@ class Forgotten:
     def forget(self, jobs: Iterable[Job], *, and_lost_names: bool = False) -> list[Job]:
         """Remove these jobs, except those that are queued or active by now. Return the removed ones.
 
-        `and_lost_names`: also remove the names of outputs whose jobs are gone.
+        `and_lost_names`: also remove the names of outputs whose jobs are gone. Edits go with the last job of their
+        content; with `and_lost_names`, also those of contents that never had a job.
         """
         candidates = list(jobs)
         signatures = self._current_signatures(candidates, and_lost_names=and_lost_names)
@@ -66,6 +67,7 @@ class Forgotten:
                 if signature is not None:
                     kept.append((store.fingerprint(row[0], signature), "", b""))
             db.executemany("INSERT OR IGNORE INTO outputs VALUES (?, ?, ?)", kept)
+            _forget_edits(db, forgotten, of_all_without_job=and_lost_names)
             db.execute("DELETE FROM copies")  # names of renamed cut-outs; the next sweep knows them by content again
 
         self._db.run_in_transaction(remove)
@@ -92,6 +94,14 @@ class Forgotten:
             "The jobs are forgotten, but another program still reads the records, so traces of them may be in the file "
             "jobs.db-wal. Quit nobg, then forget once more.",
         )
+
+
+def _forget_edits(db: sqlite3.Connection, forgotten: Sequence[Job], *, of_all_without_job: bool) -> None:
+    """Remove the edits of the contents that no job has any more."""
+    without_job = "DELETE FROM edits WHERE source_hash NOT IN (SELECT source_hash FROM jobs)"
+    if of_all_without_job:
+        db.execute(without_job)
+    db.executemany(f"{without_job} AND source_hash = ?", {(job.source_hash,) for job in forgotten})
 
 
 def _rows_to_replace(db: sqlite3.Connection, forgotten: Sequence[Job], *, and_lost_names: bool) -> list[_Row]:

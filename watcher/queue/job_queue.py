@@ -21,6 +21,9 @@ class JobQueue(Protocol):
     def take(self, fits: Callable[[Job], bool]) -> Job | None:
         """Return the next job; None if there is none, or if `fits` refuses it for now."""
 
+    def edits_of(self, source_hash: str) -> str:
+        """Return the edits to apply to the photo with this content, as JSON; "" if there are none."""
+
     def start(self, job: Job) -> Job | None:
         """Count an attempt, just before a worker gets the job. Return the started job, or None if it was withdrawn."""
 
@@ -58,12 +61,20 @@ class JobQueue(Protocol):
         """After the output has been published, move the original if the request says so. Return its new path."""
 
 
+def _unchanged(edits: str) -> str:
+    return edits
+
+
 class InMemoryQueue:
     """The pictures of one `nobg remove`. No job waits: if a destination cannot be written, its pictures are dropped."""
 
-    def __init__(self, jobs: Iterable[Job], journal: Journal) -> None:
+    def __init__(
+        self, jobs: Iterable[Job], journal: Journal, change_edits: Callable[[str], str] | None = _unchanged
+    ) -> None:
+        """`change_edits`: gets the edits of each photo and returns those to keep and apply; None: apply none."""
         self._pending = deque(jobs)
         self._journal = journal
+        self._change_edits = change_edits
         self._failed_destinations: set[Path] = set()
         self._previous_jobs: dict[Path, Job | None] = {}
         self.error: DestinationError | None = None
@@ -74,6 +85,14 @@ class InMemoryQueue:
         while self._pending and self._pending[0].destination in self._failed_destinations:
             self._pending.popleft()
         return self._pending.popleft() if self._pending and fits(self._pending[0]) else None
+
+    def edits_of(self, source_hash: str) -> str:
+        """Return the edits that the journal has, changed and kept as the request says."""
+        if self._change_edits is None:
+            return ""
+        edits = self._change_edits(self._journal.edits.of(source_hash))
+        self._journal.edits.store(source_hash, edits)
+        return edits
 
     def start(self, job: Job) -> Job:
         """Count the attempt in memory only. Remember the journal's earlier record, for pause_destination()."""

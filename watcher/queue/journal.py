@@ -20,6 +20,7 @@ from watcher.queue.database import Database
 from watcher.queue.forget import Forgotten
 from watcher.queue.job import COLUMNS, FIELD_NAMES, Job, Pause, column_value, job_from_row
 from watcher.queue.outputs import Outputs
+from watcher.queue.touchup.edits import Edits
 from watcher.queue.watched_files import Contents, Failures, WatchedFiles
 
 _RESULT_CONDITION = "state = 'done' AND undone = 0 AND output IS NOT NULL"
@@ -60,6 +61,7 @@ class Journal:
         self.damaged_path = self._db.damaged_path
         """The new place of a damaged jobs.db; None if the file was sound."""
         self.contents = Contents(self._db)
+        self.edits = Edits(self._db, clock)
         self.failures = Failures(self._db)
         self.forgotten = Forgotten(self._db)
         self.outputs = Outputs(self._db)
@@ -117,9 +119,9 @@ class Journal:
             cursor = db.execute(
                 "UPDATE jobs SET state = 'active', source_hash = ?, signature = ?, model = ?, attempts = attempts + 1, "
                 "output = NULL, output_hash = NULL, reason = NULL, detail = NULL, verdict = NULL, seconds = NULL, "
-                "doubt = NULL, why = '', accepted = NULL, started_at = ?, changed_at = ?, undone = 0, moved_to = NULL, "
-                "notes = '' WHERE id = ?",
-                (job.source_hash, job.signature, job.model, now, now, job_id),
+                "doubt = NULL, why = '', accepted = NULL, edits = ?, started_at = ?, changed_at = ?, undone = 0, "
+                "moved_to = NULL, notes = '' WHERE id = ?",
+                (job.source_hash, job.signature, job.model, job.edits, now, now, job_id),
             )
             assert cursor.rowcount == 1
             started.append(replace(job, id=job_id, state="active", attempts=job.attempts + 1, started_at=now))

@@ -41,6 +41,10 @@ class JournalQueue:
         job = self._journal.next_job()
         return job if job is not None and fits(job) else None
 
+    def edits_of(self, source_hash: str) -> str:
+        """Return the edits that the journal has."""
+        return self._journal.edits.of(source_hash)
+
     def start(self, job: Job) -> Job | None:
         """Count the attempt on the disk, before a worker gets the job."""
         return self._journal.start(job)
@@ -134,6 +138,7 @@ class JournalQueue:
             # If `started_at` is set, this program's worker has the job. If not, a `nobg remove` left it unfinished.
             return earlier if earlier.started_at is not None else None
         is_settled = earlier.state in ("done", "skipped", "failed") and earlier.reason not in RETRYABLE_REASONS
+        is_settled &= earlier.edits == job.edits
         return earlier if is_settled and job.watch is not None and not job.force else None
 
     def _adopt_existing_output(self, job: Job) -> Job | None:

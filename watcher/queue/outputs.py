@@ -51,6 +51,19 @@ class Outputs:
         query = "SELECT 1 FROM jobs WHERE output_hash = ? AND recipe = ? AND source != ? AND state = 'done' LIMIT 1"
         return bool(self._db.execute(query, (job.source_hash, job.recipe, os.fsencode(job.source))))
 
+    def jobs_that_made(self, output: Path, content_hash: str | None) -> list[Job]:
+        """Return the finished jobs whose output is this file, or has its content; the newest first.
+
+        Those whose output has the content come before those that only have the path: a person may have changed the
+        file, or another one may have taken its place.
+        """
+        path = os.fsencode(output)
+        return self._db.select_jobs(
+            "(output = ? AND undone = 0 OR output_hash = ?) AND source != ? AND state = 'done' AND source_hash != '' "
+            "ORDER BY output_hash IS ? DESC, changed_at DESC, id DESC",
+            *(path, content_hash, path, content_hash),
+        )
+
     def paths_with(self, content_hash: str) -> list[Path]:
         """Return the paths where nobg wrote content of this hash, or found it."""
         rows = self._db.execute(

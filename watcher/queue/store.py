@@ -20,7 +20,7 @@ BUSY_SECONDS = 90.0  # how long to wait while another program, such as a backup,
 NEWEST_PLAUSIBLE_VERSION = 1000  # a higher version is damage, not a newer nobg
 REPAIR_MARKER = "jobs.repair"
 """The file in the state folder that exists while a damaged jobs.db is being replaced: see `damage.repair`."""
-_TABLES = {"jobs", "outputs", "pauses", "settings", "followed", "copies"}
+_TABLES = {"jobs", "outputs", "pauses", "settings", "followed", "copies", "edits"}
 PERSON_RANK, FOLDER_RANK = 0, 1
 """Values of the column `rank`: the pictures that a person requests come before those of watched folders."""
 

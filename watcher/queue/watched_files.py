@@ -177,6 +177,16 @@ class Contents:
         )
         return sorted(jobs, key=lambda earlier: (earlier.source.name != job.source.name, earlier.recipe != job.recipe))
 
+    def jobs_of(self, source: Path) -> list[Job]:
+        """Return the jobs of the file at this path that have been read, the newest first."""
+        condition = "source = ? AND source_hash != '' ORDER BY changed_at DESC, id DESC"
+        return self._db.select_jobs(condition, os.fsencode(source))
+
+    def with_content(self, source_hash: str) -> list[Job]:
+        """Return the jobs of all files with this content, the newest first. Their number is limited."""
+        condition = "source_hash = ? ORDER BY changed_at DESC, id DESC LIMIT ?"
+        return self._db.select_jobs(condition, source_hash, _MAX_EARLIER_JOBS)
+
     def has_waiting_picture(self, folder: Path, stem: str) -> bool:
         """Return whether a picture in `folder` is queued or active whose name is `stem` and an extension."""
         first = os.fsencode(folder / f"{stem}.")

@@ -5,13 +5,13 @@ The worker decodes hostile pictures, so it may have been taken over. Nothing of 
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from dataclasses import dataclass
 from typing import Any, cast
 
-from watcher.errors import NOTES, SEPARATOR, SUPERSEDED
+from watcher.errors import NOTES, SUPERSEDED
 from watcher.formats import MAX_FRAMES, MAX_PIXELS
+from watcher.worker import touchup_answers
 from watcher.worker.protocol import IS_CUT_OUT, Header, ProtocolError
 
 MAX_OUTPUT_BYTES = 4 * MAX_PIXELS + (64 << 20)
@@ -57,13 +57,13 @@ class Expected:
     """
 
     def __init__(self) -> None:
-        self._ids: deque[int] = deque()
+        self._requests: deque[Header] = deque()
         self._frames = 0
         self._is_ready = False
 
     def add(self, request: Header) -> None:
         """Note a request before it is sent."""
-        self._ids.append(request["id"])
+        self._requests.append(request)
 
     def check(self, header: Header) -> None:
         """Check a header before its payload is read. Raises ProtocolError if nobody asked for such a message.
@@ -75,14 +75,21 @@ class Expected:
                 raise ProtocolError("an answer before the worker is ready")
             self._is_ready = "ready" in header
             return
-        if not self._ids or not _is_integer(header.get("id")) or header["id"] != self._ids[0]:
+        if not self._requests or not _is_integer(header.get("id")) or header["id"] != self._requests[0]["id"]:
             raise ProtocolError("an answer that nobody asked for")
-        if header["size"] > MAX_OUTPUT_BYTES:
+        is_touchup = "touchup" in self._requests[0]
+        limit = touchup_answers.max_payload(self._requests[0]) if is_touchup else MAX_OUTPUT_BYTES
+        if header["size"] > limit:
             raise ProtocolError("an output of an impossible size")
         if "frames" not in header:
-            self._ids.popleft()
+            self._requests.popleft()
             self._frames = 0
-        elif not _is_integer(header["frames"]) or not self._frames < header["frames"] <= MAX_FRAMES or header["size"]:
+        elif (
+            is_touchup
+            or not _is_integer(header["frames"])
+            or not self._frames < header["frames"] <= MAX_FRAMES
+            or header["size"]
+        ):
             raise ProtocolError("a number of frames that does not rise")
         else:
             self._frames = header["frames"]
@@ -102,7 +109,7 @@ def check(header: Header, output: bytes, output_format: str) -> Answer:
     _demand(isinstance(notes, list) and all(isinstance(note, str) and note in _NOTES for note in notes), "notes")
     _demand(len(notes) <= len(_NOTES), "notes")
     _demand(isinstance(seconds, int | float) and not isinstance(seconds, bool), "seconds")
-    _demand(math.isfinite(seconds) and 0 <= seconds <= MAX_SECONDS, "seconds")
+    _demand(0 <= seconds <= MAX_SECONDS, "seconds")  # NaN is not in the range; a very large integer is no float
     _demand(doubt is None or (isinstance(doubt, float) and 0 <= doubt <= 1), "doubt")  # NaN is not in the range
     if state == "done":
         _demand(reason is None and detail is None, "reason")
@@ -111,7 +118,16 @@ def check(header: Header, output: bytes, output_format: str) -> Answer:
         reasons = _FAILURES if state == "failed" else ("no_clear_subject", IS_CUT_OUT)
         _demand(isinstance(reason, str) and reason in reasons, "reason")
         _demand(not output, "output")
-    return Answer(state, reason, _printable(detail), verdict, tuple(notes), float(seconds), output, doubt)
+    return Answer(
+        state,
+        reason,
+        None if detail is None else touchup_answers.printable(detail),
+        verdict,
+        tuple(notes),
+        float(seconds),
+        output,
+        doubt,
+    )
 
 
 def is_complete_file(data: bytes, file_format: str) -> bool:
@@ -136,10 +152,3 @@ def _demand(is_right: bool, what: str) -> None:
 
 def _is_integer(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _printable(text: str | None) -> str | None:
-    r"""Return the text without characters that could change how other text is shown, such as \x1b or U+202E."""
-    if text is None:
-        return None
-    return "".join(character if character.isprintable() or character == SEPARATOR else " " for character in text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +26,8 @@ from watcher.errors import (
 )
 from watcher.matting import modes
 from watcher.matting.modes import DEFAULT, Mode
+from watcher.matting.touchup import hints
+from watcher.matting.touchup.edits import Edit
 from watcher.queue.job import Job
 from watcher.queue.job_queue import InMemoryQueue, JobQueue
 from watcher.queue.journal import Journal
@@ -254,17 +256,20 @@ def run(
     mode: Mode = DEFAULT,
     on_notice: Callable[[str], None] = lambda _text: None,
     listed: Mapping[Path, Path | None] = MappingProxyType({}),
+    new_hints: Sequence[Edit] = (),
+    with_edits: bool = True,
 ) -> Iterator[Job]:
     """Process `sources` in order, and yield each job when it ends.
 
     `recipe`: None is the default one. `force`: include pictures that are already done or show no clear subject. `mode`:
     for recipes that name none. `on_notice`: gets each notice about the worker that a person should see.
-    `listed`: the folder in which a source was found that no person named.
+    `listed`: the folder in which a source was found that no person named. `new_hints`: for each source, in place of its
+    earlier hints; the journal keeps them. `with_edits`: False leaves out what the journal has of a person's edits.
     Raises ModelError and WorkerError; and, after all other pictures, DestinationError if one could not be written.
     """
     key, now = (recipe or Recipe()).key(), time.time()
     jobs = (Job(path, key, force=force, asked_at=now, listed=listed.get(path)) for path in sources)
-    queue = InMemoryQueue(jobs, journal)
+    queue = InMemoryQueue(jobs, journal, _edits_changer(new_hints, with_edits=with_edits))
     supervisor = Supervisor(mode, on_ready=lambda header: _forward_notice(header, on_notice))
     try:
         yield from process_queue(queue, journal, supervisor)
@@ -272,3 +277,10 @@ def run(
         supervisor.stop_worker()
     if queue.error is not None:
         raise queue.error
+
+
+def _edits_changer(new_hints: Sequence[Edit], *, with_edits: bool) -> Callable[[str], str] | None:
+    """Return what InMemoryQueue does with the edits of each photo."""
+    if not with_edits:
+        return None
+    return lambda text: hints.replace_hints(text, new_hints) if new_hints else text

@@ -19,7 +19,10 @@ IS_CUT_OUT = "is_cut_out"
 """The worker's reason for skipping a file of a watched folder that is a cut-out itself. It stays out of the journal."""
 
 _LENGTH = struct.Struct(">I")
-_MAX_HEADER_BYTES = 1 << 16
+MAX_ANSWER_HEADER_BYTES = 1 << 16
+"""The longest header that comes from a process which is not trusted."""
+_MAX_HEADER_BYTES = 32 << 20
+"""The longest header of a request: the edits of a photo are in it, at most 8 MB before JSON escapes them."""
 _MAX_PAYLOAD_BYTES = 2 * MAX_BYTES
 """A picture and a background picture; outputs are smaller."""
 
@@ -42,11 +45,11 @@ def write_message(stream: BinaryIO, header: Header, payload: bytes | memoryview 
 
 
 def read_message(
-    stream: BinaryIO, check: Callable[[Header], None] = lambda _header: None
+    stream: BinaryIO, check: Callable[[Header], None] = lambda _header: None, max_header: int = _MAX_HEADER_BYTES
 ) -> tuple[Header, bytes] | None:
     """Read the next message; return None if the stream ends between messages. Raises ProtocolError.
 
-    `check` gets the header before the payload is read; it may raise ProtocolError.
+    `check` gets the header before the payload is read; it may raise ProtocolError. `max_header`: bytes.
     """
     prefix = stream.read(_LENGTH.size)
     if not prefix:
@@ -54,7 +57,7 @@ def read_message(
     if len(prefix) < _LENGTH.size:
         raise TruncatedError("the stream ended inside a message")
     length = _LENGTH.unpack(prefix)[0]
-    if length > _MAX_HEADER_BYTES:
+    if length > max_header:
         raise ProtocolError(f"a header of {length} bytes")
     try:
         header = json.loads(_read_exactly(stream, length))

@@ -97,11 +97,16 @@ def worker_command(mode: Mode) -> list[str]:
     return [sys.executable, "-P", "-m", "watcher.worker.process", mode.name]
 
 
+TOUCHUP_ARGUMENT = "touchup"
+"""The last word of the command that starts a worker which also answers the requests of `touchup_answers`."""
+
+
 class Worker:
     """One worker process. As a context manager, it ends the process at the end, whatever it is doing."""
 
-    def __init__(self, mode: Mode = DEFAULT, provider: str = providers.CPU) -> None:
+    def __init__(self, mode: Mode = DEFAULT, provider: str = providers.CPU, *, for_touchup: bool = False) -> None:
         """Start the process, without waiting until it is ready. `provider`: one of `providers.NAMES`."""
+        command = [*worker_command(mode), TOUCHUP_ARGUMENT] if for_touchup else worker_command(mode)
         self.is_accelerated = self.has_died = self._has_lied = False
         self._log = paths.open_log("worker.log")
         self._log_pipe = LimitedPipe(self._log)
@@ -110,7 +115,7 @@ class Worker:
             environment = worker_environment() | providers.environment(provider, providers.recall(time.time()))
             self._process = start_in_lasting_thread(
                 lambda: subprocess.Popen(
-                    worker_command(mode),
+                    command,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=self._log_pipe.write_end,
@@ -245,9 +250,12 @@ class Worker:
             except OSError:
                 return  # the worker is gone; `_read_messages` notices that, too
 
+    def _read_answer(self) -> tuple[protocol.Header, bytes] | None:
+        return protocol.read_message(self._stdout, self._expected.check, protocol.MAX_ANSWER_HEADER_BYTES)
+
     def _read_messages(self) -> None:
         try:
-            while (message := protocol.read_message(self._stdout, self._expected.check)) is not None:
+            while (message := self._read_answer()) is not None:
                 self._incoming.put(message)
         except (protocol.ProtocolError, OSError, MemoryError) as error:
             logger.warning("The worker's output ended early: %s", error)
@@ -258,7 +266,11 @@ class Worker:
 
 
 def start_worker(
-    mode: Mode, provider: str, should_stop: Callable[[], bool] = never_stop
+    mode: Mode,
+    provider: str,
+    should_stop: Callable[[], bool] = never_stop,
+    *,
+    for_touchup: bool = False,
 ) -> tuple[Worker, protocol.Header]:
     """Start a worker; return it when it is ready, with the header of its ready message.
 
@@ -268,7 +280,7 @@ def start_worker(
     failed: set[str] = set()
     notice: str | None = None
     while True:
-        worker = Worker(mode, provider)
+        worker = Worker(mode, provider, for_touchup=for_touchup)
         try:
             header = worker.wait_until_ready(should_stop)
         except DriverError as error:
@@ -296,14 +308,22 @@ class Supervisor:
     """Manages the one worker of a program: starts it when there is work, keeps it, and replaces it when it dies."""
 
     def __init__(
-        self, default_mode: Mode = DEFAULT, on_ready: Callable[[protocol.Header], None] = lambda _header: None
+        self,
+        default_mode: Mode = DEFAULT,
+        on_ready: Callable[[protocol.Header], None] = lambda _header: None,
+        *,
+        for_touchup: bool = False,
     ) -> None:
-        """`default_mode`: for recipes that name none. `on_ready`: gets the header of each worker's ready message."""
+        """`default_mode`: for recipes that name none. `on_ready`: gets the header of each worker's ready message.
+
+        `for_touchup`: start workers that also touch up.
+        """
         self.default_mode = default_mode
         self._on_ready = on_ready
         self._provider_override: str | None = None
         self._worker: Worker | None = None
         self._worker_mode: Mode | None = None
+        self._options = {"for_touchup": True} if for_touchup else {}
 
     def ensure_worker(self, mode: Mode | None = None, should_stop: Callable[[], bool] = never_stop) -> Worker:
         """Return the worker; start one if there is none, or if the worker has another mode than `mode`.
@@ -316,7 +336,7 @@ class Supervisor:
         if self._worker is None:
             self._worker_mode = mode or self.default_mode
             self._worker, header = start_worker(
-                self._worker_mode, self._provider_override or configured_provider(), should_stop
+                self._worker_mode, self._provider_override or configured_provider(), should_stop, **self._options
             )
             self._on_ready(header)
         return self._worker

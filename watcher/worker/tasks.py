@@ -10,11 +10,14 @@ from pathlib import Path
 
 from watcher import commit, places
 from watcher.errors import NoAnswerError, PassingError, PictureError, reason_text
+from watcher.matting.touchup import hints
+from watcher.matting.touchup.edits import EditsError, parse
 from watcher.naming import numbered_names
 from watcher.queue.finished_jobs import find_done_job, read_known_output, settle_with_same_content
 from watcher.queue.job import Job
 from watcher.queue.job_queue import JobQueue
 from watcher.queue.journal import Journal
+from watcher.queue.touchup.edits import hash_of
 from watcher.recipe import Recipe, parse_key
 from watcher.worker import protocol
 from watcher.worker.answers import Answer
@@ -38,13 +41,15 @@ _request_ids = itertools.count(1)
 class Task:
     """One job whose source has been read.
 
-    `known_answer`: what an earlier task with the same content came to; None: the worker must be asked.
-    `is_waiting`: the worker has such a task now, so this one must be prepared again after the answer.
+    `edits`: what a person did to the cut-out, as JSON; "" if nothing. `known_answer`: what an earlier task with the
+    same content came to; None: the worker must be asked. `is_waiting`: the worker has such a task now, so this one must
+    be prepared again after the answer.
     """
 
     job: Job
     source: commit.Source
     background: bytes = b""
+    edits: str = ""
     known_answer: Answer | None = None
     is_waiting: bool = False
     request_id: int = field(default_factory=lambda: next(_request_ids))
@@ -53,12 +58,14 @@ class Task:
         """Return the message to the worker: header and bytes."""
         header = {
             "id": self.request_id,
-            "force": self.job.force,
+            "force": self.job.force or hints.names_a_subject(parse(self.edits)),
             "recipe": self.job.recipe,
             "named": self.job.watch is None,
             "watched": self.job.watch is not None and not self.job.force,
             "first": len(self.source.data),
         }
+        if self.edits:
+            header["edits"] = self.edits
         return header, self.source.data + self.background if self.background else self.source.data
 
 
@@ -75,7 +82,8 @@ def prepare_task(job: Job, queue: JobQueue, journal: Journal, in_flight: Iterabl
         return _handle_unreadable_source(job, error, queue, journal)
     if queue.defer_if_not_ready(job, source):
         return None
-    job = replace(job, source_hash=source.sha256, signature=source.signature)
+    edits = _read_edits(source.sha256, queue)
+    job = replace(job, source_hash=source.sha256, signature=source.signature, edits=hash_of(edits))
     earlier = queue.find_earlier_job(job)
     if earlier is not None:
         has_output = earlier.state == "done" and earlier.output is not None and places.exists(earlier.output)
@@ -86,7 +94,19 @@ def prepare_task(job: Job, queue: JobQueue, journal: Journal, in_flight: Iterabl
         return replace(earlier, state="skipped", reason="already_done", watch=job.watch)  # the result of this request
     if not job.force and job.watch is not None and settle_cut_out(job, queue, journal):
         return None
-    return _find_known_result(job, source, queue, journal, in_flight) or _start_task(job, source, queue, journal)
+    known_result = _find_known_result(job, source, queue, journal, in_flight)
+    return known_result or _start_task(job, source, edits, queue, journal)
+
+
+def _read_edits(source_hash: str, queue: JobQueue) -> str:
+    """Return the edits to apply; "" if what the records have is no list of edits."""
+    text = queue.edits_of(source_hash)
+    try:
+        parse(text)
+    except EditsError as error:
+        logger.warning("The edits of the content %s are left out: %s", source_hash, error)
+        return ""
+    return text
 
 
 def _find_known_result(
@@ -98,10 +118,15 @@ def _find_known_result(
     if job.watch is None and journal.outputs.is_cut_out_under_recipe(job):
         journal.watched_files.mark_as_cut_out(job)
         return replace(job, state="skipped", reason="already_done", output=job.source)
-    if any((task.job.source_hash, task.job.recipe) == (job.source_hash, job.recipe) for task in in_flight):
+    if any(_content(task.job) == _content(job) for task in in_flight):
         return Task(job, source, is_waiting=True)
     settled = settle_with_same_content(job, journal, queue.start)
     return None if settled is None else _finish_settled(job, settled, queue, journal)
+
+
+def _content(job: Job) -> tuple[str, ...]:
+    """Return what jobs have in common whose outputs are the same."""
+    return job.source_hash, job.recipe, job.edits
 
 
 def _finish_settled(job: Job, settled: Job, queue: JobQueue, journal: Journal) -> Job:
@@ -115,7 +140,7 @@ def _finish_settled(job: Job, settled: Job, queue: JobQueue, journal: Journal) -
     return replace(settled, state="skipped", reason="already_done", watch=job.watch, moved_to=moved_to)
 
 
-def _start_task(job: Job, source: commit.Source, queue: JobQueue, journal: Journal) -> Task | Job | None:
+def _start_task(job: Job, source: commit.Source, edits: str, queue: JobQueue, journal: Journal) -> Task | Job | None:
     """Read the background, if any. Return a task for the worker, the failed job, or None if the job waits."""
     try:
         background = read_background(parse_key(job.recipe))
@@ -127,7 +152,7 @@ def _start_task(job: Job, source: commit.Source, queue: JobQueue, journal: Journ
         return None
     known_answer = None if job.force else _find_known_answer(job, journal)
     started = queue.start(job)
-    return None if started is None else Task(started, source, background, known_answer)
+    return None if started is None else Task(started, source, background, edits, known_answer)
 
 
 def _find_known_answer(job: Job, journal: Journal) -> Answer | None:

@@ -1,1 +1,1 @@
-"""Tests of watcher.matting.touchup."""
+"""Tests of watcher/matting/touchup."""

@@ -94,6 +94,7 @@ LIES: dict[str, Callable[[dict[str, Any]], Parts]] = {
     "no seconds": changed(seconds="(absent)"),
     "seconds is text": changed(seconds="abc"),
     "seconds is huge": changed(seconds=10**30),
+    "seconds is beyond every float": changed(seconds=10**400),
     "seconds is infinite": changed(seconds=float("inf")),
     "seconds is no number": changed(seconds=float("nan")),
     "seconds is negative": changed(seconds=-1e300),

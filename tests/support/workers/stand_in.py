@@ -1,4 +1,4 @@
-"""A worker without a model or a jail that obeys each picture's first word: ok, slow, second, large, die or hang.
+"""A worker without model or jail that obeys each picture's first word: ok, slow, second, large, unclear, die or hang.
 
 Its first argument is the path of a log. It writes a line `started` there, then the bytes of each picture.
 """
@@ -39,6 +39,11 @@ with open(sys.argv[1], "ab", buffering=0) as log:
             "doubt": 0.125,
             "notes": [],
         }
+        data += header.get("edits", "").encode()
+        if data.startswith(b"unclear") and not header["force"]:
+            answer |= {"state": "skipped", "reason": "no_clear_subject", "verdict": "no_clear_subject"}
+            protocol.write_message(sys.stdout.buffer, answer)
+            continue
         recipe = parse_key(header.get("recipe", "{}"))
         text = b"mask of " + data if recipe.mask else data
         protocol.write_message(sys.stdout.buffer, answer, stand_in_output(text, recipe.format))

@@ -7,7 +7,6 @@ them. All coordinates are pixels of the upright photo at full size.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -127,6 +126,6 @@ def _parse_point(point: Any) -> Point:
 def _number(value: Any, maximum: float, what: str, minimum: float = 0.0) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise EditsError(f"a {what} is not a number")
-    if not math.isfinite(value) or not minimum <= value <= maximum:
+    if not minimum <= value <= maximum:  # NaN is not in the range; a very large integer is no float
         raise EditsError(f"a {what} is out of range")
     return float(value)

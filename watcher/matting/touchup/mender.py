@@ -230,7 +230,7 @@ class Mender:
             values = self._guided(virtual).guided_alpha((left, top, left + size[0], top + size[1]))
         else:
             shares = (shown.shape[1] / self._rgb.width, shown.shape[0] / self._rgb.height)
-            part = tuple(value * shares[axis % 2] for axis, value in enumerate(box))
+            part = tuple(min(value * shares[axis % 2], shown.shape[1 - axis % 2]) for axis, value in enumerate(box))
             values = np.asarray(Image.fromarray(shown).resize(size, Image.Resampling.BILINEAR, box=part))
         return _to_uint8(values if alpha is not None else self._lay_over(values, box))
 

@@ -30,6 +30,7 @@ _KEYS = {
     "followed": ("watch", "recipe"),
     "copies": ("folder", "path"),
     "settings": ("name",),
+    "edits": ("source_hash",),
 }
 """The tables without row numbers that are saved, and their primary keys. Pauses are found anew."""
 
@@ -90,7 +91,8 @@ def _read_file(path: str) -> Rows | None:
             return None
         reader.read_jobs()
         for table, key in _KEYS.items():
-            rows.tables[table] = reader.read_table(table, key)
+            if reader.may_have_table(table):
+                rows.tables[table] = reader.read_table(table, key)
     return rows
 
 
@@ -100,7 +102,7 @@ def _copy_with_sound_schema(path: str, folder: str, connect: Callable[[str], sql
     with contextlib.closing(connect(sound)) as db:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         ((page_size,),) = db.execute("PRAGMA page_size").fetchall()
-        ((last_root,),) = db.execute("SELECT max(rootpage) FROM sqlite_master").fetchall()
+        roots = {root for (root,) in db.execute("SELECT rootpage FROM sqlite_master")}
     shutil.copyfile(path, copy)
     if os.path.exists(f"{path}-wal"):
         shutil.copyfile(f"{path}-wal", f"{copy}-wal")
@@ -111,8 +113,10 @@ def _copy_with_sound_schema(path: str, folder: str, connect: Callable[[str], sql
     first[32:40] = bytes(8)  # no list of free pages
     with open(copy, "r+b") as file:
         file.write(first)
-        file.seek(last_root * page_size)
-        file.write(pages[last_root * page_size :])
+        for number in range(2, len(pages) // page_size + 1):
+            if number not in roots:  # the tables of a new file have one page each: this one is of their list
+                file.seek((number - 1) * page_size)
+                file.write(pages[(number - 1) * page_size : number * page_size])
     return copy
 
 
@@ -131,6 +135,11 @@ class _Reader:
         """Return whether SQLite knows the table."""
         names, _ = self._query("SELECT name FROM sqlite_master WHERE type = 'table'")
         return name in (row[0] for row in names)
+
+    def may_have_table(self, name: str) -> bool:
+        """Return whether there may be such a table: not in the file of an older version, if its list is whole."""
+        names, is_whole = self._query("SELECT name FROM sqlite_master WHERE type = 'table'")
+        return not is_whole or name in (row[0] for row in names)
 
     def read_jobs(self) -> None:
         """Read the jobs, and from the indexes what was lost of the queued ones."""

@@ -1,0 +1,1 @@
+"""What jobs.db keeps of a person's work on cut-outs."""
