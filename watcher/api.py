@@ -191,7 +191,7 @@ def _process_in_worker(mode: modes.Mode, request: Header, data: bytes, output_fo
     with _call_lock:
         _supervisor.discard_ended_worker()
         try:
-            worker = _supervisor.ensure_worker(mode)
+            worker = _supervisor.ensure_worker(mode, for_touchup="edits" in request)
             worker.send(request, data)
             return answers.check(*worker.receive(PICTURE_TIMEOUT_SECONDS), output_format)
         except WorkerDiedError as error:

@@ -129,13 +129,14 @@ def _feed_worker(
     """
     while not should_stop() and (job := queue.take(lambda job: _has_room(in_flight, job, supervisor))) is not None:
         prepared = _survive(lambda: _prepare(job, queue, journal, in_flight, supervisor), job, queue, journal)
-        if isinstance(prepared, Task) and prepared.is_waiting:
+        if isinstance(prepared, Task) and (prepared.is_waiting or _needs_other_worker(prepared, in_flight, supervisor)):
             queue.put_back(prepared.job)
             return
         if isinstance(prepared, Task):
             in_flight.append(prepared)
             try:
-                worker = supervisor.ensure_worker(_mode(prepared.job, supervisor), should_stop)
+                mode = _mode(prepared.job, supervisor)
+                worker = supervisor.ensure_worker(mode, should_stop, for_touchup=bool(prepared.edits))
             except (ModelError, WorkerError) as error:
                 if prepared.job.model == supervisor.default_mode.name:
                     raise  # without the default mode, other jobs would fail as well
@@ -147,6 +148,11 @@ def _feed_worker(
             worker.send(*prepared.message())
         elif prepared is not None:
             yield prepared
+
+
+def _needs_other_worker(task: Task, in_flight: deque[Task], supervisor: Supervisor) -> bool:
+    """Return whether the task has edits, and the worker, which cannot apply them, has to finish its pictures first."""
+    return bool(task.edits) and bool(in_flight) and not supervisor.touches_up
 
 
 def _prepare(

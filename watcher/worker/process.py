@@ -43,9 +43,6 @@ from watcher.worker.pipeline import (
     usable_cpu_count,
 )
 
-TOUCH_UP = "touchup"
-"""The argument after the mode, for a worker that applies edits."""
-
 _HELPER_NICENESS = 19
 """Nice value of the threads that decode and encode; the networks' threads keep the default."""
 
@@ -144,7 +141,7 @@ def main() -> int:
     sys.stdin.close()
     try:
         mode = modes.find(sys.argv[1])
-        touches_up = TOUCH_UP in sys.argv[2:]
+        touches_up = protocol.TOUCHUP_ARGUMENT in sys.argv[2:]
         if touches_up:
             from watcher.worker import touchup  # imports scipy, which takes time that ordinary work need not wait
         memory.check(mode)

@@ -97,16 +97,12 @@ def worker_command(mode: Mode) -> list[str]:
     return [sys.executable, "-P", "-m", "watcher.worker.process", mode.name]
 
 
-TOUCHUP_ARGUMENT = "touchup"
-"""The last word of the command that starts a worker which also answers the requests of `touchup_answers`."""
-
-
 class Worker:
     """One worker process. As a context manager, it ends the process at the end, whatever it is doing."""
 
     def __init__(self, mode: Mode = DEFAULT, provider: str = providers.CPU, *, for_touchup: bool = False) -> None:
         """Start the process, without waiting until it is ready. `provider`: one of `providers.NAMES`."""
-        command = [*worker_command(mode), TOUCHUP_ARGUMENT] if for_touchup else worker_command(mode)
+        command = [*worker_command(mode), protocol.TOUCHUP_ARGUMENT] if for_touchup else worker_command(mode)
         self.is_accelerated = self.has_died = self._has_lied = False
         self._log = paths.open_log("worker.log")
         self._log_pipe = LimitedPipe(self._log)
@@ -323,21 +319,32 @@ class Supervisor:
         self._provider_override: str | None = None
         self._worker: Worker | None = None
         self._worker_mode: Mode | None = None
-        self._options = {"for_touchup": True} if for_touchup else {}
+        self._for_touchup = for_touchup
 
-    def ensure_worker(self, mode: Mode | None = None, should_stop: Callable[[], bool] = never_stop) -> Worker:
+    @property
+    def touches_up(self) -> bool:
+        """Whether the running worker, or else the next one, can apply a person's edits."""
+        return self._for_touchup
+
+    def ensure_worker(
+        self, mode: Mode | None = None, should_stop: Callable[[], bool] = never_stop, *, for_touchup: bool = False
+    ) -> Worker:
         """Return the worker; start one if there is none, or if the worker has another mode than `mode`.
 
         `mode`: None keeps the running worker, or starts one in the default mode. Request another mode only while
-        the worker has no picture, since its process ends. Raises ModelError, WorkerError, StoppedError.
+        the worker has no picture, since its process ends. `for_touchup`: the worker must be able to apply edits; once
+        there was one that could, the next ones can, too. Raises ModelError, WorkerError, StoppedError.
         """
+        if for_touchup and not self._for_touchup:
+            self.stop_worker()
+            self._for_touchup = True
         if mode is not None and mode != self._worker_mode:
             self.stop_worker()
         if self._worker is None:
             self._worker_mode = mode or self.default_mode
-            self._worker, header = start_worker(
-                self._worker_mode, self._provider_override or configured_provider(), should_stop, **self._options
-            )
+            options = {"for_touchup": True} if self._for_touchup else {}
+            provider = self._provider_override or configured_provider()
+            self._worker, header = start_worker(self._worker_mode, provider, should_stop, **options)
             self._on_ready(header)
         return self._worker
 
