@@ -6,19 +6,29 @@ import argparse
 import subprocess
 import sys
 import threading
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from PIL import Image
 
 from tests.support.editor.stand_in_host import StandInHost, plain_photo
 
-DARK = (
-    "import sys, os; from PySide6.QtGui import QGuiApplication; from PySide6.QtWidgets import QApplication;"
-    "from PySide6.QtCore import Qt; import watcher.editor.window.__main__ as window;"
-    "real = QApplication.setStyle;"
-    "QApplication.setStyle = lambda self, name: (self.styleHints().setColorScheme(Qt.ColorScheme.Dark), real(name));"
-    "os._exit(window.main())"
-)
+DARK = """
+import os
+from PySide6.QtGui import QColor, QPalette
+from PySide6.QtWidgets import QApplication
+import watcher.editor.window.__main__ as window
+
+def set_style(application, name, real=QApplication.setStyle):
+    real(name)
+    palette = QPalette(QColor(46, 46, 50), QColor(36, 36, 40))
+    palette.setColor(QPalette.ColorRole.Highlight, QColor(61, 139, 253))
+    palette.setColor(QPalette.ColorRole.HighlightedText, QColor("white"))
+    application.setPalette(palette)
+
+QApplication.setStyle = set_style
+os._exit(window.main())
+"""
+"""The window with a dark palette, as a desktop that is set to dark gives it."""
 REASONS = [
     ("The two networks disagree about the lower part.", 0.82),
     ("The subject touches the edge of the picture.", 0.61),
@@ -41,11 +51,9 @@ def main() -> None:
     photo, alpha = plain_photo(4000, 3000)
     if options.photo:
         photo = Image.open(options.photo).convert("RGB")
-        alpha = (
-            Image.open(options.mask).convert("L").resize(photo.size)
-            if options.mask
-            else Image.new("L", photo.size, 255)
-        )
+        alpha = Image.new("L", photo.size, 255)
+    if options.mask:
+        alpha = Image.open(options.mask).convert("L").resize(photo.size)
     host = StandInHost(photo, alpha)
     host.jobs = [
         {
@@ -54,16 +62,14 @@ def main() -> None:
             "folder": "Shop",
             "why": why,
             "doubt": doubt,
-            "state": "done",
         }
         for number, (why, doubt) in enumerate(REASONS)
     ]
     command = [sys.executable, "-c", DARK] if options.dark else [sys.executable, "-m", "watcher.editor.window"]
     window = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    source, sink = window.stdout, window.stdin
-    assert source is not None
-    assert sink is not None
-    start(host, source, sink)
+    assert window.stdout is not None
+    assert window.stdin is not None
+    start(host, cast("BinaryIO", window.stdout), cast("BinaryIO", window.stdin))
     if options.refuse:
         host.tell("refused", text=options.refuse)
     elif options.review:
@@ -75,8 +81,8 @@ def main() -> None:
 
 def start(host: StandInHost, source: BinaryIO, sink: BinaryIO) -> None:
     """Answer in a thread of its own."""
-    host._sink = sink
-    threading.Thread(target=host.serve, args=(source, sink), daemon=True).start()
+    host.attach(sink)
+    threading.Thread(target=host.serve, args=(source,), daemon=True).start()
 
 
 if __name__ == "__main__":

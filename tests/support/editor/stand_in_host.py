@@ -45,9 +45,12 @@ class StandInHost:
         self._lock = threading.Lock()
         self._sink: BinaryIO | None = None
 
-    def serve(self, source: BinaryIO, sink: BinaryIO) -> None:
-        """Answer until the window has gone."""
+    def attach(self, sink: BinaryIO) -> None:
+        """Write to the window through this pipe."""
         self._sink = sink
+
+    def serve(self, source: BinaryIO) -> None:
+        """Answer until the window has gone."""
         while (message := read_message(source)) is not None:
             with self._lock:
                 self.asked.append(message)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, QRect, QSize, Qt
-from PySide6.QtGui import QBrush, QColor, QImage, QPainter, QPainterPath, QPen
+from PySide6.QtGui import QBrush, QColor, QGuiApplication, QImage, QPainter, QPainterPath, QPen
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from watcher.editor import strings
@@ -133,7 +133,7 @@ class CardDelegate(QStyledItemDelegate):
         jobs = index.model()
         assert isinstance(jobs, Jobs)
         job: Job = jobs.jobs[index.row()]
-        look = colours(option.palette)
+        look = colours(QGuiApplication.palette())  # the view's own has lost its background to the style
         is_chosen = bool(option.state & QStyle.StateFlag.State_Selected)
         card: QRect = QRect(option.rect).adjusted(3, 3, -3, -3)
         painter.save()

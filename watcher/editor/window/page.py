@@ -143,6 +143,11 @@ class Page(QWidget):
         self.repaint_icons()
         self.canvas.setFocus()
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether an answer is missing, or strokes are still faintly visible."""
+        return self._is_saving or self._unanswered > 0 or bool(self.canvas.pending_edits)
+
     def show_busy(self, text: str) -> None:
         """Show what the host is doing; "" for nothing."""
         self._busy_text = text

@@ -46,7 +46,7 @@ class Review(QWidget):
         column.addWidget(self._stack, 1)
         row = QHBoxLayout()
         row.setSpacing(8)
-        self.note = label(strings.REVIEW_KEYS, "dim", wraps=True)
+        self.note = label(_keys(), "dim", wraps=True)
         row.addWidget(self.note, 1)
         self.buttons = {}
         for action, (key, text, tip) in ACTIONS.items():
@@ -68,7 +68,7 @@ class Review(QWidget):
 
     def show_note(self, text: str) -> None:
         """Show a sentence until the person goes on."""
-        self.note.setText(text or strings.REVIEW_KEYS)
+        self.note.setText(text or _keys())
 
     def chosen(self) -> Job | None:
         """Return the chosen job."""
@@ -115,6 +115,12 @@ class Review(QWidget):
                 self._choose(min(row, at if at >= 0 else row))
 
         self._connection.ask(action, receive, job=job.id)
+
+
+def _keys() -> str:
+    """Return the line that names the keys."""
+    keys = (strings.KEY.format(key=key, text=text) for key, text, _tip in ACTIONS.values())
+    return strings.KEY_SEPARATOR.join((strings.REVIEW_KEYS, *keys))
 
 
 def _grid(jobs: Jobs) -> QListView:

@@ -100,8 +100,7 @@ class Window(QMainWindow):
         self._show_review()
 
     def _host_ended(self) -> None:
-        self._may_close = True
-        self.close()
+        self.close_for_good()
 
     # Closing
 
@@ -109,13 +108,14 @@ class Window(QMainWindow):
         """Close; if there is something to save, ask first."""
         if self._stack.currentWidget() is self.page and self.page.is_modified and not self._may_close:
             event.ignore()
-            self._ask_to_save(self._close_for_good)
+            self._ask_to_save(self.close_for_good)
             return
         self._connection.ask("close")
         event.accept()
         self.closed.emit()
 
-    def _close_for_good(self) -> None:
+    def close_for_good(self) -> None:
+        """Close without a question."""
         self._may_close = True
         self.close()
 

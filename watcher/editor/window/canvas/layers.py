@@ -40,6 +40,8 @@ class Layers(QObject):
 
     def want(self, view: View, canvas: tuple[int, int], layers: Sequence[str]) -> None:
         """Ask for what a view of these layers needs, and no longer for anything else."""
+        if not self._generation:
+            return  # no photo yet
         level, box = self.pyramid.level(view.scale), view.visible(canvas)
         self._wanted = [Tile(layer, self.pyramid.top, 0, 0) for layer in layers]  # stands in wherever others lack
         for layer in layers:

@@ -173,12 +173,11 @@ class Canvas(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the scene, then what is above it."""
-        size = self.pixels()
+        size, ratio = self.pixels(), self.devicePixelRatioF()
         if (self._scene.width(), self._scene.height()) != size:
             self._scene = QImage(*size, QImage.Format.Format_RGB32)
             self._dirty = QRect(0, 0, *size)
         backdrop = paint.Backdrop(self._kind, self._colour, colours(self.palette()).canvas)
-        ratio = self.devicePixelRatioF()
         painter = QPainter(self)
         painter.setClipRegion(event.region())
         painter.scale(1 / ratio, 1 / ratio)
@@ -298,10 +297,8 @@ class Canvas(QWidget):
         at, last = event.position(), self._pointer
         self._pointer = at
         if self._pan_from is not None:
-            moved = at - self._pan_from
-            self._pan_from, self._is_fitted = at, False
-            view = self.view.moved(*self._pixel(moved))
-            self._set_view(view.kept_near(self._photo(), self.pixels()))
+            moved, self._pan_from = at - self._pan_from, at
+            self._pan(moved)
         elif self._stroke is not None:
             self._continue_stroke(at)
         elif self._box.is_active:
