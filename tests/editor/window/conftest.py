@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -23,7 +24,7 @@ from watcher.editor.window.connection import Connection
 from watcher.editor.window.page import Page
 from watcher.editor.window.window import Window
 
-LONGEST = 60_000
+LONGEST = 20_000
 """Milliseconds after which a test fails that waits for something."""
 
 
@@ -44,9 +45,9 @@ class Shown:
         to_host, from_window = os.pipe()
         to_window, from_host = os.pipe()
         self._from_host = os.fdopen(from_host, "wb")
-        source = os.fdopen(to_host, "rb")
-        self._server = threading.Thread(target=host.serve, args=(source,), daemon=True)
-        self._connection = Connection(os.fdopen(to_window, "rb"), os.fdopen(from_window, "wb"))
+        self._source, self._sink = os.fdopen(to_window, "rb"), os.fdopen(from_window, "wb")
+        self._server = threading.Thread(target=host.serve, args=(os.fdopen(to_host, "rb"),), daemon=True)
+        self._connection = Connection(self._source, self._sink)
         self.window = Window(self._connection)
         self.window.resize(1000, 760)
         self.window.show()
@@ -69,7 +70,7 @@ class Shown:
 
     def is_quiet(self) -> bool:
         """Whether nothing is on its way."""
-        return self.canvas.layers.is_settled() and not self.page.is_waiting
+        return self.canvas.is_settled() and not self.page.is_waiting
 
     def wait(self, is_true: Callable[[], bool]) -> None:
         """Handle events until a condition holds."""
@@ -122,8 +123,12 @@ class Shown:
         """Close window and pipes."""
         self.window.close_for_good()
         self._connection.close()
-        if not self._from_host.closed:
+        self._sink.close()
+        self._server.join()
+        with contextlib.suppress(BrokenPipeError):
             self._from_host.close()
+        self._connection._reader.join()
+        self._source.close()
         self.window.deleteLater()
 
 

@@ -49,16 +49,16 @@ def test_a_stroke_is_tinted_at_once_and_until_its_answer_is_visible(opened: Show
     opened.key(Qt.Key.Key_2)
     opened.host.hold.add("edits")
     opened.drag((100, 100), (150, 100), release=False)
-    painted = opened.colour(120, 100)
+    painted = opened.colour(105, 100)
     assert painted[1] > painted[0] + 40  # green on white: Keep
     QTest.mouseRelease(opened.canvas, Qt.MouseButton.LeftButton, pos=opened.at(150, 100))
     opened.wait(lambda: len(opened.host.edit_lists()) == 2)
-    waiting = opened.colour(120, 100)
+    waiting = opened.colour(105, 100)
     assert painted[0] < waiting[0] < 250  # fainter
     assert opened.page.bottom.state.text() == strings.WORKING
     opened.host.release("edits")
     opened.wait(opened.is_quiet)
-    assert is_near(opened.colour(120, 100), GROUND)
+    assert is_near(opened.colour(105, 100), GROUND)
     assert opened.page.bottom.state.text() == ""
 
 
@@ -154,9 +154,13 @@ def test_a_click_drops_a_part_or_brings_it_back(opened: Shown) -> None:
 def test_another_way_is_chosen_from_thumbnails(opened: Shown) -> None:
     opened.key(Qt.Key.Key_W)
     assert opened.page.ways.isVisible()
-    opened.wait(lambda: len(opened.host.requests("tile")) >= 4)
-    layers = [header["layer"] for header in opened.host.requests("tile")]
-    assert [layer for layer in layers if layer.startswith("way:")] == ["way:fast", "way:balanced", "way:best", "way:isnet"]
+
+    def ways() -> list[str]:
+        layers = [header["layer"] for header in opened.host.requests("tile")]
+        return [layer for layer in layers if layer.startswith("way:")]
+
+    opened.wait(lambda: len(ways()) == 4)
+    assert ways() == ["way:fast", "way:balanced", "way:best", "way:isnet"]
     (best,) = [button for button in opened.page.ways.findChildren(QToolButton) if button.text() == "Best"]
     opened.click(best)
     opened.wait(lambda: len(opened.host.edit_lists()) == 2)

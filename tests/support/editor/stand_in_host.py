@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Any, BinaryIO
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
 
 from watcher.matting.touchup.edits import Edit, encode, parse
-from watcher.worker.protocol import Header, read_message, write_message
+from watcher.worker.protocol import Header, TruncatedError, read_message, write_message
 
 SUBJECT, GROUND = (200, 60, 40), (40, 90, 160)
 
@@ -51,13 +52,14 @@ class StandInHost:
 
     def serve(self, source: BinaryIO) -> None:
         """Answer until the window has gone."""
-        while (message := read_message(source)) is not None:
-            with self._lock:
-                self.asked.append(message)
-                if message[0]["ask"] in self.hold:
-                    self._held.append(message)
-                    continue
-            self._answer(*message)
+        with source, contextlib.suppress(BrokenPipeError, ValueError, TruncatedError):  # the window has gone
+            while (message := read_message(source)) is not None:
+                with self._lock:
+                    self.asked.append(message)
+                    if message[0]["ask"] in self.hold:
+                        self._held.append(message)
+                        continue
+                self._answer(*message)
 
     def tell(self, kind: str, payload: bytes = b"", **fields: object) -> None:
         """Tell the window something that it has not asked."""

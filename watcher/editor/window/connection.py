@@ -33,10 +33,11 @@ class Connection(QObject):
         self._last = 0
         self._arrived.connect(self._receive, Qt.ConnectionType.QueuedConnection)
         self._writer = threading.Thread(target=self._write, daemon=True)
+        self._reader = threading.Thread(target=self._read, daemon=True)
 
     def start(self) -> None:
         """Start to read and to write."""
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader.start()
         self._writer.start()
 
     def ask(self, kind: str, then: Then | None = None, payload: bytes = b"", **fields: object) -> int:

@@ -315,13 +315,13 @@ class Page(QWidget):
         self._show_state()
 
     def _pixels_came(self, _box: object) -> None:
-        if not self._sent_first and self.layers.is_settled():
+        if not self._sent_first and self.canvas.is_settled():
             self._send_edits()  # the photo is here: now the networks may take their time
         self._drop_pending()
 
     def _drop_pending(self) -> None:
         """Once the answer is visible, the strokes' colour goes."""
-        if not self._unanswered and self.layers.is_settled() and self.canvas.pending_edits:
+        if not self._unanswered and self.canvas.is_settled() and self.canvas.pending_edits:
             self.canvas.set_pending(())
 
     def _show_edits(self) -> None:

@@ -1,7 +1,4 @@
-"""The canvas: the picture large in the middle, with pointer, wheel, pinch and keys on it.
-
-Positions of events are points; everything else is pixels of the screen, `devicePixelRatioF` times as many.
-"""
+"""The canvas: the picture in the middle, with pointer, wheel, pinch and keys. Events have points, all else pixels."""
 
 from __future__ import annotations
 
@@ -29,7 +26,7 @@ from watcher.editor.window.canvas.layers import CUTOUT, PHOTO, Layers
 from watcher.editor.window.canvas.selection import BoxDrag, Selection
 from watcher.editor.window.canvas.tiles import Box, View
 from watcher.editor.window.look import TINTS, colours
-from watcher.editor.window.tools import BOX, BRUSHES, ERASE, KEEP, PART, Brush, Stroke
+from watcher.editor.window.tools import BOX, BRUSHES, PART, Brush, Stroke
 from watcher.matting.touchup.edits import Edit, Point
 
 _STROKE_OPACITY, _PENDING_OPACITY = 0.5, 0.28
@@ -163,6 +160,10 @@ class Canvas(QWidget):
         ratio = self.devicePixelRatioF()
         return max(1, math.ceil(self.width() * ratio)), max(1, math.ceil(self.height() * ratio))
 
+    def is_settled(self) -> bool:
+        """Whether what is visible is what the worker has."""
+        return not self._want.isActive() and self.layers.is_settled()
+
     def redraw(self) -> None:
         """Draw everything anew, and ask for what is missing."""
         self._dirty = QRect(0, 0, *self.pixels())
@@ -281,8 +282,6 @@ class Canvas(QWidget):
             return
         elif self._paints() and button in (Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton):
             swaps = button == Qt.MouseButton.RightButton or bool(event.modifiers() & Qt.KeyboardModifier.AltModifier)
-            if button == Qt.MouseButton.RightButton and self.brush.tool not in (KEEP, ERASE):
-                return
             self._stroke_brush = self.brush.swapped() if swaps else self.brush
             self._stroke = Stroke(self._stroke_brush, self.view.scale / self.devicePixelRatioF())
             self._continue_stroke(at)
