@@ -57,10 +57,12 @@ class Shown:
 
     @property
     def page(self) -> Page:
+        """Return the page to paint on."""
         return self.window.page
 
     @property
     def canvas(self) -> Canvas:
+        """Return the picture in the middle."""
         return self.window.page.canvas
 
     def open(self, **fields: object) -> None:
@@ -75,7 +77,7 @@ class Shown:
     def wait(self, is_true: Callable[[], bool]) -> None:
         """Handle events until a condition holds."""
         loop, poll, end = QEventLoop(), QTimer(), QTimer()
-        poll.timeout.connect(lambda: is_true() and loop.quit())
+        poll.timeout.connect(lambda: loop.quit() if is_true() else None)
         end.timeout.connect(lambda: loop.exit(1))
         poll.start(2)
         end.start(LONGEST)
@@ -152,5 +154,3 @@ def opened(shown: Shown) -> Shown:
     """The window with the photo in it, and its cut-out."""
     shown.open()
     return shown
-
-

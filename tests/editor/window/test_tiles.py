@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from watcher.editor.window.canvas.tiles import TILE, Cache, Pyramid, Requests, Tile, View, touch
@@ -78,7 +80,7 @@ def test_tiles_that_meet_in_the_photo_meet_on_the_screen() -> None:
     view = View(0.37, 11.3, 4.9)
     row = sorted(HUGE.covering("photo", 1, (0, 0, 6_000, 100)))
     edges = [view.on_screen(HUGE.box(tile)) for tile in row]
-    assert all(one[2] == other[0] for one, other in zip(edges, edges[1:], strict=False))
+    assert all(one[2] == other[0] for one, other in itertools.pairwise(edges))
 
 
 def test_the_cache_forgets_what_was_used_least_recently() -> None:
