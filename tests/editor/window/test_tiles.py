@@ -62,9 +62,9 @@ def test_zooming_leaves_the_point_under_the_pointer_where_it_is() -> None:
 
 
 def test_a_fitted_photo_is_whole_centred_and_not_enlarged() -> None:
-    view = View.fitted((4_000, 3_000), (1_000, 900), margin=20)
+    view = View.fitted((4_000, 3_000), (1_000, 900))
     left, top, right, bottom = view.on_screen((0, 0, 4_000, 3_000))
-    assert (left, right) == (20, 980)
+    assert (left, right) == (0, 1_000)
     assert top == 900 - bottom
     assert View.fitted((10, 10), (1_000, 900)).scale == 1
 

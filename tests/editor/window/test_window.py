@@ -235,7 +235,7 @@ def test_the_preview_shows_the_whole_result_until_a_tool_is_chosen(opened: Shown
     opened.key(Qt.Key.Key_R)
     opened.wait(opened.is_quiet)
     (request,) = opened.host.requests("preview")
-    assert (request["recipe"], request["pixels"]) == ("white", list(opened.canvas.pixels()))
+    assert (request["recipe"], request["pixels"]) == ("white", list(opened.canvas.room()))
     middle = QPoint(opened.canvas.width() // 2, opened.canvas.height() // 2)
     corner = middle - QPoint(262, 262)  # of the crop, which is white
     image = opened.canvas.grab().toImage()

@@ -173,6 +173,7 @@ class Page(QWidget):
 
     def choose_view(self, kind: str) -> None:
         """Show the cut-out on something else. Choosing "colour" twice asks for a colour."""
+        self.show_preview(False)
         if kind == "colour" and self._kind == "colour":
             self._ask_for_colour()
         self._kind = kind
@@ -239,7 +240,7 @@ class Page(QWidget):
                     self._note = header.get("text") or strings.PREVIEW_FAILED
             self._show_state()
 
-        self._connection.ask("preview", receive, recipe=self._recipe(), pixels=list(self.canvas.pixels()))
+        self._connection.ask("preview", receive, recipe=self._recipe(), pixels=self.canvas.room())
 
     def _recipe(self) -> str:
         return str(self.bottom.recipe.currentData() or "")

@@ -108,10 +108,9 @@ class View:
     y: float = 0.0
 
     @classmethod
-    def fitted(cls, photo: tuple[int, int], canvas: tuple[int, int], margin: int = 24) -> View:
+    def fitted(cls, photo: tuple[int, int], canvas: tuple[int, int]) -> View:
         """Return the view that shows the whole photo, centred. A small photo is not enlarged."""
-        room = [max(1, side - 2 * margin) for side in canvas]
-        scale = min(1.0, room[0] / photo[0], room[1] / photo[1])
+        scale = min(1.0, canvas[0] / photo[0], canvas[1] / photo[1])
         return cls(scale, (canvas[0] - photo[0] * scale) / 2, (canvas[1] - photo[1] * scale) / 2)
 
     def zoomed(self, factor: float, at: tuple[float, float]) -> View:

@@ -1,4 +1,4 @@
-"""The canvas: the picture in the middle, with pointer, wheel, pinch and keys. Events have points, all else pixels."""
+"""The canvas: the picture in the middle, and what pointer and tools do on it. Events have points, all else pixels."""
 
 from __future__ import annotations
 
@@ -10,21 +10,17 @@ from PySide6.QtGui import (
     QColor,
     QEnterEvent,
     QImage,
-    QInputDevice,
-    QKeyEvent,
     QMouseEvent,
-    QNativeGestureEvent,
     QPainter,
     QPaintEvent,
-    QResizeEvent,
-    QWheelEvent,
 )
-from PySide6.QtWidgets import QGestureEvent, QPinchGesture, QSizePolicy, QWidget
+from PySide6.QtWidgets import QSizePolicy
 
 from watcher.editor.window.canvas import paint
 from watcher.editor.window.canvas.layers import CUTOUT, PHOTO, Layers
 from watcher.editor.window.canvas.selection import BoxDrag, Selection
 from watcher.editor.window.canvas.tiles import Box, View
+from watcher.editor.window.canvas.viewport import Viewport
 from watcher.editor.window.look import TINTS, colours
 from watcher.editor.window.tools import BOX, BRUSHES, PART, Brush, Stroke
 from watcher.matting.touchup.edits import Edit, Point
@@ -32,29 +28,23 @@ from watcher.matting.touchup.edits import Edit, Point
 _STROKE_OPACITY, _PENDING_OPACITY = 0.5, 0.28
 
 
-class Canvas(QWidget):
+class Canvas(Viewport):
     """Shows the layers, and turns what the person does on them into edits.
 
-    `stroke_done`, `box_done`: an Edit. `part_clicked`: a point of the photo. `view_changed`: zoom or place.
-    `resize_brush`: some steps larger or smaller.
+    `stroke_done`, `box_done`: an Edit. `part_clicked`: a point of the photo.
     """
 
     stroke_done = Signal(object)
     box_done = Signal(object)
     part_clicked = Signal(object)
-    view_changed = Signal()
-    resize_brush = Signal(int)
 
     def __init__(self, layers: Layers) -> None:
-        super().__init__()
-        self.layers = layers
-        self.view = View()
+        super().__init__(layers)
         self.brush = Brush()
         self.has_cutout = False
         self._kind, self._colour = "checkerboard", QColor("white")
         self._before = False
         self._preview: QImage | None = None
-        self._is_fitted = True
         self._scene, self._dirty = QImage(), QRect()
         self._stroke: Stroke | None = None
         self._stroke_brush = Brush()
@@ -68,10 +58,8 @@ class Canvas(QWidget):
         self._want.timeout.connect(self._ask_for_tiles)
         layers.changed.connect(self._redraw_box)
         self.setMouseTracking(True)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
-        self.grabGesture(Qt.GestureType.PinchGesture)
 
     # What the window sets
 
@@ -140,26 +128,6 @@ class Canvas(QWidget):
         self.update()
         return was_busy
 
-    def fit(self) -> None:
-        """Show the whole photo."""
-        self._is_fitted = True
-        self._set_view(View.fitted(self._photo(), self.pixels(), round(24 * self.devicePixelRatioF())))
-
-    def full(self) -> None:
-        """Show one pixel of the photo as one of the screen."""
-        self.zoom(1 / self.view.scale)
-
-    def zoom(self, factor: float, at: QPointF | None = None) -> None:
-        """Zoom by a factor; `at`: the point (of the widget) that stays where it is, otherwise the middle."""
-        point = self._pixel(at if at is not None else QPointF(self.width() / 2, self.height() / 2))
-        self._is_fitted = False
-        self._set_view(self.view.zoomed(factor, point).kept_near(self._photo(), self.pixels()))
-
-    def pixels(self) -> tuple[int, int]:
-        """Return the canvas's size in pixels of the screen."""
-        ratio = self.devicePixelRatioF()
-        return max(1, math.ceil(self.width() * ratio)), max(1, math.ceil(self.height() * ratio))
-
     def is_settled(self) -> bool:
         """Whether what is visible is what the worker has."""
         return not self._want.isActive() and self.layers.is_settled()
@@ -205,13 +173,6 @@ class Canvas(QWidget):
             at = QPointF(*self._pixel(self._pointer))
             paint.draw_brush(painter, at, brush.size * ratio, brush.softness, TINTS[brush.tool])
 
-    def resizeEvent(self, _event: QResizeEvent) -> None:
-        """Keep the whole photo visible if it was."""
-        if self._is_fitted:
-            self.fit()
-        else:
-            self._set_view(self.view.kept_near(self._photo(), self.pixels()))
-
     def _redraw_box(self, box: Box) -> None:
         """New pixels have come for a box of the photo."""
         area = paint.rectangle(self.view.on_screen(box)).adjusted(-2, -2, 2, 2) & QRect(0, 0, *self.pixels())
@@ -226,25 +187,13 @@ class Canvas(QWidget):
 
     # The view
 
-    def _photo(self) -> tuple[int, int]:
-        return self.layers.pyramid.width, self.layers.pyramid.height
-
-    def _pixel(self, at: QPointF) -> Point:
-        ratio = self.devicePixelRatioF()
-        return at.x() * ratio, at.y() * ratio
-
-    def _in_photo(self, at: QPointF) -> Point:
-        return self.view.to_photo(*self._pixel(at))
-
     def _set_view(self, view: View) -> None:
-        self.view = view
+        super()._set_view(view)
         self._painted.clear(*self.pixels())
         if self._stroke is not None:
             self._draw_stroke(self._stroke.points)
         self._pending.clear(*self.pixels())
         self._pending.draw_edits(self.pending_edits, view)
-        self.redraw()
-        self.view_changed.emit()
 
     def _ask_for_tiles(self) -> None:
         shows_photo = self._before or self._kind == "original" or not self.has_cutout
@@ -297,7 +246,7 @@ class Canvas(QWidget):
         self._pointer = at
         if self._pan_from is not None:
             moved, self._pan_from = at - self._pan_from, at
-            self._pan(moved)
+            self.pan(moved)
         elif self._stroke is not None:
             self._continue_stroke(at)
         elif self._box.is_active:
@@ -354,46 +303,3 @@ class Canvas(QWidget):
         if at is not None and self._paints():
             reach = math.ceil(self.brush.size / 2) + 5
             self.update(QRect(at.toPoint(), QSize(1, 1)).adjusted(-reach, -reach, reach, reach))
-
-    # Wheel, pinch and keys
-
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        """Zoom at the pointer; two fingers on a touchpad move the picture; with Shift, the brush grows."""
-        turned = event.angleDelta().y() or event.angleDelta().x()
-        is_touchpad = event.device() is not None and event.device().type() == QInputDevice.DeviceType.TouchPad
-        if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
-            self.resize_brush.emit(1 if turned > 0 else -1)
-        elif is_touchpad and not event.pixelDelta().isNull() and not event.modifiers():
-            self._pan(QPointF(event.pixelDelta()))
-        else:
-            self.zoom(1.0015**turned, event.position())
-
-    def _pan(self, moved: QPointF) -> None:
-        self._is_fitted = False
-        self._set_view(self.view.moved(*self._pixel(moved)).kept_near(self._photo(), self.pixels()))
-
-    def event(self, event: QEvent) -> bool:
-        """Zoom by two fingers: a touchpad's gesture comes from the system, a touch screen's from Qt."""
-        if isinstance(event, QNativeGestureEvent):
-            if event.gestureType() == Qt.NativeGestureType.ZoomNativeGesture:
-                self.zoom(1 + event.value(), event.position())
-                return True
-        elif isinstance(event, QGestureEvent):
-            pinch = event.gesture(Qt.GestureType.PinchGesture)
-            if isinstance(pinch, QPinchGesture):
-                self.cancel()
-                self.zoom(pinch.scaleFactor(), QPointF(self.mapFromGlobal(pinch.centerPoint().toPoint())))
-                return True
-        return super().event(event)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Move the picture by the arrow keys; the window has all other keys."""
-        step = max(self.width(), self.height()) / 10
-        keys = (Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Up, Qt.Key.Key_Down)
-        steps = (QPointF(step, 0), QPointF(-step, 0), QPointF(0, step), QPointF(0, -step))
-        arrows = dict(zip(keys, steps, strict=True))
-        moved = arrows.get(Qt.Key(event.key()))
-        if moved is None:
-            super().keyPressEvent(event)
-        else:
-            self._pan(moved)
