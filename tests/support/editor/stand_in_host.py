@@ -98,6 +98,8 @@ class StandInHost:
         if kind in ("cancel", "close", "back", "touch_up"):
             if kind == "touch_up":
                 self.open()
+            elif kind == "back":
+                self.tell("review")
             return
         if kind in self.failing:
             fields, data = {"state": "failed", "text": self.failing[kind]}, b""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QKeySequence
-from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QSlider, QToolButton, QWidget
+from PySide6.QtGui import QColor, QKeySequence
+from PySide6.QtWidgets import QColorDialog, QFrame, QLabel, QPushButton, QSlider, QToolButton, QWidget
 
 from watcher.editor import strings
 from watcher.editor.window.icons import icon
@@ -93,3 +95,13 @@ def repaint_icons(parent: QWidget, look: Colours) -> None:
     """Draw all icons in a widget in the palette's colours."""
     for button in parent.findChildren(IconButton):
         button.repaint_icon(look)
+
+
+def ask_for_colour(parent: QWidget, colour: QColor, then: Callable[[QColor], None]) -> None:
+    """Show a dialog to choose a colour. `then` gets each one that is tried."""
+    dialog = QColorDialog(colour, parent)
+    dialog.setWindowTitle(strings.CHOOSE_COLOUR)
+    dialog.setOption(QColorDialog.ColorDialogOption.DontUseNativeDialog)
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.currentColorChanged.connect(then)
+    dialog.open()

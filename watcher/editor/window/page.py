@@ -6,7 +6,7 @@ from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor, QKeySequence, QShortcut
-from PySide6.QtWidgets import QColorDialog, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from watcher.editor import strings
 from watcher.editor.window.bars import KEYS, VIEW_KEYS, BottomBar, ToolColumn, TopBar
@@ -14,7 +14,7 @@ from watcher.editor.window.canvas.layers import Layers, to_image
 from watcher.editor.window.canvas.selection import Selection
 from watcher.editor.window.canvas.widget import Canvas
 from watcher.editor.window.connection import Connection
-from watcher.editor.window.controls import line, repaint_icons
+from watcher.editor.window.controls import ask_for_colour, line, repaint_icons
 from watcher.editor.window.look import colours
 from watcher.editor.window.tools import BOX, TOOL_KEYS, WAY, Brush, History
 from watcher.editor.window.ways import WayStrip
@@ -175,19 +175,11 @@ class Page(QWidget):
         """Show the cut-out on something else. Choosing "colour" twice asks for a colour."""
         self.show_preview(False)
         if kind == "colour" and self._kind == "colour":
-            self._ask_for_colour()
+            ask_for_colour(self, self._custom, self._set_colour)
         self._kind = kind
         self.top.show_view(kind)
         self.canvas.set_backdrop(kind, self._recipe_colour if kind == "recipe" else self._custom)
         self._show_state()
-
-    def _ask_for_colour(self) -> None:
-        dialog = QColorDialog(self._custom, self)
-        dialog.setWindowTitle(strings.CHOOSE_COLOUR)
-        dialog.setOption(QColorDialog.ColorDialogOption.DontUseNativeDialog)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.currentColorChanged.connect(self._set_colour)
-        dialog.open()
 
     def _set_colour(self, colour: QColor) -> None:
         self._custom = colour

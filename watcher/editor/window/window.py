@@ -68,7 +68,9 @@ class Window(QMainWindow):
             self._say(text)
         elif kind == "busy":
             self.page.show_busy(text)
-            if self._stack.currentWidget() is self.message and text:
+            if self._stack.currentWidget() is self.review:
+                self.review.show_note(text)
+            elif self._stack.currentWidget() is self.message and text:
                 self.message.show_sentence(text)
 
     def _say(self, text: str) -> None:
@@ -96,8 +98,7 @@ class Window(QMainWindow):
             self._leave_page()
 
     def _leave_page(self) -> None:
-        self._connection.ask("back")
-        self._show_review()
+        self._connection.ask("back")  # the host then tells "review"
 
     def _host_ended(self) -> None:
         self.close_for_good()

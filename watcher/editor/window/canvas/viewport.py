@@ -13,6 +13,7 @@ from watcher.editor.window.canvas.tiles import View
 from watcher.matting.touchup.edits import Point
 
 _MARGIN = 24  # points around a whole picture
+_LARGEST = 4096  # pixels of a side that the worker sends
 
 
 class Viewport(QWidget):
@@ -63,7 +64,7 @@ class Viewport(QWidget):
         """Return the same without a margin: how large a whole picture is shown."""
         width, height = self.pixels()
         margin = round(2 * _MARGIN * self.devicePixelRatioF())
-        return max(1, width - margin), max(1, height - margin)
+        return min(_LARGEST, max(1, width - margin)), min(_LARGEST, max(1, height - margin))
 
     def _photo(self) -> tuple[int, int]:
         return self.layers.pyramid.width, self.layers.pyramid.height
