@@ -41,7 +41,7 @@ VIEWS = {
     "checkerboard": "On a checkerboard",
     "white": "On white",
     "black": "On black",
-    "colour": "On a colour of your choice",
+    "colour": "On a colour: once more to choose another",
     "recipe": "On the background of the recipe",
     "mask": "The mask alone",
     "original": "The original shines through",

@@ -162,8 +162,8 @@ class TopBar(QWidget):
         row.setContentsMargins(12, 7, 12, 7)
         row.setSpacing(2)
         self.back = IconButton("back", strings.BACK, strings.BACK_TIP, KEYS["back"])
-        self.undo = IconButton("undo", strings.UNDO, strings.UNDO_TIP, KEYS["undo"])
-        self.redo = IconButton("redo", strings.REDO, strings.REDO_TIP, KEYS["redo"])
+        self.undo = IconButton("undo", strings.UNDO, strings.UNDO_TIP, KEYS["undo"]).icon_only()
+        self.redo = IconButton("redo", strings.REDO, strings.REDO_TIP, KEYS["redo"]).icon_only()
         for button in (self.back, self.undo, self.redo):
             row.addWidget(button)
         row.addStretch(1)

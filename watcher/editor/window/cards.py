@@ -19,6 +19,7 @@ from watcher.worker.protocol import Header
 Index = QModelIndex | QPersistentModelIndex
 
 THUMBNAIL = 150
+_MOST_THUMBNAILS = 300  # more than any screen shows; those that are gone are asked for again
 _PADDING, _GAP, _TEXT = 12, 8, 66
 CARD = QSize(2 * THUMBNAIL + 2 * _PADDING + _GAP, THUMBNAIL + 2 * _PADDING + _TEXT)
 
@@ -53,7 +54,7 @@ class Jobs(QAbstractListModel):
         self._connection = connection
         self.jobs: list[Job] = []
         self.busy: set[int] = set()
-        self._thumbnails: dict[tuple[int, str], QImage | None] = {}
+        self._thumbnails: dict[tuple[int, str], QImage | None] = {}  # in the order in which they were asked for
         self.ratio = 1.0
 
     def fill(self, jobs: Sequence[Job]) -> None:
@@ -84,6 +85,8 @@ class Jobs(QAbstractListModel):
         """Return a thumbnail, `before` or `after`, if it is here; ask for it otherwise."""
         key = job, which
         if key not in self._thumbnails:
+            if len(self._thumbnails) >= _MOST_THUMBNAILS:
+                del self._thumbnails[next(iter(self._thumbnails))]
             self._thumbnails[key] = None
             side = round(THUMBNAIL * self.ratio)
 

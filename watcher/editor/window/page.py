@@ -301,7 +301,7 @@ class Page(QWidget):
                 self.layers.outdate((left, top, right, bottom))
             self.ways.offer(header.get("ways") or [], (self.layers.pyramid.width, self.layers.pyramid.height))
         else:
-            self._note = strings.FAILED
+            self._note = header.get("text") or strings.FAILED
         if self.top.preview.isChecked():
             self._ask_for_preview()
         self._drop_pending()

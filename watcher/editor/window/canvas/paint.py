@@ -15,7 +15,7 @@ from watcher.editor.window.canvas.layers import CUTOUT, PHOTO, Layers
 from watcher.editor.window.canvas.selection import HANDLES, Selection
 from watcher.editor.window.canvas.tiles import Tile, View
 from watcher.editor.window.look import TINTS
-from watcher.editor.window.tools import BRUSHES
+from watcher.editor.window.tools import BRUSHES, ERASE, Brush
 from watcher.matting.touchup.edits import Edit, Point
 
 _CHECK = 10
@@ -189,22 +189,25 @@ class Overlay:
                 self.draw(points, 22, TINTS[edit.tool])
 
 
-def draw_brush(painter: QPainter, at: QPointF, diameter: float, softness: float, colour: QColor) -> None:
-    """Draw the brush at the pointer: a ring that is visible on everything, and where it is fully effective."""
+def draw_brush(painter: QPainter, at: QPointF, diameter: float, brush: Brush) -> None:
+    """Draw the brush at the pointer: a ring that is visible on everything, its hard core, and plus or minus."""
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setBrush(Qt.BrushStyle.NoBrush)
     radius = max(1.5, diameter / 2)
     for pen in (QPen(QColor(0, 0, 0, 150), 3.4), QPen(QColor("white"), 1.8)):
         painter.setPen(pen)
         painter.drawEllipse(at, radius, radius)
-    if softness > 0.05 and radius > 8:
+    if brush.softness > 0.05 and radius > 8:
         pen = QPen(QColor(255, 255, 255, 170), 1.2)
         pen.setDashPattern([3, 3])
         painter.setPen(pen)
-        painter.drawEllipse(at, radius * (1 - softness), radius * (1 - softness))
-    painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(colour)
-    painter.drawEllipse(at, 2.5, 2.5)
+        painter.drawEllipse(at, radius * (1 - brush.softness), radius * (1 - brush.softness))
+    reach = min(6.0, max(2.0, radius / 3))
+    for pen in (QPen(QColor("white"), 4.4), QPen(TINTS[brush.tool], 2.4)):
+        painter.setPen(pen)
+        painter.drawLine(at - QPointF(reach, 0), at + QPointF(reach, 0))
+        if brush.tool != ERASE:
+            painter.drawLine(at - QPointF(0, reach), at + QPointF(0, reach))
 
 
 def draw_selection(painter: QPainter, box: Selection, view: View, photo: QRect) -> None:

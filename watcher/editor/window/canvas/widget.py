@@ -171,7 +171,7 @@ class Canvas(Viewport):
         if self._pointer is not None and self._paints() and self._pan_from is None:
             brush = self._stroke_brush if self._stroke is not None else self.brush
             at = QPointF(*self._pixel(self._pointer))
-            paint.draw_brush(painter, at, brush.size * ratio, brush.softness, TINTS[brush.tool])
+            paint.draw_brush(painter, at, brush.size * ratio, brush)
 
     def _redraw_box(self, box: Box) -> None:
         """New pixels have come for a box of the photo."""
