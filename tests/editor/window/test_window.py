@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QColor, QInputDevice, QNativeGestureEvent, QPalette, QPointingDevice, QWheelEvent
+from PySide6.QtGui import QAccessible, QColor, QInputDevice, QNativeGestureEvent, QPalette, QPointingDevice, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QMessageBox, QSlider, QToolButton
 
@@ -458,6 +458,16 @@ def test_every_control_has_a_name_for_a_screen_reader(opened: Shown) -> None:
     opened.drag(INSIDE, (650, 400))
     zoom = round(100 * opened.canvas.view.scale)
     assert opened.canvas.accessibleDescription() == f"Hair; The mask alone; {zoom} %; 1 changes"
+
+
+def test_a_screen_reader_hears_the_picture_and_which_tool_is_chosen(opened: Shown) -> None:
+    picture = QAccessible.queryAccessibleInterface(opened.canvas)
+    assert picture.role() == QAccessible.Role.Graphic
+    assert picture.text(QAccessible.Text.Name) == "Picture photo.jpg, 1200 by 800 pixels"
+    opened.key(Qt.Key.Key_E)
+    keep, erase = (QAccessible.queryAccessibleInterface(opened.page.tools.buttons[tool]) for tool in ("keep", "erase"))
+    assert (keep.text(QAccessible.Text.Name), erase.text(QAccessible.Text.Name)) == ("Keep", "Erase")
+    assert (bool(keep.state().checked), bool(erase.state().checked)) == (False, True)
 
 
 def test_the_window_follows_the_system_into_the_dark(opened: Shown, application: QApplication) -> None:

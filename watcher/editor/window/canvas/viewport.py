@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from PySide6.QtCore import QEvent, QPointF, Qt, Signal
-from PySide6.QtGui import QInputDevice, QKeyEvent, QNativeGestureEvent, QResizeEvent, QWheelEvent
-from PySide6.QtWidgets import QGestureEvent, QPinchGesture, QWidget
+from PySide6.QtGui import QInputDevice, QKeyEvent, QNativeGestureEvent, QPixmap, QResizeEvent, QWheelEvent
+from PySide6.QtWidgets import QGestureEvent, QLabel, QPinchGesture
 
 from watcher.editor.window.canvas.layers import Layers
 from watcher.editor.window.canvas.tiles import View
@@ -16,8 +16,11 @@ _MARGIN = 24  # points around a whole picture
 _LARGEST = 4096  # pixels of a side that the worker sends
 
 
-class Viewport(QWidget):
-    """A widget that shows a part of a photo. `view_changed`: zoom or place. `resize_brush`: some steps."""
+class Viewport(QLabel):
+    """A widget that shows a part of a photo. `view_changed`: zoom or place. `resize_brush`: some steps.
+
+    It is a QLabel with a picture because a screen reader takes that for a picture, and a QWidget for nothing.
+    """
 
     view_changed = Signal()
     resize_brush = Signal(int)
@@ -27,6 +30,7 @@ class Viewport(QWidget):
         self.layers = layers
         self.view = View()
         self._is_fitted = True
+        self.setPixmap(QPixmap(1, 1))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.grabGesture(Qt.GestureType.PinchGesture)
 
