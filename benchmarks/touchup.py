@@ -157,7 +157,6 @@ def play(folder: Path, mode: str, most: int, name: str) -> dict[str, Game]:
 
 def _mask_of(mender: Mender, truth: Truth, size: tuple[int, int]) -> Mask:
     height, width = truth.subject.shape
-    box = (0, 0, round(width * truth.scale), round(height * truth.scale))
     mask: Mask = mender.region((0, 0, *size), (width, height)) >= 128
     return mask
 

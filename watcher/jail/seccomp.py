@@ -31,6 +31,7 @@ _CALL_NUMBER_OFFSET, _AUDIT_ARCH_OFFSET, _ARGUMENTS_OFFSET = 0, 4, 16
 
 _CLONE_THREAD = 0x00010000
 _CLONE_NEW_NAMESPACES = 0x7E020000  # CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET
+_AF_UNIX = 1
 _F_SETFL = 4
 _O_ASYNC = 0o20000
 # F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_DUPFD_CLOEXEC, F_GETPIPE_SZ. Not among them: F_SETOWN, F_SETOWN_EX, F_SETSIG,
@@ -116,16 +117,35 @@ def enter_seccomp(*, accelerated: bool = False) -> Layer:
     if architecture is None:
         return Layer(name, active=False, detail=f"seccomp: nobg has no filter for {platform.machine()} processors")
     strict = not accelerated and _libc_is_glibc()
-    instructions = filter_program(architecture, os.getpid(), strict=strict)
+    failure = _install(architecture, filter_program(architecture, os.getpid(), strict=strict))
+    if failure:
+        return Layer(name, active=False, detail=f"seccomp: {failure}")
+    kind = "only calls that reach nothing else are allowed" if strict else "a list of calls is refused"
+    detail = f"seccomp: no socket, no file, no program can be opened, in any thread; {kind}"
+    return Layer(name, active=True, detail=detail)
+
+
+def enter_window_seccomp() -> Layer:
+    """Refuse all sockets but local ones, and other programs, in all threads: for a process that shows a window."""
+    name = "network"
+    architecture = ARCHITECTURES.get(platform.machine())
+    if architecture is None:
+        return Layer(name, active=False, detail=f"seccomp: nobg has no filter for {platform.machine()} processors")
+    failure = _install(architecture, window_filter_program(architecture))
+    if failure:
+        return Layer(name, active=False, detail=f"seccomp: {failure}")
+    return Layer(name, active=True, detail="seccomp: only local sockets, no other program, in any thread")
+
+
+def _install(architecture: Architecture, instructions: bytes) -> str:
+    """Install a filter in all threads. Returns why the kernel refuses it, or ""."""
     program = (ctypes.c_char * len(instructions)).from_buffer_copy(instructions)
     header = struct.pack("HxxxxxxP", len(instructions) // 8, ctypes.addressof(program))  # struct sock_fprog
     buffer = ctypes.create_string_buffer(header, len(header))
     number = architecture.numbers(syscalls.REFUSED)["seccomp"]
     if _libc.syscall(number, _SECCOMP_SET_MODE_FILTER, _SECCOMP_FILTER_FLAG_TSYNC, buffer) != 0:
-        return Layer(name, active=False, detail=f"seccomp: {os.strerror(ctypes.get_errno())}")
-    kind = "only calls that reach nothing else are allowed" if strict else "a list of calls is refused"
-    detail = f"seccomp: no socket, no file, no program can be opened, in any thread; {kind}"
-    return Layer(name, active=True, detail=detail)
+        return os.strerror(ctypes.get_errno())
+    return ""
 
 
 def _libc_is_glibc() -> bool:
@@ -141,14 +161,7 @@ def filter_program(architecture: Architecture, pid: int, *, strict: bool) -> byt
     What is in none of the lists does not exist (ENOSYS) if `strict`; otherwise it is allowed, unless it is newer than
     the lists. The filter cannot read the flags of clone3, so that call does not exist, and libc falls back to clone.
     """
-    instructions = [
-        _instruction(_LOAD, _AUDIT_ARCH_OFFSET),
-        _instruction(_JUMP_IF_EQUAL, architecture.audit_arch, 1, 0),
-        _instruction(_RETURN, _KILL),
-        _instruction(_LOAD, _CALL_NUMBER_OFFSET),
-    ]
-    if architecture is X86_64:  # the x32 ABI has the same audit name, and further numbers for the same calls
-        instructions += [_instruction(_JUMP_IF_AT_LEAST, _X32_SYSCALL_BIT, 0, 1), _instruction(_RETURN, _REFUSE)]
+    instructions = _beginning(architecture)
     if strict:
         instructions += _answer_each(architecture.numbers(syscalls.ALLOWED), _ALLOW)
     instructions += _answer_each(architecture.numbers(syscalls.REFUSED), _REFUSE)
@@ -162,6 +175,42 @@ def filter_program(architecture: Architecture, pid: int, *, strict: bool) -> byt
             _instruction(_RETURN, _ALLOW),
         ]
     return b"".join([*instructions, _instruction(_RETURN, _ABSENT)])
+
+
+def window_filter_program(architecture: Architecture) -> bytes:
+    """Return the filter of a process that shows a window, in the same form. What is newer than the lists is absent.
+
+    A local socket reaches the display, the bus and the screen reader. `ioctl` cannot type into a terminal.
+    """
+    refused = {name: syscalls.REFUSED[name] for name in syscalls.REFUSED_TO_WINDOWS}
+    examined = architecture.numbers(syscalls.EXAMINED)
+    socket = architecture.numbers(syscalls.REFUSED)["socket"]
+    harmless = [Condition(1, differs_from=command) for command in _HARMFUL_IOCTL_COMMANDS]
+    instructions = [
+        *_beginning(architecture),
+        *_answer_each(architecture.numbers(refused), _REFUSE),
+        *_answer_each({"clone3": examined["clone3"]}, _ABSENT),
+        *_allow_only_if(examined["clone"], [[Condition(0, lacks_bits=_CLONE_NEW_NAMESPACES)]]),
+        *_allow_only_if(examined["ioctl"], [harmless]),
+        *_allow_only_if(socket, [[Condition(0, equals=_AF_UNIX)]]),
+        _instruction(_JUMP_IF_AT_LEAST, syscalls.NEWEST_CALL + 1, 1, 0),
+        _instruction(_RETURN, _ALLOW),
+        _instruction(_RETURN, _ABSENT),
+    ]
+    return b"".join(instructions)
+
+
+def _beginning(architecture: Architecture) -> list[bytes]:
+    """End a process that uses another ABI than the one whose numbers the filter knows; load the number of the call."""
+    instructions = [
+        _instruction(_LOAD, _AUDIT_ARCH_OFFSET),
+        _instruction(_JUMP_IF_EQUAL, architecture.audit_arch, 1, 0),
+        _instruction(_RETURN, _KILL),
+        _instruction(_LOAD, _CALL_NUMBER_OFFSET),
+    ]
+    if architecture is X86_64:  # the x32 ABI has the same audit name, and further numbers for the same calls
+        instructions += [_instruction(_JUMP_IF_AT_LEAST, _X32_SYSCALL_BIT, 0, 1), _instruction(_RETURN, _REFUSE)]
+    return instructions
 
 
 def _answer_each(calls: dict[str, int], answer: int) -> list[bytes]:

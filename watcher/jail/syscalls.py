@@ -286,6 +286,28 @@ REFUSED: dict[str, Numbers] = {
 }
 """The calls that reach another program, another file, the network or the system, or loosen what bounds the worker."""
 
+REFUSED_TO_WINDOWS = (
+    "execve",
+    "execveat",
+    "ptrace",
+    "process_vm_readv",
+    "process_vm_writev",
+    "pidfd_getfd",
+    "unshare",
+    "setns",
+    "io_uring_setup",
+    "io_uring_enter",
+    "io_uring_register",
+    "bpf",
+    "perf_event_open",
+    "userfaultfd",
+    "add_key",
+    "request_key",
+    "keyctl",
+)
+"""Those of REFUSED that a window of the desktop does without: they start programs, reach into others, open sockets by
+another way, or are ways into the kernel. A window needs files, shared memory and local sockets."""
+
 EXAMINED: dict[str, Numbers] = {
     "clone": (56, 220),
     "clone3": (435, 435),

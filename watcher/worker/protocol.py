@@ -16,7 +16,7 @@ from watcher.formats import MAX_BYTES
 Header = dict[str, Any]
 
 TOUCHUP_ARGUMENT = "touchup"
-"""The last word of the command that starts a worker which also applies edits, and answers the requests of touchup.py."""
+"""The last word of the command that starts a worker which also applies edits, and answers what touchup.py says."""
 
 IS_CUT_OUT = "is_cut_out"
 """The worker's reason for skipping a file of a watched folder that is a cut-out itself. It stays out of the journal."""

@@ -1,0 +1,1 @@
+"""The picture in the window: its visible tiles, how they are drawn, and pointer and keys on them."""
