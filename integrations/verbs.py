@@ -19,6 +19,9 @@ BUILT_IN_RECIPES = (
 )
 """Name and label of the recipes that are always in the sub-menu."""
 
+TOUCH_UP_LABEL = "Touch up cut-out…"
+"""The label of the entry for exactly one picture, in the menu itself."""
+
 TOOLTIP = "Cut the subject out; the result appears beside the picture, which stays as it is."
 PROGRAM_NAME = "nobg"
 _GONE = "nobg was removed or moved, so this entry does nothing."

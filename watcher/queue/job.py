@@ -87,6 +87,8 @@ class Job:
             "model": self.model,
             "verdict": self.verdict,
             "doubt": self.doubt,
+            "why": self.why.split(),
+            "accepted": self.accepted is not None,
             "notes": self.notes.split(),
             "undone": self.undone,
         }
@@ -114,9 +116,26 @@ COLUMNS = ", ".join(FIELD_NAMES)
 
 _PATH_FIELDS = ("source", "output", "watch", "moved_to", "listed")
 _BOOLEAN_FIELDS = ("force", "adopt", "undone")
-_NUMBER_FIELDS = ("id", "attempts", "interrupted", "seconds", "device", "asked_at", "started_at", "changed_at", "doubt", "accepted")
+_NUMBER_FIELDS = (
+    "id",
+    "attempts",
+    "interrupted",
+    "seconds",
+    "device",
+    "asked_at",
+    "started_at",
+    "changed_at",
+    "doubt",
+    "accepted",
+)
 _LATEST_TIME = 253_402_214_400.0  # 31 December 9999: the calendar of Python ends there
-_MAXIMA = {"asked_at": _LATEST_TIME, "started_at": _LATEST_TIME, "changed_at": _LATEST_TIME, "accepted": _LATEST_TIME, "doubt": 1.0}
+_MAXIMA = {
+    "asked_at": _LATEST_TIME,
+    "started_at": _LATEST_TIME,
+    "changed_at": _LATEST_TIME,
+    "accepted": _LATEST_TIME,
+    "doubt": 1.0,
+}
 """The largest value of a number that must not be negative."""
 _EMPTY = {field.name: field.default for field in fields(Job)}
 

@@ -67,8 +67,9 @@ class Work:
     `decoder` yields the picture's frames; `mattes` has each frame and its alpha (H, W) until the last frame is done.
     `is_cut_out`: whether the file's own alpha is the cut-out; None until a frame that shows something decides it for
     all. `area_fraction` is the subject's largest share of a frame, 0..1; `doubt` the largest doubt about a frame, 0..1,
-    None until the networks have seen one; `has_visible_pixel` whether the cut-out shows anything; `busy_seconds` the
-    time that the steps took. `file`: the bytes of a still picture of a watched folder until it is decoded, else empty.
+    None until the networks have seen one, and `why` its reasons; `has_visible_pixel` whether the cut-out shows
+    anything; `busy_seconds` the time that the steps took. `file`: the bytes of a still picture of a watched folder
+    until it is decoded, else empty.
     """
 
     header: protocol.Header
@@ -85,6 +86,7 @@ class Work:
     area_fraction: float = 0.0
     has_clear_subject: bool = False
     doubt: float | None = None
+    why: list[str] = field(default_factory=list)
     has_visible_pixel: bool = False
     subject_box: compose.Box | None = None
     busy_seconds: float = 0.0
@@ -213,7 +215,8 @@ class Pipeline:
         if not frame.is_last:
             return
         verdict = "subject" if work.area_fraction and work.has_clear_subject else "no_clear_subject"
-        work.answer.update(verdict=verdict, subject=round(work.area_fraction, 4), notes=picture.notes, doubt=work.doubt)
+        work.answer.update(verdict=verdict, subject=round(work.area_fraction, 4), notes=picture.notes)
+        work.answer.update(doubt=work.doubt, why=work.why)
         del picture, alpha
         if verdict != "subject" and not work.header.get("force"):
             work.answer.update(state="skipped", reason=verdict)
@@ -235,7 +238,9 @@ class Pipeline:
         work.has_clear_subject |= fusion.has_clear_subject(opinions)
         of_any_subject = [opinion.alpha for opinion in fusion.of_any_subject(opinions)]
         confirmed = fusion.confirmed_by_people(opinions, fused_alpha, frame.person)
-        work.doubt = max(work.doubt or 0.0, round(doubt.doubt(of_any_subject, fused_alpha, confirmed), 3))
+        frame_doubt = round(doubt.doubt(of_any_subject, fused_alpha, confirmed), 3)
+        if work.doubt is None or frame_doubt > work.doubt:
+            work.doubt, work.why = frame_doubt, doubt.reasons(of_any_subject, fused_alpha, confirmed)
         del opinions, of_any_subject
         alpha = edges.upscale_alpha(fused_alpha, visible)
         area_fraction = fusion.subject_area_fraction(fused_alpha)

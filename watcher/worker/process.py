@@ -7,7 +7,8 @@ the layers of its jail, or why it cannot work. From then on it answers each mess
     in   {"id", "force", "recipe", "named", "first"} + the file's bytes (`first` of them) and those of the background
          picture; `named`: a person named the picture, so that it is done even if its last rows are missing;
          or {"id", "probe": true}
-    out  {"id", "state", "reason", "detail", "verdict", "subject", "doubt", "notes", "seconds"} + the output's bytes;
+    out  {"id", "state", "reason", "detail", "verdict", "subject", "doubt", "why", "notes", "seconds"}
+         + the output's bytes;
          before it, for an animation, {"id", "frames"} now and then: the number of frames done
 
 Three threads run the steps of `pipeline`, so that the next picture is decoded and the previous one encoded while

@@ -37,6 +37,7 @@ with open(sys.argv[1], "ab", buffering=0) as log:
             "verdict": "subject",
             "seconds": 0.1,
             "doubt": 0.125,
+            "why": ["soft"],
             "notes": [],
         }
         recipe = parse_key(header.get("recipe", "{}"))
