@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 def add(options: argparse.Namespace) -> int:
     """Run `nobg add`, which does what the right-click client does."""
-    recipe_arguments = [] if options.recipe is None else ["--recipe", options.recipe]
-    return enqueue.main([*recipe_arguments, *(["--from-env"] if options.from_env else ["--", *options.paths])])
+    chosen = ["--edit"] if options.edit else [] if options.recipe is None else ["--recipe", options.recipe]
+    return enqueue.main([*chosen, *(["--from-env"] if options.from_env else ["--", *options.paths])])
 
 
 def run(options: argparse.Namespace) -> int:
