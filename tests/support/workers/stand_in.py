@@ -1,4 +1,6 @@
-"""A worker without a model or a jail that obeys each picture's first word: ok, slow, second, large, die or hang.
+"""A worker without a model or a jail that obeys each picture's first word.
+
+The words are ok, doubtful, unclear, slow, second, large, die and hang.
 
 Its first argument is the path of a log. It writes a line `started` there, then the bytes of each picture.
 """
@@ -40,6 +42,12 @@ with open(sys.argv[1], "ab", buffering=0) as log:
             "why": ["soft"],
             "notes": [],
         }
+        if data.startswith(b"doubtful"):
+            answer["doubt"] = 0.5
+        if data.startswith(b"unclear") and not header.get("force"):
+            answer |= {"state": "skipped", "reason": "no_clear_subject", "verdict": "no_clear_subject"}
+            protocol.write_message(sys.stdout.buffer, answer, b"")
+            continue
         recipe = parse_key(header.get("recipe", "{}"))
         text = b"mask of " + data if recipe.mask else data
         protocol.write_message(sys.stdout.buffer, answer, stand_in_output(text, recipe.format))
