@@ -531,10 +531,10 @@ def test_the_window_is_opened_on_the_one_picture_that_is_selected(
     monkeypatch.chdir(tmp_path)
     for arguments in (["a b.jpg"], ["--", "a b.jpg"], ["--", (tmp_path / "a b.jpg").as_uri()]):
         assert main(["--edit", *arguments]) == 0
-        assert editor.take_words() == ["edit", "--", str(tmp_path / "a b.jpg")]
+        assert editor.take_arguments() == ["--", str(tmp_path / "a b.jpg")]
     monkeypatch.setenv("CAJA_SCRIPT_SELECTED_URIS", f"{(tmp_path / 'a_nobg.png').as_uri()}\n")
     assert main(["--edit", "--from-env"]) == 0
-    assert editor.take_words() == ["edit", "--", str(tmp_path / "a_nobg.png")]
+    assert editor.take_arguments() == ["--", str(tmp_path / "a_nobg.png")]
     assert not state.exists()  # nothing is queued
 
 

@@ -45,9 +45,9 @@ USAGE = (
 )
 
 EDITOR_MISSING = advise(
-    "The window in which you touch up cut-outs is not installed.",
-    desktop="Install nobg again, with its part “editor”.",
-    terminal="To install it: pip install 'nobg-watcher[editor]'",
+    "Touch up needs one more package, PySide6-Essentials, for its window.",
+    desktop="Ask the person who installed nobg to add it.",
+    terminal="Add it with: pipx inject nobg-watcher PySide6-Essentials, or with: pip install 'nobg-watcher[editor]'",
 )
 
 
@@ -97,7 +97,7 @@ def edit(arguments: Sequence[str]) -> int:
         path = to_path(arguments[0])
         if not is_picture_name(path):
             raise ValueError(reason_text("unsupported"))  # noqa: TRY301  handled like what to_path() raises
-        start_editor(["edit", "--", os.path.abspath(path)])
+        start_editor(["--", os.path.abspath(path)])
     except NobgError as error:
         _show([error.text])
         return error.exit_code
@@ -327,9 +327,9 @@ def start_program(folder: str) -> None:
         lock = None
     try:
         if lock is None:
-            _start_detached(["run"])
+            _start_detached(["watcher", "run"])
         else:
-            _start_detached(["run", "--lock", str(lock)], [lock])
+            _start_detached(["watcher", "run", "--lock", str(lock)], [lock])
     except OSError as error:
         text = advise(
             f"The pictures are in the queue, but nobg could not be started ({error}).",
@@ -341,27 +341,28 @@ def start_program(folder: str) -> None:
         file_lock.release(lock)
 
 
-def start_editor(words: Sequence[str]) -> None:
-    """Run `nobg` with these words, `edit …` or `review`, in a process of its own, and return at once.
+def start_editor(arguments: Sequence[str]) -> None:
+    """Run `watcher.editor` with these arguments in a process of its own, and return at once.
 
-    Raises NobgError if the window is not installed, or if the system starts no process.
+    The arguments: a picture (after `--tool box`: with the tool that draws a box), or `--review`. Raises NobgError if
+    the window is not installed, or if the system starts no process.
     """
     from importlib.util import find_spec
 
     if find_spec("PySide6") is None:
         raise NobgError(EDITOR_MISSING)
     try:
-        _start_detached(words)
+        _start_detached(["watcher.editor", *arguments])
     except OSError as error:
         text = advise(f"The window could not be opened ({error}).", desktop="Log out and in again, then try again.")
         raise NobgError(text) from error
 
 
 def _start_detached(words: Sequence[str], kept_files: Sequence[int] = ()) -> None:
-    """Start `nobg` with these words in a session of its own, which inherits `kept_files`. Raises OSError."""
+    """Start a module of nobg, with arguments, in a session of its own, which inherits `kept_files`. Raises OSError."""
     import subprocess
 
-    command = [sys.executable, "-P", "-m", "watcher", *words]
+    command = [sys.executable, "-P", "-m", *words]
     environment = {name: value for name, value in os.environ.items() if _is_for_program(name)}
     root = os.path.abspath(os.sep)  # any other folder could not be unmounted meanwhile
     if sys.platform == "win32":

@@ -39,11 +39,11 @@ def test_a_click_opens_the_window_in_the_session_of_the_desktop(
     editor = StandInEditor(tmp_path, monkeypatch)
     monkeypatch.setenv("DISPLAY", ":77")
     actions.touch_up(ODD)
-    assert (editor.take_words(), editor.display) == (["edit", "--", str(ODD)], ":77")
+    assert (editor.take_arguments(), editor.display) == (["--", str(ODD)], ":77")
     actions.show_where(ODD)
-    assert editor.take_words() == ["edit", "--box-tool", "--", str(ODD)]
+    assert editor.take_arguments() == ["--tool", "box", "--", str(ODD)]
     actions.review()
-    assert editor.take_words() == ["review"]
+    assert editor.take_arguments() == ["--review"]
 
 
 def test_without_the_window_a_click_says_how_to_get_it(
@@ -53,7 +53,7 @@ def test_without_the_window_a_click_says_how_to_get_it(
     actions.with_error_notification(actions.review)()
     (notification,) = shown
     assert notification.title == strings.FAILED
-    assert "Install nobg again, with its part “editor”" in notification.body
+    assert "Ask the person who installed nobg to add it." in notification.body
     assert "pip" not in notification.body
 
 

@@ -24,17 +24,17 @@ class StandInEditor:
         monkeypatch.setattr(sys, "executable", str(program))
         set_installed(monkeypatch, installed=True)
 
-    def take_words(self) -> list[str]:
-        """Wait until it was started. Return the words after `python -P -m watcher`."""
+    def take_arguments(self) -> list[str]:
+        """Wait until it was started. Return the arguments of `watcher.editor`."""
         wait_for(self._record.exists)
         folder, self.display, *command = self._record.read_text().splitlines()
         self._record.unlink()
-        assert (folder, command[:3]) == ("/", ["-P", "-m", "watcher"])
+        assert (folder, command[:3]) == ("/", ["-P", "-m", "watcher.editor"])
         return command[3:]
 
     @property
     def was_started(self) -> bool:
-        """Whether it was started since the last `take_words`."""
+        """Whether it was started since the last `take_arguments`."""
         return self._record.exists()
 
 

@@ -101,15 +101,15 @@ class Actions:
 
     def touch_up(self, picture: Path) -> None:
         """Open the window in which a person touches up a cut-out. `picture`: the cut-out, or its original."""
-        enqueue.start_editor(["edit", "--", str(picture)])
+        enqueue.start_editor(["--", str(picture)])
 
     def show_where(self, picture: Path) -> None:
         """Open that window with the tool that draws a box around the subject."""
-        enqueue.start_editor(["edit", "--box-tool", "--", str(picture)])
+        enqueue.start_editor(["--tool", "box", "--", str(picture)])
 
     def review(self) -> None:
         """Open the window on the cut-outs that want a look."""
-        enqueue.start_editor(["review"])
+        enqueue.start_editor(["--review"])
 
     def cut_out_anyway(self, job_ids: Sequence[int]) -> None:
         """Do these jobs again, and write their outputs though no subject is clear."""
