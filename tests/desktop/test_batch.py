@@ -336,17 +336,17 @@ def doubtful(number: int, **changes: Any) -> Job:
 def test_a_single_cut_out_that_wants_a_look_says_why_and_can_be_touched_up() -> None:
     summary = summarize(doubtful(1))
     assert summary.body == "photo1_nobg.png in Pictures\nIt wants a look: the networks disagree about the lower part."
-    assert (summary.only_output, summary.look_count) == (PICTURES / "photo1_nobg.png", 1)
+    assert (summary.only_output, summary.doubtful_count) == (PICTURES / "photo1_nobg.png", 1)
     assert summarize(done(1)).body == "photo1_nobg.png in Pictures"
 
 
 def test_a_batch_says_how_many_want_a_look() -> None:
     summary = summarize(done(1), doubtful(2), done(3))
     assert summary.body == "In Pictures\n1 of them wants a look"
-    assert (summary.only_output, summary.look_count) == (None, 1)
+    assert (summary.only_output, summary.doubtful_count) == (None, 1)
     assert "2 of them want a look" in summarize(done(1), doubtful(2), doubtful(3)).body
     accepted = summarize(done(1), doubtful(2, accepted=1.0), doubtful(3, edits="ab"), doubtful(4, undone=True))
-    assert (accepted.body, accepted.look_count) == ("In Pictures", 0)
+    assert (accepted.body, accepted.doubtful_count) == ("In Pictures", 0)
 
 
 def test_pictures_without_a_clear_subject_can_be_cut_out_anyway() -> None:

@@ -108,7 +108,7 @@ def test_the_overview_has_what_wants_a_look_and_what_has_no_clear_subject(
     (tmp_path / "doubtful_nobg.png").touch()
     unclear = journal.record(Job(tmp_path / "fog.jpg", source_hash="fog"), state="skipped", reason="no_clear_subject")
     snapshot = reader.read()
-    assert snapshot.look_count == 1
+    assert snapshot.doubtful_count == 1
     assert snapshot.unclear == (UnclearPicture(tmp_path / "fog.jpg", unclear.id or 0),)
 
 

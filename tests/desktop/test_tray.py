@@ -26,7 +26,7 @@ FULL = Overview(
     folders=(FolderStatus(HOLIDAY), FolderStatus(Path("/srv/shop"), enabled=False)),
     recent=(CUT_OUT, Path("/home/a/other_nobg.png")),
     unclear=(UnclearPicture(Path("/home/a/fog.jpg"), 7),),
-    look_count=3,
+    doubtful_count=3,
     is_in_menu=True,
     offline_by="seccomp",
     offers=(overview.SETUP_FOLDER, overview.SETUP_LOGIN),
@@ -103,7 +103,7 @@ def test_a_click_does_what_its_label_says(labels: tuple[str, ...], call: tuple[A
     ("count", "label"), [(0, None), (1, "1 wants a look…"), (2, "2 want a look…"), (100, "100 or more want a look…")]
 )
 def test_the_menu_says_how_many_want_a_look_if_there_are_any(count: int, label: str | None) -> None:
-    labels = [item.text for item in make_menu(Overview(look_count=count)) if "look" in item.text]
+    labels = [item.text for item in make_menu(Overview(doubtful_count=count)) if "look" in item.text]
     assert labels == ([] if label is None else [label])
 
 

@@ -57,9 +57,9 @@ BESIDE = {"": ("open", FOLDER)}
     ("summary", "buttons"),
     [
         (BATCH, OPEN_FOLDER | UNDO | BESIDE),
-        (replace(BATCH, look_count=3), LOOK | OPEN_FOLDER | UNDO | BESIDE),
+        (replace(BATCH, doubtful_count=3), LOOK | OPEN_FOLDER | UNDO | BESIDE),
         (replace(BATCH, unclear_ids=(7,)), ANYWAY | OPEN_FOLDER | UNDO | BESIDE),
-        (replace(BATCH, unclear_ids=(7,), look_count=3), LOOK | ANYWAY | UNDO | BESIDE),
+        (replace(BATCH, unclear_ids=(7,), doubtful_count=3), LOOK | ANYWAY | UNDO | BESIDE),
         (ONE, TOUCH_UP | OPEN_FOLDER | {strings.UNDO: ("undo", (1,)), "": ("open", OUTPUT)}),
         (UNCLEAR, {strings.SHOW_WHERE: ("show_where", FOLDER / "fog.jpg")} | ANYWAY | {"": ("open_history",)}),
         (replace(UNCLEAR, only_unclear=None), ANYWAY | {"": ("open_history",)}),

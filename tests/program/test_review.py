@@ -61,7 +61,7 @@ def test_what_nobody_can_look_at_wants_no_look(journal: Journal, folder: Path) -
 def test_what_a_person_touched_up_wants_no_look(journal: Journal, folder: Path) -> None:
     job = make_done(journal, folder, "a", 0.5, edits="ab" * 32)
     assert review.wanting_a_look(journal) == []
-    assert (review.wants_a_look(job), review.look(job)) == (False, "touched up")
+    assert (review.wants_a_look(job), review.describe(job)) == (False, "touched up")
 
 
 def test_what_is_on_a_drive_that_does_not_answer_waits(
@@ -81,7 +81,7 @@ def test_accepting_is_remembered_until_the_picture_is_done_anew(journal: Journal
     review.accept(job, journal)
     (accepted,) = journal.history()
     assert accepted.accepted is not None
-    assert (review.wanting_a_look(journal), review.look(accepted)) == ([], "looked at")
+    assert (review.wanting_a_look(journal), review.describe(accepted)) == ([], "looked at")
     again = make_done(journal, folder, "a", 0.4)
     assert (again.id, names(review.wanting_a_look(journal))) == (job.id, ["a"])
 

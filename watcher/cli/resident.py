@@ -255,8 +255,8 @@ def _history_line(job: Job) -> str:
     if job.output is not None and job.state == "done":
         outcome = f" -> {job.output.name}"
     state = "undone" if job.undone else job.state
-    look = review.look(job)
-    return f"{job.id:>6}  {when}  {state:<10}  {job.source}{outcome}{f' ({look})' if look else ''}"
+    remark = review.describe(job)
+    return f"{job.id:>6}  {when}  {state:<10}  {job.source}{outcome}{f' ({remark})' if remark else ''}"
 
 
 def undo(options: argparse.Namespace) -> int:

@@ -25,7 +25,7 @@ class Summary:
     `done_ids` are the jobs to undo. A click opens `target`: the only output, or else `folder`, which has most outputs.
     `first_output` is an output in `folder`.
 
-    `only_output`: the output of a batch with one. `look_count`: how many outputs want a look. `unclear_ids` are the
+    `only_output`: the output of a batch with one. `doubtful_count`: how many outputs want a look. `unclear_ids` are the
     jobs without a clear subject; `only_unclear` is the picture if the batch is one such picture.
     """
 
@@ -36,7 +36,7 @@ class Summary:
     folder: Path | None = None
     first_output: Path | None = None
     only_output: Path | None = None
-    look_count: int = 0
+    doubtful_count: int = 0
     unclear_ids: tuple[int, ...] = ()
     only_unclear: Path | None = None
 
@@ -70,8 +70,8 @@ class Batch:
         self._folders: dict[str, _PictureGroup] = {}
         self._missed: list[Job] = []  # the first MAX_NAMED_FAILURES of them
         self._unclear_ids: dict[int, None] = {}
-        self._missed_count = self._no_subject_count = self._noted_count = self._look_count = 0
-        self._look_reason = ""  # of the first cut-out that wants a look
+        self._missed_count = self._no_subject_count = self._noted_count = self._doubtful_count = 0
+        self._first_reason = ""  # of the first cut-out that wants a look
         self._noted: list[Job] = []  # the first MAX_NAMED_FAILURES that are done with a remark
         self._unchanged, self._unchanged_outputs = _PictureGroup(), _PictureGroup()
 
@@ -110,8 +110,8 @@ class Batch:
         if job.id not in self._done_ids:  # a person may have asked for the same job twice
             self._done_ids[job.id] = None
             if review.wants_a_look(job):
-                self._look_count += 1
-                self._look_reason = self._look_reason or review.reason(job)
+                self._doubtful_count += 1
+                self._first_reason = self._first_reason or review.reason(job)
             self._noted_count += bool(job.notes)
             if job.notes and len(self._noted) < MAX_NAMED_FAILURES:
                 self._noted.append(job)
@@ -152,13 +152,13 @@ class Batch:
         folder, outputs = max(self._folders.items(), key=lambda item: item[1].count)
         return Summary(
             title=self._title(),
-            body="\n".join((self._location_line(), *self._look_lines(), *self._failure_lines(), *self._note_lines())),
+            body="\n".join((self._location_line(), *self._doubt_lines(), *self._failure_lines(), *self._note_lines())),
             done_ids=tuple(self._done_ids),
             target=outputs.first if len(self._done_ids) == 1 else Path(folder),
             folder=Path(folder),
             first_output=outputs.first,
             only_output=outputs.first if len(self._done_ids) == 1 else None,
-            look_count=self._look_count,
+            doubtful_count=self._doubtful_count,
             unclear_ids=tuple(self._unclear_ids),
         )
 
@@ -190,13 +190,13 @@ class Batch:
             *([strings.MORE.format(count=unnamed_count)] if unnamed_count else []),
         ]
 
-    def _look_lines(self) -> list[str]:
+    def _doubt_lines(self) -> list[str]:
         """Return a line if cut-outs want a look; it says why if the batch is a single one."""
-        if not self._look_count:
+        if not self._doubtful_count:
             return []
         if len(self._done_ids) == 1:
-            return [strings.IT_WANTS_A_LOOK.format(reason=self._look_reason)]
-        return [strings.pluralize(strings.OF_THEM_WANT_A_LOOK, self._look_count)]
+            return [strings.IT_WANTS_A_LOOK.format(reason=self._first_reason)]
+        return [strings.pluralize(strings.OF_THEM_WANT_A_LOOK, self._doubtful_count)]
 
     def _note_lines(self) -> list[str]:
         """Return a line for each of the first few cut-outs that were made with a remark."""

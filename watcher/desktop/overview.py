@@ -63,8 +63,9 @@ class UnclearPicture:
 class Overview:
     """The state of nobg. `waiting` counts pictures; `recent` are cut-outs, the newest first.
 
-    `unclear` are the pictures without a clear subject of the same time. `look_count` counts the cut-outs that want a
-    look, up to review.MAX_COUNTED.
+    `unclear` are the pictures without a clear subject of the same time. `doubtful_count` counts the cut-outs that want
+    a look, up to review.MAX_COUNTED.
+
     `offline_by`: what keeps the worker from the network; empty: this system cannot verify it; None: no worker has
     reported yet. `offers`: what is still to be set up after the first start, by `SETUP_MENU` and the like.
     """
@@ -75,7 +76,7 @@ class Overview:
     recipe: str = TRANSPARENT
     recent: tuple[Path, ...] = ()
     unclear: tuple[UnclearPicture, ...] = ()
-    look_count: int = 0
+    doubtful_count: int = 0
     problems: tuple[str, ...] = ()
     notifications: bool = True
     is_in_menu: bool = False
@@ -175,7 +176,7 @@ class OverviewReader:
                 for job in journal.failures.without_subject(MAX_RECENT)
                 if job.id is not None
             ),
-            look_count=review.count(journal),
+            doubtful_count=review.count(journal),
             problems=tuple(dict.fromkeys(problems)),
             notifications=settings.notifications,
             is_in_menu=is_in_menu,

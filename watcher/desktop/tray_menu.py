@@ -53,7 +53,7 @@ class MenuBuilder:
             self._submenu_item(strings.FOLDERS, self._folder_items(snapshot)),
             self._submenu_item(strings.OUTPUT, self._output_items(snapshot)),
             separator,
-            *self._look_items(snapshot),
+            *self._review_items(snapshot),
             self._submenu_item(strings.RECENT, self._recent_items(snapshot)),
             self._action_item(strings.UNDO_LAST, actions.undo_last, enabled=bool(snapshot.recent)),
             self._action_item(strings.HISTORY, actions.open_history, default=not self._modern),
@@ -154,14 +154,14 @@ class MenuBuilder:
         label = strings.UNCLEAR.format(name=_truncate_middle(picture.path.name))
         return _with_key(picture, self._submenu_item(label, items))
 
-    def _look_items(self, snapshot: Overview) -> list[Any]:
+    def _review_items(self, snapshot: Overview) -> list[Any]:
         """Return an item for the cut-outs that want a look, if there are any."""
-        if not snapshot.look_count:
+        if not snapshot.doubtful_count:
             return []
-        label = strings.pluralize(strings.WANT_A_LOOK, snapshot.look_count)
-        if snapshot.look_count >= review.MAX_COUNTED:
+        label = strings.pluralize(strings.WANT_A_LOOK, snapshot.doubtful_count)
+        if snapshot.doubtful_count >= review.MAX_COUNTED:
             label = strings.MANY_WANT_A_LOOK.format(count=review.MAX_COUNTED)
-        return [_with_key("look", self._action_item(label, self._actions.review))]
+        return [_with_key("review", self._action_item(label, self._actions.review))]
 
     def _forget_items(self) -> list[Any]:
         """Return a sub-menu's items, so that one slip of the mouse forgets nothing."""

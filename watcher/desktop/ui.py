@@ -102,7 +102,7 @@ class UserInterface:
         choices: list[tuple[str, Callable[[], object]]] = []
         if summary.only_output is not None:
             choices.append((strings.TOUCH_UP, partial(actions.touch_up, summary.only_output)))
-        elif summary.look_count:
+        elif summary.doubtful_count:
             choices.append((strings.HAVE_A_LOOK, actions.review))
         if summary.only_unclear is not None:
             choices.append((strings.SHOW_WHERE, partial(actions.show_where, summary.only_unclear)))

@@ -98,8 +98,9 @@ def _render_article(job: Job) -> str:
         paragraphs.append(_escape(_capitalize(reason)))
     if job.reason == "no_clear_subject":
         paragraphs.append(_escape(NO_SUBJECT_HINT))
-    if look := review.look(job):
-        paragraphs.append(_escape(_capitalize(f"{look}. {TOUCH_UP_HINT}" if review.wants_a_look(job) else f"{look}.")))
+    if remark := review.describe(job):
+        hint = f" {TOUCH_UP_HINT}" if review.wants_a_look(job) else ""
+        paragraphs.append(_escape(f"{_capitalize(remark)}.{hint}"))
     if job.moved_to is not None:
         paragraphs.append(f"The original is now {_escape(str(job.moved_to))}")
     details = "".join(f"<p>{paragraph}</p>" for paragraph in paragraphs)

@@ -53,7 +53,7 @@ def reason(job: Job) -> str:
     return "; ".join(sentence.removesuffix(".") for sentence in sentences) + "."
 
 
-def look(job: Job) -> str:
+def describe(job: Job) -> str:
     """Return what the history says of it: that the output wants a look, and why; what a person did to it; or ""."""
     if wants_a_look(job):
         return f"wants a look: {reason(job)}".removesuffix(".")
