@@ -15,6 +15,7 @@ class Setup:
 
     `client_command` takes pictures; `resident_command` starts the resident program. Their programs are absolute paths;
     no word has control characters. The first of `verbs` goes into the menu itself, the others into a sub-menu.
+    `touch_up` is the verb for one picture, in the menu itself; None: the window that it opens is not installed.
     `suffixes` are lower case with their period. `icon_path` is nobg's icon, an SVG file. `record_path` is the file
     that records what nobg installed. `home`, `config_home` and `data_home` are the person's folders, `config_dirs` and
     `data_dirs` the system's. `desktops` are the names in XDG_CURRENT_DESKTOP. `search_path` lists the folders with
@@ -36,6 +37,12 @@ class Setup:
     desktops: tuple[str, ...] = ()
     search_path: tuple[Path, ...] = ()
     root: Path = Path("/")
+    touch_up: Verb | None = None
+
+    @property
+    def all_verbs(self) -> tuple[Verb, ...]:
+        """All verbs: those for any selection, then `touch_up`, if there is one."""
+        return self.verbs if self.touch_up is None else (*self.verbs, self.touch_up)
 
     @property
     def client_program(self) -> str:

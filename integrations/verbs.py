@@ -19,7 +19,12 @@ BUILT_IN_RECIPES = (
 )
 """Name and label of the recipes that are always in the sub-menu."""
 
+TOUCH_UP_LABEL = "Touch up cut-out…"
+"""The label of the entry for one picture, or its cut-out, in the menu itself: it is what people look for there."""
+
 TOOLTIP = "Cut the subject out; the result appears beside the picture, which stays as it is."
+TOUCH_UP_TOOLTIP = "Correct the cut-out of this picture by hand: say what to keep and what to erase."
+ONE_PICTURE_TEXT = "Select one picture to touch up."
 PROGRAM_NAME = "nobg"
 _GONE = "nobg was removed or moved, so this entry does nothing."
 GONE_TEXT = f"{_GONE} To remove the entry, delete the file"
@@ -40,6 +45,11 @@ class Verb:
     key: str
     label: str
     arguments: tuple[str, ...] = ()
+    tooltip: str = TOOLTIP
+
+
+TOUCH_UP = Verb("touch-up", TOUCH_UP_LABEL, ("--edit",), TOUCH_UP_TOOLTIP)
+"""The verb for exactly one picture, and no folder. File managers that can do so show it on nothing else."""
 
 
 def build_verbs(own_recipes: Iterable[tuple[str, str]] = ()) -> tuple[Verb, ...]:
@@ -49,7 +59,7 @@ def build_verbs(own_recipes: Iterable[tuple[str, str]] = ()) -> tuple[Verb, ...]
     built-in one replaces it, as everywhere in nobg.
     """
     labels = {**dict(BUILT_IN_RECIPES), **dict(own_recipes)}
-    taken_labels = [REMOVE_LABEL]
+    taken_labels = [REMOVE_LABEL, TOUCH_UP_LABEL]
     verbs = [Verb("remove", REMOVE_LABEL)]
     for name, label in labels.items():
         unique_label = label or name or "?"
@@ -62,7 +72,7 @@ def build_verbs(own_recipes: Iterable[tuple[str, str]] = ()) -> tuple[Verb, ...]
 
 def flat_label(verb: Verb) -> str:
     """Return the label for a menu that cannot have sub-menus."""
-    return verb.label if verb.label == REMOVE_LABEL else f"{REMOVE_LABEL}: {verb.label}"
+    return verb.label if verb.label in (REMOVE_LABEL, TOUCH_UP_LABEL) else f"{REMOVE_LABEL}: {verb.label}"
 
 
 def _verb_key(name: str) -> str:

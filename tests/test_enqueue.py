@@ -16,6 +16,7 @@ import pytest
 from tests.conftest import wait_for
 from tests.support.drive import StandInDrive
 from tests.support.refused import give_away
+from tests.support.touch_up import StandInEditor, set_installed
 from watcher import lock as file_lock
 from watcher.enqueue import main, to_path
 from watcher.queue import store
@@ -521,3 +522,63 @@ def test_a_click_elsewhere_asks_no_drive_that_does_not_answer(drive: StandInDriv
     assert main([str(tmp_path / "photo.jpg")]) == 0
     assert drive.calls == []
     assert queued(state) == ["photo.jpg"]
+
+
+def test_the_window_is_opened_on_the_one_picture_that_is_selected(
+    tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor = StandInEditor(tmp_path, monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    for arguments in (["a b.jpg"], ["--", "a b.jpg"], ["--", (tmp_path / "a b.jpg").as_uri()]):
+        assert main(["--edit", *arguments]) == 0
+        assert editor.take_arguments() == ["--", str(tmp_path / "a b.jpg")]
+    monkeypatch.setenv("CAJA_SCRIPT_SELECTED_URIS", f"{(tmp_path / 'a_nobg.png').as_uri()}\n")
+    assert main(["--edit", "--from-env"]) == 0
+    assert editor.take_arguments() == ["--", str(tmp_path / "a_nobg.png")]
+    assert not state.exists()  # nothing is queued
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["a.jpg", "b.jpg"], "Select one picture"),
+        (["notes.txt"], "notes.txt: this is not a kind of picture"),
+        (["sftp://host/a.jpg"], "not a file on this computer"),
+        (["--from-env"], "Select one picture"),
+    ],
+)
+def test_the_window_is_not_opened_on_anything_else(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    editor = StandInEditor(tmp_path, monkeypatch)
+    assert main(["--edit", *arguments]) == 1
+    assert message in capsys.readouterr().err
+    assert not editor.was_started
+
+
+def test_without_the_window_a_click_says_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_installed(monkeypatch, installed=False)
+    assert main(["--edit", "--", "/a.jpg"]) == 1
+    assert "pip install 'nobg-watcher[editor]'" in capsys.readouterr().err
+
+
+def test_a_click_on_touch_up_loads_no_more_than_the_standard_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does it look at the queue: a person is waiting for the window."""
+    monkeypatch.setenv("NOBG_HOME", str(tmp_path / "home"))
+    code = (
+        "import importlib.util, subprocess, sys; importlib.util.find_spec = lambda _: sys; "
+        "subprocess.Popen = lambda *_, **__: type('Started', (), {})(); from watcher import enqueue; "
+        "assert enqueue.main(['--edit', '/a.jpg']) == 0; print(*sys.modules)"
+    )
+    result = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in result.stdout.split()}
+    assert not loaded & {"numpy", "PIL", "argparse", "pathlib", "PySide6"}
+    assert not (tmp_path / "home").exists()

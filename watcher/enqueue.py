@@ -1,5 +1,7 @@
 """The right-click client `nobg-add`: put the selected pictures in the queue, start the resident program, exit.
 
+With `--edit`, it opens the one selected picture in the window "Touch up", and does nothing else.
+
 It uses only file names and stat, and imports little of the standard library: a person has just clicked and is waiting.
 """
 
@@ -38,7 +40,14 @@ SCRIPT_VARIABLES = tuple(f"{manager}_SCRIPT_SELECTED_URIS" for manager in ("CAJA
 
 USAGE = (
     "usage: nobg-add [--recipe NAME] [--] PICTURE-OR-FOLDER…   "
-    "or, in a file manager's script: nobg-add [--recipe NAME] --from-env"
+    "or, in a file manager's script: nobg-add [--recipe NAME] --from-env   "
+    "or, to touch up one picture: nobg-add --edit [--] PICTURE, nobg-add --edit --from-env"
+)
+
+EDITOR_MISSING = advise(
+    "Touch up needs one more package, PySide6-Essentials, for its window.",
+    desktop="Ask the person who installed nobg to add it.",
+    terminal="Add it with: pipx inject nobg-watcher PySide6-Essentials, or with: pip install 'nobg-watcher[editor]'",
 )
 
 
@@ -46,12 +55,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run nobg-add. Returns the exit code: 0, 1 if an argument is no picture, else that of the error."""
     paths.leave_pythonpath()
     remaining = list(sys.argv[1:] if arguments is None else arguments)  # argparse would take too long to load
-    recipe = None
-    if remaining[:1] == ["--recipe"] and len(remaining) > 1:
+    recipe, is_edit = None, remaining[:1] == ["--edit"]
+    if is_edit:
+        del remaining[0]
+    elif remaining[:1] == ["--recipe"] and len(remaining) > 1:
         recipe = remaining[1]
         del remaining[:2]
     if remaining == ["--from-env"]:
-        return add(_selected_uris(os.environ), recipe)
+        selected = _selected_uris(os.environ)
+        return edit(selected) if is_edit else add(selected, recipe)
     if remaining and remaining[0] == "--":
         del remaining[0]
     elif any(argument.startswith("--") for argument in remaining):
@@ -59,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not remaining:
         _print_error(USAGE)
         return 2
-    return add(remaining, recipe)
+    return edit(remaining) if is_edit else add(remaining, recipe)
 
 
 def add(arguments: Iterable[str], recipe: str | None = None) -> int:
@@ -69,11 +81,39 @@ def add(arguments: Iterable[str], recipe: str | None = None) -> int:
     `recipe`: the name of the recipe to use; None: the default recipe.
     """
     code, messages = _add_to_queue(arguments, recipe)
+    _show(messages)
+    return code
+
+
+def edit(arguments: Sequence[str]) -> int:
+    """Open the window "Touch up" on a picture or its cut-out and return at once. Returns the exit code.
+
+    `arguments`: a path or a `file://` URI. The menus ask for one picture; not every file manager can see to that.
+    """
+    if len(arguments) != 1:
+        _show(["Select one picture to touch up."])
+        return 1
+    try:
+        path = to_path(arguments[0])
+        if not is_picture_name(path):
+            raise ValueError(reason_text("unsupported"))  # noqa: TRY301  handled like what to_path() raises
+        start_editor(["--", os.path.abspath(path)])
+    except NobgError as error:
+        _show([error.text])
+        return error.exit_code
+    except (ValueError, OSError) as error:  # OSError: relative to a folder that was deleted
+        reason = str(error) if isinstance(error, ValueError) else reason_text("vanished")
+        _show([f"{arguments[0]}: {reason}"])
+        return 1
+    return 0
+
+
+def _show(messages: list[str]) -> None:
+    """Print the messages, and show them on the desktop if nobody sees what is printed."""
     for message in messages:
         _print_error(message)
     if messages:
         show_notification(messages)
-    return code
 
 
 def _add_to_queue(arguments: Iterable[str], recipe: str | None) -> tuple[int, list[str]]:
@@ -282,28 +322,14 @@ def start_program(folder: str) -> None:
     if lock is None and not file_lock.is_ending(folder):
         session.hand_over(folder)  # the program may have been started without a desktop, or in an earlier session
         return
-    import subprocess
-
-    command = [sys.executable, "-P", "-m", "watcher", "run"]
-    environment = {name: value for name, value in os.environ.items() if _is_for_program(name)}
+    if lock is not None and sys.platform == "win32":
+        file_lock.release(lock)  # a process cannot inherit a lock on Windows
+        lock = None
     try:
-        if sys.platform == "win32":
-            if lock is not None:
-                file_lock.release(lock)  # a process cannot inherit a lock on Windows
-            flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
-            subprocess.Popen(command, env=environment, cwd=folder, creationflags=flags)
-            return
-        program = subprocess.Popen(
-            command if lock is None else [*command, "--lock", str(lock)],
-            env=environment,
-            cwd=os.path.abspath(os.sep),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            pass_fds=[] if lock is None else [lock],
-            start_new_session=True,
-        )
-        program.returncode = 0  # otherwise Popen warns that it still runs
+        if lock is None:
+            _start_detached(["watcher", "run"])
+        else:
+            _start_detached(["watcher", "run", "--lock", str(lock)], [lock])
     except OSError as error:
         text = advise(
             f"The pictures are in the queue, but nobg could not be started ({error}).",
@@ -313,3 +339,44 @@ def start_program(folder: str) -> None:
         raise NobgError(text) from error
     if lock is not None:
         file_lock.release(lock)
+
+
+def start_editor(arguments: Sequence[str]) -> None:
+    """Run `watcher.editor` with these arguments in a process of its own, and return at once.
+
+    The arguments: a picture (after `--tool box`: with the tool that draws a box), or `--review`. Raises NobgError if
+    the window is not installed, or if the system starts no process.
+    """
+    from importlib.util import find_spec
+
+    if find_spec("PySide6") is None:
+        raise NobgError(EDITOR_MISSING)
+    try:
+        _start_detached(["watcher.editor", *arguments])
+    except OSError as error:
+        text = advise(f"The window could not be opened ({error}).", desktop="Log out and in again, then try again.")
+        raise NobgError(text) from error
+
+
+def _start_detached(words: Sequence[str], kept_files: Sequence[int] = ()) -> None:
+    """Start a module of nobg, with arguments, in a session of its own, which inherits `kept_files`. Raises OSError."""
+    import subprocess
+
+    command = [sys.executable, "-P", "-m", *words]
+    environment = {name: value for name, value in os.environ.items() if _is_for_program(name)}
+    root = os.path.abspath(os.sep)  # any other folder could not be unmounted meanwhile
+    if sys.platform == "win32":
+        flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
+        subprocess.Popen(command, env=environment, cwd=root, creationflags=flags)
+        return
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        cwd=root,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        pass_fds=kept_files,
+        start_new_session=True,
+    )
+    process.returncode = 0  # otherwise Popen warns that it still runs

@@ -64,6 +64,18 @@ NOTES = {
 }
 """What a job's notes mean, in words."""
 
+DOUBTS = {
+    "disagree": "the networks disagree about it.",
+    "disagree_upper": "the networks disagree about the upper part.",
+    "disagree_lower": "the networks disagree about the lower part.",
+    "disagree_left": "the networks disagree about the left part.",
+    "disagree_right": "the networks disagree about the right part.",
+    "soft": "much of it is half transparent.",
+    "touches_edge": "a side of the picture cuts the subject.",
+    "faint": "nothing in it stands out.",
+}
+"""Why a cut-out is doubtful, in words."""
+
 UNFORESEEN_TEXT = "something unforeseen went wrong with this picture; nobg's log says more. Please report it."
 """What a job's `detail` says if an error that nobody foresaw ended it; its reason is `worker_died`."""
 

@@ -17,21 +17,26 @@ from integrations.verbs import SUBMENU_LABEL, Verb
 
 
 def artifacts(setup: Setup) -> list[Artifact]:
-    """Return a file for the menu itself, a file for the sub-menu, and the icon.
+    """Return a file for the menu itself, a file for the sub-menu, one for the entry on a single picture, and the icon.
 
     The files are executable because KDE refuses to run others.
     """
     folder = setup.data_home / "kio" / "servicemenus"
     top_menu = service_menu(setup, setup.verbs[:1])
     submenu = service_menu(setup, setup.verbs[1:], submenu_label=SUBMENU_LABEL)
-    return [
+    files = [
         File(folder / "nobg.desktop", top_menu, executable=True),
         File(folder / "nobg-more.desktop", submenu, executable=True),
-        icon_file(setup),
     ]
+    if setup.touch_up is not None:
+        entry = service_menu(setup, [setup.touch_up], is_for_one_picture=True)
+        files.append(File(folder / "nobg-touch-up.desktop", entry, executable=True))
+    return [*files, icon_file(setup)]
 
 
-def service_menu(setup: Setup, verbs: Sequence[Verb], submenu_label: str | None = None) -> bytes:
+def service_menu(
+    setup: Setup, verbs: Sequence[Verb], submenu_label: str | None = None, *, is_for_one_picture: bool = False
+) -> bytes:
     """Return a service menu with these verbs, in the menu itself or in a sub-menu.
 
     KF5 needs the service type, KF6 ignores it. The actions' names are numbered because KIO sorts by them.
@@ -40,12 +45,14 @@ def service_menu(setup: Setup, verbs: Sequence[Verb], submenu_label: str | None 
     header = [
         ("Type", "Service"),
         ("X-KDE-ServiceTypes", "KonqPopupMenu/Plugin"),
-        ("MimeType", quoting.list_value([*setup.mime_types, "inode/directory"])),
+        ("MimeType", quoting.list_value([*setup.mime_types, *([] if is_for_one_picture else ["inode/directory"])])),
         ("Actions", quoting.list_value(names)),
         ("X-KDE-Priority", "TopLevel"),
         ("Icon", "nobg"),
         ("TryExec", quoting.string_value(setup.client_program)),
     ]
+    if is_for_one_picture:
+        header.append(("X-KDE-RequiredNumberOfUrls", "1"))
     if submenu_label is not None:
         header.append(("X-KDE-Submenu", quoting.string_value(submenu_label)))
     actions = [

@@ -11,7 +11,7 @@ from integrations.files import File
 from integrations.linux import quoting
 from integrations.linux.icon import icon_file
 from integrations.target import Target
-from integrations.verbs import GONE_TEXT, SUBMENU_LABEL, TOOLTIP
+from integrations.verbs import GONE_TEXT, SUBMENU_LABEL, Verb
 
 EXTENSION_TEMPLATE = '''\
 """Written by nobg; `nobg menu uninstall` removes it. Runs in Nautilus itself, in the system's Python."""
@@ -24,9 +24,9 @@ from gi.repository import Gio, GObject, Nautilus
 CLIENT = {client}
 PROGRAM = {program}  # the entries are not shown without it
 MORE = {more}
-VERBS = (  # key, label, arguments; the first one stands in the menu itself
+VERBS = (  # key, label, arguments, tooltip; the first one stands in the menu itself
 {verbs})
-TOOLTIP = {tooltip}
+TOUCH_UP = {touch_up}  # also stands there, if one picture is selected
 SUFFIXES = {suffixes}
 
 
@@ -44,14 +44,15 @@ class NobgMenu(GObject.GObject, Nautilus.MenuProvider):
         more.set_submenu(menu)
         for item in others:
             menu.append_item(item)
-        return [top, more]
+        is_one_picture = len(files) == 1 and not files[0].is_directory()
+        return [top, more, self.item(TOUCH_UP, uris)] if TOUCH_UP and is_one_picture else [top, more]
 
     def get_background_items(self, *_arguments):
         return []
 
     def item(self, verb, uris):
-        key, label, arguments = verb
-        item = Nautilus.MenuItem(name="nobg::" + key, label=label.replace("_", "__"), tip=TOOLTIP, icon="nobg")
+        key, label, arguments, tooltip = verb
+        item = Nautilus.MenuItem(name="nobg::" + key, label=label.replace("_", "__"), tip=tooltip, icon="nobg")
         item.connect("activate", run, arguments, uris)
         return item
 
@@ -101,7 +102,8 @@ def artifacts(setup: Setup) -> list[Artifact]:
 def scripts(folder: Path, setup: Setup) -> list[File]:
     """Return a script for each verb. A file's name is the label, and a sub-folder becomes a sub-menu."""
     first, *others = setup.verbs
-    files = [File(folder / first.label, _script(setup, first.arguments), executable=True)]
+    top_verbs = [first] if setup.touch_up is None else [first, setup.touch_up]
+    files = [File(folder / verb.label, _script(setup, verb.arguments), executable=True) for verb in top_verbs]
     names = unique_file_names(verb.label for verb in others)
     for verb, name in zip(others, names, strict=True):
         files.append(File(folder / SUBMENU_LABEL / name, _script(setup, verb.arguments), executable=True))
@@ -117,15 +119,19 @@ def _script(setup: Setup, arguments: tuple[str, ...]) -> bytes:
 
 def extension_source(setup: Setup) -> str:
     """Return the extension's Python source. ascii() makes a literal of any label."""
-    verbs = "".join(f"    {(verb.key, verb.label, verb.arguments)!a},\n" for verb in setup.verbs)
+    verbs = "".join(f"    {_as_tuple(verb)!a},\n" for verb in setup.verbs)
     return EXTENSION_TEMPLATE.format(
         client=ascii(setup.client_command),
         program=ascii(setup.client_program),
         more=ascii(SUBMENU_LABEL),
         verbs=verbs,
-        tooltip=ascii(TOOLTIP),
+        touch_up=ascii(setup.touch_up and _as_tuple(setup.touch_up)),
         suffixes=ascii(setup.suffixes),
     )
+
+
+def _as_tuple(verb: Verb) -> tuple[object, ...]:
+    return verb.key, verb.label, verb.arguments, verb.tooltip
 
 
 def _has_nautilus_python(setup: Setup) -> bool:

@@ -33,20 +33,22 @@ def artifacts(setup: Setup) -> list[Artifact]:
             ],
         )
     )
-    actions = [File(folder / f"nobg-{verb.key}.desktop", action(setup, verb)) for verb in setup.verbs]
+    actions = [File(folder / f"nobg-{verb.key}.desktop", action(setup, verb)) for verb in setup.all_verbs]
     return [*actions, File(folder / "nobg-more.desktop", submenu), icon_file(setup)]
 
 
 def action(setup: Setup, verb: Verb) -> bytes:
     """Return the action of a verb, with its only profile."""
     command = quoting.exec_line([*setup.client_command, *verb.arguments, "--"], "%F")
+    # Not SelectionCount for `touch_up`: libfm in Vala misreads its number, and would never show the entry.
+    mime_types = _MIME_TYPE_PATTERNS + ("!inode/*;" if verb == setup.touch_up else "")
     return quoting.key_file(
         ("Desktop Entry", [*_common_lines("Action", verb.label), ("Profiles", "pictures;")]),
         (
             "X-Action-Profile pictures",
             [
                 ("Name", "pictures"),
-                ("MimeTypes", _MIME_TYPE_PATTERNS),
+                ("MimeTypes", mime_types),
                 ("TryExec", quoting.string_value(setup.client_program.replace("%", "%%"))),
                 ("Exec", quoting.string_value(command)),
             ],

@@ -16,7 +16,7 @@ from integrations.linux import quoting
 from integrations.linux.icon import icon_file
 from integrations.linux.merged_file import MergedFile
 from integrations.target import Target
-from integrations.verbs import GONE_TEXT_THUNAR, SUBMENU_LABEL, TOOLTIP, Verb
+from integrations.verbs import GONE_TEXT_THUNAR, SUBMENU_LABEL, Verb
 
 _ACTION_START, _ACTION_END = b"<action>", b"</action>"
 _NOBG_ID_PATTERN = re.compile(rb"<unique-id>nobg-[^<]*</unique-id>")
@@ -107,6 +107,8 @@ def artifacts(setup: Setup) -> list[Artifact]:
     """Return nobg's part of uca.xml, and the icon."""
     first, *others = setup.verbs
     actions_xml = action(setup, first, "") + "".join(action(setup, verb, SUBMENU_LABEL) for verb in others)
+    if setup.touch_up is not None:
+        actions_xml += action(setup, setup.touch_up, "")
     config_folders = (*setup.config_dirs, setup.root / "etc/xdg", *sorted(setup.root.glob("etc/xdg/xdg-*")))
     system_paths = tuple(folder / "Thunar" / "uca.xml" for folder in config_folders)
     path = setup.config_home / "Thunar" / "uca.xml"
@@ -114,10 +116,14 @@ def artifacts(setup: Setup) -> list[Artifact]:
 
 
 def action(setup: Setup, verb: Verb, submenu_label: str) -> str:
-    """Return the element of a verb, for pictures and folders; an empty `submenu_label` means the menu itself."""
+    """Return the element of a verb, for pictures and folders; an empty `submenu_label` means the menu itself.
+
+    Thunar shows an action on several files only if its command has %U or the like, and `touch_up` has %u.
+    """
+    files, folders = ("%u", "") if verb == setup.touch_up else ("%U", "\t<directories/>\n")
     label = quoting.xml_text(verb.label.replace("_", "__"))  # Thunar underlines the letter after a single underscore
     client = [*setup.client_command, *verb.arguments, "--"]
-    command = quoting.exec_line(["/bin/sh", "-c", _GUARD, setup.client_program, *client], "%U")
+    command = quoting.exec_line(["/bin/sh", "-c", _GUARD, setup.client_program, *client], files)
     return (
         "<action>\n"
         "\t<icon>nobg</icon>\n"
@@ -125,10 +131,10 @@ def action(setup: Setup, verb: Verb, submenu_label: str) -> str:
         f"\t<submenu>{quoting.xml_text(submenu_label)}</submenu>\n"
         f"\t<unique-id>nobg-{verb.key}</unique-id>\n"
         f"\t<command>{quoting.xml_text(command)}</command>\n"
-        f"\t<description>{quoting.xml_text(TOOLTIP)}</description>\n"
+        f"\t<description>{quoting.xml_text(verb.tooltip)}</description>\n"
         "\t<range>*</range>\n"
         "\t<patterns>*</patterns>\n"
-        "\t<directories/>\n"
+        f"{folders}"
         "\t<image-files/>\n"
         "</action>\n"
     )

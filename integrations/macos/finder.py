@@ -15,7 +15,15 @@ from integrations.context import Setup
 from integrations.file_names import unique_file_names
 from integrations.files import File
 from integrations.target import Target
-from integrations.verbs import BUILT_IN_RECIPES, GONE_TEXT, PROGRAM_NAME, REMOVE_LABEL, Verb
+from integrations.verbs import (
+    BUILT_IN_RECIPES,
+    GONE_TEXT,
+    ONE_PICTURE_TEXT,
+    PROGRAM_NAME,
+    REMOVE_LABEL,
+    TOUCH_UP_LABEL,
+    Verb,
+)
 
 _UUID_NAMESPACE = uuid.UUID("0b7c4c5e-93f5-4d0f-9a86-6f0d5a1f7c11")
 _IMAGE_TYPE = "com.apple.Automator.fileSystemObject.image"
@@ -28,7 +36,7 @@ def artifacts(setup: Setup) -> list[File]:
     """Return the two files of each verb's bundle: Info.plist describes the service, document.wflow what it does."""
     folder = setup.home / "Library" / "Services"
     files = []
-    labelled_verbs = unique_labels(setup.verbs)
+    labelled_verbs = unique_labels(setup.all_verbs)
     # Finder shows a colon in a file name as a slash, and does not let people type a colon.
     names = unique_file_names(label.replace(":", "\N{MODIFIER LETTER COLON}") for _, label in labelled_verbs)
     for (verb, label), name in zip(labelled_verbs, names, strict=True):
@@ -62,7 +70,7 @@ def _normalize_file_name(name: str) -> str:
 
 def _menu_title(verb: Verb) -> str:
     """Return nobg's own labels in title case, as macOS writes menus; a person's label stays as it is."""
-    if verb.label not in (REMOVE_LABEL, *dict(BUILT_IN_RECIPES).values()):
+    if verb.label not in (REMOVE_LABEL, TOUCH_UP_LABEL, *dict(BUILT_IN_RECIPES).values()):
         return verb.label
     return " ".join(word if word == "to" else word[:1].upper() + word[1:] for word in verb.label.split())
 
@@ -87,13 +95,16 @@ def zsh_command(setup: Setup, verb: Verb, bundle: str) -> str:
     """
     words = " ".join(map(_quote, [*setup.client_command, *verb.arguments]))
     program, text = _quote(setup.client_program), _quote(f"{GONE_TEXT} ~/Library/Services/{bundle}")
-    return (
-        f"if [[ ! -x {program} ]]; then\n"
-        f"  osascript -e {_quote(_ALERT)} {_quote(PROGRAM_NAME)} {text}\n"
-        "  exit 1\n"
-        "fi\n"
-        f'exec {words} -- "$@"\n'
-    )
+    lines = _alert_if(f"! -x {program}", text)
+    if verb == setup.touch_up:  # Finder cannot hide it where more than one is selected
+        lines += _alert_if("$# -ne 1", _quote(ONE_PICTURE_TEXT))
+    return f'{lines}exec {words} -- "$@"\n'
+
+
+def _alert_if(condition: str, text: str) -> str:
+    """Return lines for zsh that show the text, a quoted word, and end, if the condition is met."""
+    alert = f"osascript -e {_quote(_ALERT)} {_quote(PROGRAM_NAME)} {text}"
+    return f"if [[ {condition} ]]; then\n  {alert}\n  exit 1\nfi\n"
 
 
 def _quote(word: str) -> str:

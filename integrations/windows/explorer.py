@@ -46,21 +46,24 @@ def registry_values(setup: Setup) -> Iterator[RegistryValue]:
         if others:
             submenu = {"MUIVerb": SUBMENU_LABEL, "ExtendedSubCommandsKey": SUBMENU_KEY}
             yield from _entry_values(rf"{shell_key}\nobg.remove.more", setup, submenu)
+        if setup.touch_up is not None:
+            yield from _verb_values(rf"{shell_key}\nobg.touch-up", setup, setup.touch_up)
     for number, verb in enumerate(others, 1):
         yield from _verb_values(rf"{CLASSES_KEY}\{SUBMENU_KEY}\shell\{number:02}-{verb.key}", setup, verb)
 
 
 def _verb_values(key: str, setup: Setup, verb: Verb) -> Iterator[RegistryValue]:
-    yield from _entry_values(key, setup, {"MUIVerb": _escape_label(verb.label)})
+    values = {"MUIVerb": _escape_label(verb.label)}
+    yield from _entry_values(key, setup, values, "Single" if verb == setup.touch_up else "Player")
     yield RegistryValue(rf"{key}\command", "", command_line(setup, verb))
 
 
-def _entry_values(key: str, setup: Setup, values: dict[str, str]) -> Iterator[RegistryValue]:
+def _entry_values(key: str, setup: Setup, values: dict[str, str], selection: str = "Player") -> Iterator[RegistryValue]:
     """Yield these values and those that all entries have.
 
-    "Player" allows up to 100 selected pictures; without it, an entry disappears above 15.
+    `selection`: "Player" allows up to 100 selected pictures (without it, an entry disappears above 15), "Single" one.
     """
-    for name, data in {**values, "Icon": f"{_icon_source(setup)},0", "MultiSelectModel": "Player"}.items():
+    for name, data in {**values, "Icon": f"{_icon_source(setup)},0", "MultiSelectModel": selection}.items():
         yield RegistryValue(key, name, data)
 
 

@@ -13,7 +13,7 @@ from tests.support.program import ROOT
 from tests.support.workers.forger import LIES
 from watcher import api
 from watcher.cli import main
-from watcher.errors import PictureError
+from watcher.errors import DOUBTS, PictureError
 from watcher.queue.journal import Journal
 from watcher.worker import answers, dispatch, supervisor
 
@@ -75,6 +75,8 @@ def test_an_answer_may_lack_a_doubt_and_one_in_range_is_kept() -> None:
     assert answers.check(header, b"", "png").doubt is None
     for doubt in (None, 0.0, 0.125, 1.0):
         assert answers.check({**header, "doubt": doubt}, b"", "png").doubt == doubt
+    for why in ([], ["soft"], list(DOUBTS)):
+        assert answers.check({**header, "why": why}, b"", "png").why == tuple(why)
 
 
 @pytest.mark.usefixtures("log")

@@ -4,6 +4,7 @@ import itertools
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -122,7 +123,7 @@ def test_there_is_no_summary_before_anything_happened(batch: Batch) -> None:
 def test_one_cut_out_is_named_and_opens_with_a_click() -> None:
     output = PICTURES / "photo_nobg.png"
     assert summarize(done(1, "photo_nobg.png")) == Summary(
-        "Cut-out ready", "photo_nobg.png in Pictures", (1,), output, PICTURES, output
+        "Cut-out ready", "photo_nobg.png in Pictures", (1,), output, PICTURES, output, only_output=output
     )
 
 
@@ -323,3 +324,37 @@ def test_a_batch_of_ten_thousand_stays_small(batch: Batch, clock: Clock) -> None
     assert summary.title == "5000 cut-outs ready, 5000 not"
     assert summary.body.split("\n")[0] == "In 50 folders"
     assert len(summary.body) < 1000
+
+
+# What wants a look, and what has no clear subject
+
+
+def doubtful(number: int, **changes: Any) -> Job:
+    return replace(done(number), doubt=0.5, why="disagree_lower", **changes)
+
+
+def test_a_single_cut_out_that_wants_a_look_says_why_and_can_be_touched_up() -> None:
+    summary = summarize(doubtful(1))
+    assert summary.body == "photo1_nobg.png in Pictures\nIt wants a look: the networks disagree about the lower part."
+    assert (summary.only_output, summary.doubtful_count) == (PICTURES / "photo1_nobg.png", 1)
+    assert summarize(done(1)).body == "photo1_nobg.png in Pictures"
+
+
+def test_a_batch_says_how_many_want_a_look() -> None:
+    summary = summarize(done(1), doubtful(2), done(3))
+    assert summary.body == "In Pictures\n1 of them wants a look"
+    assert (summary.only_output, summary.doubtful_count) == (None, 1)
+    assert "2 of them want a look" in summarize(done(1), doubtful(2), doubtful(3)).body
+    accepted = summarize(done(1), doubtful(2, accepted=1.0), doubtful(3, edits="ab"), doubtful(4, undone=True))
+    assert (accepted.body, accepted.doubtful_count) == ("In Pictures", 0)
+
+
+def test_pictures_without_a_clear_subject_can_be_cut_out_anyway() -> None:
+    first, second = (replace(missed(f"{number}.jpg", "no_clear_subject"), id=number) for number in (7, 8))
+    assert summarize(first).unclear_ids == (7,)
+    assert summarize(first).only_unclear == PICTURES / "7.jpg"
+    assert summarize(first, second, first).unclear_ids == (7, 8)
+    for others in ((second,), (missed("a.jpg"),), (done(1),)):
+        summary = summarize(first, *others)
+        assert (summary.only_unclear, 7 in summary.unclear_ids) == (None, True)
+    assert summarize(missed("a.jpg")).unclear_ids == ()

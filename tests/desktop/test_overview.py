@@ -14,7 +14,7 @@ from tests.support.program import wait_for
 from watcher import paths
 from watcher.desktop import actions, overview, strings
 from watcher.desktop.notifications import Notification
-from watcher.desktop.overview import Overview, OverviewReader
+from watcher.desktop.overview import Overview, OverviewReader, UnclearPicture
 from watcher.program import control, menus
 from watcher.queue.job import Job
 from watcher.queue.journal import Journal
@@ -98,6 +98,18 @@ def test_the_newest_results_come_first_and_no_more_than_ten(
     for number in range(12):
         done(journal, tmp_path, f"{number}")
     assert [path.name for path in reader.read().recent] == [f"{number}_nobg.png" for number in range(11, 1, -1)]
+
+
+def test_the_overview_has_what_wants_a_look_and_what_has_no_clear_subject(
+    reader: OverviewReader, journal: Journal, tmp_path: Path
+) -> None:
+    doubtful = done(journal, tmp_path, "doubtful")
+    journal.record(doubtful, state="done", output=doubtful.output, output_hash="x", doubt=0.5)
+    (tmp_path / "doubtful_nobg.png").touch()
+    unclear = journal.record(Job(tmp_path / "fog.jpg", source_hash="fog"), state="skipped", reason="no_clear_subject")
+    snapshot = reader.read()
+    assert snapshot.doubtful_count == 1
+    assert snapshot.unclear == (UnclearPicture(tmp_path / "fog.jpg", unclear.id or 0),)
 
 
 def test_wrong_settings_are_a_problem_and_the_last_good_ones_are_shown(reader: OverviewReader, state: Path) -> None:

@@ -25,7 +25,7 @@ from watcher import paths
 from watcher.desktop import overview, strings, tray, tray_backend, tray_menu
 from watcher.desktop.actions import Actions
 from watcher.desktop.notifications import Notification
-from watcher.desktop.overview import FolderStatus, Overview
+from watcher.desktop.overview import FolderStatus, Overview, UnclearPicture
 from watcher.desktop.tray import Tray
 from watcher.desktop.tray_menu import MenuBuilder
 from watcher.program import control
@@ -45,6 +45,8 @@ FULL = Overview(
     ),
     recipe="white",
     recent=(FIRST_OUTPUT, SECOND_OUTPUT),  # both have the same name
+    unclear=(UnclearPicture(Path("/srv/fog.jpg"), 7),),
+    doubtful_count=2,
     problems=("/mnt/stick: it is not there.", "the model is damaged"),
     is_in_menu=True,
     model="isnet",
@@ -70,7 +72,8 @@ def full_menu() -> list[Line]:
     """Return the menu of `FULL`."""
     from watcher import __version__
 
-    result = Line("photo_nobg.png", (Line(strings.OPEN), Line(strings.SHOW_IN_FOLDER)))
+    result = Line("photo_nobg.png", (Line(strings.OPEN), Line(strings.TOUCH_UP), Line(strings.SHOW_IN_FOLDER)))
+    unclear = Line("fog.jpg: no clear subject", (Line(strings.SHOW_WHERE), Line(strings.CUT_OUT_ANYWAY)))
     return [
         text_line("Needs your attention: see below"),
         text_line("/mnt/stick: it is not there."),
@@ -101,7 +104,8 @@ def full_menu() -> list[Line]:
             ),
         ),
         LINE,
-        Line("Recent", (result, result)),
+        Line("2 want a look…"),
+        Line("Recent", (result, result, LINE, unclear)),
         Line("Undo last"),
         Line("History…", bold=True),
         Line("Forget the history", below=(Line("What is older than 30 days"), Line("Everything"))),
@@ -120,6 +124,7 @@ def full_menu() -> list[Line]:
 
 
 FOLDERS, RESULT = (strings.FOLDERS,), ("Recent", "photo_nobg.png")
+UNCLEAR = ("Recent", "fog.jpg: no clear subject")
 CLICKS: list[tuple[tuple[str, ...], tuple[Any, ...]]] = [
     ((strings.SET_UP, strings.OFFER_MENU), ("accept_offers", ["menu"])),
     ((strings.SET_UP, strings.OFFER_LOGIN), ("accept_offers", ["login"])),
@@ -141,10 +146,15 @@ CLICKS: list[tuple[tuple[str, ...], tuple[Any, ...]]] = [
     (("Output", "Transparent"), ("choose_output", "transparent")),
     (("Output", "White background"), ("choose_output", "white")),
     (("Output", "Crop to subject"), ("choose_output", "crop")),
+    (("2 want a look…",), ("review",)),
     ((*RESULT, strings.OPEN), ("open", FIRST_OUTPUT)),
+    ((*RESULT, strings.TOUCH_UP), ("touch_up", FIRST_OUTPUT)),
     ((*RESULT, strings.SHOW_IN_FOLDER), ("reveal", FIRST_OUTPUT)),
     ((*RESULT, strings.OPEN), ("open", SECOND_OUTPUT)),
+    ((*RESULT, strings.TOUCH_UP), ("touch_up", SECOND_OUTPUT)),
     ((*RESULT, strings.SHOW_IN_FOLDER), ("reveal", SECOND_OUTPUT)),
+    ((*UNCLEAR, strings.SHOW_WHERE), ("show_where", Path("/srv/fog.jpg"))),
+    ((*UNCLEAR, strings.CUT_OUT_ANYWAY), ("cut_out_anyway", [7])),
     (("Undo last",), ("undo_last",)),
     (("History…",), ("open_history",)),
     (("Forget the history", "What is older than 30 days"), ("forget", 30)),

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from watcher.desktop import overview, strings
-from watcher.desktop.overview import FolderStatus, Overview
+from watcher.desktop.overview import FolderStatus, Overview, UnclearPicture
 from watcher.desktop.status_notifier import pystray_base
 from watcher.desktop.tray import ATTENTION, IDLE, PAUSED, WORKING, icon_state
 from watcher.desktop.tray_menu import MenuBuilder, describe_status
@@ -25,6 +25,8 @@ FULL = Overview(
     waiting=9,
     folders=(FolderStatus(HOLIDAY), FolderStatus(Path("/srv/shop"), enabled=False)),
     recent=(CUT_OUT, Path("/home/a/other_nobg.png")),
+    unclear=(UnclearPicture(Path("/home/a/fog.jpg"), 7),),
+    doubtful_count=3,
     is_in_menu=True,
     offline_by="seccomp",
     offers=(overview.SETUP_FOLDER, overview.SETUP_LOGIN),
@@ -74,6 +76,10 @@ CLICKS = [
     ((strings.OUTPUT, "Transparent"), ("choose_output", "transparent")),
     ((strings.RECENT, "photo_nobg.png", strings.OPEN), ("open", CUT_OUT)),
     ((strings.RECENT, "photo_nobg.png", strings.SHOW_IN_FOLDER), ("reveal", CUT_OUT)),
+    ((strings.RECENT, "photo_nobg.png", strings.TOUCH_UP), ("touch_up", CUT_OUT)),
+    ((strings.RECENT, "fog.jpg: no clear subject", strings.SHOW_WHERE), ("show_where", Path("/home/a/fog.jpg"))),
+    ((strings.RECENT, "fog.jpg: no clear subject", strings.CUT_OUT_ANYWAY), ("cut_out_anyway", [7])),
+    (("3 want a look…",), ("review",)),
     ((strings.UNDO_LAST,), ("undo_last",)),
     ((strings.HISTORY,), ("open_history",)),
     ((strings.FORGET, "What is older than 30 days"), ("forget", 30)),
@@ -91,6 +97,14 @@ def test_a_click_does_what_its_label_says(labels: tuple[str, ...], call: tuple[A
     actions = RecordedActions()
     find(make_menu(FULL, actions), *labels)(None)
     assert actions.calls == [call]
+
+
+@pytest.mark.parametrize(
+    ("count", "label"), [(0, None), (1, "1 wants a look…"), (2, "2 want a look…"), (100, "100 or more want a look…")]
+)
+def test_the_menu_says_how_many_want_a_look_if_there_are_any(count: int, label: str | None) -> None:
+    labels = [item.text for item in make_menu(Overview(doubtful_count=count)) if "look" in item.text]
+    assert labels == ([] if label is None else [label])
 
 
 def test_check_marks_show_the_state() -> None:

@@ -234,6 +234,32 @@ def test_a_batch_gets_one_notification_and_its_undo_undoes_it(desktop: Desktop) 
     assert desktop.daemon.wait(2)[1]["title"] == "12 cut-outs are in the trash"
 
 
+def test_what_wants_a_look_is_said_in_notification_and_menu_and_the_history_knows(desktop: Desktop) -> None:
+    desktop.start()
+    desktop.process_pictures(2, "doubtful")
+    (shown,) = desktop.daemon.wait(1)
+    assert shown["body"] == "In pictures\n2 of them want a look"
+    assert shown["actions"] == [strings.HAVE_A_LOOK, strings.OPEN_FOLDER, strings.UNDO]
+    wait_for(lambda: "2 want a look…" in desktop.host.labels(), TIMEOUT_SECONDS)
+    assert desktop.program("history").count("wants a look: much of it is half transparent") == 2
+    desktop.daemon.press(0, strings.UNDO)
+    wait_for(lambda: not [label for label in desktop.host.labels() if "look" in label], TIMEOUT_SECONDS)
+
+
+def test_a_picture_without_a_clear_subject_is_cut_out_anyway_by_a_click(desktop: Desktop) -> None:
+    desktop.start()
+    picture = desktop.program.folder / "unclear.jpg"
+    picture.write_text("unclear")
+    desktop.program("add", picture)
+    (shown,) = desktop.daemon.wait(1)
+    assert shown["actions"] == [strings.SHOW_WHERE, strings.CUT_OUT_ANYWAY]
+    label = strings.UNCLEAR.format(name="unclear.jpg")
+    wait_for(lambda: label in desktop.host.labels(strings.RECENT), TIMEOUT_SECONDS)
+    desktop.daemon.press(0, strings.CUT_OUT_ANYWAY)
+    wait_for(lambda: outputs(desktop.program.folder) == ["unclear_nobg.png"], TIMEOUT_SECONDS)
+    wait_for(lambda: desktop.host.labels(strings.RECENT) == ["unclear_nobg.png"], TIMEOUT_SECONDS)
+
+
 def test_a_click_on_the_notification_opens_the_result(desktop: Desktop) -> None:
     desktop.start()
     desktop.process_pictures(1)

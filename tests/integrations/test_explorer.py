@@ -17,7 +17,7 @@ import pytest
 from integrations import autostart_target, file_managers, installer
 from integrations.artifact import IntegrationError
 from integrations.context import Setup
-from integrations.verbs import build_verbs
+from integrations.verbs import TOUCH_UP, build_verbs
 from integrations.windows import explorer, registry
 from integrations.windows.autostart import RUN_KEY, RUN_KEY_AUTOSTART
 from integrations.windows.explorer import CLASSES_KEY, EXPLORER
@@ -221,6 +221,17 @@ def test_each_kind_of_file_has_the_verb_and_the_sub_menu(setup: Setup) -> None:
     )
 
 
+def test_touching_up_is_offered_for_one_picture_of_each_kind(setup: Setup) -> None:
+    values = explorer.registry_values(replace(setup, touch_up=TOUCH_UP))
+    data_by_location = {(value.key, value.name): value.data for value in values}
+    for suffix in setup.suffixes:
+        key = rf"{CLASSES_KEY}\SystemFileAssociations\{suffix}\shell\nobg.touch-up"
+        assert data_by_location[key, "MUIVerb"] == "Touch up cut-out…"
+        assert data_by_location[key, "MultiSelectModel"] == "Single"
+        assert data_by_location[rf"{key}\command", ""] == f'"{CLIENT}" --edit -- "%1"'
+    assert not [value for value in explorer.registry_values(setup) if "touch-up" in value.key]
+
+
 def test_odd_recipes_and_folders_are_split_into_the_intended_arguments(setup: Setup) -> None:
     odd = replace(
         setup, client_command=(r"C:\100% & ^\nobg-add.exe",), verbs=build_verbs(((ODD_NAME, "a & b"), ("%1", "@home")))
@@ -257,7 +268,7 @@ def test_golden_files(setup: Setup) -> None:
     golden_setup = replace(
         setup, client_command=(rf"{folder}\nobg-add.exe",), resident_command=(rf"{folder}\pythonw.exe", "-m", "watcher")
     )
-    golden_setup = replace(golden_setup, verbs=build_verbs((("shop", "Für den Laden"),)))
+    golden_setup = replace(golden_setup, verbs=build_verbs((("shop", "Für den Laden"),)), touch_up=TOUCH_UP)
     (run_values,) = RUN_KEY_AUTOSTART.artifacts(golden_setup)
     assert isinstance(run_values, RegistryValues)
     written = {

@@ -19,7 +19,7 @@ from integrations.context import Setup
 from integrations.macos import finder
 from integrations.macos.autostart import LAUNCH_AGENT
 from integrations.macos.finder import FINDER
-from integrations.verbs import GONE_TEXT, build_verbs
+from integrations.verbs import GONE_TEXT, TOUCH_UP, build_verbs
 from tests.support.menus import ODD_NAME, snapshot_tree
 from tests.support.program import ROOT
 
@@ -113,7 +113,7 @@ def test_the_services_of_others_stay(setup: Setup) -> None:
 
 def test_golden_files(setup: Setup) -> None:
     """Compare with tests/golden. NOBG_GOLDEN=write rewrites them; check the difference before you commit it."""
-    installer.install(FINDER, setup)
+    installer.install(FINDER, replace(setup, touch_up=TOUCH_UP))
     files = service_files(setup)
     if os.environ.get("NOBG_GOLDEN") == "write":
         for name, content in files.items():
@@ -199,6 +199,22 @@ def test_zsh_passes_every_name_whole(setup: Setup, tmp_path: Path, options: str)
         )
         assert result.stdout.decode().split("\0")[:-1] == [*verb.arguments, "--", *NAMES]
         assert result.stderr == b""
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+@pytest.mark.parametrize(
+    ("names", "shown"), [(["a.png"], "--edit -- a.png"), (["a.png", "b.png"], "Select one picture")]
+)
+def test_touching_up_asks_for_one_picture(setup: Setup, tmp_path: Path, names: list[str], shown: str) -> None:
+    for name in ("osascript", "client"):
+        (tmp_path / name).write_text('#!/bin/sh\nprintf "%s " "$@"\n')
+        (tmp_path / name).chmod(0o755)
+    touch_up_setup = replace(setup, client_command=(str(tmp_path / "client"),), touch_up=TOUCH_UP)
+    command = finder.zsh_command(touch_up_setup, TOUCH_UP, "a.workflow")
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    result = subprocess.run(["zsh", "-c", command, "-", *names], env=environment, capture_output=True, check=False)
+    assert result.returncode == len(names) - 1
+    assert shown in result.stdout.decode()
 
 
 @pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")

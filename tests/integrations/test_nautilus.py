@@ -19,7 +19,7 @@ from integrations.context import Setup
 from integrations.linux.caja import CAJA
 from integrations.linux.nautilus import NAUTILUS, extension_source
 from integrations.target import Target
-from integrations.verbs import GONE_TEXT, REMOVE_LABEL, SUBMENU_LABEL
+from integrations.verbs import GONE_TEXT, REMOVE_LABEL, SUBMENU_LABEL, TOUCH_UP, TOUCH_UP_LABEL
 from tests.support.menus import ODD_NAME, make_setup, owned_files
 
 
@@ -55,7 +55,15 @@ def test_a_script_passes_the_selection_and_its_recipe(target: Target, folder: st
     subprocess.run([odd, "a name", "%20"], env=environment, check=True)
     assert client_input(setup) == ["--recipe", ODD_NAME, "--from-env", "file:///a%20b.png"]
     assert (scripts / REMOVE_LABEL).is_file()
-    assert sorted(path.name for path in scripts.iterdir()) == [REMOVE_LABEL, SUBMENU_LABEL]
+    assert sorted(path.name for path in scripts.iterdir()) == [REMOVE_LABEL, SUBMENU_LABEL, TOUCH_UP_LABEL]
+
+
+@pytest.mark.parametrize(("target", "folder"), [(NAUTILUS, ".local/share/nautilus"), (CAJA, ".config/caja")])
+def test_a_script_opens_the_window_on_the_selection(target: Target, folder: str, setup: Setup) -> None:
+    installer.install(target, replace(setup, root=setup.root / "no-library"))
+    environment = {**os.environ, "NAUTILUS_SCRIPT_SELECTED_URIS": "file:///a%20b.png\n"}
+    subprocess.run([setup.home / folder / "scripts" / TOUCH_UP_LABEL], env=environment, check=True)
+    assert client_input(setup) == ["--edit", "--from-env", "file:///a%20b.png"]
 
 
 def test_the_extension_is_installed_if_nautilus_python_is(setup: Setup) -> None:
@@ -137,7 +145,7 @@ def test_the_extension_offers_all_verbs_on_pictures(menu: Any, setup: Setup) -> 
 
 
 def test_the_extension_supports_both_calls(menu: Any) -> None:
-    assert len(menu.get_file_items("window", [PICTURE])) == len(menu.get_file_items([PICTURE])) == 2
+    assert len(menu.get_file_items("window", [PICTURE])) == len(menu.get_file_items([PICTURE])) == 3
     assert menu.get_background_items("window", PICTURE) == []
 
 
@@ -159,6 +167,19 @@ def test_the_extension_offers_nothing_on_anything_else(menu: Any, selected: list
     assert menu.get_file_items(selected) == []
 
 
+def test_the_extension_offers_to_touch_up_one_picture(menu: Any, setup: Setup) -> None:
+    *_, touch_up = menu.get_file_items([PICTURE])
+    assert (touch_up.label, touch_up.tip) == (TOUCH_UP_LABEL, TOUCH_UP.tooltip)
+    touch_up.clicked()
+    assert client_input(setup) == ["--edit", "--", "file:///a/b%20c.JPG"]
+    for selected in ([PICTURE, PICTURE], [Selected("file:///a", folder=True)]):
+        assert TOUCH_UP_LABEL not in [item.label for item in menu.get_file_items(selected)]
+
+
+def test_without_the_window_the_extension_does_not_offer_it(setup: Setup) -> None:
+    assert "\nTOUCH_UP = None " in extension_source(replace(setup, touch_up=None))
+
+
 def test_the_extension_offers_itself_on_folders(menu: Any) -> None:
     assert menu.get_file_items([PICTURE, Selected("file:///a", folder=True)])
 
@@ -171,7 +192,7 @@ def test_a_click_starts_the_client_with_uris(menu: Any, setup: Setup) -> None:
 
 
 def test_in_recent_the_extension_uses_the_address_of_the_picture_itself(menu: Any, setup: Setup) -> None:
-    top, _ = menu.get_file_items([Selected("recent:///1", target="file:///a/b%20c.JPG")])
+    top, *_ = menu.get_file_items([Selected("recent:///1", target="file:///a/b%20c.JPG")])
     top.clicked()
     assert client_input(setup) == ["--", "file:///a/b%20c.JPG"]
 

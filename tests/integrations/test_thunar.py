@@ -13,7 +13,7 @@ import pytest
 from integrations import installer
 from integrations.context import Setup
 from integrations.linux.thunar import THUNAR
-from integrations.verbs import GONE_TEXT_THUNAR, REMOVE_LABEL, SUBMENU_LABEL, build_verbs
+from integrations.verbs import GONE_TEXT_THUNAR, REMOVE_LABEL, SUBMENU_LABEL, TOUCH_UP_LABEL, build_verbs
 from tests.support.menus import ODD_NAME, SYSTEM_ACTIONS, make_setup, snapshot_tree
 
 MINE = b"""<?xml version='1.0' encoding='UTF-8'?>\r
@@ -41,14 +41,14 @@ def action_names(path: Path) -> list[str | None]:
 
 def test_nobgs_actions_come_after_the_persons(setup: Setup, uca: Path) -> None:
     installer.install(THUNAR, setup)
-    assert action_names(uca) == ["Mine & é", *(verb.label.replace("_", "__") for verb in setup.verbs)]
+    assert action_names(uca) == ["Mine & é", *(verb.label.replace("_", "__") for verb in setup.all_verbs)]
     assert uca.read_bytes().startswith(MINE.partition(b"</actions>")[0])
     assert uca.read_bytes().endswith(b"</actions>\n<!-- the end -->")
 
 
 def test_each_action_is_complete(setup: Setup, uca: Path) -> None:
     installer.install(THUNAR, setup)
-    first, *others = ET.fromstring(uca.read_bytes()).findall("action")[1:]
+    first, *others, touch_up = ET.fromstring(uca.read_bytes()).findall("action")[1:]
     assert (first.findtext("name"), first.findtext("submenu")) == (REMOVE_LABEL, "")
     assert {action.findtext("submenu") for action in others} == {SUBMENU_LABEL}
     assert ODD_NAME in [action.findtext("name") for action in others]
@@ -56,6 +56,10 @@ def test_each_action_is_complete(setup: Setup, uca: Path) -> None:
         assert action.find("image-files") is not None
         assert action.find("text-files") is None
         assert (action.findtext("command") or "").endswith("-- %U")
+        assert action.find("directories") is not None
+    assert (touch_up.findtext("name"), touch_up.findtext("submenu")) == (TOUCH_UP_LABEL, "")
+    assert touch_up.find("directories") is None
+    assert (touch_up.findtext("command") or "").endswith("-- %u")  # so Thunar does not show it on several pictures
 
 
 @pytest.mark.parametrize(
@@ -169,7 +173,7 @@ def test_an_action_starts_the_client_or_says_that_nobg_was_removed(
     monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
     setup = replace(setup, client_command=(str(client),))
     installer.install(THUNAR, setup)
-    action = ET.fromstring(uca.read_bytes()).findall("action")[-1]
+    action = ET.fromstring(uca.read_bytes()).findall("action")[-2]
     command = (action.findtext("command") or "").replace("%%", "%").removesuffix("%U")  # as Thunar expands it
     uris = ["file:///a%20b.jpg", "file:///'c'.jpg"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from integrations.file_names import unique_file_names
-from integrations.verbs import REMOVE_LABEL, SUBMENU_LABEL, build_verbs, flat_label
+from integrations.verbs import REMOVE_LABEL, SUBMENU_LABEL, TOUCH_UP, TOUCH_UP_LABEL, build_verbs, flat_label
 from tests.support.menus import CUSTOM_RECIPES, ODD_NAME
 
 
@@ -25,6 +25,11 @@ def test_keys_stay_when_recipes_come_and_go() -> None:
 def test_flat_labels_begin_alike() -> None:
     assert [flat_label(verb).startswith(REMOVE_LABEL) for verb in build_verbs(CUSTOM_RECIPES)] == [True] * 8
     assert SUBMENU_LABEL.startswith(REMOVE_LABEL)
+
+
+def test_touching_up_has_a_label_of_its_own() -> None:
+    assert flat_label(TOUCH_UP) == TOUCH_UP_LABEL
+    assert TOUCH_UP_LABEL not in [verb.label for verb in build_verbs([("mine", TOUCH_UP_LABEL)])]
 
 
 def test_file_names_are_visible_and_unique() -> None:

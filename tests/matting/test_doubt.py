@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from watcher.matting.doubt import doubt
+from watcher.errors import DOUBTS
+from watcher.matting.doubt import doubt, reasons
 
 Values = NDArray[np.float32]
 
@@ -86,3 +87,60 @@ def test_it_is_a_number_from_0_to_1_for_any_alpha() -> None:
         value = doubt(views, views[0], random.random())
         assert type(value) is float
         assert 0 <= value <= 1
+
+
+def test_a_clear_subject_has_no_reasons() -> None:
+    assert reasons([box(), box()], box()) == []
+    assert reasons([box(), box(left=66)], box()) == []  # the outlines of two networks always differ a little
+    assert reasons([box(left=0)], box(left=0)) == []  # many portraits are cut by the frame
+
+
+@pytest.mark.parametrize(
+    ("part", "rows", "columns"),
+    [
+        ("upper", slice(32, 64), slice(64, 192)),
+        ("lower", slice(192, 224), slice(64, 192)),
+        ("left", slice(64, 192), slice(32, 64)),
+        ("right", slice(64, 192), slice(192, 224)),
+    ],
+)
+def test_the_reason_names_the_part_in_which_a_network_sees_something_else(
+    part: str, rows: slice, columns: slice
+) -> None:
+    other = box()
+    other[rows, columns] = 1
+    for views, alpha in (([other, box()], box()), ([box(), box()], other)):  # more than the answer, or less
+        assert reasons(views, alpha) == [f"disagree_{part}"]
+
+
+def test_a_disagreement_all_around_names_no_part() -> None:
+    larger = np.zeros((256, 256), np.float32)
+    larger[48:208, 48:208] = 1
+    assert reasons([larger], box()) == ["disagree"]
+
+
+def test_what_the_network_for_people_confirms_is_no_reason() -> None:
+    assert reasons([box(left=96)], box(), 0.5) == ["disagree_left"]
+    assert reasons([box(left=96)], box(), 0.9) == []
+
+
+def test_a_soft_inside_and_a_side_that_cuts_the_subject_are_reasons() -> None:
+    assert reasons([box(0.9)], box(0.9)) == ["soft"]
+    assert reasons([box(0.9, left=0)], box(0.9, left=0)) == ["soft", "touches_edge"]
+    assert reasons([box(0.9, left=0).T], box(0.9, left=0).T) == ["soft"]  # at the top, it tells nothing
+
+
+def test_where_nothing_is_found_that_is_the_only_reason() -> None:
+    assert reasons([box()], box(0.4)) == ["faint"]
+
+
+def test_all_reasons_have_words_and_whatever_wants_a_look_has_a_reason() -> None:
+    random = np.random.default_rng(5)
+    seen = set()
+    for _ in range(300):
+        views = [box(random.random() ** 0.2, left=int(random.integers(0, 190))) for _ in range(2)]
+        alpha, confirmed = views[int(random.integers(0, 2))], random.random()
+        found = reasons(views, alpha, confirmed)
+        seen.update(found)
+        assert found or doubt(views, alpha, confirmed) < 0.127
+    assert seen <= DOUBTS.keys()

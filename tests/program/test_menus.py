@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from integrations.record import Record
+from integrations.verbs import TOUCH_UP
+from tests.support.touch_up import set_installed
 from watcher import lock, paths
 from watcher.errors import DestinationError, UsageError
 from watcher.program import edit_config, menus
@@ -36,6 +38,15 @@ def test_without_installed_commands_the_checkout_is_called(monkeypatch: pytest.M
     assert client[2].endswith("integrations/checkout.py")
     assert os.path.exists(client[2])
     assert client[3:] == ("add",)
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_touching_up_is_in_the_menus_if_its_window_is_installed(
+    monkeypatch: pytest.MonkeyPatch, *, installed: bool
+) -> None:
+    """Without it, the entry would do nothing but say so, on every picture."""
+    set_installed(monkeypatch, installed=installed)
+    assert menus.make_setup().touch_up == (TOUCH_UP if installed else None)
 
 
 def test_a_path_that_is_not_valid_text_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,3 +105,24 @@ def test_a_clock_set_back_ends_a_pause(journal: Journal, clock: Clock) -> None:
     assert not queue.check_pauses()
     clock.now -= 3 * 3600
     assert queue.check_pauses()
+
+
+def test_pictures_without_a_subject_are_listed_among_the_newest_results(journal: Journal, clock: Clock) -> None:
+    def finish(number: int, state: str) -> None:
+        clock.now += 1
+        job = make_job(Path(f"/pictures/{number}.jpg"), str(number))
+        output = Path(f"/pictures/{number}_nobg.png") if state == "done" else None
+        reason = "no_clear_subject" if state == "skipped" else None
+        journal.record(job, state=state, reason=reason, output=output, output_hash=output and "ff")
+
+    def listed(limit: int) -> list[str]:
+        return [job.source.stem for job in journal.failures.without_subject(limit)]
+
+    for number, state in enumerate(("skipped", "done", "skipped", "done", "failed", "skipped")):
+        finish(number, state)
+    assert (listed(3), listed(2), listed(1)) == (["5", "2", "0"], ["5", "2"], ["5"])
+    finish(6, "done")
+    finish(7, "done")
+    assert (listed(3), listed(1)) == (["5"], [])
+    finish(5, "done")  # it was cut out anyway
+    assert listed(3) == []

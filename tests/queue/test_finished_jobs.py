@@ -100,33 +100,36 @@ def test_a_picture_moved_away_from_its_cut_out_gets_one_from_the_known_bytes(rig
     assert rig.asked() == 1
 
 
-def doubts(journal: Journal) -> dict[str, float | None]:
-    """Return the doubt of each finished job by the name of its source."""
-    return {job.source.name: job.doubt for job in journal.history()}
+def doubts(journal: Journal) -> dict[str, tuple[float | None, str]]:
+    """Return the doubt of each finished job, and why, by the name of its source."""
+    return {job.source.name: (job.doubt, job.why) for job in journal.history()}
 
 
 def test_a_picture_that_is_done_by_its_content_has_the_doubt_of_the_earlier_job(rig: Rig) -> None:
-    rig.journal._db.execute("UPDATE jobs SET doubt = 0.75", ())  # not what the worker says
+    rig.journal._db.execute("UPDATE jobs SET doubt = 0.75, why = 'disagree'", ())  # not what the worker says
     shutil.copy(rig.folder / "a.jpg", rig.folder / "b.jpg")
     (rig.folder / "album").mkdir()
     shutil.copy(rig.folder / "a.jpg", rig.folder / "album" / "c.jpg")
     shutil.copy(rig.folder / "a_nobg.png", rig.folder / "album" / "c_nobg.png")
     assert rig.do("b.jpg", "album/c.jpg") == ["done", "already_done"]
-    assert doubts(rig.journal) == {"a.jpg": 0.75, "b.jpg": 0.75, "c.jpg": 0.75}
+    doubt = (0.75, "disagree")
+    assert doubts(rig.journal) == {"a.jpg": doubt, "b.jpg": doubt, "c.jpg": doubt}
     (rig.folder / "a.jpg").rename(rig.folder / "d.jpg")
     (rig.folder / "a_nobg.png").rename(rig.folder / "d_nobg.png")
     assert rig.do("d.jpg") == ["already_done"]
-    assert doubts(rig.journal)["d.jpg"] == 0.75
+    assert doubts(rig.journal)["d.jpg"] == doubt
     assert rig.asked() == 1
 
 
 def test_a_copy_of_a_skipped_picture_has_its_doubt(rig: Rig) -> None:
     (done,) = rig.journal.history()
-    rig.journal.record(done, state="skipped", reason="no_clear_subject", verdict="no_clear_subject", doubt=0.75)
+    rig.journal.record(
+        done, state="skipped", reason="no_clear_subject", verdict="no_clear_subject", doubt=0.75, why="faint"
+    )
     shutil.copy(rig.folder / "a.jpg", rig.folder / "b.jpg")
     (rig.folder / "a_nobg.png").unlink()
     assert rig.do("b.jpg") == ["no_clear_subject"]
-    assert doubts(rig.journal) == {"a.jpg": 0.75, "b.jpg": 0.75}
+    assert doubts(rig.journal) == {"a.jpg": (0.75, "faint"), "b.jpg": (0.75, "faint")}
     assert rig.asked() == 1
 
 
@@ -171,7 +174,7 @@ def test_a_file_of_the_same_bytes_at_the_target_is_the_output_whoever_wrote_it(r
     assert rig.names() == ["a.jpg", "a_nobg.png", "b.jpg", "b_nobg.png"]
     last_request = rig.journal.jobs_of_last_request()  # what `undo --last` takes back
     assert [job.source.name for job in last_request] == ["a.jpg"]
-    assert doubts(rig.journal) == {"a.jpg": 0.125, "b.jpg": 0.125}  # the worker was asked
+    assert doubts(rig.journal) == {"a.jpg": (0.125, "soft"), "b.jpg": (0.125, "soft")}  # the worker was asked
 
 
 def test_a_cut_out_that_two_pictures_share_stays_when_one_of_them_changes(rig: Rig, tmp_path: Path) -> None:

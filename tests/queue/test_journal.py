@@ -34,23 +34,26 @@ def test_a_job_is_found_with_what_was_recorded_last(journal: Journal) -> None:
 
 
 def test_a_new_attempt_and_a_new_result_without_a_doubt_have_none(journal: Journal) -> None:
-    job = journal.record(make_job(), state="done", doubt=0.125)
-    assert journal.record(job, state="failed", reason="truncated").doubt is None
-    journal.record(job, state="done", doubt=0.125)
+    job = journal.record(make_job(), state="done", doubt=0.125, why="soft")
+    failed = journal.record(job, state="failed", reason="truncated")
+    assert (failed.doubt, failed.why) == (None, "")
+    journal.record(job, state="done", doubt=0.125, why="soft")
     enqueue(journal, PHOTO.name)
     take_and_start(journal)
     started = journal.find(PHOTO, "aa", "{}")
     assert started is not None
-    assert (started.state, started.doubt) == ("active", None)
+    assert (started.state, started.doubt, started.why) == ("active", None, "")
 
 
 def test_a_plan_that_is_discarded_leaves_the_doubt_of_the_earlier_result(journal: Journal) -> None:
-    earlier = journal.record(make_job(), state="done", output=OUTPUT, output_hash="ff", doubt=0.125)
+    earlier = journal.record(
+        make_job(), state="done", output=OUTPUT, output_hash="ff", doubt=0.125, why="soft", accepted=7.0
+    )
     planned = journal.record(earlier, state="active", output=OUTPUT, output_hash="00", doubt=0.5)
     journal.discard_plan(planned, earlier)
     found_job = journal.find(PHOTO, "aa", "{}")
     assert found_job is not None
-    assert (found_job.state, found_job.doubt) == ("done", 0.125)
+    assert (found_job.state, found_job.doubt, found_job.why, found_job.accepted) == ("done", 0.125, "soft", 7.0)
 
 
 def test_only_an_unedited_file_that_nobg_wrote_from_that_source_counts_as_its_output(journal: Journal) -> None:

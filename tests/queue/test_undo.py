@@ -11,6 +11,7 @@ from send2trash import TrashPermissionError
 
 from tests.conftest import Nobg, unprivileged_prefix
 from watcher import commit
+from watcher.program import review
 from watcher.queue import undo
 from watcher.queue.job import Job
 from watcher.queue.journal import Journal
@@ -181,10 +182,25 @@ def test_the_history_is_newest_first_and_json_has_the_fields_of_the_contract(
     journal.mark_undone(job)
     jobs = json.loads(nobg("history", "--json").stdout)["jobs"]
     assert [Path(entry["source"]).name for entry in jobs] == ["b.jpg", "a.jpg"]
-    assert set(jobs[0]) >= {"id", "source", "output", "state", "reason", "seconds", "model", "verdict", "doubt"}
+    names = ["id", "source", "output", "state", "reason", "seconds", "model", "verdict", "doubt", "why", "accepted"]
+    assert set(jobs[0]) >= set(names)
     shown = nobg("history").stdout.splitlines()
     assert "  undone  " in shown[0]
     assert "a.jpg -> a_nobg.png" in shown[1]
+
+
+def test_the_history_says_what_wants_a_look_and_what_was_looked_at(
+    nobg: Nobg, make_done_job: MakeDoneJob, journal: Journal
+) -> None:
+    job = make_done_job("a")
+    assert "look" not in nobg("history").stdout
+    journal._db.execute("UPDATE jobs SET doubt = 0.5, why = 'disagree_lower soft'", ())
+    shown = nobg("history").stdout
+    assert "a_nobg.png (wants a look: the networks disagree about the lower part; much of it is half" in shown
+    review.accept(job, journal)
+    assert "a_nobg.png (looked at)\n" in nobg("history").stdout
+    (entry,) = json.loads(nobg("history", "--json").stdout)["jobs"]
+    assert (entry["doubt"], entry["why"], entry["accepted"]) == (0.5, ["disagree_lower", "soft"], True)
 
 
 def test_the_page_is_written_for_its_owner_and_opened(

@@ -12,7 +12,7 @@ from integrations import autostart_target, file_managers
 from integrations.context import Setup
 from integrations.files import File
 from integrations.target import Target
-from integrations.verbs import build_verbs
+from integrations.verbs import TOUCH_UP, build_verbs
 from tests.support.program import ROOT
 from watcher.formats import MIME_TYPES, SUFFIXES
 
@@ -87,6 +87,7 @@ def make_setup(folder: Path) -> Setup:
         data_dirs=(system / "share",),
         search_path=(programs,),
         root=system,
+        touch_up=TOUCH_UP,
     )
 
 

@@ -152,7 +152,7 @@ def test_what_was_done_is_not_done_again(folder: Path, journal: Journal) -> None
     sources = write(folder, "ok")
     first = list(dispatch.run(sources, journal))[0]
     second = list(dispatch.run(sources, journal))[0]
-    assert first.doubt == second.doubt == 0.125
+    assert (first.doubt, first.why) == (second.doubt, second.why) == (0.125, "soft")
     assert (second.state, second.reason, second.output, second.id) == (
         "skipped",
         "already_done",

@@ -88,11 +88,14 @@ def test_the_doubt_of_an_animation_is_that_of_its_most_doubtful_frame(fast_worke
     with Image.open(SAMPLES / "astronaut.jpg") as photo:
         clear = photo.convert("RGB").resize((96, 96))
     doubtful = Image.effect_noise((96, 96), 80).convert("RGB")
-    doubts = [process(fast_worker, saved(still, "PNG"), force=True)[0]["doubt"] for still in (clear, doubtful)]
+    answers = [process(fast_worker, saved(still, "PNG"), force=True)[0] for still in (clear, doubtful)]
+    doubts = [answer["doubt"] for answer in answers]
     assert 0 < doubts[0] < doubts[1] <= 1
+    assert [answer["why"] for answer in answers] == [[], ["faint"]]
     for first, second in ((clear, doubtful), (doubtful, clear)):
         animation = saved(first, "PNG", save_all=True, append_images=[second])
-        assert process(fast_worker, animation, force=True)[0]["doubt"] == doubts[1]
+        answer, _ = process(fast_worker, animation, force=True)
+        assert (answer["doubt"], answer["why"]) == (doubts[1], answers[1]["why"])
 
 
 def test_a_picture_without_a_clear_subject_has_a_doubt_and_one_that_is_a_cut_out_has_none(fast_worker: Worker) -> None:
@@ -100,7 +103,7 @@ def test_a_picture_without_a_clear_subject_has_a_doubt_and_one_that_is_a_cut_out
     assert (header["state"], header["verdict"]) == ("skipped", "no_clear_subject")
     assert header["doubt"] > 0.5
     header, _ = process(fast_worker, file_of(drawing("logo"), "PNG"))
-    assert (header["state"], header["verdict"], header["doubt"]) == ("done", "subject", None)
+    assert (header["state"], header["verdict"], header["doubt"], header["why"]) == ("done", "subject", None, [])
 
 
 @pytest.mark.parametrize("kind", ["logo", "sticker", "lineart"])

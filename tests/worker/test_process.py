@@ -15,8 +15,8 @@ from PIL import Image
 from tests.conftest import ROOT, SAMPLES
 from tests.picture.samples import noise, saved
 from watcher.errors import ModelError
+from watcher.matting.memory import Budget
 from watcher.worker import supervisor
-from watcher.worker.pipeline import Budget
 from watcher.worker.supervisor import PICTURE_TIMEOUT_SECONDS, Worker
 
 pytestmark = pytest.mark.slow

@@ -120,6 +120,7 @@ def _add_resident(commands: Any) -> None:
     add = commands.add_parser("add", help="put pictures into the queue of the resident program and return at once")
     add.add_argument("paths", nargs="*", metavar="PATH", help="a picture, a folder (without its sub-folders), or a URI")
     add.add_argument("--from-env", action="store_true", help="add the selection of the file manager that runs nobg")
+    add.add_argument("--edit", action="store_true", help=argparse.SUPPRESS)  # menus; people type `nobg edit`
     _add_recipe_name(add)
     add.set_defaults(function=_lazy_command("resident", "add"))
 

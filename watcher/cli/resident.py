@@ -14,7 +14,7 @@ from watcher import enqueue, paths, session
 from watcher import lock as file_lock
 from watcher.cli import terminal
 from watcher.errors import NobgError, UsageError, describe_reason
-from watcher.program import control, edit_config
+from watcher.program import control, edit_config, review
 from watcher.queue import store
 from watcher.queue import undo as undoing
 from watcher.queue.job import Job
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 def add(options: argparse.Namespace) -> int:
     """Run `nobg add`, which does what the right-click client does."""
-    recipe_arguments = [] if options.recipe is None else ["--recipe", options.recipe]
-    return enqueue.main([*recipe_arguments, *(["--from-env"] if options.from_env else ["--", *options.paths])])
+    chosen = ["--edit"] if options.edit else [] if options.recipe is None else ["--recipe", options.recipe]
+    return enqueue.main([*chosen, *(["--from-env"] if options.from_env else ["--", *options.paths])])
 
 
 def run(options: argparse.Namespace) -> int:
@@ -255,7 +255,8 @@ def _history_line(job: Job) -> str:
     if job.output is not None and job.state == "done":
         outcome = f" -> {job.output.name}"
     state = "undone" if job.undone else job.state
-    return f"{job.id:>6}  {when}  {state:<10}  {job.source}{outcome}"
+    remark = review.describe(job)
+    return f"{job.id:>6}  {when}  {state:<10}  {job.source}{outcome}{f' ({remark})' if remark else ''}"
 
 
 def undo(options: argparse.Namespace) -> int:

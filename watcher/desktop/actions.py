@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from watcher import paths
+from watcher import enqueue, paths
 from watcher.desktop import overview, shell, strings
 from watcher.desktop.notifications import Notification
 from watcher.errors import NobgError
 from watcher.naming import escape_unprintable
 from watcher.program import control, edit_config, menus
-from watcher.queue import undo
+from watcher.queue import store, undo
 from watcher.queue.job import Job
 from watcher.queue.journal import Journal
 from watcher.settings import config
@@ -98,6 +98,27 @@ class Actions:
     def reveal(self, path: Path) -> None:
         """Show a file in its folder."""
         shell.reveal(path)
+
+    def touch_up(self, picture: Path) -> None:
+        """Open the window in which a person touches up a cut-out. `picture`: the cut-out, or its original."""
+        enqueue.start_editor(["--", str(picture)])
+
+    def show_where(self, picture: Path) -> None:
+        """Open that window with the tool that draws a box around the subject."""
+        enqueue.start_editor(["--tool", "box", "--", str(picture)])
+
+    def review(self) -> None:
+        """Open the window on the cut-outs that want a look."""
+        enqueue.start_editor(["--review"])
+
+    def cut_out_anyway(self, job_ids: Sequence[int]) -> None:
+        """Do these jobs again, and write their outputs though no subject is clear."""
+        with _open_journal() as journal:
+            known = [job.id for job in journal.find_jobs(job_ids) if job.id is not None]
+            if not known:  # they are forgotten since the notification was shown
+                raise NobgError(strings.NOTHING_TO_CUT_OUT)
+            control.retry(journal, known)
+        store.wake_program(str(paths.state_dir()))
 
     def undo_last(self) -> None:
         """Move the cut-outs of the last request to the trash."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from watcher.desktop import strings
 from watcher.errors import NOTES, for_desktop, reason_text
 from watcher.naming import escape_unprintable
+from watcher.program import review
 from watcher.queue.job import Job
 
 QUIET_SECONDS = 1.0  # a batch ends this long after its last job: the next picture may be on its way
@@ -23,6 +24,9 @@ class Summary:
 
     `done_ids` are the jobs to undo. A click opens `target`: the only output, or else `folder`, which has most outputs.
     `first_output` is an output in `folder`.
+
+    `only_output`: the output of a batch with one. `doubtful_count`: how many outputs want a look. `unclear_ids` are the
+    jobs without a clear subject; `only_unclear` is the picture if the batch is one such picture.
     """
 
     title: str
@@ -31,6 +35,10 @@ class Summary:
     target: Path | None = None
     folder: Path | None = None
     first_output: Path | None = None
+    only_output: Path | None = None
+    doubtful_count: int = 0
+    unclear_ids: tuple[int, ...] = ()
+    only_unclear: Path | None = None
 
 
 @dataclass(slots=True)
@@ -61,7 +69,9 @@ class Batch:
         self._done_ids: dict[int, None] = {}
         self._folders: dict[str, _PictureGroup] = {}
         self._missed: list[Job] = []  # the first MAX_NAMED_FAILURES of them
-        self._missed_count = self._no_subject_count = self._noted_count = 0
+        self._unclear_ids: dict[int, None] = {}
+        self._missed_count = self._no_subject_count = self._noted_count = self._doubtful_count = 0
+        self._first_reason = ""  # of the first cut-out that wants a look
         self._noted: list[Job] = []  # the first MAX_NAMED_FAILURES that are done with a remark
         self._unchanged, self._unchanged_outputs = _PictureGroup(), _PictureGroup()
 
@@ -85,7 +95,9 @@ class Batch:
             self._add_done(job)
         elif job.reason != "already_done":
             self._missed_count += 1
-            self._no_subject_count += job.reason == "no_clear_subject"
+            if job.reason == "no_clear_subject":
+                self._no_subject_count += 1
+                self._unclear_ids.update({} if job.id is None else {job.id: None})
             if len(self._missed) < MAX_NAMED_FAILURES:
                 self._missed.append(job)
         elif job.watch is None:  # only for a person's own request: a folder's sweep finds done pictures all the time
@@ -97,6 +109,9 @@ class Batch:
         assert job.output is not None
         if job.id not in self._done_ids:  # a person may have asked for the same job twice
             self._done_ids[job.id] = None
+            if review.wants_a_look(job):
+                self._doubtful_count += 1
+                self._first_reason = self._first_reason or review.reason(job)
             self._noted_count += bool(job.notes)
             if job.notes and len(self._noted) < MAX_NAMED_FAILURES:
                 self._noted.append(job)
@@ -127,15 +142,24 @@ class Batch:
                 first_output=output,
             )
         if not self._done_ids:
-            return Summary(self._title(), "\n".join(self._failure_lines()))
+            is_one = self._missed_count == self._no_subject_count == 1
+            return Summary(
+                self._title(),
+                "\n".join(self._failure_lines()),
+                unclear_ids=tuple(self._unclear_ids),
+                only_unclear=self._missed[0].source if is_one else None,
+            )
         folder, outputs = max(self._folders.items(), key=lambda item: item[1].count)
         return Summary(
             title=self._title(),
-            body="\n".join((self._location_line(), *self._failure_lines(), *self._note_lines())),
+            body="\n".join((self._location_line(), *self._doubt_lines(), *self._failure_lines(), *self._note_lines())),
             done_ids=tuple(self._done_ids),
             target=outputs.first if len(self._done_ids) == 1 else Path(folder),
             folder=Path(folder),
             first_output=outputs.first,
+            only_output=outputs.first if len(self._done_ids) == 1 else None,
+            doubtful_count=self._doubtful_count,
+            unclear_ids=tuple(self._unclear_ids),
         )
 
     def _title(self) -> str:
@@ -165,6 +189,14 @@ class Batch:
             *map(_failure_line, self._missed),
             *([strings.MORE.format(count=unnamed_count)] if unnamed_count else []),
         ]
+
+    def _doubt_lines(self) -> list[str]:
+        """Return a line if cut-outs want a look; it says why if the batch is a single one."""
+        if not self._doubtful_count:
+            return []
+        if len(self._done_ids) == 1:
+            return [strings.IT_WANTS_A_LOOK.format(reason=self._first_reason)]
+        return [strings.pluralize(strings.OF_THEM_WANT_A_LOOK, self._doubtful_count)]
 
     def _note_lines(self) -> list[str]:
         """Return a line for each of the first few cut-outs that were made with a remark."""

@@ -18,7 +18,7 @@ from watcher import paths
 from watcher.desktop import strings
 from watcher.errors import DESTINATION_REASONS, NobgError, UsageError, for_desktop
 from watcher.matting import modes
-from watcher.program import control, damage, menus
+from watcher.program import control, damage, menus, review
 from watcher.queue.journal import Journal
 from watcher.settings import config
 from watcher.settings.config import LAST_GOOD_FILE, Config, Folder
@@ -52,8 +52,19 @@ class FolderStatus:
 
 
 @dataclass(frozen=True)
+class UnclearPicture:
+    """A picture without a clear subject, so that nothing was written. `job_id`: the number of its job."""
+
+    path: Path
+    job_id: int
+
+
+@dataclass(frozen=True)
 class Overview:
     """The state of nobg. `waiting` counts pictures; `recent` are cut-outs, the newest first.
+
+    `unclear` are the pictures without a clear subject of the same time. `doubtful_count` counts the cut-outs that want
+    a look, up to review.MAX_COUNTED.
 
     `offline_by`: what keeps the worker from the network; empty: this system cannot verify it; None: no worker has
     reported yet. `offers`: what is still to be set up after the first start, by `SETUP_MENU` and the like.
@@ -64,6 +75,8 @@ class Overview:
     folders: tuple[FolderStatus, ...] = ()
     recipe: str = TRANSPARENT
     recent: tuple[Path, ...] = ()
+    unclear: tuple[UnclearPicture, ...] = ()
+    doubtful_count: int = 0
     problems: tuple[str, ...] = ()
     notifications: bool = True
     is_in_menu: bool = False
@@ -158,6 +171,12 @@ class OverviewReader:
             folders=folders,
             recipe=settings.default_recipe or TRANSPARENT,
             recent=tuple(journal.recent_outputs(MAX_RECENT)),
+            unclear=tuple(
+                UnclearPicture(job.source, job.id)
+                for job in journal.failures.without_subject(MAX_RECENT)
+                if job.id is not None
+            ),
+            doubtful_count=review.count(journal),
             problems=tuple(dict.fromkeys(problems)),
             notifications=settings.notifications,
             is_in_menu=is_in_menu,

@@ -49,6 +49,12 @@ OUTPUTS = (("transparent", "Transparent"), ("white", "White background"), ("crop
 RECENT = "Recent"
 NOTHING_YET = "Nothing yet"
 SHOW_IN_FOLDER = "Show in folder"
+TOUCH_UP = "Touch up…"
+UNCLEAR = "{name}: no clear subject"
+SHOW_WHERE = "Show me where"
+CUT_OUT_ANYWAY = "Cut out anyway"
+WANT_A_LOOK = ("1 wants a look…", "{count} want a look…")
+MANY_WANT_A_LOOK = "{count} or more want a look…"
 UNDO_LAST = "Undo last"
 HISTORY = "History…"
 FORGET = "Forget the history"
@@ -101,6 +107,7 @@ OPEN_FOLDER = "Open folder"
 UNDO = "Undo"
 IN_TRASH = ("1 cut-out is in the trash", "{count} cut-outs are in the trash")
 NOTHING_TO_UNDO = "There is nothing to undo"
+NOTHING_TO_CUT_OUT = "nobg no longer knows these pictures. Right-click them to cut them out."
 NOT_UNDONE = "{name} was not undone: {why}"
 FORGOTTEN = ("1 picture is forgotten", "{count} pictures are forgotten")
 FORGOTTEN_TEXT = "Names and places are deleted. Pictures and cut-outs stay where they are."
@@ -131,6 +138,9 @@ LOCATIONS = ("In {folder}", "In {count} folders")
 FAILURE_LINE = "{name}: {reason}"
 NO_SUBJECT_LINE = "{name} shows no clear subject, so nothing was written"
 MORE = "… and {count} more"
+HAVE_A_LOOK = "Have a look"
+IT_WANTS_A_LOOK = "It wants a look: {reason}"
+OF_THEM_WANT_A_LOOK = ("1 of them wants a look", "{count} of them want a look")
 
 
 def pluralize(forms: tuple[str, str], count: int, **values: object) -> str:

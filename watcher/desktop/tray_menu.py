@@ -15,6 +15,7 @@ from watcher.desktop import overview, strings
 from watcher.desktop.actions import Actions
 from watcher.desktop.overview import Overview
 from watcher.naming import escape_unprintable
+from watcher.program import review
 
 MAX_LABEL_CHARS = 60  # characters in a line of the menu
 MAX_PROBLEMS = 3  # problems in the menu
@@ -52,6 +53,7 @@ class MenuBuilder:
             self._submenu_item(strings.FOLDERS, self._folder_items(snapshot)),
             self._submenu_item(strings.OUTPUT, self._output_items(snapshot)),
             separator,
+            *self._review_items(snapshot),
             self._submenu_item(strings.RECENT, self._recent_items(snapshot)),
             self._action_item(strings.UNDO_LAST, actions.undo_last, enabled=bool(snapshot.recent)),
             self._action_item(strings.HISTORY, actions.open_history, default=not self._modern),
@@ -131,14 +133,35 @@ class MenuBuilder:
         ]
 
     def _recent_items(self, snapshot: Overview) -> list[Any]:
-        return [self._output_item(path) for path in snapshot.recent] or [self._text_item(strings.NOTHING_YET)]
+        outputs = [self._output_item(path) for path in snapshot.recent]
+        unclear = [self._unclear_item(picture) for picture in snapshot.unclear]
+        separators = [self._menu_class.SEPARATOR] if outputs and unclear else []
+        return [*outputs, *separators, *unclear] or [self._text_item(strings.NOTHING_YET)]
 
     def _output_item(self, path: Path) -> Any:
         items = [
             self._action_item(strings.OPEN, partial(self._actions.open, path)),
+            self._action_item(strings.TOUCH_UP, partial(self._actions.touch_up, path)),
             self._action_item(strings.SHOW_IN_FOLDER, partial(self._actions.reveal, path)),
         ]
         return _with_key(path, self._submenu_item(_truncate_middle(path.name), items))
+
+    def _unclear_item(self, picture: overview.UnclearPicture) -> Any:
+        items = [
+            self._action_item(strings.SHOW_WHERE, partial(self._actions.show_where, picture.path)),
+            self._action_item(strings.CUT_OUT_ANYWAY, partial(self._actions.cut_out_anyway, [picture.job_id])),
+        ]
+        label = strings.UNCLEAR.format(name=_truncate_middle(picture.path.name))
+        return _with_key(picture, self._submenu_item(label, items))
+
+    def _review_items(self, snapshot: Overview) -> list[Any]:
+        """Return an item for the cut-outs that want a look, if there are any."""
+        if not snapshot.doubtful_count:
+            return []
+        label = strings.pluralize(strings.WANT_A_LOOK, snapshot.doubtful_count)
+        if snapshot.doubtful_count >= review.MAX_COUNTED:
+            label = strings.MANY_WANT_A_LOOK.format(count=review.MAX_COUNTED)
+        return [_with_key("review", self._action_item(label, self._actions.review))]
 
     def _forget_items(self) -> list[Any]:
         """Return a sub-menu's items, so that one slip of the mouse forgets nothing."""

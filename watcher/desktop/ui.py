@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 ICON_RETRY_SECONDS = 5.0  # before the icon is tried again after nothing could show it
 SESSION_POLL_SECONDS = 1.0  # meanwhile, between two checks whether a new desktop session has handed itself over
 
+MAX_BUTTONS = 3  # of a notification: GNOME shows no more
+
 
 class UserInterface:
     """Joins icon, menu and notifications. No failure here stops the work.
@@ -97,12 +99,22 @@ class UserInterface:
     def _make_notification(self, summary: Summary) -> Notification:
         """Return the summary as a notification with its buttons."""
         actions, guard = self._actions, self._actions.with_error_notification
-        if summary.target is None or summary.first_output is None:
-            return Notification(summary.title, summary.body, on_click=guard(actions.open_history))
-        buttons = [(strings.OPEN_FOLDER, guard(partial(actions.reveal, summary.first_output)))]
+        choices: list[tuple[str, Callable[[], object]]] = []
+        if summary.only_output is not None:
+            choices.append((strings.TOUCH_UP, partial(actions.touch_up, summary.only_output)))
+        elif summary.doubtful_count:
+            choices.append((strings.HAVE_A_LOOK, actions.review))
+        if summary.only_unclear is not None:
+            choices.append((strings.SHOW_WHERE, partial(actions.show_where, summary.only_unclear)))
+        if summary.unclear_ids:
+            choices.append((strings.CUT_OUT_ANYWAY, partial(actions.cut_out_anyway, summary.unclear_ids)))
+        if summary.first_output is not None and len(choices) < MAX_BUTTONS - 1:  # a click beside them opens it, too
+            choices.append((strings.OPEN_FOLDER, partial(actions.reveal, summary.first_output)))
         if summary.done_ids:
-            buttons.append((strings.UNDO, guard(partial(actions.undo, summary.done_ids))))
-        return Notification(summary.title, summary.body, tuple(buttons), guard(partial(actions.open, summary.target)))
+            choices.append((strings.UNDO, partial(actions.undo, summary.done_ids)))
+        buttons = tuple((label, guard(callback)) for label, callback in choices)
+        on_click = actions.open_history if summary.target is None else partial(actions.open, summary.target)
+        return Notification(summary.title, summary.body, buttons, guard(on_click))
 
     def _offer_setup(self) -> None:
         """At the very first start, offer once in a notification to set nobg up; the menu keeps offering it."""

@@ -1,9 +1,10 @@
-"""How much memory is free, whether that is enough for a model, and how much this process has taken."""
+"""How much memory is free, whether it is enough for a model, how much this process has taken, and pixels in flight."""
 
 from __future__ import annotations
 
 import re
 import sys
+import threading
 from pathlib import Path
 
 from watcher.errors import ModelError, advise
@@ -122,3 +123,24 @@ def peak() -> int | None:
 
     maximum = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return maximum if sys.platform == "darwin" else maximum * 1024  # getrusage(2): kilobytes, but bytes on macOS
+
+
+class Budget:
+    """Limits how many pixels are in flight. A picture on its own is always admitted."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._used = 0
+        self._changed = threading.Condition()
+
+    def acquire(self, amount: int) -> None:
+        """Wait until `amount` pixels are free, or all are, and take them."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._used == 0 or self._used + amount <= self._limit)
+            self._used += amount
+
+    def release(self, amount: int) -> None:
+        """Free the `amount` pixels that `acquire` took."""
+        with self._changed:
+            self._used -= amount
+            self._changed.notify_all()

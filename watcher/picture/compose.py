@@ -6,6 +6,7 @@ compute_layout() decides where everything goes, purely; render() then does it.
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -28,6 +29,7 @@ CLEARLY_VISIBLE_ALPHA = 26
 _SHADOW_BLUR_FRACTION = 0.02
 """A shadow's standard deviation, and its offset downwards, as a fraction of the subject's longer side."""
 _SHADOW_EXTENT_SIGMAS = 2.5  # standard deviations after which a shadow is invisible
+_MAX_UNSEEN_DIFFERENCE = 8  # levels of 255
 _BAND_ROWS = 256  # rows processed at a time, so that a 100-megapixel picture needs no second copy
 
 
@@ -300,6 +302,13 @@ def _fit_background(picture: Picture, fit: str, size: tuple[int, int], icc: byte
     else:
         image = ImageOps.pad(image, size, Image.Resampling.LANCZOS, color="white")
     return np.asarray(convert_profile(image, picture.icc, icc))
+
+
+def shows_nothing(frames: Sequence[Pixels], background: NDArray[np.uint8] | None) -> bool:
+    """Whether no frame differs visibly from the colour `background`, (3,)."""
+    assert background is not None
+    extremes = np.array([extreme for frame in frames for extreme in (frame.min(axis=(0, 1)), frame.max(axis=(0, 1)))])
+    return int(np.abs(extremes - background.astype(np.int16)).max()) <= _MAX_UNSEEN_DIFFERENCE
 
 
 def convert_profile(image: Image.Image, source_icc: bytes | None, target_icc: bytes | None) -> Image.Image:

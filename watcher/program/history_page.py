@@ -9,12 +9,21 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from integrations.verbs import TOUCH_UP_LABEL
 from watcher.errors import for_desktop, reason_text
 from watcher.formats import is_shown_by_browsers
+from watcher.program import review
 from watcher.queue.job import Job
 
 MAX_JOBS = 300
 """The largest number of jobs on the page: a browser becomes unusable with thousands of large photos."""
+
+TOUCH_UP_HINT = f"To correct it: right-click the picture or the cut-out, “{TOUCH_UP_LABEL}”."
+NO_SUBJECT_HINT = (
+    f"To show nobg where the subject is: right-click the picture, “{TOUCH_UP_LABEL}”. "
+    "Or click nobg's icon, Recent, the picture: “Show me where” or “Cut out anyway”."
+)
+"""What a person can do. By name: the page cannot start a program."""
 
 STATE_LABELS = {"done": "done", "skipped": "nothing written", "failed": "failed", "active": "being done"}
 
@@ -86,7 +95,12 @@ def _render_article(job: Job) -> str:
         paragraphs.append(f"&rarr; {_escape(job.output.name)}")
     if job.reason is not None:
         reason = for_desktop(reason_text(job.reason, job.detail or ""))
-        paragraphs.append(_escape(reason[:1].upper() + reason[1:]))
+        paragraphs.append(_escape(_capitalize(reason)))
+    if job.reason == "no_clear_subject":
+        paragraphs.append(_escape(NO_SUBJECT_HINT))
+    if remark := review.describe(job):
+        hint = f" {TOUCH_UP_HINT}" if review.wants_a_look(job) else ""
+        paragraphs.append(_escape(f"{_capitalize(remark)}.{hint}"))
     if job.moved_to is not None:
         paragraphs.append(f"The original is now {_escape(str(job.moved_to))}")
     details = "".join(f"<p>{paragraph}</p>" for paragraph in paragraphs)
@@ -94,6 +108,10 @@ def _render_article(job: Job) -> str:
         f'<article class="{job.state}">{_render_figure(job)}<div><h2>{name} <span>{state}</span></h2>{details}'
         f"<p><small>{job.id} &middot; {when} &middot; {folder}</small></p></div></article>"
     )
+
+
+def _capitalize(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _render_figure(job: Job) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import sys
 import sysconfig
@@ -17,7 +18,7 @@ from integrations.artifact import IntegrationError
 from integrations.context import Setup
 from integrations.record import Record
 from integrations.target import InstallResult, LoginStart, Status, Target
-from integrations.verbs import build_verbs
+from integrations.verbs import TOUCH_UP, build_verbs
 from watcher import paths
 from watcher.errors import UsageError, refused_access_error
 from watcher.formats import MIME_TYPES, SUFFIXES
@@ -115,6 +116,7 @@ def _make_setup(recipes: Iterable[tuple[str, str]]) -> Setup:
         data_dirs=_environment_folders("XDG_DATA_DIRS", "/usr/local/share:/usr/share"),
         desktops=tuple(filter(None, os.environ.get("XDG_CURRENT_DESKTOP", "").split(":"))),
         search_path=_environment_folders("PATH", os.defpath),
+        touch_up=TOUCH_UP if importlib.util.find_spec("PySide6") else None,  # what the window needs
     )
 
 

@@ -62,14 +62,14 @@ def settle_with_same_content(job: Job, journal: Journal, start: Callable[[Job], 
             if output is not None:
                 started = start(job)
                 return started and journal.adopt(
-                    replace(started, doubt=earlier.doubt), output, earlier.output_hash, is_own=True
+                    replace(started, doubt=earlier.doubt, why=earlier.why), output, earlier.output_hash, is_own=True
                 )
         if job.watch is not None and is_moved and earlier.watch == job.watch and _is_settled_without_output(earlier):
             output = earlier.output and parse_key(earlier.recipe).destination(job.source) / earlier.output.name
             return journal.contents.move(earlier, job, output)
         if job.watch is not None and earlier.state == "skipped":
             started = start(job)
-            result = {"reason": earlier.reason, "verdict": earlier.verdict, "doubt": earlier.doubt}
+            result = {name: getattr(earlier, name) for name in ("reason", "verdict", "doubt", "why")}
             return started and journal.record(started, state="skipped", **result)
     return None
 

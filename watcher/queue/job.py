@@ -87,6 +87,8 @@ class Job:
             "model": self.model,
             "verdict": self.verdict,
             "doubt": self.doubt,
+            "why": self.why.split(),
+            "accepted": self.accepted is not None,
             "notes": self.notes.split(),
             "undone": self.undone,
         }

@@ -19,15 +19,13 @@ from watcher.queue import store
 from watcher.queue.database import Database
 from watcher.queue.forget import Forgotten
 from watcher.queue.job import COLUMNS, FIELD_NAMES, Job, Pause, column_value, job_from_row
-from watcher.queue.outputs import Outputs
+from watcher.queue.outputs import RESULT_CONDITION, Outputs
 from watcher.queue.touchup.edits import Edits
 from watcher.queue.watched_files import Contents, Failures, WatchedFiles
 
-_RESULT_CONDITION = "state = 'done' AND undone = 0 AND output IS NOT NULL"
-"""A job whose output undo can move to the trash. SQLite uses the indexes of schema.py only for this exact text."""
-
-_RESULT_FIELDS = ("reason", "detail", "verdict", "seconds", "output", "output_hash", "doubt", "accepted")
+_RESULT_FIELDS = ("reason", "detail", "verdict", "seconds", "output", "output_hash", "doubt", "why", "accepted")
 """The fields of a result, besides `state`, that a new result replaces."""
+_NO_RESULT = {**dict.fromkeys(_RESULT_FIELDS), "why": ""}
 
 _TAKE_OVER = """
 UPDATE jobs SET (folder, place, device, rank, watch, force, adopt, move_to, asked_at, attempts, interrupted) =
@@ -204,7 +202,7 @@ class Journal:
 
         A job without a number takes the row of the same source, content and recipe, if there is one.
         """
-        changed = replace(job, **{**dict.fromkeys(_RESULT_FIELDS), **result, "changed_at": self._clock()})
+        changed = replace(job, **{**_NO_RESULT, **result, "changed_at": self._clock()})
         values = {name: column_value(getattr(changed, name)) for name in FIELD_NAMES if name != "id"}
         values["folder"], values["place"] = os.fsencode(changed.source.parent), os.fsencode(changed.destination)
         if changed.output is not None:
@@ -236,7 +234,7 @@ class Journal:
         `is_own`: its content shows that nobg made it. The job gets the time of the file, since nothing was written now:
         so it is no part of the newest request, which undo takes back.
         """
-        changed = self.record(job, state="done", verdict=job.verdict, seconds=job.seconds, doubt=job.doubt)
+        changed = self.record(job, state="done", verdict=job.verdict, seconds=job.seconds, doubt=job.doubt, why=job.why)
         written_at = places.ask(output, output.stat).st_mtime
         self._db.execute(
             "UPDATE jobs SET output = ?, output_hash = ?, asked_at = ?, changed_at = ? WHERE id = ?",
@@ -347,7 +345,7 @@ class Journal:
 
     def recent_outputs(self, limit: int) -> list[Path]:
         """Return at most `limit` outputs that have not been undone, newest first, each once."""
-        newest = self._db.select_jobs(f"{_RESULT_CONDITION} ORDER BY changed_at DESC, id DESC LIMIT ?", 3 * limit)
+        newest = self._db.select_jobs(f"{RESULT_CONDITION} ORDER BY changed_at DESC, id DESC LIMIT ?", 3 * limit)
         return list(dict.fromkeys(job.output for job in newest if job.output is not None))[:limit]
 
     def counts_by_state(self) -> dict[str, int]:
@@ -372,10 +370,10 @@ class Journal:
         """
         not_excluded = f"asked_at NOT IN ({', '.join('?' * len(excluded_times))})"
         newest = (
-            f"SELECT asked_at FROM jobs WHERE {_RESULT_CONDITION} AND {not_excluded} "  # noqa: S608
+            f"SELECT asked_at FROM jobs WHERE {RESULT_CONDITION} AND {not_excluded} "  # noqa: S608
             "ORDER BY changed_at DESC, id DESC LIMIT 1"
         )
-        return self._db.select_jobs(f"{_RESULT_CONDITION} AND asked_at = ({newest}) ORDER BY id", *excluded_times)
+        return self._db.select_jobs(f"{RESULT_CONDITION} AND asked_at = ({newest}) ORDER BY id", *excluded_times)
 
     def mark_undone(self, job: Job) -> None:
         """Record that the output of `job` has been undone."""

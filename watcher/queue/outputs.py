@@ -1,4 +1,4 @@
-"""Whether an existing file may be overwritten: which files nobg wrote, and which of them a job may replace."""
+"""Which files nobg wrote: which of them a job may replace, and which of them a person should look at."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from watcher.errors import NoAnswerError
 from watcher.queue import store
 from watcher.queue.database import Database
 from watcher.queue.job import Job
+
+RESULT_CONDITION = "state = 'done' AND undone = 0 AND output IS NOT NULL"
+"""A job whose output undo can move to the trash. SQLite uses the indexes of schema.py only for this exact text."""
 
 
 class Outputs:
@@ -71,6 +74,22 @@ class Outputs:
             (content_hash, content_hash),
         )
         return [Path(os.fsdecode(row[0])) for row in rows if row[0] is not None]
+
+    def doubtful(self, threshold: float, limit: int) -> list[Job]:
+        """Return at most `limit` jobs with an output that is as doubtful as `threshold` and that nobody has accepted or
+        touched up.
+
+        The most doubtful one comes first, and of equals the newest. -1 is no limit.
+        """
+        condition = f"{RESULT_CONDITION} AND accepted IS NULL AND edits = '' AND doubt >= ?"
+        return self._db.select_jobs(f"{condition} ORDER BY doubt DESC, id DESC LIMIT ?", threshold, limit)
+
+    def accept(self, job: Job, accepted_at: float) -> None:
+        """Record that a person has looked at the output of `job`, as it is now, and accepted it."""
+        self._db.execute(  # not if it has been made anew since
+            f"UPDATE jobs SET accepted = ? WHERE id = ? AND output_hash = ? AND {RESULT_CONDITION}",  # noqa: S608
+            (accepted_at, job.id, job.output_hash),
+        )
 
     def may_replace(self, job: Job, output: Path, current_hash: str, new_hash: str) -> bool:
         """Return whether `job` may replace the file `output` (its hash: `current_hash`) with content of `new_hash`.

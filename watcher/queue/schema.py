@@ -73,6 +73,9 @@ CREATE TABLE edits (  -- what a person did to cut-outs by hand
     edits TEXT NOT NULL,           -- JSON: see matting/touchup/edits.py
     changed_at REAL NOT NULL       -- seconds since 1970
 ) WITHOUT ROWID;
+CREATE INDEX doubtful ON jobs (doubt)
+    WHERE state = 'done' AND undone = 0 AND output IS NOT NULL AND accepted IS NULL;
+CREATE INDEX unclear ON jobs (changed_at) WHERE state = 'skipped' AND reason = 'no_clear_subject';
 """
 
 _INDEXES_ADDED_IN_3 = """

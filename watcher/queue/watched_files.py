@@ -9,6 +9,7 @@ from pathlib import Path
 
 from watcher.queue.database import Database
 from watcher.queue.job import Job, column_value
+from watcher.queue.outputs import RESULT_CONDITION
 
 
 class WatchedFiles:
@@ -152,6 +153,16 @@ class Failures:
     def drop(self, source: bytes) -> None:
         """Stop counting the failures of this file: the person has deleted or renamed it."""
         self._db.execute(f"UPDATE jobs SET notes = 'superseded' WHERE source = ? AND {STILL_FAILED}", (source,))  # noqa: S608
+
+    def without_subject(self, limit: int) -> list[Job]:
+        """Return the jobs without a clear subject among the newest `limit` results of all jobs, newest first."""
+        results = f"SELECT changed_at FROM jobs WHERE {RESULT_CONDITION}"  # noqa: S608
+        oldest = f"{results} ORDER BY changed_at DESC, id DESC LIMIT 1 OFFSET ?"
+        return self._db.select_jobs(
+            f"state = 'skipped' AND reason = 'no_clear_subject' AND changed_at > coalesce(({oldest}), 0) "
+            "ORDER BY changed_at DESC, id DESC LIMIT ?",
+            *(limit - 1, limit),
+        )
 
 
 _MAX_EARLIER_JOBS = 100

@@ -6,10 +6,11 @@ The worker decodes hostile pictures, so it may have been taken over. Nothing of 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, cast
 
-from watcher.errors import NOTES, SUPERSEDED
+from watcher.errors import DOUBTS, NOTES, SUPERSEDED
 from watcher.formats import MAX_FRAMES, MAX_PIXELS
 from watcher.worker import touchup_answers
 from watcher.worker.protocol import IS_CUT_OUT, Header, ProtocolError
@@ -37,7 +38,7 @@ class Answer:
 
     `state` is done, skipped or failed; `reason` a key of errors.REASONS, None when done; `detail` as in PictureError;
     `seconds` the time that the steps took; `output` the output's bytes, empty unless done; `doubt` how doubtful the
-    alpha is, 0..1, None if no network ran.
+    alpha is, 0..1, None if no network ran; `why` the reasons of that, keys of errors.DOUBTS.
     """
 
     state: str
@@ -48,6 +49,7 @@ class Answer:
     seconds: float = 0.0
     output: bytes = b""
     doubt: float | None = None
+    why: tuple[str, ...] = ()
 
 
 class Expected:
@@ -100,14 +102,12 @@ def check(header: Header, output: bytes, output_format: str) -> Answer:
 
     `output_format`: the recipe's. Raises ProtocolError if the message is not what nobg's worker answers.
     """
-    names = ("state", "reason", "detail", "verdict", "seconds", "notes", "doubt")
-    state, reason, detail, verdict, seconds, notes, doubt = (cast("Any", header.get(name)) for name in names)
-    notes = [] if notes is None else notes
+    names = ("state", "reason", "detail", "verdict", "seconds", "doubt")
+    state, reason, detail, verdict, seconds, doubt = (cast("Any", header.get(name)) for name in names)
+    notes, why = _keys(header, "notes", _NOTES), _keys(header, "why", DOUBTS.keys())
     _demand(isinstance(state, str) and state in _STATES, "state")
     _demand(verdict is None or (isinstance(verdict, str) and verdict in _VERDICTS), "verdict")
     _demand(detail is None or (isinstance(detail, str) and len(detail) <= MAX_DETAIL_CHARACTERS), "detail")
-    _demand(isinstance(notes, list) and all(isinstance(note, str) and note in _NOTES for note in notes), "notes")
-    _demand(len(notes) <= len(_NOTES), "notes")
     _demand(isinstance(seconds, int | float) and not isinstance(seconds, bool), "seconds")
     _demand(0 <= seconds <= MAX_SECONDS, "seconds")  # NaN is not in the range; a very large integer is no float
     _demand(doubt is None or (isinstance(doubt, float) and 0 <= doubt <= 1), "doubt")  # NaN is not in the range
@@ -123,11 +123,21 @@ def check(header: Header, output: bytes, output_format: str) -> Answer:
         reason,
         None if detail is None else touchup_answers.printable(detail),
         verdict,
-        tuple(notes),
+        notes,
         float(seconds),
         output,
         doubt,
+        why,
     )
+
+
+def _keys(header: Header, name: str, known: Collection[str]) -> tuple[str, ...]:
+    """Return the list of keys in a header under this name, empty if there is none. Raises ProtocolError."""
+    keys = cast("Any", header.get(name))
+    keys = [] if keys is None else keys
+    _demand(isinstance(keys, list) and all(isinstance(key, str) and key in known for key in keys), name)
+    _demand(len(keys) <= len(known), name)
+    return tuple(keys)
 
 
 def is_complete_file(data: bytes, file_format: str) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -40,28 +39,6 @@ _SAME_AS_BACKGROUND = (
     "the subject has the colour of the background, so nothing would be seen of it, and nothing was written. "
     "Choose another background."
 )
-_MAX_UNSEEN_DIFFERENCE = 8  # levels of 255
-
-
-class Budget:
-    """Limits how many pixels are in flight. A picture on its own is always admitted."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._used = 0
-        self._changed = threading.Condition()
-
-    def acquire(self, amount: int) -> None:
-        """Wait until `amount` pixels are free, or all are, and take them."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._used == 0 or self._used + amount <= self._limit)
-            self._used += amount
-
-    def release(self, amount: int) -> None:
-        """Free the `amount` pixels that `acquire` took."""
-        with self._changed:
-            self._used -= amount
-            self._changed.notify_all()
 
 
 @dataclass
@@ -71,9 +48,9 @@ class Work:
     `decoder` yields the picture's frames; `mattes` has each frame and its alpha (H, W) until the last frame is done.
     `is_cut_out`: whether the file's own alpha is the cut-out; None until a frame that shows something decides it for
     all. `area_fraction` is the subject's largest share of a frame, 0..1; `doubt` the largest doubt about a frame, 0..1,
-    None until the networks have seen one; `has_visible_pixel` whether the cut-out shows anything; `busy_seconds` the
-    time that the steps took. `file`: the bytes of a still picture of a watched folder until it is decoded, else empty.
-    `edits`: what a person did to the cut-out of this still picture.
+    None until the networks have seen one, and `why` its reasons; `has_visible_pixel` whether the cut-out shows
+    anything; `busy_seconds` the time that the steps took. `file`: the bytes of a still picture of a watched folder
+    until it is decoded, else empty. `edits`: what a person did to the cut-out of this still picture.
     """
 
     header: protocol.Header
@@ -90,6 +67,7 @@ class Work:
     area_fraction: float = 0.0
     has_clear_subject: bool = False
     doubt: float | None = None
+    why: list[str] = field(default_factory=list)
     has_visible_pixel: bool = False
     subject_box: compose.Box | None = None
     busy_seconds: float = 0.0
@@ -148,7 +126,7 @@ class Pipeline:
     """
 
     ensemble: inference.Ensemble
-    budget: Budget
+    budget: memory.Budget
     make_mender: MakeMender | None = None
 
     def decode(self, work: Work) -> Iterator[Frame]:
@@ -228,7 +206,8 @@ class Pipeline:
         if not frame.is_last:
             return
         verdict = "subject" if work.area_fraction and work.has_clear_subject else "no_clear_subject"
-        work.answer.update(verdict=verdict, subject=round(work.area_fraction, 4), notes=picture.notes, doubt=work.doubt)
+        work.answer.update(verdict=verdict, subject=round(work.area_fraction, 4), notes=picture.notes)
+        work.answer.update(doubt=work.doubt, why=work.why)
         del picture, alpha
         if verdict != "subject" and not work.header.get("force"):
             work.answer.update(state="skipped", reason=verdict)
@@ -250,7 +229,9 @@ class Pipeline:
         work.has_clear_subject |= fusion.has_clear_subject(opinions)
         of_any_subject = [opinion.alpha for opinion in fusion.of_any_subject(opinions)]
         confirmed = fusion.confirmed_by_people(opinions, fused_alpha, frame.person)
-        work.doubt = max(work.doubt or 0.0, round(doubt.doubt(of_any_subject, fused_alpha, confirmed), 3))
+        frame_doubt = round(doubt.doubt(of_any_subject, fused_alpha, confirmed), 3)
+        if work.doubt is None or frame_doubt > work.doubt:
+            work.doubt, work.why = frame_doubt, doubt.reasons(of_any_subject, fused_alpha, confirmed)
         del of_any_subject
         if work.edits:
             fused_alpha, alpha = self._mend(work, visible, (opinions, frame.person))
@@ -318,7 +299,8 @@ class Pipeline:
             durations.append(picture.duration)
             rendered.append(compose.render(picture, alpha, layout, work.recipe, background))
             del picture, alpha
-        if isinstance(work.recipe.background, str) and not work.recipe.mask and _shows_nothing(rendered, background):
+        is_on_colour = isinstance(work.recipe.background, str) and not work.recipe.mask
+        if is_on_colour and compose.shows_nothing(rendered, background):
             work.answer.update(state="skipped", reason="no_clear_subject", detail=_SAME_AS_BACKGROUND)
             return
         dpi = metadata.scaled_resolution(first.dpi, layout.scale)
@@ -339,13 +321,6 @@ def _is_cut_out(work: Work, alpha: Image.Image | None) -> bool:
     if work.is_cut_out is None:
         work.is_cut_out = alpha is not None and transparency.is_cut_out(alpha)
     return work.is_cut_out
-
-
-def _shows_nothing(frames: list[compose.Pixels], background: NDArray[np.uint8] | None) -> bool:
-    """Whether no frame differs visibly from the colour `background`, (3,)."""
-    assert background is not None
-    extremes = np.array([extreme for frame in frames for extreme in (frame.min(axis=(0, 1)), frame.max(axis=(0, 1)))])
-    return int(np.abs(extremes - background.astype(np.int16)).max()) <= _MAX_UNSEEN_DIFFERENCE
 
 
 def _is_encoded_by_nobg(picture: codecs.Picture, recipe: Recipe, file: bytes) -> bool:
@@ -409,4 +384,4 @@ def open_pipeline(mode: modes.Mode) -> Pipeline:
     from watcher.matting.touchup.mender import Mender
 
     ensemble = inference.load_ensemble(data, mode, usable_cpu_count())
-    return Pipeline(ensemble, Budget(MAX_PIXELS_IN_FLIGHT), Mender)
+    return Pipeline(ensemble, memory.Budget(MAX_PIXELS_IN_FLIGHT), Mender)

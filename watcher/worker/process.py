@@ -8,7 +8,8 @@ order of their arrival:
     in   {"id", "force", "recipe", "named", "first"} + the file's bytes (`first` of them) and those of the background
          picture; `named`: a person named the picture, so that it is done even if its last rows are missing;
          or {"id", "probe": true}
-    out  {"id", "state", "reason", "detail", "verdict", "subject", "doubt", "notes", "seconds"} + the output's bytes;
+    out  {"id", "state", "reason", "detail", "verdict", "subject", "doubt", "why", "notes", "seconds"}
+         + the output's bytes;
          before it, for an animation, {"id", "frames"} now and then: the number of frames done
 
 With `touchup`, it can also apply a person's edits, and answers the messages of `touchup`, one after the other.
@@ -35,7 +36,6 @@ from watcher.picture import codecs
 from watcher.worker import protocol
 from watcher.worker.pipeline import (
     MAX_PIXELS_IN_FLIGHT,
-    Budget,
     Frame,
     Pipeline,
     Work,
@@ -169,7 +169,7 @@ def main() -> int:
         "provider": start_result.as_dict(),
     }
     protocol.write_message(stdout, ready)
-    budget = Budget(MAX_PIXELS_IN_FLIGHT)
+    budget = memory.Budget(MAX_PIXELS_IN_FLIGHT)
     if touches_up:
         ensemble = inference.with_models(ensemble, data, modes.BEST.models, usable_cpu_count())
         touchup.serve(stdin, stdout, Pipeline(ensemble, budget, touchup.make_mender))

@@ -36,6 +36,7 @@ def handle_answer(task: Task, answer: Answer, queue: JobQueue, journal: Journal)
 def _handle_answer(task: Task, answer: Answer, queue: JobQueue, journal: Journal) -> Job | None:
     job = task.job
     record_fields = {"verdict": answer.verdict, "seconds": answer.seconds, "doubt": answer.doubt}
+    record_fields["why"] = " ".join(answer.why)
     state, reason, detail = answer.state, answer.reason, answer.detail
     if reason == protocol.IS_CUT_OUT:
         remove_job(job, journal, "it is encoded as only nobg does it")

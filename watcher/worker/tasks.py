@@ -161,8 +161,8 @@ def _find_known_answer(job: Job, journal: Journal) -> Answer | None:
     if known is None:
         return None
     earlier, output = known
-    notes = tuple(earlier.notes.split())
-    return Answer("done", verdict=earlier.verdict, notes=notes, output=output, doubt=earlier.doubt)
+    notes, why = tuple(earlier.notes.split()), tuple(earlier.why.split())
+    return Answer("done", verdict=earlier.verdict, notes=notes, output=output, doubt=earlier.doubt, why=why)
 
 
 def read_background(recipe: Recipe) -> bytes:

@@ -1,4 +1,6 @@
-"""A worker without model or jail that obeys each picture's first word: ok, slow, second, large, unclear, die or hang.
+"""A worker without a model or a jail that obeys each picture's first word.
+
+The words are ok, doubtful, unclear, slow, second, large, die and hang.
 
 Its first argument is the path of a log. It writes a line `started` there, then the bytes of each picture.
 """
@@ -37,10 +39,13 @@ with open(sys.argv[1], "ab", buffering=0) as log:
             "verdict": "subject",
             "seconds": 0.1,
             "doubt": 0.125,
+            "why": ["soft"],
             "notes": [],
         }
+        if data.startswith(b"doubtful"):
+            answer["doubt"] = 0.5
         data += header.get("edits", "").encode()
-        if data.startswith(b"unclear") and not header["force"]:
+        if data.startswith(b"unclear") and not header.get("force"):
             answer |= {"state": "skipped", "reason": "no_clear_subject", "verdict": "no_clear_subject"}
             protocol.write_message(sys.stdout.buffer, answer)
             continue
