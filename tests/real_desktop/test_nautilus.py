@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from integrations.verbs import REMOVE_LABEL, SUBMENU_LABEL
+from integrations.verbs import REMOVE_LABEL, SUBMENU_LABEL, TOUCH_UP_LABEL
+from tests.conftest import wait_for
 from tests.real_desktop.session import Desktop, missing_programs
 from tests.real_desktop.suite import ODD_NAMES, assert_done, assert_white, is_running, mixed, person, pictures
 
@@ -60,3 +63,23 @@ def test_the_extension_does_not_offer_itself_on_text(with_extension: Desktop, fo
     pictures(folder, ("a.jpg",))
     (folder / "notes.txt").write_text("not a picture")
     with_extension.visit("nautilus", folder, REMOVE_LABEL, "--absent")
+
+
+def test_the_extension_opens_the_window_on_one_picture(with_extension: Desktop, folder: Path) -> None:
+    if importlib.util.find_spec("PySide6") is None:
+        pytest.skip("not installed: the extra `editor`")
+    pictures(folder, ("a.jpg",))
+    with_extension.visit("nautilus", folder, TOUCH_UP_LABEL)
+    wait_for(lambda: "Touch up" in window_titles(with_extension))
+    assert not is_running(with_extension)  # nothing was queued
+
+
+def test_the_extension_does_not_offer_the_window_on_several(with_extension: Desktop, folder: Path) -> None:
+    pictures(folder, ("a.jpg", "b.jpg"))
+    with_extension.visit("nautilus", folder, TOUCH_UP_LABEL, "--absent")
+
+
+def window_titles(desktop: Desktop) -> str:
+    """Return the titles of all windows, a line for each."""
+    command = ["xdotool", "search", "--name", ".", "getwindowname", "%@"]
+    return subprocess.run(command, env=desktop.environment, capture_output=True, text=True, check=False).stdout
