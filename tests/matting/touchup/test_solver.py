@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from watcher.matting.touchup.hair import solve_unknown
-from watcher.matting.touchup.solver import Solver
+from watcher.matting.touchup.solver import Solver, Stroke
 
 HEIGHT, WIDTH = 120, 160
 CUP = (slice(40, 100), slice(100, 140))
@@ -37,9 +37,16 @@ def dot(row: int, column: int, radius: int = 4) -> NDArray[Any]:
     return mask
 
 
+def seen() -> list[NDArray[Any]]:
+    """Return the opinions of two networks: one has a faint idea of the cup, the other one of nothing else."""
+    faint = automatic()
+    faint[CUP] = 0.2
+    return [automatic(), faint]
+
+
 @pytest.fixture
 def solver() -> Solver:
-    return Solver(photo(), [automatic()], automatic())
+    return Solver(photo(), seen(), automatic())
 
 
 def test_without_strokes_the_automatic_alpha_stays(solver: Solver) -> None:
@@ -47,7 +54,7 @@ def test_without_strokes_the_automatic_alpha_stays(solver: Solver) -> None:
 
 
 def test_a_stroke_brings_back_the_thing_that_it_is_on_and_nothing_else(solver: Solver) -> None:
-    alpha = solver.solve([(True, dot(70, 120))])
+    alpha = solver.solve([Stroke(keeps=True, mask=dot(70, 120))])
     assert (alpha[45:95, 105:135] > 0.5).mean() > 0.95
     outside = np.ones((HEIGHT, WIDTH), np.bool_)
     outside[36:104, 96:144] = outside[26:104, 16:74] = False
@@ -56,29 +63,29 @@ def test_a_stroke_brings_back_the_thing_that_it_is_on_and_nothing_else(solver: S
 
 
 def test_a_stroke_drops_the_thing_that_it_is_on(solver: Solver) -> None:
-    alpha = solver.solve([(False, dot(65, 45))])
+    alpha = solver.solve([Stroke(keeps=False, mask=dot(65, 45))])
     assert (alpha[35:95, 25:65] < 0.5).mean() > 0.95
 
 
 def test_what_is_under_a_stroke_stays_and_a_later_stroke_wins(solver: Solver) -> None:
     kept, erased = dot(70, 120, 8), dot(70, 120, 3)
-    alpha = solver.solve([(True, kept), (False, erased)])
+    alpha = solver.solve([Stroke(keeps=True, mask=kept), Stroke(keeps=False, mask=erased)])
     assert (alpha[erased] < 0.1).all()
     assert (alpha[kept & ~dot(70, 120, 5)] > 0.9).all()
 
 
 def test_undo_and_another_sitting_give_the_same_answer(solver: Solver) -> None:
-    first, second = (True, dot(70, 120)), (False, dot(65, 45))
+    first, second = Stroke(keeps=True, mask=dot(70, 120)), Stroke(keeps=False, mask=dot(65, 45))
     both = solver.solve([first, second])
     one = solver.solve([first])
     assert np.array_equal(solver.solve([first, second]), both)
-    anew = Solver(photo(), [automatic()], automatic())
+    anew = Solver(photo(), seen(), automatic())
     assert np.abs(anew.solve([first, second]) - both).max() < 0.05
-    assert np.abs(Solver(photo(), [automatic()], automatic()).solve([first]) - one).max() < 0.05
+    assert np.abs(Solver(photo(), seen(), automatic()).solve([first]) - one).max() < 0.05
 
 
 def test_a_photo_without_opinions_has_an_answer() -> None:
-    alpha = Solver(photo(), [], automatic()).solve([(True, dot(70, 120))])
+    alpha = Solver(photo(), [], automatic()).solve([Stroke(keeps=True, mask=dot(70, 120))])
     assert (alpha[45:95, 105:135] > 0.5).mean() > 0.9
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ Look = Callable[[Image.Image, str], tuple[Sequence[fusion.Opinion], float]]
 _BOX_MARGIN = 0.06  # around a box, as a share of its sides: a network needs to see what the subject ends at
 _MAX_CANVAS_SIDE = 2048
 _MIN_CHANGE = 0.02  # of alpha; less is none
+_RIM = 4  # pixels of the solver's pictures
 _CORE = 0.5  # a smart stroke that follows an exact one counts as painted in this share of its width
 _MIN_PART = 0.5  # alpha from which a pixel belongs to a part
 _BAND_ROWS = 1024
@@ -109,7 +110,11 @@ class Mender:
         strokes, overlays = list(state.strokes), list(state.overlays)
         whole = (0.0, 0.0, float(self._rgb.width), float(self._rgb.height))
         if edit.tool in ("keep", "erase"):
-            strokes.append((edit.tool == "keep", brush.cover(edit, whole, self._size) >= 0.5))
+            # What is under an exact stroke is laid over the result; here, it must not reach beyond its rim.
+            size = edit.size - _RIM * self._rgb.width / self._size[0] if edit.exact else edit.size
+            if size > 0:
+                mask = brush.cover(replace(edit, size=size), whole, self._size) >= 0.5
+                strokes.append(Stroke(edit.tool == "keep", mask, spreads=not edit.exact))
             if edit.exact or any(overlay.exact for overlay in overlays):
                 overlays.append(edit)
         elif edit.tool == "hair":
@@ -126,7 +131,8 @@ class Mender:
         if edit.tool == "keep_only":
             if edit.name != "largest" or parts.max() < 2:
                 return []
-            return [(False, (parts > 0) & (parts != np.bincount(parts.ravel())[1:].argmax() + 1))]
+            others = (parts > 0) & (parts != np.bincount(parts.ravel())[1:].argmax() + 1)
+            return [Stroke(keeps=False, mask=others, spreads=False)]
         is_kept = edit.tool == "keep_part"
         column, row = (
             min(max(int(value * length / full), 0), length - 1)
@@ -135,11 +141,11 @@ class Mender:
         for candidate in [base.small, *base.opinions] if is_kept else [alpha]:
             parts = regions.label(candidate >= _MIN_PART)
             if parts[row, column]:
-                return [(is_kept, parts == parts[row, column])]
+                return [Stroke(is_kept, parts == parts[row, column], spreads=False)]
         size = max(self._rgb.size) * 0.02
         stroke = Edit("keep" if is_kept else "erase", edit.points, size)
         whole = (0.0, 0.0, float(self._rgb.width), float(self._rgb.height))
-        return [(is_kept, brush.cover(stroke, whole, self._size) >= 0.5)]
+        return [Stroke(is_kept, brush.cover(stroke, whole, self._size) >= 0.5)]
 
     # Automatic alphas
 
@@ -253,7 +259,7 @@ class Mender:
                 if edit in self._patches:
                     values = self._lay_patch(values, edit, box)
                 continue
-            drawn = edit if edit.exact else Edit(edit.tool, edit.points, edit.size * _CORE)
+            drawn = edit if edit.exact else replace(edit, size=edit.size * _CORE, softness=0.0)
             cover = brush.cover(drawn, box, size)
             values = values + cover * (np.float32(edit.tool == "keep") - values)
         return values

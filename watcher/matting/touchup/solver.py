@@ -1,186 +1,194 @@
-"""Smart strokes: what belongs to a stroke by colour, outline and the networks' opinions follows it.
+"""Smart strokes: what belongs to a stroke follows it, with outlines that follow the photo.
 
-A random walker with a prior (Grady, "Multilabel random walker image segmentation using prior models", CVPR 2005). Each
-pixel is joined to its neighbours and to the pixels that resemble it most in colour, place and opinions, wherever they
-are (as in KNN matting; Chen, Li and Tang, TPAMI 2013). Strokes hold their pixels, the automatic alpha pulls weakly at
-all others, and the alpha of least tension between them is the answer. It is found on a small grid, and then along
-outlines at the size of the solver's pictures.
+A stroke says: what is here is subject, or is not. The odds that another pixel goes with it are those of `reach`. A
+random walk smooths them on a small grid; then the new outline is sought at full size, along the edges of the photo. A
+stroke only ever adds to its own side, and no stroke undoes what another has painted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import sparse
+from scipy import ndimage, sparse
 from scipy.sparse.linalg import cg
-from scipy.spatial import KDTree
+
+from watcher.matting.touchup.graphs import Mask, Vector, connected, pairs, walk
+from watcher.matting.touchup.reach import Grid, Situation
 
 FloatArray = NDArray[np.float32]
-BoolArray = NDArray[np.bool_]
-Stroke = tuple[bool, BoolArray]
-"""Whether what is under the stroke is subject, and the pixels under it: (h, w)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Stroke:
+    """`keeps`: whether what is under it is subject. `mask`: these pixels, (h, w). `spreads`: whether others follow."""
+
+    keeps: bool
+    mask: Mask
+    spreads: bool = True
+
 
 SIDE = 480
-"""The longest side of the solver's pictures, in pixels."""
-_GRID_SIDE = 160  # of the small grid
-_OPINION_WEIGHT, _PLACE_WEIGHT = 2.0, 1.5  # of features, against the colours in their standard deviations
-_NEIGHBOURS = 10
-_LIKENESS_WEIGHT = 0.3  # of an edge to a pixel that resembles this one, against one to its neighbour
-_NEIGHBOUR_SPREAD = 2.0  # neighbours may differ by this many times the median distance of pixels that resemble
-_PRIOR_WEIGHT = 0.03  # of the automatic alpha
-_FINE_PRIOR_WEIGHT = 0.05  # of the small grid's answer, where that is sure
-_FINE_OPINION_WEIGHT = 20.0
-_SEED_WEIGHT = 100.0
-_SHARPENING = 3.0  # of the small grid's answer, whose outlines are wide
-_MIN_CHANGE = 0.35  # by less, the automatic alpha stays
+"""The longer side of the solver's pictures, in pixels."""
+_GRID_SIDE = 144
+_OUTLINE_REACH = 5  # pixels of the solver's pictures in which the outline is sought anew: 1.5 of the grid's
+_FLAT_ODDS = 0.95  # of a region of one colour with a clear outline
+_SEED_PULL = 20.0  # of a stroke, where the odds are smoothed
+_OWN_SIDE_PULL, _ODDS_PULL = 1.0, 0.5  # of what is on the stroke's side already, and of a pixel's own odds
+_OUTLINE_PULL = 0.03  # of the smoothed odds, where they are sure
 _MIN_EDGE = 1e-4
-_KEPT_ANSWERS = 64
-_MIN_COVER = 0.1  # of a pixel of the small grid by a stroke
+_HARDENING = 6.0  # of the odds into alpha: outlines of two pixels
+_KEPT_STATES = 256  # answers for undo: 0.7 MB each
 
 
 class Solver:
-    """The graphs of one photo, and the answers to its strokes so far."""
+    """One photo, and the answers to its strokes so far."""
 
     def __init__(self, rgb: NDArray[np.uint8], opinions: Sequence[FloatArray], alpha: FloatArray) -> None:
         """`rgb`: (h, w, 3), uint8, the longer side SIDE pixels. `opinions`, `alpha`: (h, w), float32 in 0..1.
 
         `alpha` is the automatic one.
         """
-        self._alpha = alpha
+        self._alpha = np.ascontiguousarray(alpha, np.float32)
         height, width = alpha.shape
-        scale = min(1.0, _GRID_SIDE / max(height, width))
-        self._size = (max(4, round(width * scale)), max(4, round(height * scale)))
-        self._prior = _resize(alpha, self._size)
-        self._coarse = _coarse_graph(rgb, opinions, self._size)
-        self._fine = _fine_graph(rgb, opinions)
-        self._answers: dict[tuple[int, ...], tuple[list[Stroke], FloatArray, FloatArray]] = {}
+        scale = _GRID_SIDE / max(height, width)
+        self._size = (max(8, round(width * scale)), max(8, round(height * scale)))
+        self._shape = (self._size[1], self._size[0])
+        lab = _lab(rgb)
+        small_lab = np.stack([self._flat(lab[..., channel]) for channel in range(3)], axis=1)
+        seen = np.stack([self._flat(each) for each in (opinions or [alpha])])
+        self._grid = Grid(small_lab, seen, self._flat(alpha), self._shape)
+        self._lab = lab
+        self._contrast = float(((lab[:, 1:] - lab[:, :-1]) ** 2).sum(axis=2).mean()) + 1e-3
+        self._states: dict[tuple[int, ...], tuple[list[Stroke], FloatArray]] = {}
 
     def solve(self, strokes: Sequence[Stroke]) -> FloatArray:
         """Return the alpha (h, w), float32 in 0..1, after all strokes in their order; without any, the automatic one.
 
-        The last answers are kept for undo and redo, as long as the strokes are the same objects.
+        The answers to earlier strokes are kept as long as these are the same objects.
         """
         if not strokes:
             return self._alpha
-        key = tuple(map(id, strokes))
-        if key not in self._answers:
-            _, *start = self._answers.get(key[:-1], ((), self._prior, self._alpha))
-            answer = self._answer(strokes, *start)
-            self._answers[key] = (list(strokes), *answer)  # the list keeps the objects alive, and their ids unique
-            if len(self._answers) > _KEPT_ANSWERS:
-                del self._answers[next(iter(self._answers))]
-        return self._answers[key][2]
+        first = len(strokes)
+        while first and tuple(map(id, strokes[:first])) not in self._states:
+            first -= 1
+        alpha = self._states[tuple(map(id, strokes[:first]))][1] if first else self._alpha
+        for count in range(first + 1, len(strokes) + 1):
+            known = list(strokes[:count])  # keeps the objects alive, and their ids unique
+            alpha = self._add_stroke(alpha, known)
+            self._states[tuple(map(id, known))] = (known, alpha)
+            if len(self._states) > _KEPT_STATES:
+                del self._states[next(iter(self._states))]
+        return alpha
 
-    def _answer(
-        self, strokes: Sequence[Stroke], coarse_start: FloatArray, fine_start: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """Return the answer of the small grid, and the whole answer. The search starts at those of fewer strokes."""
-        seeds = np.zeros(self._alpha.shape, np.int8)
-        for is_subject, mask in strokes:
-            seeds[mask] = 1 if is_subject else -1
-        kept, erased = (_resize((seeds == sign).astype(np.float32), self._size) for sign in (1, -1))
-        held = np.maximum(kept, erased) > _MIN_COVER
-        target = np.where(held, (kept > erased).astype(np.float32), self._prior)
-        coarse = _walk(self._coarse, target, np.where(held, _SEED_WEIGHT, _PRIOR_WEIGHT), coarse_start)
-        height, width = self._alpha.shape
-        answer, before = (_resize(values, (width, height)) for values in (coarse, self._prior))
-        sharp = np.clip((answer - 0.5) * _SHARPENING + 0.5, 0, 1)
-        is_same = ((answer >= 0.5) == (before >= 0.5)) & (np.abs(answer - before) < _MIN_CHANGE)
-        held_to = (seeds > 0).astype(np.float32)
-        target = np.where(seeds != 0, held_to, np.where(is_same, self._alpha, sharp))
-        weight = np.where(seeds != 0, _SEED_WEIGHT, _FINE_PRIOR_WEIGHT * (2 * np.abs(answer - 0.5)) ** 2)
-        return coarse, _walk(self._fine, target, weight, fine_start)
+    def _add_stroke(self, alpha: FloatArray, strokes: Sequence[Stroke]) -> FloatArray:
+        """Return the alpha after the last of the strokes; `alpha` (h, w) is the one after the others."""
+        stroke = strokes[-1]
+        if stroke.spreads and stroke.mask.any():
+            alpha = self._spread(alpha, strokes, keeps=stroke.keeps)
+        new = alpha.copy()
+        for painted in strokes:
+            new[painted.mask] = painted.keeps
+        return new
+
+    def _spread(self, alpha: FloatArray, strokes: Sequence[Stroke], *, keeps: bool) -> FloatArray:
+        """Return the alpha after what belongs to the last stroke has followed it."""
+        seeds, here = self._seeds(strokes), self._seeds(strokes[-1:]) != 0
+        small = self._flat(alpha)
+        now, sign = (small, 1) if keeps else (1 - small, -1)
+        same, other = seeds * sign > 0, seeds * sign < 0
+        odds = self._grid.odds(Situation(now, same, other, here, len(strokes), keeps))
+        odds[self._grid.flat_region(here) & (seeds == 0)] = _FLAT_ODDS
+        odds = np.where(now >= 0.5, np.maximum(odds, now), odds)
+        odds[same], odds[other] = 1, 0
+        pull = np.where(seeds != 0, _SEED_PULL, np.where(now >= 0.5, _OWN_SIDE_PULL, _ODDS_PULL))
+        odds = walk(self._grid.outlines, pull, odds, odds, 1e-4)
+        is_reached = connected((odds > 0.5).reshape(self._shape), here)
+        odds = np.where(is_reached, odds, np.minimum(odds, 0.49))
+        ours = alpha if keeps else 1 - alpha
+        wide = self._find_outline(_resize(odds.reshape(self._shape).astype(np.float32), ours.shape), ours)
+        added = np.clip(_HARDENING * (wide - 0.5) + 0.5, 0, 1)
+        grown = np.where((ours < 0.5) & (wide > 0.5), np.maximum(added, ours), ours)
+        return (grown if keeps else 1 - grown).astype(np.float32)
+
+    def _find_outline(self, wide: FloatArray, ours: FloatArray) -> FloatArray:
+        """Return the odds `wide` (h, w), with their outline moved to the edges of the photo.
+
+        `ours` (h, w): the alpha of the stroke's side so far. It is a random walk in a band along the new outline.
+        """
+        inside = (wide > 0.5) & (ours < 0.5)
+        window = (2 * _OUTLINE_REACH + 1, 2 * _OUTLINE_REACH + 1)
+        near = ndimage.maximum_filter(inside.astype(np.uint8), window) > 0
+        deep = ndimage.minimum_filter((inside | (ours >= 0.5)).astype(np.uint8), window) > 0
+        band = (near & ~deep).ravel()
+        numbers = np.flatnonzero(band)
+        if not len(numbers):
+            return wide
+        place = np.full(band.size, -1)
+        place[numbers] = np.arange(len(numbers))
+        known = np.maximum(wide, ours).ravel() > 0.5
+        start = wide.ravel()[numbers].astype(np.float64)
+        pull = _OUTLINE_PULL * (2 * np.abs(start - 0.5)) + 1e-3
+        target, degree = pull * known[numbers], pull.copy()
+        first, second, weight = self._band_edges(band)
+        rows, columns, weights = [], [], []
+        for one, two in ((first, second), (second, first)):
+            mine = band[one]
+            at, beside, edge = place[one[mine]], two[mine], weight[mine]
+            np.add.at(degree, at, edge)
+            is_fixed = ~band[beside]
+            np.add.at(target, at[is_fixed], edge[is_fixed] * known[beside[is_fixed]])
+            rows.append(at[~is_fixed])
+            columns.append(place[beside[~is_fixed]])
+            weights.append(edge[~is_fixed])
+        shape = (len(numbers), len(numbers))
+        edges = sparse.coo_matrix((np.concatenate(weights), (np.concatenate(rows), np.concatenate(columns))), shape)
+        system = (sparse.diags(degree) - edges).tocsr()
+        values, _ = cg(system, target, x0=start, rtol=1e-3, maxiter=80, M=sparse.diags(1 / degree))
+        result = wide.ravel().copy()
+        result[numbers] = values
+        return result.reshape(wide.shape)
+
+    def _band_edges(self, band: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp], Vector]:
+        """Return the edges of the full grid that touch the band (n,), and their weights: weak where colours change."""
+        colours = self._lab.reshape(-1, 3)
+        first, second, _ = pairs(*self._alpha.shape, diagonals=False)
+        touches = band[first] | band[second]
+        first, second = first[touches], second[touches]
+        contrast = ((colours[first] - colours[second]) ** 2).sum(axis=1) / self._contrast
+        return first, second, np.exp(-contrast).astype(np.float64) + _MIN_EDGE
+
+    def _seeds(self, strokes: Sequence[Stroke]) -> Vector:
+        """Return the strokes on the grid, (n,): 1 where one keeps, -1 where one erases, 0 elsewhere."""
+        seeds = np.zeros(self._size[0] * self._size[1])
+        for stroke in strokes:
+            if stroke.mask.any():
+                cover = self._flat(stroke.mask)
+                seeds[cover > min(0.3, 0.7 * float(cover.max()))] = 1 if stroke.keeps else -1
+        return seeds
+
+    def _flat(self, values: NDArray[np.generic]) -> Vector:
+        """Return values (h, w) on the small grid: (n,)."""
+        return _resize(values.astype(np.float32), self._shape).ravel().astype(np.float64)
 
 
-def _coarse_graph(rgb: NDArray[np.uint8], opinions: Sequence[FloatArray], size: tuple[int, int]) -> sparse.csr_matrix:
-    """Return the Laplacian of the small grid of this size (width, height), with edges to pixels that resemble."""
-    width, height = size
-    colours = _lab(np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.BOX)))
-    rows, columns = np.mgrid[:height, :width] / max(size)
-    features = np.concatenate(
-        [
-            colours / max(float(colours.std(axis=0).mean()), 1e-3),
-            *(_resize(opinion, size).reshape(-1, 1) * _OPINION_WEIGHT for opinion in opinions),
-            np.stack([rows, columns], -1).reshape(-1, 2) * _PLACE_WEIGHT,
-        ],
-        axis=1,
-    )
-    count = min(_NEIGHBOURS + 1, len(features))
-    distances, nearest = KDTree(features).query(features, count)
-    distances, nearest = distances[:, 1:], nearest[:, 1:]
-    spread = float(np.median(distances)) + 1e-6
-    first = [np.repeat(np.arange(len(features)), count - 1)]
-    second = [nearest.ravel()]
-    weights = [(_LIKENESS_WEIGHT * np.exp(-((distances / spread) ** 2) / 2)).ravel()]
-    for a, b in _neighbours(height, width):
-        difference = ((features[a] - features[b]) ** 2).sum(axis=1) / (spread * _NEIGHBOUR_SPREAD) ** 2
-        first.append(a)
-        second.append(b)
-        weights.append(np.exp(-difference / 2) + _MIN_EDGE)
-    return _laplacian(np.concatenate(first), np.concatenate(second), np.concatenate(weights), len(features))
-
-
-def _fine_graph(rgb: NDArray[np.uint8], opinions: Sequence[FloatArray]) -> sparse.csr_matrix:
-    """Return the Laplacian of the whole grid: neighbours are joined unless a colour or an opinion changes."""
-    height, width = rgb.shape[:2]
-    colours = _lab(rgb)
-    seen = np.stack([opinion.ravel() for opinion in opinions]) if opinions else np.zeros((1, height * width))
-    pairs = list(_neighbours(height, width))
-    contrasts = [((colours[a] - colours[b]) ** 2).sum(axis=1) for a, b in pairs]
-    mean = float(np.mean([contrast.mean() for contrast in contrasts])) + 1e-6
-    weights = [
-        np.exp(-contrast / mean - _FINE_OPINION_WEIGHT * ((seen[:, a] - seen[:, b]) ** 2).max(axis=0)) + _MIN_EDGE
-        for contrast, (a, b) in zip(contrasts, pairs, strict=True)
-    ]
-    first, second = (np.concatenate([pair[side] for pair in pairs]) for side in (0, 1))
-    return _laplacian(first, second, np.concatenate(weights), height * width)
-
-
-def _neighbours(height: int, width: int) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Yield the pairs of pixels that are beside each other, and those below each other."""
-    numbers = np.arange(height * width).reshape(height, width)
-    yield numbers[:, :-1].ravel(), numbers[:, 1:].ravel()
-    yield numbers[:-1].ravel(), numbers[1:].ravel()
-
-
-def _laplacian(
-    first: NDArray[np.intp], second: NDArray[np.intp], weights: NDArray[np.floating], count: int
-) -> sparse.csr_matrix:
-    """Return D - W, (count, count), of the graph with these edges."""
-    both = (np.concatenate([first, second]), np.concatenate([second, first]))
-    edges = sparse.coo_matrix((np.concatenate([weights, weights]), both), shape=(count, count)).tocsr()
-    return sparse.diags(np.asarray(edges.sum(axis=1)).ravel()).tocsr() - edges
-
-
-def _walk(
-    laplacian: sparse.csr_matrix, target: NDArray[np.floating], weight: NDArray[np.floating], start: FloatArray
-) -> FloatArray:
-    """Return x of least x' L x + sum of weight (x - target)^2: (h, w), float32 in 0..1. All arrays have this shape."""
-    weights = weight.ravel().astype(np.float64)
-    system = laplacian + sparse.diags(weights)
-    inverse = sparse.diags(1 / system.diagonal())
-    values, _ = cg(system, weights * target.ravel(), x0=start.ravel(), rtol=1e-3, maxiter=300, M=inverse)
-    result: FloatArray = np.clip(values, 0, 1).reshape(start.shape).astype(np.float32)
-    return result
-
-
-def _resize(values: FloatArray, size: tuple[int, int]) -> FloatArray:
-    """Resize values (h, w), float32, to size (width, height): the mean where that is smaller, else bilinearly."""
-    method = Image.Resampling.BOX if size[0] < values.shape[1] else Image.Resampling.BILINEAR
-    return np.asarray(Image.fromarray(np.ascontiguousarray(values, np.float32)).resize(size, method))
+def _resize(values: FloatArray, shape: tuple[int, ...]) -> FloatArray:
+    """Resize values (h, w), float32, to (height, width): the mean where that is smaller, else bicubically."""
+    method = Image.Resampling.BOX if shape[1] < values.shape[1] else Image.Resampling.BICUBIC
+    return np.asarray(Image.fromarray(np.ascontiguousarray(values)).resize((shape[1], shape[0]), method))
 
 
 def _lab(rgb: NDArray[np.uint8]) -> FloatArray:
-    """Return the colours (h, w, 3), uint8 in sRGB, as CIE L*a*b* with the white point D65: (h * w, 3), float32."""
-    encoded = rgb.reshape(-1, 3).astype(np.float32) / np.float32(255)
+    """Return the colours (h, w, 3), uint8 in sRGB, as CIE L*a*b* with the white point D65: (h, w, 3), float32."""
+    encoded = rgb.astype(np.float32) / np.float32(255)
     linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)  # IEC 61966-2-1
     to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
     xyz = linear @ to_xyz.T / np.array([0.9505, 1.0, 1.089])
     f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)  # CIE 15
     lab: FloatArray = np.stack(
-        [116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], axis=1
+        [116 * f[..., 1] - 16, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], axis=-1
     ).astype(np.float32)
     return lab
