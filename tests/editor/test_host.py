@@ -46,6 +46,14 @@ def test_a_photo_is_opened_with_its_size_its_edits_and_the_recipes(
     assert window.texts("busy") == [strings.OPENING_FILE.format(name="photo.jpg"), ""]
 
 
+def test_a_recipe_that_was_named_comes_first_under_its_own_label(open_window: OpenWindow, photo: Path) -> None:
+    window = open_window(photo, recipe="white")
+    opened = window.wait_for("opened")
+    assert opened["background"] == "#ffffff"
+    labels = strings.RECIPE_LABELS
+    assert opened["recipes"] == [["", labels["white"]], *([name, labels[name]] for name in labels if name != "white")]
+
+
 def test_tiles_edits_and_previews_are_relayed(window: Window, worker: WorkerFiles) -> None:
     photo_tile = window.ask("tile", layer="photo", **TILE)
     assert window.answer(photo_tile) == ({"answer": photo_tile, "state": "done", "size": 24}, bytes(24))

@@ -56,7 +56,7 @@ class Host:
         """
         self._from_window, self._to_window = from_window, to_window
         self._state, self._settings, self._tool = state, settings, tool
-        self._named_recipe = None if recipe is None else settings.recipe(recipe)
+        self._recipe_name, self._named_recipe = recipe, None if recipe is None else settings.recipe(recipe)
         self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._is_over = False
         self._journal = Journal(state)
@@ -224,12 +224,18 @@ class Host:
 
     def _recipe_labels(self) -> list[list[str]]:
         """Return name and label of each recipe, the one for "" first."""
-        is_from_cut_out = self._named_recipe is None and self._photo is not None and self._photo.recipe is not None
-        labels = [["", strings.RECIPE_OF_CUT_OUT if is_from_cut_out else strings.RECIPE_DEFAULT]]
-        for name in self._settings.recipe_names():
-            own = self._settings.recipes.get(name)
-            labels.append([name, (own and own.label) or strings.RECIPE_LABELS.get(name, name)])
-        return labels
+        if self._recipe_name is not None:
+            first = self._recipe_label(self._recipe_name)
+        elif self._photo is not None and self._photo.recipe is not None:
+            first = strings.RECIPE_OF_CUT_OUT
+        else:
+            first = strings.RECIPE_DEFAULT
+        names = [name for name in self._settings.recipe_names() if name != self._recipe_name]
+        return [["", first], *([name, self._recipe_label(name)] for name in names)]
+
+    def _recipe_label(self, name: str) -> str:
+        own = self._settings.recipes.get(name)
+        return (own and own.label) or strings.RECIPE_LABELS.get(name, name)
 
     # What the window asks
 

@@ -30,8 +30,10 @@ class Edits:
 
     def store(self, source_hash: str, text: str) -> None:
         """Keep these edits in place of the earlier ones; "" means that there are none any more."""
+        if text == self.of(source_hash):
+            return  # most photos have none: nothing is written for them
         if not text:
             self._db.execute("DELETE FROM edits WHERE source_hash = ?", (source_hash,))
-        elif self.of(source_hash) != text:
+        else:
             values = (source_hash, text, self._clock())
             self._db.execute("INSERT OR REPLACE INTO edits VALUES (?, ?, ?)", values)
