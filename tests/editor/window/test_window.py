@@ -14,6 +14,7 @@ from tests.editor.window.conftest import Shown
 from tests.support.editor.stand_in_host import GROUND, SUBJECT, StandInHost, plain_photo
 from watcher.editor import strings
 from watcher.editor.window.bars import VIEW_KEYS
+from watcher.editor.window.canvas.tiles import Tile
 from watcher.editor.window.tools import TOOL_KEYS
 from watcher.matting.touchup.edits import Edit
 
@@ -320,8 +321,14 @@ def test_space_and_the_middle_button_move_the_picture(opened: Shown, how: str) -
 
 
 def test_the_photo_comes_before_the_networks_are_asked(shown: Shown) -> None:
-    shown.host.hold.add("edits")
+    shown.host.photo, shown.host.alpha = plain_photo(4_000, 3_000)
+    shown.host.hold |= {"edits", "tile"}
     shown.host.open()
+    shown.wait(lambda: len(shown.host.requests("tile")) > 4)
+    shown.host.release_one("tile")
+    shown.wait(lambda: shown.canvas.layers.image(Tile("photo", shown.canvas.layers.pyramid.top, 0, 0)) is not None)
+    assert not shown.page.is_waiting
+    shown.host.release("tile")
     shown.wait(lambda: bool(shown.host.requests("edits")))
     assert {header["layer"] for header in shown.host.requests("tile")} == {"photo"}
     assert is_near(shown.colour(*OUTSIDE), GROUND)

@@ -83,6 +83,13 @@ class StandInHost:
         for message in ready:
             self._answer(*message)
 
+    def release_one(self, kind: str) -> None:
+        """Answer the first request of a kind that was held, and go on to hold the others."""
+        with self._lock:
+            message = next(message for message in self._held if message[0]["ask"] == kind)
+            self._held.remove(message)
+        self._answer(*message)
+
     def requests(self, kind: str) -> list[Header]:
         """Return the requests of a kind so far."""
         with self._lock:
