@@ -71,7 +71,14 @@ NO_SUBJECT_BOX = "Show nobg where: drag a box around what should stay."
 
 # Another way
 WAYS = "Choose where to start"
-WAY_NAMES = {"fast": "Fast", "balanced": "Balanced", "best": "Best"}
+WAY_NAMES = {
+    "fast": "Fast",
+    "balanced": "Balanced",
+    "best": "Best",
+    "isnet-int8": "IS-Net",
+    "u2net-int8": "U2-Net",
+    "modnet-int8": "MODNet",
+}
 NO_WAYS = "No other way yet: nobg is still looking."
 
 # Closing

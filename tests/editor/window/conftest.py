@@ -24,7 +24,7 @@ from watcher.editor.window.connection import Connection
 from watcher.editor.window.page import Page
 from watcher.editor.window.window import Window
 
-LONGEST = 20_000
+LONGEST = 120_000
 """Milliseconds after which a test fails that waits for something."""
 
 

@@ -17,6 +17,7 @@ from tests.support.program import ROOT
 from watcher.worker.protocol import read_message, write_message
 
 pytest.importorskip("PySide6")
+pytestmark = pytest.mark.slow
 
 Window = subprocess.Popen[bytes]
 

@@ -14,6 +14,7 @@ from tests.editor.window.conftest import Shown
 from tests.support.editor.stand_in_host import GROUND, SUBJECT, StandInHost, plain_photo
 from watcher.editor import strings
 from watcher.editor.window.bars import VIEW_KEYS
+from watcher.editor.window.canvas.tiles import Tile
 from watcher.editor.window.tools import TOOL_KEYS
 from watcher.matting.touchup.edits import Edit
 
@@ -320,8 +321,14 @@ def test_space_and_the_middle_button_move_the_picture(opened: Shown, how: str) -
 
 
 def test_the_photo_comes_before_the_networks_are_asked(shown: Shown) -> None:
-    shown.host.hold.add("edits")
+    shown.host.photo, shown.host.alpha = plain_photo(4_000, 3_000)
+    shown.host.hold |= {"edits", "tile"}
     shown.host.open()
+    shown.wait(lambda: len(shown.host.requests("tile")) > 4)
+    shown.host.release_one("tile")
+    shown.wait(lambda: shown.canvas.layers.image(Tile("photo", shown.canvas.layers.pyramid.top, 0, 0)) is not None)
+    assert not shown.page.is_waiting
+    shown.host.release("tile")
     shown.wait(lambda: bool(shown.host.requests("edits")))
     assert {header["layer"] for header in shown.host.requests("tile")} == {"photo"}
     assert is_near(shown.colour(*OUTSIDE), GROUND)
@@ -347,7 +354,7 @@ def test_only_changed_tiles_are_fetched_again(application: QApplication) -> None
 
 
 def test_tiles_that_are_out_of_sight_are_cancelled(application: QApplication) -> None:
-    shown = Shown(StandInHost(*plain_photo(12_000, 9_000)))
+    shown = Shown(StandInHost(*plain_photo(6_000, 4_500)))
     try:
         shown.open()
         shown.host.hold.add("tile")
@@ -358,7 +365,7 @@ def test_tiles_that_are_out_of_sight_are_cancelled(application: QApplication) ->
         asked = {header["id"] for header in shown.host.requests("tile") if header["box"][2] - header["box"][0] <= 512}
         cancelled = {number for header in shown.host.requests("cancel") for number in header["ids"]}
         assert cancelled == asked
-        assert is_near(shown.colour(6_000, 4_500), SUBJECT)  # what is here stays visible
+        assert is_near(shown.colour(3_000, 2_250), SUBJECT)  # what is here stays visible
         shown.host.release("tile")
         shown.wait(shown.is_quiet)
     finally:

@@ -83,6 +83,13 @@ class StandInHost:
         for message in ready:
             self._answer(*message)
 
+    def release_one(self, kind: str) -> None:
+        """Answer the first request of a kind that was held, and go on to hold the others."""
+        with self._lock:
+            message = next(message for message in self._held if message[0]["ask"] == kind)
+            self._held.remove(message)
+        self._answer(*message)
+
     def requests(self, kind: str) -> list[Header]:
         """Return the requests of a kind so far."""
         with self._lock:
@@ -125,7 +132,7 @@ class StandInHost:
     def _edits(self, _header: Header, payload: bytes) -> tuple[dict[str, Any], bytes]:
         before, self.edited = self.edited, self.alpha.copy()
         for edit in parse(payload):
-            _apply(self.edited, edit)
+            self._apply(edit)
         box = ImageChops.difference(before, self.edited).getbbox()
         return {"changed": box, "area": 0.5, "ways": ["fast", "balanced", "best", "isnet"]}, b""
 
@@ -160,19 +167,21 @@ class StandInHost:
     def _try_best(self, _header: Header, _payload: bytes) -> tuple[dict[str, Any], bytes]:
         return {}, b""
 
-
-def _apply(alpha: Image.Image, edit: Edit) -> None:
-    draw, value = ImageDraw.Draw(alpha), 0 if edit.tool in ("erase", "drop_part") else 255
-    if edit.tool in ("keep", "erase"):
-        radius = edit.size / 2
-        if len(edit.points) > 1:
-            draw.line(list(edit.points), fill=value, width=max(1, round(edit.size)), joint="curve")
-        for x, y in edit.points:
-            draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=value)
-    elif edit.tool == "box":
-        (left, top), (right, bottom) = edit.points
-        kept = alpha.crop((round(left), round(top), round(right), round(bottom)))
-        alpha.paste(0, (0, 0, *alpha.size))
-        alpha.paste(kept, (round(left), round(top)))
-    elif edit.tool in ("keep_part", "drop_part"):
-        ImageDraw.floodfill(alpha, (round(edit.points[0][0]), round(edit.points[0][1])), value, thresh=200)
+    def _apply(self, edit: Edit) -> None:
+        alpha = self.edited
+        draw, value = ImageDraw.Draw(alpha), 0 if edit.tool in ("erase", "drop_part") else 255
+        if edit.tool in ("keep", "erase"):
+            radius = edit.size / 2
+            if len(edit.points) > 1:
+                draw.line(list(edit.points), fill=value, width=max(1, round(edit.size)), joint="curve")
+            for x, y in edit.points:
+                draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=value)
+        elif edit.tool == "box":
+            (left, top), (right, bottom) = edit.points
+            kept = alpha.crop((round(left), round(top), round(right), round(bottom)))
+            alpha.paste(0, (0, 0, *alpha.size))
+            alpha.paste(kept, (round(left), round(top)))
+        elif edit.tool == "drop_part":  # there is only one part
+            alpha.paste(0, (0, 0, *alpha.size))
+        elif edit.tool == "keep_part":
+            alpha.paste(self.alpha)

@@ -14,7 +14,7 @@ from watcher.editor.window.connection import Connection
 from watcher.editor.window.controls import label
 from watcher.worker.protocol import Header
 
-_WIDTH, _HEIGHT = 148, 110
+_WIDTH, _HEIGHT = 128, 110
 
 
 class WayStrip(QWidget):
