@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--review", action="store_true")
     options = parser.parse_args(arguments)
     if (options.path is None) is not options.review:
-        parser.error("name a picture, or give --review")
+        parser.error("a picture is needed, or the list of pictures")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the lock and the worker are cleared away
     try:
         touch_up.check_available()

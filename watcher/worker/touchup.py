@@ -109,6 +109,7 @@ class Table:
                 else:
                     frame.run_step(self._pipeline.infer)
                 frame.run_step(self._pipeline.postprocess)
+                work.busy_seconds += frame.busy_seconds
         finally:
             self._pipeline.budget.release(work.pixel_count)
         return {"seconds": round(work.busy_seconds, 3), **work.answer}, work.output
