@@ -49,9 +49,12 @@ def walk(system: sparse.csr_matrix, pull: Vector, target: Vector, start: Vector,
     return result
 
 
-def connected(mask: Mask, seeds: Mask) -> Mask:
-    """Return which pixels (n,) of `mask` (h, w) are in a connected part, by sides, that has a pixel of `seeds` (n,)."""
-    labels = ndimage.label(mask)[0].ravel()
+def connected(mask: Mask, seeds: Mask, *, diagonals: bool = False) -> Mask:
+    """Return which pixels (n,) of `mask` (h, w) are in a connected part that has a pixel of `seeds` (n,).
+
+    Pixels are connected by their sides; with `diagonals`, also by their corners.
+    """
+    labels = ndimage.label(mask, np.ones((3, 3)) if diagonals else None)[0].ravel()
     touched = np.unique(labels[seeds])
     result: Mask = np.isin(labels, touched[touched > 0])
     return result

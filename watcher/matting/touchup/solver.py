@@ -16,7 +16,7 @@ from PIL import Image
 from scipy import ndimage, sparse
 from scipy.sparse.linalg import cg
 
-from watcher.matting.touchup.graphs import Mask, Vector, connected, pairs, walk
+from watcher.matting.touchup.graphs import Mask, Vector, connected, graph, laplacian, pairs, walk
 from watcher.matting.touchup.reach import Grid, Situation
 
 FloatArray = NDArray[np.float32]
@@ -38,6 +38,7 @@ _OUTLINE_REACH = 5  # pixels of the solver's pictures in which the outline is so
 _FLAT_ODDS = 0.95  # of a region of one colour with a clear outline
 _SEED_PULL = 20.0  # of a stroke, where the odds are smoothed
 _OWN_SIDE_PULL, _ODDS_PULL = 1.0, 0.5  # of what is on the stroke's side already, and of a pixel's own odds
+_SEAM_REACH = 3  # pixels of the solver's pictures beside what was added
 _OUTLINE_PULL = 0.03  # of the smoothed odds, where they are sure
 _MIN_EDGE = 1e-4
 _HARDENING = 6.0  # of the odds into alpha: outlines of two pixels
@@ -61,8 +62,11 @@ class Solver:
         small_lab = np.stack([self._flat(lab[..., channel]) for channel in range(3)], axis=1)
         seen = np.stack([self._flat(each) for each in (opinions or [alpha])])
         self._grid = Grid(small_lab, seen, self._flat(alpha), self._shape)
-        self._lab = lab
-        self._contrast = float(((lab[:, 1:] - lab[:, :-1]) ** 2).sum(axis=2).mean()) + 1e-3
+        colours = lab.reshape(-1, 3)
+        first, second, _ = pairs(height, width, diagonals=False)
+        contrast = ((colours[first] - colours[second]) ** 2).sum(axis=1).astype(np.float64)
+        weights = np.exp(-contrast / (contrast.mean() + 1e-3)) + _MIN_EDGE
+        self._edges = laplacian(graph(first, second, weights, height * width))
         self._states: dict[tuple[int, ...], tuple[list[Stroke], FloatArray]] = {}
 
     def solve(self, strokes: Sequence[Stroke]) -> FloatArray:
@@ -106,12 +110,16 @@ class Solver:
         odds[same], odds[other] = 1, 0
         pull = np.where(seeds != 0, _SEED_PULL, np.where(now >= 0.5, _OWN_SIDE_PULL, _ODDS_PULL))
         odds = walk(self._grid.outlines, pull, odds, odds, 1e-4)
-        is_reached = connected((odds > 0.5).reshape(self._shape), here)
+        is_reached = connected((odds > 0.5).reshape(self._shape), here, diagonals=True)
         odds = np.where(is_reached, odds, np.minimum(odds, 0.49))
         ours = alpha if keeps else 1 - alpha
         wide = self._find_outline(_resize(odds.reshape(self._shape).astype(np.float32), ours.shape), ours)
-        added = np.clip(_HARDENING * (wide - 0.5) + 0.5, 0, 1)
-        grown = np.where((ours < 0.5) & (wide > 0.5), np.maximum(added, ours), ours)
+        is_added = (ours < 0.5) & (wide > 0.5)
+        grown = np.where(is_added, np.clip(_HARDENING * (wide - 0.5) + 0.5, 0, 1), ours)
+        # What was half-way on the old outline is inside now.
+        window = (2 * _SEAM_REACH + 1, 2 * _SEAM_REACH + 1)
+        is_seam = (ndimage.maximum_filter(is_added.astype(np.uint8), window) > 0) & (ours >= 0.5)
+        grown = np.where(is_seam, ndimage.grey_closing(grown, window), grown)
         return (grown if keeps else 1 - grown).astype(np.float32)
 
     def _find_outline(self, wide: FloatArray, ours: FloatArray) -> FloatArray:
@@ -127,39 +135,16 @@ class Solver:
         numbers = np.flatnonzero(band)
         if not len(numbers):
             return wide
-        place = np.full(band.size, -1)
-        place[numbers] = np.arange(len(numbers))
         known = np.maximum(wide, ours).ravel() > 0.5
         start = wide.ravel()[numbers].astype(np.float64)
-        pull = _OUTLINE_PULL * (2 * np.abs(start - 0.5)) + 1e-3
-        target, degree = pull * known[numbers], pull.copy()
-        first, second, weight = self._band_edges(band)
-        rows, columns, weights = [], [], []
-        for one, two in ((first, second), (second, first)):
-            mine = band[one]
-            at, beside, edge = place[one[mine]], two[mine], weight[mine]
-            np.add.at(degree, at, edge)
-            is_fixed = ~band[beside]
-            np.add.at(target, at[is_fixed], edge[is_fixed] * known[beside[is_fixed]])
-            rows.append(at[~is_fixed])
-            columns.append(place[beside[~is_fixed]])
-            weights.append(edge[~is_fixed])
-        shape = (len(numbers), len(numbers))
-        edges = sparse.coo_matrix((np.concatenate(weights), (np.concatenate(rows), np.concatenate(columns))), shape)
-        system = (sparse.diags(degree) - edges).tocsr()
-        values, _ = cg(system, target, x0=start, rtol=1e-3, maxiter=80, M=sparse.diags(1 / degree))
-        result = wide.ravel().copy()
-        result[numbers] = values
-        return result.reshape(wide.shape)
-
-    def _band_edges(self, band: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp], Vector]:
-        """Return the edges of the full grid that touch the band (n,), and their weights: weak where colours change."""
-        colours = self._lab.reshape(-1, 3)
-        first, second, _ = pairs(*self._alpha.shape, diagonals=False)
-        touches = band[first] | band[second]
-        first, second = first[touches], second[touches]
-        contrast = ((colours[first] - colours[second]) ** 2).sum(axis=1) / self._contrast
-        return first, second, np.exp(-contrast).astype(np.float64) + _MIN_EDGE
+        pull = 2 * _OUTLINE_PULL * np.abs(start - 0.5) + 1e-3
+        rows = self._edges[numbers]
+        system = (rows[:, numbers] + sparse.diags(pull)).tocsr()
+        target = pull * known[numbers] - rows @ (known & ~band).astype(np.float64)
+        values, _ = cg(system, target, x0=start, rtol=1e-3, maxiter=80, M=sparse.diags(1 / system.diagonal()))
+        result = wide.copy()
+        result.ravel()[numbers] = values
+        return result
 
     def _seeds(self, strokes: Sequence[Stroke]) -> Vector:
         """Return the strokes on the grid, (n,): 1 where one keeps, -1 where one erases, 0 elsewhere."""
