@@ -335,6 +335,15 @@ def test_the_photo_comes_before_the_networks_are_asked(shown: Shown) -> None:
     assert shown.page.bottom.state.text() == strings.LOOKING
 
 
+def test_tiles_that_come_while_the_view_changes_are_the_last_that_are_missing(shown: Shown) -> None:
+    shown.host.hold.add("tile")
+    shown.host.open()
+    shown.wait(lambda: bool(shown.host.requests("tile")))
+    shown.canvas._want.start(500)  # as if the window was being resized
+    shown.host.release("tile")
+    shown.wait(lambda: bool(shown.host.requests("edits")))
+
+
 def test_only_changed_tiles_are_fetched_again(application: QApplication) -> None:
     shown = Shown(StandInHost(*plain_photo(4_000, 3_000)))
     try:

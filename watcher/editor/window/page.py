@@ -73,7 +73,8 @@ class Page(QWidget):
         canvas.part_clicked.connect(self._click_part)
         canvas.view_changed.connect(self._show_state)
         canvas.resize_brush.connect(self._resize_brush)
-        self.layers.changed.connect(self._pixels_came)
+        self.layers.changed.connect(self._check_settled)
+        canvas.asked.connect(self._check_settled)
         tools.chosen.connect(self.choose_tool)
         tools.changed.connect(self._set_brush)
         tools.box_removed.connect(lambda: self._remove("box"))
@@ -307,8 +308,8 @@ class Page(QWidget):
         self._drop_pending()
         self._show_state()
 
-    def _pixels_came(self, _box: object) -> None:
-        if not self._sent_first and self.canvas.is_settled():
+    def _check_settled(self) -> None:
+        if self._name and not self._sent_first and self.canvas.is_settled():
             self._send_edits()  # the photo is here: now the networks may take their time
         self._drop_pending()
 

@@ -31,12 +31,13 @@ _STROKE_OPACITY, _PENDING_OPACITY = 0.5, 0.28
 class Canvas(Viewport):
     """Shows the layers, and turns what the person does on them into edits.
 
-    `stroke_done`, `box_done`: an Edit. `part_clicked`: a point of the photo.
+    `stroke_done`, `box_done`: an Edit. `part_clicked`: a point of the photo. `asked`: for all tiles that are needed.
     """
 
     stroke_done = Signal(object)
     box_done = Signal(object)
     part_clicked = Signal(object)
+    asked = Signal()
 
     def __init__(self, layers: Layers) -> None:
         super().__init__(layers)
@@ -199,6 +200,7 @@ class Canvas(Viewport):
         shows_photo = self._before or self._kind == "original" or not self.has_cutout
         layers = [layer for layer, is_shown in ((PHOTO, shows_photo), (CUTOUT, self.has_cutout)) if is_shown]
         self.layers.want(self.view, self.pixels(), layers)
+        self.asked.emit()
 
     # Pointer
 
