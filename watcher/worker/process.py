@@ -144,7 +144,8 @@ def main() -> int:
         touches_up = protocol.TOUCHUP_ARGUMENT in sys.argv[2:]
         if touches_up:
             from watcher.worker import touchup  # imports scipy, which takes time that ordinary work need not wait
-        memory.check(mode)
+        heaviest = max(mode, modes.BEST, key=lambda one: one.memory) if touches_up else mode
+        memory.check(heaviest)
         data = mode.read_models() | (modes.BEST.read_models() if touches_up else {})
         codecs.load_decoders()
         start_result = accelerator.start(
@@ -155,9 +156,9 @@ def main() -> int:
             on_try=lambda key: _report_trial(stdout, key),
         )
         is_accelerated = start_result.ensemble is not None
-        layers = enter.enter_before_threads(mode.memory, accelerated=is_accelerated)
-        layers += enter.enter_with_threads(mode.memory, accelerated=is_accelerated)
-        ensemble = _load_in_jail(start_result, data, mode)
+        layers = enter.enter_before_threads(heaviest.memory, accelerated=is_accelerated)
+        layers += enter.enter_with_threads(heaviest.memory, accelerated=is_accelerated)
+        ensemble = None if touches_up else _load_in_jail(start_result, data, mode)
     except ModelError as error:
         protocol.write_message(stdout, {"ready": False, "message": str(error)})
         return error.exit_code
@@ -170,11 +171,16 @@ def main() -> int:
     }
     protocol.write_message(stdout, ready)
     budget = memory.Budget(MAX_PIXELS_IN_FLIGHT)
-    if touches_up:
-        ensemble = inference.with_models(ensemble, data, modes.BEST.models, usable_cpu_count())
-        touchup.serve(stdin, stdout, Pipeline(ensemble, budget, touchup.make_mender))
-    else:
+    if ensemble is not None:
         serve(stdin, stdout, Pipeline(ensemble, budget))
+        return 0
+
+    def load_pipeline() -> Pipeline:
+        own = _load_in_jail(start_result, data, mode)
+        every = inference.with_models(own, data, modes.BEST.models, usable_cpu_count())
+        return Pipeline(every, budget, touchup.make_mender)
+
+    touchup.serve(stdin, stdout, load_pipeline)
     return 0
 
 

@@ -18,8 +18,10 @@ Boxes are left, top, right, bottom in pixels of the upright photo; `pixels` are 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import traceback
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, BinaryIO
 
@@ -28,7 +30,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from watcher import recipe as recipes
-from watcher.errors import PictureError
+from watcher.errors import ModelError, PictureError
 from watcher.matting import foreground, transparency
 from watcher.matting.touchup import edits as edit_lists
 from watcher.matting.touchup.mender import Box, Mender
@@ -45,9 +47,9 @@ make_mender = Mender
 Answer = tuple[dict[str, Any], bytes]
 
 
-def serve(stdin: BinaryIO, stdout: BinaryIO, pipeline: Pipeline) -> None:
-    """Answer messages until stdin ends."""
-    table = Table(pipeline)
+def serve(stdin: BinaryIO, stdout: BinaryIO, load_pipeline: Callable[[], Pipeline]) -> None:
+    """Answer messages until stdin ends. The networks are loaded when they are needed: the photo is seen before."""
+    table = Table(load_pipeline)
     while (message := protocol.read_message(stdin)) is not None:
         answer, payload = table.answer(*message)
         del message
@@ -57,8 +59,8 @@ def serve(stdin: BinaryIO, stdout: BinaryIO, pipeline: Pipeline) -> None:
 class Table:
     """What a person has before them: no photo, or one."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
-        self._pipeline = pipeline
+    def __init__(self, load_pipeline: Callable[[], Pipeline]) -> None:
+        self._load_pipeline = functools.cache(load_pipeline)
         self._photo: OpenPhoto | None = None
 
     def answer(self, header: protocol.Header, data: bytes) -> Answer:
@@ -68,6 +70,8 @@ class Table:
             values, payload = self._answer(header, data)
         except PictureError as error:
             answer.update(state="failed", reason=error.reason, detail=error.detail)
+        except ModelError as error:
+            answer.update(state="failed", reason="unsupported", detail=str(error))
         except MemoryError:
             answer.update(state="failed", reason="too_large", detail="not enough memory")
         except Exception as error:  # noqa: BLE001  decoders meet hostile bytes: one message must not end the worker
@@ -83,7 +87,7 @@ class Table:
             return self._process(header, data)
         if kind == "open":
             self._photo = None  # its memory is free before the next one is decoded
-            self._photo = OpenPhoto(self._pipeline, data, recipes.parse_key(header.get("recipe", "{}")))
+            self._photo = OpenPhoto(self._load_pipeline, data, recipes.parse_key(header.get("recipe", "{}")))
             return self._photo.description(), b""
         if kind == "thumbnail":
             return thumbnail(data, _checked_size(header))
@@ -100,27 +104,27 @@ class Table:
     def _process(self, header: protocol.Header, data: bytes) -> Answer:
         """Answer an ordinary message; the networks need not look at the open photo again."""
         work = Work(header=header, answer={"id": header["id"]}, data=data)
-        photo = self._photo
+        photo, pipeline = self._photo, self._load_pipeline()
         is_open = photo is not None and photo.is_of(data[: header.get("first", len(data))], work.header)
         try:
-            for frame in self._pipeline.decode(work):
+            for frame in pipeline.decode(work):
                 if is_open and photo is not None and frame.visible is not None:
                     frame.opinions, frame.person = photo.opinions
                 else:
-                    frame.run_step(self._pipeline.infer)
-                frame.run_step(self._pipeline.postprocess)
+                    frame.run_step(pipeline.infer)
+                frame.run_step(pipeline.postprocess)
                 work.busy_seconds += frame.busy_seconds
         finally:
-            self._pipeline.budget.release(work.pixel_count)
+            pipeline.budget.release(work.pixel_count)
         return {"seconds": round(work.busy_seconds, 3), **work.answer}, work.output
 
 
 class OpenPhoto:
     """One decoded photo, and what its alpha is by now."""
 
-    def __init__(self, pipeline: Pipeline, data: bytes, recipe: recipes.Recipe) -> None:
+    def __init__(self, load_pipeline: Callable[[], Pipeline], data: bytes, recipe: recipes.Recipe) -> None:
         """Decode the photo in `data`. Raises PictureError."""
-        self._pipeline, self._hash = pipeline, hashlib.sha256(data).digest()
+        self._load_pipeline, self._hash = load_pipeline, hashlib.sha256(data).digest()
         self._picture = codecs.decode(codecs.open_header(data), recipe.metadata)
         alpha = self._picture.alpha
         self._is_cut_out = alpha is not None and transparency.is_cut_out(alpha)
@@ -157,9 +161,9 @@ class OpenPhoto:
 
     def _look(self, rgb: Image.Image, way: str) -> Any:
         if rgb is not self._visible:
-            return self._pipeline.look(rgb, way)
+            return self._load_pipeline().look(rgb, way)
         if way not in self._looks:
-            self._looks[way] = self._pipeline.look(rgb, way)
+            self._looks[way] = self._load_pipeline().look(rgb, way)
         return self._looks[way]
 
     def edit(self, data: bytes) -> dict[str, Any]:
@@ -171,7 +175,7 @@ class OpenPhoto:
         changed = self.mender.apply(edits)
         self._colours = None
         area = float(np.count_nonzero(self.mender.alpha >= 0.5) / self.mender.alpha.size)
-        ways = [] if self._is_cut_out else self._pipeline.ways()
+        ways = [] if self._is_cut_out else self._load_pipeline().ways()
         return {"changed": None if changed is None else list(changed), "area": round(area, 4), "ways": ways}
 
     def tile(self, layer: str, box: Box, size: tuple[int, int]) -> bytes:
