@@ -1,0 +1,171 @@
+"""Touch up with the real, jailed worker: what a window would ask of it."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from tests.conftest import SAMPLES
+from watcher.matting import modes
+from watcher.matting.touchup.edits import Edit, encode
+from watcher.worker.supervisor import Worker
+
+PHOTO = (SAMPLES / "astronaut.jpg").read_bytes()
+EXACT = Edit("erase", ((100.0, 380.0), (180.0, 380.0)), 40.0, exact=True)
+
+
+class Window:
+    """Asks the worker, one message after the other."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker, self._count = worker, 0
+
+    def ask(self, payload: bytes = b"", **header: Any) -> tuple[dict[str, Any], bytes]:
+        """Return the answer: header and payload."""
+        self._count += 1
+        self._worker.send({"id": self._count, **header}, payload)
+        return self._worker.receive(120)
+
+    def open(self, data: bytes) -> tuple[int, int]:
+        """Open a photo. Return its size."""
+        answer, _ = self.ask(data, touchup="open", recipe="{}")
+        assert answer["state"] == "done"
+        return answer["width"], answer["height"]
+
+    def edit(self, *edits: Edit) -> dict[str, Any]:
+        """Send the list of edits. Return the answer."""
+        answer, _ = self.ask(encode(edits).encode(), touchup="edits")
+        assert answer["state"] == "done"
+        return answer
+
+    def tile(self, layer: str, box: tuple[int, int, int, int], size: tuple[int, int]) -> np.ndarray[Any, Any]:
+        """Return the pixels of a part."""
+        answer, data = self.ask(touchup="tile", layer=layer, box=list(box), pixels=list(size))
+        assert answer["state"] == "done", answer
+        return np.frombuffer(data, np.uint8).reshape(size[1], size[0], -1)
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    with pytest.MonkeyPatch.context() as patch, Worker(modes.FAST, for_touchup=True) as worker:
+        patch.delenv("DISPLAY", raising=False)
+        layers = worker.wait_until_ready()["jail"]
+        assert all(layer["active"] for layer in layers), layers
+        yield worker
+
+
+@pytest.fixture
+def window(worker: Worker) -> Window:
+    window = Window(worker)
+    window._count = 1000 * id(window)  # answers of another test are never taken for this one's
+    return window
+
+
+def test_a_photo_is_seen_changed_and_seen_again(window: Window) -> None:
+    width, height = window.open(PHOTO)
+    whole = (0, 0, width, height)
+    photo = window.tile("photo", whole, (width // 2, height // 2))
+    assert photo.shape[2] == 3
+    answer = window.edit()
+    assert answer["changed"] is None
+    assert answer["ways"][:3] == ["fast", "balanced", "best"]
+    before = window.tile("cutout", whole, (width, height))
+    assert before[380, 140, 3] == 255
+    answer = window.edit(EXACT)
+    left, top, right, bottom = answer["changed"]
+    assert left <= 80
+    assert right >= 200
+    assert top <= 360
+    assert bottom >= 400
+    after = window.tile("cutout", whole, (width, height))
+    assert (after[370:390, 100:180, 3] == 0).all()
+    outside = np.ones((height, width), np.bool_)
+    outside[top:bottom, left:right] = False
+    assert (before[outside, 3] == after[outside, 3]).all()
+    window.edit()
+    assert (window.tile("cutout", whole, (width, height)) == before).all()
+
+
+def test_what_is_saved_is_what_the_window_has_shown(window: Window) -> None:
+    width, height = window.open(PHOTO)
+    edits = [Edit("erase", ((370.0, 400.0), (420.0, 430.0)), 30.0), EXACT]
+    window.edit(*edits)
+    shown = window.tile("cutout", (0, 0, width, height), (width, height))
+    header = {"force": True, "recipe": "{}", "named": True, "watched": False, "first": len(PHOTO)}
+    answer, output = window.ask(PHOTO, **header, edits=encode(edits))
+    assert answer["state"] == "done"
+    with Image.open(io.BytesIO(output)) as image:
+        saved = np.asarray(image)
+    assert np.abs(saved[..., 3].astype(int) - shown[..., 3]).max() <= 2
+    answer, output = window.ask(PHOTO, **header)
+    with Image.open(io.BytesIO(output)) as image:
+        assert np.asarray(image)[380, 140, 3] == 255  # an ordinary request has no edits
+
+
+def test_the_result_under_a_recipe_is_seen_before_it_is_saved(window: Window) -> None:
+    window.open(PHOTO)
+    window.edit()
+    recipe = json.dumps({"background": "#ffffff", "crop": "5%"})
+    answer, data = window.ask(touchup="preview", recipe=recipe, pixels=[300, 300])
+    pixels = np.frombuffer(data, np.uint8).reshape(answer["height"], answer["width"], 4)
+    assert max(pixels.shape) <= 300
+    assert (pixels[0, 0] == 255).all()
+
+
+def test_another_way_is_seen_without_edits(window: Window) -> None:
+    width, height = window.open(PHOTO)
+    window.edit(EXACT)
+    fast = window.tile("way:u2net-int8", (0, 0, width, height), (64, 64))
+    assert fast[47, 17, 3] > 200  # where the edits have erased
+
+
+def test_a_picture_that_is_a_cut_out_already_can_be_touched_up(window: Window) -> None:
+    image = Image.new("RGBA", (300, 200))
+    ImageDraw.Draw(image).ellipse((50, 30, 250, 170), fill=(200, 40, 40, 255))
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    window.open(file.getvalue())
+    window.edit(Edit("erase", ((150.0, 100.0),), 40.0, exact=True))
+    tile = window.tile("cutout", (0, 0, 300, 200), (300, 200))
+    assert tile[100, 150, 3] == 0
+    assert tile[100, 80, 3] == 255
+    assert tile[10, 10, 3] == 0
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 300), (37, 5)])
+def test_odd_photos_can_be_touched_up(window: Window, size: tuple[int, int]) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", size, (120, 140, 90)).save(file, "PNG")
+    assert window.open(file.getvalue()) == size
+    window.edit(Edit("keep", ((0.5, 0.5),), 2.0), Edit("hair", ((0.5, 0.5),), 4.0), Edit("drop_part", ((0.0, 0.0),)))
+    assert window.tile("cutout", (0, 0, *size), (16, 16)).shape == (16, 16, 4)
+
+
+def test_strokes_outside_the_photo_and_empty_boxes_change_nothing(window: Window) -> None:
+    width, height = window.open(PHOTO)
+    window.edit()
+    before = window.tile("cutout", (0, 0, width, height), (128, 128))
+    far = ((-5000.0, -5000.0), (-4000.0, -5000.0))
+    window.edit(Edit("keep", far, 30.0), Edit("erase", far, 30.0, exact=True), Edit("hair", far, 30.0))
+    assert (window.tile("cutout", (0, 0, width, height), (128, 128)) == before).all()
+    window.edit(Edit("box", ((50.0, 50.0), (50.0, 50.0))))
+    assert (window.tile("cutout", (0, 0, width, height), (128, 128)) == before).all()
+
+
+def test_a_message_that_fails_ends_nothing(window: Window) -> None:
+    answer, _ = window.ask(b"no picture", touchup="open", recipe="{}")
+    assert (answer["state"], answer["reason"]) == ("failed", "unsupported")
+    window.open(PHOTO)
+    answer, _ = window.ask(b"[{}]", touchup="edits")
+    assert answer["state"] == "failed"
+    answer, _ = window.ask(b"no picture", touchup="thumbnail", pixels=[64, 64])
+    assert answer["state"] == "failed"
+    answer, data = window.ask(PHOTO, touchup="thumbnail", pixels=[64, 48])
+    assert (answer["width"], answer["height"]) == (48, 48)
+    assert len(data) == 48 * 48 * 4
