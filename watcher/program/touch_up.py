@@ -6,7 +6,8 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from watcher.errors import UsageError, advise
+from watcher import enqueue
+from watcher.errors import UsageError
 
 LIBRARY = "PySide6"
 
@@ -19,14 +20,7 @@ def is_available() -> bool:
 def check_available() -> None:
     """Raise UsageError if the window's library is not installed."""
     if not is_available():
-        raise UsageError(
-            advise(
-                "Touch up needs one more package, PySide6-Essentials, for its window.",
-                desktop="Ask the person who installed nobg to add it.",
-                terminal="Add it with: pipx inject nobg-watcher PySide6-Essentials, "
-                "or with: pip install 'nobg-watcher[editor]'",
-            )
-        )
+        raise UsageError(enqueue.EDITOR_MISSING)
 
 
 def command(path: Path, *, recipe: str | None = None, tool: str = "") -> list[str]:
