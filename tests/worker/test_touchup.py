@@ -136,6 +136,41 @@ def test_a_picture_that_is_a_cut_out_already_can_be_touched_up(window: Window) -
     assert tile[100, 150, 3] == 0
     assert tile[100, 80, 3] == 255
     assert tile[10, 10, 3] == 0
+    edits = encode([Edit("erase", ((150.0, 100.0),), 40.0, exact=True)])
+    data, header = file.getvalue(), {"force": False, "recipe": "{}", "named": True, "watched": False}
+    for other in (None, PHOTO):  # also where another photo is open by now
+        if other is not None:
+            window.open(other)
+        answer, output = window.ask(data, **header, first=len(data), edits=edits)
+        assert answer["state"] == "done"
+        with Image.open(io.BytesIO(output)) as saved:
+            assert (np.asarray(saved)[..., 3] == tile[..., 3]).all()
+
+
+def test_an_animation_is_refused_instead_of_saved_without_the_edits(window: Window) -> None:
+    frames = [Image.new("RGB", (40, 40), colour) for colour in ("red", "blue")]
+    file = io.BytesIO()
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
+    data, edits = file.getvalue(), encode([EXACT])
+    answer, _ = window.ask(data, touchup="open", recipe="{}")
+    assert (answer["state"], answer["reason"]) == ("failed", "unsupported")
+    header = {"force": True, "named": True, "watched": False, "first": len(data), "edits": edits}
+    answer, _ = window.ask(data, **header, recipe="{}")
+    assert (answer["state"], answer["reason"]) == ("failed", "unsupported")
+    answer, _ = window.ask(data, touchup="open", recipe='{"format": "jpeg"}')  # one frame alone is written
+    assert answer["state"] == "done"
+
+
+def test_only_keeping_says_that_there_is_a_subject(window: Window) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (200, 150), (120, 140, 90)).save(file, "PNG")
+    data = file.getvalue()
+    header = {"force": False, "recipe": "{}", "named": True, "watched": False, "first": len(data)}
+    answer, _ = window.ask(data, **header, edits=encode([Edit("drop_part", ((10.0, 10.0),))]))
+    assert (answer["state"], answer["reason"]) == ("skipped", "no_clear_subject")
+    kept = Edit("keep", ((80.0, 80.0), (120.0, 80.0)), 30.0, exact=True)
+    answer, _ = window.ask(data, **header, edits=encode([kept]))
+    assert answer["state"] == "done"
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 300), (37, 5)])
@@ -147,15 +182,15 @@ def test_odd_photos_can_be_touched_up(window: Window, size: tuple[int, int]) -> 
     assert window.tile("cutout", (0, 0, *size), (16, 16)).shape == (16, 16, 4)
 
 
-def test_strokes_outside_the_photo_and_empty_boxes_change_nothing(window: Window) -> None:
+def test_strokes_outside_the_photo_change_nothing_and_boxes_there_are_refused(window: Window) -> None:
     width, height = window.open(PHOTO)
     window.edit()
     before = window.tile("cutout", (0, 0, width, height), (128, 128))
     far = ((-5000.0, -5000.0), (-4000.0, -5000.0))
     window.edit(Edit("keep", far, 30.0), Edit("erase", far, 30.0, exact=True), Edit("hair", far, 30.0))
     assert (window.tile("cutout", (0, 0, width, height), (128, 128)) == before).all()
-    window.edit(Edit("box", ((50.0, 50.0), (50.0, 50.0))))
-    assert (window.tile("cutout", (0, 0, width, height), (128, 128)) == before).all()
+    answer, _ = window.ask(encode([Edit("box", ((-50.0, -50.0), (-5.0, -5.0)))]).encode(), touchup="edits")
+    assert (answer["state"], answer["detail"]) == ("failed", "the box is outside the picture. Draw it inside.")
 
 
 def test_a_message_that_fails_ends_nothing(window: Window) -> None:

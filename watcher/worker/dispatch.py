@@ -136,7 +136,9 @@ def _feed_worker(
             in_flight.append(prepared)
             try:
                 mode = _mode(prepared.job, supervisor)
-                worker = supervisor.ensure_worker(mode, should_stop, for_touchup=bool(prepared.edits))
+                # One that applies edits takes pictures one by one, so the next ones get an ordinary worker again.
+                for_touchup = True if prepared.edits else False if len(in_flight) == 1 else None
+                worker = supervisor.ensure_worker(mode, should_stop, for_touchup=for_touchup)
             except (ModelError, WorkerError) as error:
                 if prepared.job.model == supervisor.default_mode.name:
                     raise  # without the default mode, other jobs would fail as well

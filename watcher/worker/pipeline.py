@@ -20,7 +20,7 @@ from watcher.errors import PictureError, reason_text
 from watcher.formats import END_MISSING
 from watcher.matting import doubt, edges, foreground, fusion, memory, modes, transparency
 from watcher.matting.networks import inference
-from watcher.matting.touchup import edits
+from watcher.matting.touchup import edits, hints
 from watcher.picture import codecs, compose, encode, metadata, profiles
 from watcher.recipe import Recipe
 from watcher.worker import protocol
@@ -35,6 +35,7 @@ _NOTHING_VISIBLE = (
     "nothing would be visible in the cut-out, so nothing was written. "
     "Look whether the picture is empty, or choose another model."
 )
+NO_ANIMATIONS = "it is an animation, and only still pictures can be touched up."
 _SAME_AS_BACKGROUND = (
     "the subject has the colour of the background, so nothing would be seen of it, and nothing was written. "
     "Choose another background."
@@ -115,7 +116,7 @@ class Frame:
         self.busy_seconds += time.perf_counter() - start
 
 
-MakeMender = Callable[["Image.Image", "Look"], "Mender"]
+MakeMender = Callable[["Image.Image", "Look", "NDArray[np.float32] | None"], "Mender"]
 
 
 @dataclass(frozen=True)
@@ -153,8 +154,9 @@ class Pipeline:
             work.frame_count, work.loop_count = codecs.frame_count(image), codecs.loop_count(image)
         work.pixel_count = image.width * image.height * work.frame_count
         self.budget.acquire(work.pixel_count)
-        if work.frame_count == 1:
-            work.edits = _parse_edits(work.header.get("edits", ""))
+        work.edits = _parse_edits(work.header.get("edits", ""))
+        if work.edits and work.frame_count > 1:
+            raise PictureError("unsupported", NO_ANIMATIONS)
         if work.header.get("watched") and work.frame_count == 1:
             work.file = data[:picture_size]
         level = work.recipe.metadata
@@ -222,6 +224,8 @@ class Pipeline:
         frame.picture, frame.visible, frame.opinions = None, None, []
         if visible is None:  # its own alpha is the cut-out
             alpha = np.asarray(picture.alpha or Image.new("L", picture.rgb.size, 255))
+            if work.edits:
+                alpha = self._mend(work, picture.rgb, None, alpha * np.float32(1 / 255))[1]
             area_fraction = transparency.visible_fraction(alpha)
             work.has_clear_subject |= area_fraction > 0
             return replace(picture, alpha=None), alpha, area_fraction
@@ -248,16 +252,25 @@ class Pipeline:
         return picture, alpha, area_fraction
 
     def _mend(
-        self, work: Work, visible: Image.Image, seen: tuple[list[fusion.Opinion], float]
+        self,
+        work: Work,
+        visible: Image.Image,
+        seen: tuple[list[fusion.Opinion], float] | None,
+        own_alpha: NDArray[np.float32] | None = None,
     ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         """Apply the edits. Returns the alpha at the networks' size, float32 in 0..1, and at the photo's, uint8.
 
-        `seen`: what the networks have made of the picture already.
+        `seen`: what the networks have made of the picture already. `own_alpha`: (H, W), float32 in 0..1, in its place,
+        of a picture that is a cut-out already.
         """
         assert self.make_mender is not None
-        mender = self.make_mender(visible, lambda rgb, way: seen if rgb is visible and not way else self.look(rgb, way))
+
+        def look(rgb: Image.Image, way: str) -> tuple[list[fusion.Opinion], float]:
+            return seen if seen is not None and rgb is visible and not way else self.look(rgb, way)
+
+        mender = self.make_mender(visible, look, own_alpha)
         mender.apply(work.edits)
-        work.has_clear_subject = True  # a person has said what it is
+        work.has_clear_subject |= hints.names_a_subject(work.edits)
         return mender.alpha, mender.full_alpha()
 
     def look(self, rgb: Image.Image, way: str) -> tuple[list[fusion.Opinion], float]:

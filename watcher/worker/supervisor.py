@@ -319,7 +319,7 @@ class Supervisor:
         self._provider_override: str | None = None
         self._worker: Worker | None = None
         self._worker_mode: Mode | None = None
-        self._for_touchup = for_touchup
+        self._for_touchup = self._always_for_touchup = for_touchup
 
     @property
     def touches_up(self) -> bool:
@@ -327,17 +327,18 @@ class Supervisor:
         return self._for_touchup
 
     def ensure_worker(
-        self, mode: Mode | None = None, should_stop: Callable[[], bool] = never_stop, *, for_touchup: bool = False
+        self, mode: Mode | None = None, should_stop: Callable[[], bool] = never_stop, *, for_touchup: bool | None = None
     ) -> Worker:
         """Return the worker; start one if there is none, or if the worker has another mode than `mode`.
 
         `mode`: None keeps the running worker, or starts one in the default mode. Request another mode only while
-        the worker has no picture, since its process ends. `for_touchup`: the worker must be able to apply edits; once
-        there was one that could, the next ones can, too. Raises ModelError, WorkerError, StoppedError.
+        the worker has no picture, since its process ends. `for_touchup`: whether it must be able to apply edits;
+        None: no matter. Raises ModelError, WorkerError, StoppedError.
         """
-        if for_touchup and not self._for_touchup:
+        wanted = self._for_touchup if for_touchup is None else for_touchup or self._always_for_touchup
+        if wanted != self._for_touchup:
             self.stop_worker()
-            self._for_touchup = True
+            self._for_touchup = wanted
         if mode is not None and mode != self._worker_mode:
             self.stop_worker()
         if self._worker is None:

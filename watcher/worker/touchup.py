@@ -34,9 +34,9 @@ from watcher.errors import ModelError, PictureError
 from watcher.matting import foreground, transparency
 from watcher.matting.touchup import edits as edit_lists
 from watcher.matting.touchup.mender import Box, Mender
-from watcher.picture import codecs, compose
+from watcher.picture import codecs, compose, encode
 from watcher.worker import protocol
-from watcher.worker.pipeline import Pipeline, Work, decode_background
+from watcher.worker.pipeline import NO_ANIMATIONS, Pipeline, Work, decode_background
 
 MAX_TILE_SIDE = 4096
 _LEVELS = 6  # of the pyramid: the last one is a 32nd of the photo's side
@@ -106,6 +106,8 @@ class Table:
         work = Work(header=header, answer={"id": header["id"]}, data=data)
         photo, pipeline = self._photo, self._load_pipeline()
         is_open = photo is not None and photo.is_of(data[: header.get("first", len(data))], work.header)
+        if is_open and photo is not None:  # what it has found out about strokes need not be found again
+            pipeline = replace(pipeline, make_mender=lambda *_: photo.mender)
         try:
             for frame in pipeline.decode(work):
                 if is_open and photo is not None and frame.visible is not None:
@@ -125,7 +127,11 @@ class OpenPhoto:
     def __init__(self, load_pipeline: Callable[[], Pipeline], data: bytes, recipe: recipes.Recipe) -> None:
         """Decode the photo in `data`. Raises PictureError."""
         self._load_pipeline, self._hash = load_pipeline, hashlib.sha256(data).digest()
-        self._picture = codecs.decode(codecs.open_header(data), recipe.metadata)
+        header = codecs.open_header(data)
+        is_animated = not recipe.first_frame and recipe.format in encode.ANIMATED_FORMATS
+        if is_animated and codecs.frame_count(header) > 1:
+            raise PictureError("unsupported", NO_ANIMATIONS)
+        self._picture = codecs.decode(header, recipe.metadata)
         alpha = self._picture.alpha
         self._is_cut_out = alpha is not None and transparency.is_cut_out(alpha)
         rgb = self._picture.rgb

@@ -118,6 +118,19 @@ def test_the_networks_look_at_a_box_alone_and_nothing_is_outside(mender: Mender)
     assert looks[-1][0] == (168, 224)  # the box and its margin
 
 
+def test_a_thin_box_on_a_wide_photo_is_at_least_a_pixel_wide() -> None:
+    wide = Mender(Image.new("RGB", (9000, 40), (90, 90, 90)), look)
+    wide.apply([Edit("box", ((4500, 0), (4501, 1)))])
+    assert not wide.full_alpha().any()
+    assert wide.apply([Edit("box", ((100, 0), (2000, 40)))]) is not None
+
+
+def test_a_picture_of_one_colour_has_an_answer() -> None:
+    flat = Mender(Image.new("RGB", (400, 300), (240, 240, 240)), look)
+    flat.apply([Edit("keep", ((0, 150), (400, 150)), 280)])
+    assert (flat.full_alpha()[100:200] == 255).all()
+
+
 def test_another_way_is_another_start(mender: Mender) -> None:
     mender.apply([Edit("way", name="blue")])
     alpha = mender.full_alpha()

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from watcher.errors import PictureError
 from watcher.matting import edges, fusion, regions
 from watcher.matting.touchup import brush, hair
 from watcher.matting.touchup.edits import STROKES, Edit
@@ -25,6 +26,7 @@ Look = Callable[[Image.Image, str], tuple[Sequence[fusion.Opinion], float]]
 _BOX_MARGIN = 0.06  # around a box, as a share of its sides: a network needs to see what the subject ends at
 _MAX_CANVAS_SIDE = 2048
 _MIN_CHANGE = 0.02  # of alpha; less is none
+_KEPT_BOXES = 3  # automatic alphas in boxes, for undo: 16 MB each, and what answers strokes on them
 _RIM = 4  # pixels of the solver's pictures
 _CORE = 0.5  # a smart stroke that follows an exact one counts as painted in this share of its width
 _MIN_PART = 0.5  # alpha from which a pixel belongs to a part
@@ -152,7 +154,11 @@ class Mender:
     def _base(self, way: str, box: tuple[float, ...]) -> _Base:
         """Return the automatic alpha of this way; of what is in the box alone, if any: left, top, right, bottom."""
         if (way, box) not in self._bases:
-            self._bases[way, box] = self._look_in_box(way, box) if box else self._look_at_whole(way)
+            base = self._look_in_box(way, box) if box else self._look_at_whole(way)
+            of_boxes = [key for key in self._bases if key[1]]
+            if box and len(of_boxes) >= _KEPT_BOXES:
+                del self._bases[of_boxes[0]]
+            self._bases[way, box] = base
         return self._bases[way, box]
 
     def _look_at_whole(self, way: str) -> _Base:
@@ -168,7 +174,7 @@ class Mender:
         outer = self._clip([(left - margins[0], top - margins[1], right + margins[0], bottom + margins[1])])
         inner = self._clip([(left, top, right, bottom)])
         if outer is None or inner is None:
-            return self._base(way, ())
+            raise PictureError("unsupported", "the box is outside the picture. Draw it inside.")
         opinions, person = self._look(self._rgb.crop(outer), way)
         shares = ((outer[2] - outer[0]) / self._rgb.width, (outer[3] - outer[1]) / self._rgb.height)
         alpha = fusion.fuse_views(opinions, person)
@@ -179,10 +185,7 @@ class Mender:
                 for length, share in zip(part.shape[::-1], shares, strict=True)
             ]
             whole = np.zeros((size[1], size[0]), np.float32)
-            target, limit = (
-                tuple(round(value * size[axis % 2] / self._rgb.size[axis % 2]) for axis, value in enumerate(box))
-                for box in (outer, inner)
-            )
+            target, limit = (self._on_canvas(box, size) for box in (outer, inner))
             shape = (target[3] - target[1], target[2] - target[0])
             whole[target[1] : target[3], target[0] : target[2]] = regions.resize_bilinear(part, shape)
             inside = np.zeros_like(whole)
@@ -191,6 +194,15 @@ class Mender:
 
         whole = on_whole(alpha)
         return _Base(whole, self._shrink(whole), [self._shrink(on_whole(opinion.alpha)) for opinion in opinions])
+
+    def _on_canvas(self, box: Box, size: Sequence[int]) -> list[int]:
+        """Return a box of the photo in pixels of a canvas of `size` (width, height): at least one on each side."""
+        result = [0, 0, 0, 0]
+        for axis in (0, 1):
+            share = size[axis] / self._rgb.size[axis]
+            result[axis] = min(round(box[axis] * share), size[axis] - 1)
+            result[axis + 2] = min(max(round(box[axis + 2] * share), result[axis] + 1), size[axis])
+        return result
 
     def way(self, name: str) -> FloatArray:
         """Return the automatic alpha (h, w), float32 in 0..1, of another way, without any edits."""
@@ -250,36 +262,42 @@ class Mender:
 
     def _lay_over(self, values: FloatArray, box: Box) -> FloatArray:
         """Return values (h, w), float32 in 0..1, of a part of the photo, with exact strokes and hair laid over them."""
-        size = (values.shape[1], values.shape[0])
+        height, width = values.shape
+        across, down = width / (box[2] - box[0]), height / (box[3] - box[1])
+        result = values
         for edit in self._states[-1].overlays:
-            left, top, right, bottom = brush.bounds(edit)
-            if right <= box[0] or left >= box[2] or bottom <= box[1] or top >= box[3]:
+            bounds = brush.bounds(edit)
+            left, right = (round(min(max((bounds[side] - box[0]) * across, 0), width)) for side in (0, 2))
+            top, bottom = (round(min(max((bounds[side] - box[1]) * down, 0), height)) for side in (1, 3))
+            if left >= right or top >= bottom or (edit.tool == "hair" and edit not in self._patches):
                 continue
+            if result is values:
+                result = values.copy()
+            part = (box[0] + left / across, box[1] + top / down, box[0] + right / across, box[1] + bottom / down)
+            size = (right - left, bottom - top)
+            target = result[top:bottom, left:right]
             if edit.tool == "hair":
-                if edit in self._patches:
-                    values = self._lay_patch(values, edit, box)
-                continue
-            drawn = edit if edit.exact else replace(edit, size=edit.size * _CORE, softness=0.0)
-            cover = brush.cover(drawn, box, size)
-            values = values + cover * (np.float32(edit.tool == "keep") - values)
-        return values
+                target += brush.cover(edit, part, size) * (self._patch_part(edit, part, size) - target)
+            else:
+                drawn = edit if edit.exact else replace(edit, size=edit.size * _CORE, softness=0.0)
+                target += brush.cover(drawn, part, size) * (np.float32(edit.tool == "keep") - target)
+        return result
 
-    def _lay_patch(self, values: FloatArray, edit: Edit, box: Box) -> FloatArray:
+    def _patch_part(self, edit: Edit, part: brush.Box, size: tuple[int, int]) -> FloatArray:
+        """Return what was solved under a hair stroke, (height, width), float32 in 0..1, in a part of the photo."""
         patch, patch_box, _ = self._patches[edit]
-        size = (values.shape[1], values.shape[0])
         scale = (patch.shape[1] / (patch_box[2] - patch_box[0]), patch.shape[0] / (patch_box[3] - patch_box[1]))
         transform = (
-            (box[2] - box[0]) / size[0] * scale[0], 0.0, (box[0] - patch_box[0]) * scale[0],
-            0.0, (box[3] - box[1]) / size[1] * scale[1], (box[1] - patch_box[1]) * scale[1],
+            (part[2] - part[0]) / size[0] * scale[0], 0.0, (part[0] - patch_box[0]) * scale[0],
+            0.0, (part[3] - part[1]) / size[1] * scale[1], (part[1] - patch_box[1]) * scale[1],
         )  # fmt: skip
         wide = Image.fromarray(patch).transform(size, Image.Transform.AFFINE, transform, Image.Resampling.BILINEAR)
-        cover = brush.cover(edit, box, size)
-        laid: FloatArray = values + cover * (np.asarray(wide, np.float32) - values)
-        return laid
+        return np.asarray(wide, np.float32)
 
     def _solve_hair(self, state: _State) -> list[brush.Box]:
         """Solve what is under hair strokes where that is not known, or alpha has changed. Return where it was done."""
         done = []
+        self._patches = {edit: patch for edit, patch in self._patches.items() if edit in state.overlays}
         for edit in [edit for edit in state.overlays if edit.tool == "hair"]:
             left, top, right, bottom = brush.bounds(edit)
             margin = edit.size / 2 + 2

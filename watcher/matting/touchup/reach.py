@@ -24,6 +24,7 @@ _SHORT_WALK, _LONG_WALK, _FREE_WALK = 0.03, 0.004, 0.01  # weights of the automa
 _FLAT_DIFFERENCE = 6.0  # in L*a*b*, from the stroke's nearest colour
 _MIN_FLAT_CONTRAST, _UNCLEAR_SHARE = 12.0, 0.1  # across the outline of a flat region, but for a tenth of it
 _MAX_FLAT_AREA = 0.5  # of the photo
+_MAX_SAMPLE = 500  # of a stroke's pixels, that others are compared with
 _MAX_DEVIATION = 4.0  # of a cue from its mean, in standard deviations: more counts as this
 
 # Cue -> its mean, its standard deviation, and its weight: fitted to strokes of a simulated person on 217 photos, and
@@ -131,7 +132,7 @@ class Grid:
 
         There is no doubt about such a region, which is rare in photos, but usual in drawings and pictures of products.
         """
-        is_alike = KDTree(self._lab[here]).query(self._lab)[0] <= _FLAT_DIFFERENCE
+        is_alike = _sample_tree(self._lab[here]).query(self._lab)[0] <= _FLAT_DIFFERENCE
         region = connected(is_alike.reshape(self.shape), here)
         first, second, _ = pairs(*self.shape, diagonals=False)
         outline = region[first] != region[second]
@@ -193,8 +194,8 @@ class Grid:
     def _colour_cues(self, situation: Situation, away: Vector) -> dict[str, Vector | float]:
         """How like the stroke's colours, and those of both sides, a pixel's colour is."""
         here, now = situation.here, situation.alpha
-        nearest = KDTree(self._lab[here]).query(self._lab, eps=0.1)[0]
-        most_like = KDTree(self._likeness[here]).query(self._likeness, eps=0.1)[0]
+        nearest = _sample_tree(self._lab[here]).query(self._lab, eps=0.1)[0]
+        most_like = _sample_tree(self._likeness[here]).query(self._likeness, eps=0.1)[0]
         ours = self._density(now * ~here)
         stroke = self._density(here.astype(np.float64))
         theirs = self._density((1 - now) * (1 - np.exp(-((away / 0.15) ** 2))))
@@ -276,6 +277,12 @@ class Grid:
         table = table[1:-1, 1:-1, 1:-1]
         density: Vector = (table.ravel()[self._bins] + 1e-6) / (table.sum() + 1e-6)
         return density
+
+
+def _sample_tree(points: Vector) -> KDTree:
+    """Return a tree of points (k, d) that differ, or of a sample of them: many equal ones would make queries slow."""
+    different = np.unique(np.round(points, 1 if points.shape[1] == 3 else 3), axis=0)
+    return KDTree(different[:: -(-len(different) // _MAX_SAMPLE)])
 
 
 def _regress(
