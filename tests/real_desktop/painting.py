@@ -40,7 +40,8 @@ class Painter:
         """Paint a stroke with the left button."""
         moves = []
         for step in range(1, STEPS + 1):
-            moves += self._move(*(first + (last - first) * step / STEPS for first, last in zip(start, end, strict=True)))
+            x, y = (first + (last - first) * step / STEPS for first, last in zip(start, end, strict=True))
+            moves += self._move(x, y)
         self._desktop.run("xdotool", *self._move(*start), "mousedown", "1", *moves, "mouseup", "1").check_returncode()
 
     def turn_wheel(self, at: Point, steps: int) -> None:
