@@ -157,7 +157,10 @@ def main() -> int:
         is_accelerated = start_result.ensemble is not None
         layers = enter.enter_before_threads(mode.memory, accelerated=is_accelerated)
         layers += enter.enter_with_threads(mode.memory, accelerated=is_accelerated)
-        ensemble = _load_in_jail(start_result, data, mode)
+        if touches_up and not is_accelerated:  # the first view of the photo need not wait for them
+            ensemble = inference.load_later(data, mode, modes.BEST.models, usable_cpu_count())
+        else:
+            ensemble = _load_in_jail(start_result, data, mode)
     except ModelError as error:
         protocol.write_message(stdout, {"ready": False, "message": str(error)})
         return error.exit_code
@@ -171,7 +174,8 @@ def main() -> int:
     protocol.write_message(stdout, ready)
     budget = memory.Budget(MAX_PIXELS_IN_FLIGHT)
     if touches_up:
-        ensemble = inference.with_models(ensemble, data, modes.BEST.models, usable_cpu_count())
+        if is_accelerated:
+            ensemble = inference.with_models(ensemble, data, modes.BEST.models, usable_cpu_count())
         touchup.serve(stdin, stdout, Pipeline(ensemble, budget, touchup.make_mender))
     else:
         serve(stdin, stdout, Pipeline(ensemble, budget))

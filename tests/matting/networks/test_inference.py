@@ -152,3 +152,24 @@ def test_where_the_subject_goes_on_outside_the_part_the_whole_picture_is_looked_
     assert boxes[1] == (896, 896)
     assert [opinion.view for opinion in opinions] == list(mode.all_views)
     assert opinions[0].alpha[300:440, -1].min() == 1
+
+
+def test_networks_for_later_are_loaded_once_when_they_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+    load = inference.load_network
+
+    def count(data: bytes, model: models.Model, threads: int) -> inference.Network:
+        loaded.append(model.name)
+        return load(data, model, threads)
+
+    monkeypatch.setattr(inference, "load_network", count)
+    mode = replace(BALANCED, views=(View(TINY, 4),))
+    other = replace(TINY, name="other")
+    data = {"tiny": network("ReduceMean", side=4), "other": b"damaged"}
+    ensemble = inference.load_later(data, mode, [other, TINY], threads=1)
+    assert set(ensemble.networks) >= {"tiny", "other"}
+    assert not loaded
+    assert ensemble.networks["tiny"] is ensemble.networks["tiny"]
+    assert loaded == ["tiny"]
+    with pytest.raises(ModelError):
+        ensemble.networks["other"]

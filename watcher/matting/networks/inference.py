@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -60,6 +60,33 @@ def load_ensemble(
         fixed_side = sides.pop() if provider is not None and len(sides) == 1 else None
         networks[model.name] = load_network(data[model.name], model, threads, provider, fixed_side)
     return Ensemble(mode, networks, is_accelerated=provider is not None)
+
+
+def load_later(data: Mapping[str, bytes], mode: Mode, models: Sequence[Model], threads: int) -> Ensemble:
+    """Return the ensemble of the mode, with `models` besides, on the processor. It loads each network when it is used.
+
+    Until then, the caller can answer what needs no network. A network that cannot be loaded raises ModelError then.
+    """
+    return Ensemble(mode, _LaterNetworks(data, {model.name: model for model in (*mode.models, *models)}, threads))
+
+
+class _LaterNetworks(Mapping[str, Network]):
+    """Networks by their models' names; each is loaded when it is asked for."""
+
+    def __init__(self, data: Mapping[str, bytes], models: Mapping[str, Model], threads: int) -> None:
+        self._data, self._models, self._threads = data, models, threads
+        self._loaded: dict[str, Network] = {}
+
+    def __getitem__(self, name: str) -> Network:
+        if name not in self._loaded:
+            self._loaded[name] = load_network(self._data[name], self._models[name], self._threads)
+        return self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._models)
+
+    def __len__(self) -> int:
+        return len(self._models)
 
 
 def with_models(ensemble: Ensemble, data: Mapping[str, bytes], models: Sequence[Model], threads: int) -> Ensemble:
