@@ -68,7 +68,7 @@ def visible_elements(desktop: Desktop) -> list[Element]:
     return [Element(*values) for values in json.loads(result.stdout)] if result.returncode == 0 else []
 
 
-def find_element(desktop: Desktop, name: str, *roles: str) -> Element:
+def find_element(desktop: Desktop, name: str, *roles: str, seconds: float = 10) -> Element:
     """Return the only element with this name and one of these roles; wait until it appears."""
     matches: list[Element] = []
 
@@ -78,7 +78,7 @@ def find_element(desktop: Desktop, name: str, *roles: str) -> Element:
         ]
         return bool(matches)
 
-    wait_for(has_match, 10)
+    wait_for(has_match, seconds)
     assert len(matches) == 1, matches
     return matches[0]
 

@@ -38,8 +38,11 @@ class Desktop:
     the services that the bus starts, and nobg, which outlives the file manager.
     """
 
-    def __init__(self, home: Path, command_prefix: tuple[str, ...] = (), *, openbox: bool = True) -> None:
+    def __init__(
+        self, home: Path, command_prefix: tuple[str, ...] = (), *, openbox: bool = True, size: str = SIZE
+    ) -> None:
         self.home = home
+        self.size = size
         self.command_prefix = command_prefix
         self.openbox = openbox
         self.runtime = Path(tempfile.mkdtemp(prefix="nobg-desktop-"))  # mode 0700, as the specification requires
@@ -62,9 +65,8 @@ class Desktop:
 
     def _start(self) -> None:
         read_end, write_end = os.pipe()
-        self.spawn(
-            "Xvfb", "-displayfd", str(write_end), "-screen", "0", f"{SIZE}x24", "-nolisten", "tcp", pass_fds=[write_end]
-        )
+        screen = ("-screen", "0", f"{self.size}x24", "-nolisten", "tcp")
+        self.spawn("Xvfb", "-displayfd", str(write_end), *screen, pass_fds=[write_end])
         os.close(write_end)
         with open(read_end) as pipe:  # the number and its line end may arrive separately
             self.environment["DISPLAY"] = f":{pipe.readline().strip()}"

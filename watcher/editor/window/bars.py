@@ -63,8 +63,7 @@ class ToolColumn(QWidget):
         group = QButtonGroup(self)
         for tool, key in TOOL_KEYS.items():
             name, tip, _hint = strings.TOOLS[tool]
-            button = IconButton(tool, f"  {name}", tip, key, name="tool", side=22).checkable()
-            button.setAccessibleName(name)
+            button = IconButton(tool, name, tip, key, name="tool", side=22).checkable()
             button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
             button.clicked.connect(lambda _checked=False, tool=tool: self.chosen.emit(tool))
             group.addButton(button)

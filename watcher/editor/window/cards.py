@@ -20,7 +20,7 @@ Index = QModelIndex | QPersistentModelIndex
 
 THUMBNAIL = 150
 _MOST_THUMBNAILS = 300  # more than any screen shows; those that are gone are asked for again
-_PADDING, _GAP, _TEXT = 12, 8, 66
+_PADDING, _GAP, _TEXT = 12, 8, 84  # of the text: a name and three lines
 CARD = QSize(2 * THUMBNAIL + 2 * _PADDING + _GAP, THUMBNAIL + 2 * _PADDING + _TEXT)
 
 
@@ -163,7 +163,7 @@ class CardDelegate(QStyledItemDelegate):
         painter.setPen(look.dim)
         why = strings.TRYING if job.id in jobs.busy else job.why
         wrapped = Qt.AlignmentFlag.AlignTop.value | Qt.TextFlag.TextWordWrap.value
-        painter.drawText(text.translated(0, 21).adjusted(0, 0, 0, 16), wrapped, why)
+        painter.drawText(text.translated(0, 21).adjusted(0, 0, 0, 34), wrapped, why)
         painter.restore()
 
 

@@ -20,7 +20,7 @@ class IconButton(QToolButton):
         super().__init__()
         self.drawing, self._side = drawing, side
         self.setObjectName(name)
-        self.setText(text)
+        self.setText(f"  {text}" if drawing else text)  # Qt leaves no room between them
         self.setToolTip(strings.with_key(tip, QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText)))
         self.setAccessibleName(text)
         self.setAccessibleDescription(self.toolTip())
