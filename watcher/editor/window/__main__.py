@@ -10,6 +10,7 @@ def main() -> int:
     """Show the window until the person closes it, or the host ends. Returns the exit code."""
     source, sink = take_pipes()
 
+    from PySide6.QtCore import Qt
     from PySide6.QtWidgets import QApplication
 
     from watcher.editor import strings
@@ -19,6 +20,8 @@ def main() -> int:
 
     QApplication.setApplicationName(strings.APP)
     QApplication.setDesktopFileName("nobg")
+    # A stroke has every place of the pointer, even if the computer is busy: Qt would leave some out.
+    QApplication.setAttribute(Qt.ApplicationAttribute.AA_CompressHighFrequencyEvents, False)
     application = QApplication(["nobg"])
     application.setStyle("Fusion")  # looks the same everywhere, and follows the system between dark and light
     enter_window()  # the display is connected, and nothing from the host has been read
