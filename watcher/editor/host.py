@@ -6,7 +6,6 @@ It decodes nothing, and draws nothing. The messages between the two are {"ask": 
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import logging
 import queue
@@ -33,10 +32,6 @@ from watcher.worker.tasks import read_background
 logger = logging.getLogger(__name__)
 
 
-class _WindowGoneError(Exception):
-    """The window has ended."""
-
-
 class Host:
     """The host of one window. `run` is its loop."""
 
@@ -58,7 +53,7 @@ class Host:
         self._state, self._settings, self._tool = state, settings, tool
         self._recipe_name, self._named_recipe = recipe, None if recipe is None else settings.recipe(recipe)
         self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._is_over = False
+        self._is_over = self._is_window_gone = False
         self._journal = Journal(state)
         self._review: Review | None = None
         self._photo: Photo | None = None
@@ -67,7 +62,7 @@ class Host:
         self._lock: content_lock.ContentLock | None = None
         mode = modes.find((self._named_recipe and self._named_recipe.model) or settings.model)
         supervisor = Supervisor(modes.find(settings.model), for_touchup=True)
-        self._link = Link(supervisor, mode, self._events, self._tell_trouble, lambda: self._is_over)
+        self._link = Link(supervisor, mode, self._events, self._tell_trouble, lambda: self._is_window_gone)
 
     def run(self, path: Path | None) -> None:
         """Show the photo or cut-out at `path`, or the grid of those that want a look. Returns when the window ends."""
@@ -80,10 +75,8 @@ class Host:
                 self._show(lambda: sources.find(path, self._journal), path.name)
             while not self._is_over:
                 self._events.get()()
-        except _WindowGoneError:
-            return
         finally:
-            self._is_over = True
+            self._is_window_gone = True
             self._link.close()
             self._unlock()
             self._journal.close()
@@ -98,14 +91,18 @@ class Host:
                 self._events.put(functools.partial(self._handle, *message))
         except (protocol.ProtocolError, OSError, ValueError) as error:
             logger.warning("The window's output ended early: %s", error)
+        self._is_window_gone = True
+        self._events.put(self._end)  # after all that it has asked: edits are kept even if nobody waits for them
+
+    def _end(self) -> None:
         self._is_over = True
-        self._events.put(lambda: None)
 
     def _write(self, header: Header, payload: bytes = b"") -> None:
+        """Send a message; drop it if the window has ended: then the end of its output comes soon."""
         try:
             protocol.write_message(self._to_window, header, payload)
-        except (OSError, ValueError) as error:
-            raise _WindowGoneError from error
+        except (OSError, ValueError):
+            self._is_window_gone = True
 
     def _tell(self, kind: str, payload: bytes = b"", **values: Any) -> None:
         self._write({"tell": kind, **values}, payload)
@@ -126,6 +123,8 @@ class Host:
     def _handle(self, header: Header, payload: bytes) -> None:
         """Do what the window asks. What goes wrong with that is its answer."""
         kind, number = header.get("ask"), header.get("id")
+        if self._is_window_gone and kind != "edits":
+            return
         handler = _HANDLERS.get(kind) if isinstance(kind, str) else None
         if handler is None or not isinstance(number, int):
             logger.warning("The window asks for something unknown")
@@ -138,8 +137,6 @@ class Host:
             action()
         except NobgError as error:
             self._answer(number, {"state": "failed", "text": error.on_desktop})
-        except _WindowGoneError:
-            raise
         except Exception:
             logger.exception("Something unforeseen went wrong in the touch-up window")
             self._answer(number, {"state": "failed", "text": UNFORESEEN_TEXT})
@@ -297,13 +294,12 @@ class Host:
             try:
                 self._do(number, action)
             finally:
-                with contextlib.suppress(_WindowGoneError):
-                    self._tell("busy", text="")
+                self._tell("busy", text="")
 
         self._link.run_alone(run)
 
     def _close(self, _number: int, _header: Header, _payload: bytes) -> None:
-        self._is_over = True
+        self._end()
 
     # The grid of those that want a look
 

@@ -1,0 +1,49 @@
+"""host.py: what a person has drawn is kept, whatever fails or ends, and so is what this nobg cannot read."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.editor.conftest import STROKE, OpenWindow
+from watcher.editor import saving
+from watcher.editor.host import Host
+from watcher.editor.sources import Photo
+from watcher.queue.journal import Journal
+
+
+def content(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("is_dead", [False, True])
+def test_edits_drawn_while_the_host_was_busy_are_kept_if_the_window_ends(
+    open_window: OpenWindow, photo: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch, is_dead: bool
+) -> None:
+    has_read_all, may_save = threading.Event(), threading.Event()
+    read_window = Host._read_window
+
+    def read(host: Host) -> None:
+        read_window(host)
+        has_read_all.set()
+
+    def save(photo: Photo, *_arguments: object) -> Path:
+        may_save.wait()
+        return photo.path
+
+    monkeypatch.setattr(Host, "_read_window", read)
+    monkeypatch.setattr(saving, "save", save)
+    window = open_window(photo)
+    window.wait_for("opened")
+    window.ask("save", recipe="")
+    window.ask("edits", STROKE.encode())
+    window.to_host.close()
+    if is_dead:
+        window.from_host.close()
+    has_read_all.wait()
+    may_save.set()
+    window.close()
+    assert journal.edits.of(content(photo)) == STROKE
