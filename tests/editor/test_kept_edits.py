@@ -12,7 +12,9 @@ from tests.editor.conftest import STROKE, OpenWindow
 from watcher.editor import saving
 from watcher.editor.host import Host
 from watcher.editor.sources import Photo
+from watcher.errors import NobgError
 from watcher.queue.journal import Journal
+from watcher.queue.touchup.edits import Edits
 
 
 def content(path: Path) -> str:
@@ -47,3 +49,23 @@ def test_edits_drawn_while_the_host_was_busy_are_kept_if_the_window_ends(
     may_save.set()
     window.close()
     assert journal.edits.of(content(photo)) == STROKE
+
+
+def test_save_keeps_edits_that_could_not_be_kept_before_and_fails_if_it_cannot(
+    open_window: OpenWindow, photo: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = open_window(photo)
+    window.wait_for("opened")
+    with monkeypatch.context() as patch:
+        patch.setattr(Edits, "store", _fail)
+        assert window.ask_and_wait("edits", STROKE.encode())["state"] == "done"
+        answer = window.ask_and_wait("save", recipe="")
+        assert (answer["state"], "the disk is full" in answer["text"]) == ("failed", True)
+    assert not photo.with_name("photo_nobg.png").exists()
+    assert window.ask_and_wait("save", recipe="")["state"] == "done"
+    assert STROKE.encode() in photo.with_name("photo_nobg.png").read_bytes()
+    assert journal.edits.of(content(photo)) == STROKE
+
+
+def _fail(*_arguments: object) -> None:
+    raise NobgError("the disk is full.")

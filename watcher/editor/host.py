@@ -262,10 +262,14 @@ class Host:
         except EditsError as error:
             raise UsageError(f"{error}.") from error
         try:
-            self._journal.edits.store(photo.content, self._edits)
+            self._store_edits(photo)
         except NobgError as error:
             self._tell_trouble(strings.EDITS_NOT_KEPT.format(text=error.on_desktop))
         self._send_edits(self._answer_to(number))
+
+    def _store_edits(self, photo: Photo) -> None:
+        """Keep the edits in the records. Raises NobgError."""
+        self._journal.edits.store(photo.content, self._edits)
 
     def _preview(self, number: int, header: Header, _payload: bytes) -> None:
         self._opened_photo()
@@ -279,6 +283,7 @@ class Host:
 
     def _save(self, number: int, header: Header, _payload: bytes) -> None:
         photo, key = self._opened_photo(), self._recipe(str(header.get("recipe") or "")).key()
+        self._store_edits(photo)  # they may not have been kept when they came; Save takes those of the records
 
         def save() -> None:
             output = saving.save(photo, key, self._journal, self._link.supervisor)
