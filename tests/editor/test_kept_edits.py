@@ -67,5 +67,21 @@ def test_save_keeps_edits_that_could_not_be_kept_before_and_fails_if_it_cannot(
     assert journal.edits.of(content(photo)) == STROKE
 
 
+def test_edits_of_a_later_nobg_stay_until_the_person_changes_something(
+    open_window: OpenWindow, photo: Path, journal: Journal
+) -> None:
+    later = '[{"tool": "of a later nobg"}]'
+    journal.edits.store(content(photo), later)
+    window = open_window(photo)
+    window.wait_for("opened")
+    assert window.payloads["opened"] == b""
+    assert window.ask_and_wait("edits", b"")["state"] == "done"  # so does the window when it shows the photo
+    assert window.ask_and_wait("save", recipe="")["state"] == "done"
+    assert journal.edits.of(content(photo)) == later
+    for edits in (STROKE, ""):
+        assert window.ask_and_wait("edits", edits.encode())["state"] == "done"
+        assert journal.edits.of(content(photo)) == edits
+
+
 def _fail(*_arguments: object) -> None:
     raise NobgError("the disk is full.")

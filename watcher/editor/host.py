@@ -59,6 +59,7 @@ class Host:
         self._photo: Photo | None = None
         self._edits = ""
         self._has_sent_edits = False
+        self._has_unreadable_edits = False
         self._lock: content_lock.ContentLock | None = None
         mode = modes.find((self._named_recipe and self._named_recipe.model) or settings.model)
         supervisor = Supervisor(modes.find(settings.model), for_touchup=True)
@@ -170,7 +171,9 @@ class Host:
         if self._lock is None:
             raise UsageError(strings.ALREADY_OPEN.format(name=photo.path.name))
         self._photo = photo
-        self._edits = _valid_edits(self._journal.edits.of(photo.content))
+        kept = self._journal.edits.of(photo.content)
+        self._edits = _valid_edits(kept)
+        self._has_unreadable_edits = bool(kept) and not self._edits
         request = {"touchup": "open", "recipe": self._recipe("").key()}
         self._link.ask(Ask(request, photo.source.data, functools.partial(self._handle_opened, photo)))
 
@@ -258,9 +261,11 @@ class Host:
         """Keep the edits, then let the worker apply them: so nothing is lost, whatever ends."""
         photo = self._opened_photo()
         try:
-            self._edits = encode(parse(payload))
+            edits = encode(parse(payload))
         except EditsError as error:
             raise UsageError(f"{error}.") from error
+        if edits != self._edits:
+            self._edits, self._has_unreadable_edits = edits, False
         try:
             self._store_edits(photo)
         except NobgError as error:
@@ -268,8 +273,9 @@ class Host:
         self._send_edits(self._answer_to(number))
 
     def _store_edits(self, photo: Photo) -> None:
-        """Keep the edits in the records. Raises NobgError."""
-        self._journal.edits.store(photo.content, self._edits)
+        """Keep the edits in the records; those of a later nobg stay until the person draws. Raises NobgError."""
+        if not self._has_unreadable_edits:
+            self._journal.edits.store(photo.content, self._edits)
 
     def _preview(self, number: int, header: Header, _payload: bytes) -> None:
         self._opened_photo()
