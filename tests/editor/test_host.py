@@ -278,6 +278,18 @@ def test_a_save_waits_for_the_edits_before_it(window: Window, photo: Path, journ
     assert window.texts("busy")[-2:] == [strings.SAVING_FILE, ""]
 
 
+def test_a_save_whose_turn_cannot_come_since_no_worker_starts_fails(window: Window, worker: WorkerFiles) -> None:
+    window.ask_and_wait("edits", STROKE.encode())
+    window.ask("tile", layer="way:gate", **TILE)
+    preview, save = window.ask("preview", recipe="", pixels=[3, 2]), window.ask("save", recipe="")
+    assert window.ask_and_wait("save", recipe="none such")["state"] == "failed"  # the host has read all of these
+    worker.die_at("preview")
+    worker.command[:] = [worker.command[0], "-c", "import no_such_module"]
+    worker.open_gate()
+    assert "does not start" in window.answer(preview)[0]["text"]
+    assert "does not start" in window.answer(save)[0]["text"]
+
+
 # From a cut-out
 
 

@@ -307,7 +307,7 @@ class Host:
             finally:
                 self._tell("busy", text="")
 
-        self._link.run_alone(run)
+        self._link.run_alone(run, self._answer_to(number))
 
     def _close(self, _number: int, _header: Header, _payload: bytes) -> None:
         self._end()
