@@ -70,3 +70,15 @@ def test_another_photo_at_the_old_place_is_not_taken_for_the_photo(photo: Path, 
     photo.write_bytes(b"another")
     with pytest.raises(NobgError, match="is gone, or has changed"):
         sources.find(output, journal)
+
+
+def test_of_two_equal_cut_outs_each_leads_to_the_photo_beside_it(tmp_path: Path, journal: Journal) -> None:
+    photos = [tmp_path / name / "p.jpg" for name in ("A", "B")]
+    for photo in photos:
+        photo.parent.mkdir()
+        photo.write_bytes(b"the same photo")
+        output = photo.with_name("p_nobg.png")
+        output.write_bytes(b"cut-out")
+        job = Job(photo, source_hash=sha256(photo.read_bytes()), model="m")
+        journal.record(job, state="done", output=output, output_hash=sha256(b"cut-out"))
+    assert [sources.find(photo.with_name("p_nobg.png"), journal).path for photo in photos] == photos
