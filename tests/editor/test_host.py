@@ -308,6 +308,17 @@ def test_a_cut_out_leads_to_its_photo_and_its_recipe(
     assert isinstance(journal.outputs.jobs_that_made(output, None)[0], Job)
 
 
+def test_a_recipe_of_another_version_of_nobg_counts_as_the_default_one(
+    open_window: OpenWindow, photo: Path, journal: Journal
+) -> None:
+    output = photo.with_name("photo_nobg.png")
+    output.write_bytes(b"cut-out")
+    job = Job(photo, '{"of a later nobg": 1}', source_hash=content(photo), model="m")
+    journal.record(job, state="done", output=output, output_hash=content(output))
+    opened = open_window(output).wait_for("opened")
+    assert (opened["name"], opened["recipes"][0]) == ("photo.jpg", ["", strings.RECIPE_DEFAULT])
+
+
 def test_a_cut_out_without_its_photo_says_where_that_was(open_window: OpenWindow, window: Window, photo: Path) -> None:
     output = photo.with_name(window.ask_and_wait("save", recipe="")["output"])
     window.close()

@@ -170,7 +170,7 @@ class Host:
         self._lock = content_lock.acquire(self._state, photo.content)
         if self._lock is None:
             raise UsageError(strings.ALREADY_OPEN.format(name=photo.path.name))
-        self._photo = photo
+        self._photo = photo = sources.with_known_recipe(photo)
         kept = self._journal.edits.of(photo.content)
         self._edits = _valid_edits(kept)
         self._has_unreadable_edits = bool(kept) and not self._edits

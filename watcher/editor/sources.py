@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from watcher import commit
@@ -13,6 +13,7 @@ from watcher.editor import strings
 from watcher.errors import NoAnswerError, PictureError, UsageError
 from watcher.queue.job import Job
 from watcher.queue.journal import Journal
+from watcher.recipe import RecipeError, parse_key
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,15 @@ def find(path: Path, journal: Journal) -> Photo:
         if photo is not None:
             return Photo(photo.path, photo.source)
     raise error
+
+
+def with_known_recipe(photo: Photo) -> Photo:
+    """Return the photo; without its recipe if that is of another version of nobg, which knows other settings."""
+    try:
+        parse_key(photo.recipe or "{}")
+    except RecipeError:
+        return replace(photo, recipe=None)
+    return photo
 
 
 def _is_known_photo(path: Path, content: str, journal: Journal) -> bool:
