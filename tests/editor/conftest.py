@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import sys
@@ -59,7 +60,11 @@ class Window:
         options = {"settings": Config(), **options}
 
         def run() -> None:
-            with os.fdopen(from_window, "rb") as source, os.fdopen(to_window, "wb") as sink:
+            with (
+                contextlib.suppress(BrokenPipeError),
+                os.fdopen(from_window, "rb") as source,
+                os.fdopen(to_window, "wb") as sink,
+            ):
                 Host(source, sink, paths.state_dir(), **options).run(path)
 
         self.thread = threading.Thread(target=run, daemon=True)

@@ -278,6 +278,18 @@ def test_a_save_waits_for_the_edits_before_it(window: Window, photo: Path, journ
     assert window.texts("busy")[-2:] == [strings.SAVING_FILE, ""]
 
 
+def test_a_save_whose_turn_cannot_come_since_no_worker_starts_fails(window: Window, worker: WorkerFiles) -> None:
+    window.ask_and_wait("edits", STROKE.encode())
+    window.ask("tile", layer="way:gate", **TILE)
+    preview, save = window.ask("preview", recipe="", pixels=[3, 2]), window.ask("save", recipe="")
+    assert window.ask_and_wait("save", recipe="none such")["state"] == "failed"  # the host has read all of these
+    worker.die_at("preview")
+    worker.command[:] = [worker.command[0], "-c", "import no_such_module"]
+    worker.open_gate()
+    assert "does not start" in window.answer(preview)[0]["text"]
+    assert "does not start" in window.answer(save)[0]["text"]
+
+
 # From a cut-out
 
 
@@ -294,6 +306,17 @@ def test_a_cut_out_leads_to_its_photo_and_its_recipe(
         assert opened["recipes"][0] == ["", strings.RECIPE_OF_CUT_OUT]
         again.close()
     assert isinstance(journal.outputs.jobs_that_made(output, None)[0], Job)
+
+
+def test_a_recipe_of_another_version_of_nobg_counts_as_the_default_one(
+    open_window: OpenWindow, photo: Path, journal: Journal
+) -> None:
+    output = photo.with_name("photo_nobg.png")
+    output.write_bytes(b"cut-out")
+    job = Job(photo, '{"of a later nobg": 1}', source_hash=content(photo), model="m")
+    journal.record(job, state="done", output=output, output_hash=content(output))
+    opened = open_window(output).wait_for("opened")
+    assert (opened["name"], opened["recipes"][0]) == ("photo.jpg", ["", strings.RECIPE_DEFAULT])
 
 
 def test_a_cut_out_without_its_photo_says_where_that_was(open_window: OpenWindow, window: Window, photo: Path) -> None:

@@ -30,9 +30,19 @@ def output(photo: Path, journal: Journal) -> Path:
 
 
 def test_a_photo_is_itself_and_its_cut_out_leads_to_it(photo: Path, output: Path, journal: Journal) -> None:
-    assert sources.find(photo, journal) == sources.Photo(photo, sources.find(photo, journal).source)
-    found = sources.find(output, journal)
-    assert (found.path, found.recipe, found.content) == (photo, WHITE, sha256(photo.read_bytes()))
+    for path in (photo, output):
+        found = sources.find(path, journal)
+        assert (found.path, found.recipe, found.content) == (photo, WHITE, sha256(photo.read_bytes()))
+
+
+def test_a_photo_has_the_recipe_of_its_newest_request_with_the_present_content(photo: Path, journal: Journal) -> None:
+    assert sources.find(photo, journal).recipe is None
+    for recipe in ("{}", WHITE):
+        job = Job(photo, recipe, source_hash=sha256(photo.read_bytes()), model="m")
+        journal.record(job, state="skipped", reason="no_clear_subject")
+    assert sources.find(photo, journal).recipe == WHITE
+    photo.write_bytes(b"another photo")
+    assert sources.find(photo, journal).recipe is None
 
 
 def test_a_cut_out_that_a_person_has_changed_leads_to_the_photo(photo: Path, output: Path, journal: Journal) -> None:
@@ -44,7 +54,7 @@ def test_a_photo_that_has_taken_the_name_of_a_cut_out_is_a_photo(output: Path, j
     output.write_bytes(b"a photo of its own")
     journal.record(Job(output, source_hash=sha256(b"a photo of its own"), model="m"), state="failed")
     found = sources.find(output, journal)
-    assert (found.path, found.recipe) == (output, None)
+    assert (found.path, found.recipe) == (output, "{}")
 
 
 def test_the_name_of_a_cut_out_that_was_undone_says_nothing(output: Path, journal: Journal) -> None:
@@ -70,3 +80,15 @@ def test_another_photo_at_the_old_place_is_not_taken_for_the_photo(photo: Path, 
     photo.write_bytes(b"another")
     with pytest.raises(NobgError, match="is gone, or has changed"):
         sources.find(output, journal)
+
+
+def test_of_two_equal_cut_outs_each_leads_to_the_photo_beside_it(tmp_path: Path, journal: Journal) -> None:
+    photos = [tmp_path / name / "p.jpg" for name in ("A", "B")]
+    for photo in photos:
+        photo.parent.mkdir()
+        photo.write_bytes(b"the same photo")
+        output = photo.with_name("p_nobg.png")
+        output.write_bytes(b"cut-out")
+        job = Job(photo, source_hash=sha256(photo.read_bytes()), model="m")
+        journal.record(job, state="done", output=output, output_hash=sha256(b"cut-out"))
+    assert [sources.find(photo.with_name("p_nobg.png"), journal).path for photo in photos] == photos

@@ -6,7 +6,6 @@ It decodes nothing, and draws nothing. The messages between the two are {"ask": 
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import logging
 import queue
@@ -33,10 +32,6 @@ from watcher.worker.tasks import read_background
 logger = logging.getLogger(__name__)
 
 
-class _WindowGoneError(Exception):
-    """The window has ended."""
-
-
 class Host:
     """The host of one window. `run` is its loop."""
 
@@ -58,16 +53,17 @@ class Host:
         self._state, self._settings, self._tool = state, settings, tool
         self._recipe_name, self._named_recipe = recipe, None if recipe is None else settings.recipe(recipe)
         self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._is_over = False
+        self._is_over = self._is_window_gone = False
         self._journal = Journal(state)
         self._review: Review | None = None
         self._photo: Photo | None = None
         self._edits = ""
         self._has_sent_edits = False
+        self._has_unreadable_edits = False
         self._lock: content_lock.ContentLock | None = None
         mode = modes.find((self._named_recipe and self._named_recipe.model) or settings.model)
         supervisor = Supervisor(modes.find(settings.model), for_touchup=True)
-        self._link = Link(supervisor, mode, self._events, self._tell_trouble, lambda: self._is_over)
+        self._link = Link(supervisor, mode, self._events, self._tell_trouble, lambda: self._is_window_gone)
 
     def run(self, path: Path | None) -> None:
         """Show the photo or cut-out at `path`, or the grid of those that want a look. Returns when the window ends."""
@@ -80,10 +76,8 @@ class Host:
                 self._show(lambda: sources.find(path, self._journal), path.name)
             while not self._is_over:
                 self._events.get()()
-        except _WindowGoneError:
-            return
         finally:
-            self._is_over = True
+            self._is_window_gone = True
             self._link.close()
             self._unlock()
             self._journal.close()
@@ -98,14 +92,18 @@ class Host:
                 self._events.put(functools.partial(self._handle, *message))
         except (protocol.ProtocolError, OSError, ValueError) as error:
             logger.warning("The window's output ended early: %s", error)
+        self._is_window_gone = True
+        self._events.put(self._end)  # after all that it has asked: edits are kept even if nobody waits for them
+
+    def _end(self) -> None:
         self._is_over = True
-        self._events.put(lambda: None)
 
     def _write(self, header: Header, payload: bytes = b"") -> None:
+        """Send a message; drop it if the window has ended: then the end of its output comes soon."""
         try:
             protocol.write_message(self._to_window, header, payload)
-        except (OSError, ValueError) as error:
-            raise _WindowGoneError from error
+        except (OSError, ValueError):
+            self._is_window_gone = True
 
     def _tell(self, kind: str, payload: bytes = b"", **values: Any) -> None:
         self._write({"tell": kind, **values}, payload)
@@ -126,6 +124,8 @@ class Host:
     def _handle(self, header: Header, payload: bytes) -> None:
         """Do what the window asks. What goes wrong with that is its answer."""
         kind, number = header.get("ask"), header.get("id")
+        if self._is_window_gone and kind != "edits":
+            return
         handler = _HANDLERS.get(kind) if isinstance(kind, str) else None
         if handler is None or not isinstance(number, int):
             logger.warning("The window asks for something unknown")
@@ -138,8 +138,6 @@ class Host:
             action()
         except NobgError as error:
             self._answer(number, {"state": "failed", "text": error.on_desktop})
-        except _WindowGoneError:
-            raise
         except Exception:
             logger.exception("Something unforeseen went wrong in the touch-up window")
             self._answer(number, {"state": "failed", "text": UNFORESEEN_TEXT})
@@ -172,8 +170,10 @@ class Host:
         self._lock = content_lock.acquire(self._state, photo.content)
         if self._lock is None:
             raise UsageError(strings.ALREADY_OPEN.format(name=photo.path.name))
-        self._photo = photo
-        self._edits = _valid_edits(self._journal.edits.of(photo.content))
+        self._photo = photo = sources.with_known_recipe(photo)
+        kept = self._journal.edits.of(photo.content)
+        self._edits = _valid_edits(kept)
+        self._has_unreadable_edits = bool(kept) and not self._edits
         request = {"touchup": "open", "recipe": self._recipe("").key()}
         self._link.ask(Ask(request, photo.source.data, functools.partial(self._handle_opened, photo)))
 
@@ -261,14 +261,21 @@ class Host:
         """Keep the edits, then let the worker apply them: so nothing is lost, whatever ends."""
         photo = self._opened_photo()
         try:
-            self._edits = encode(parse(payload))
+            edits = encode(parse(payload))
         except EditsError as error:
             raise UsageError(f"{error}.") from error
+        if edits != self._edits:
+            self._edits, self._has_unreadable_edits = edits, False
         try:
-            self._journal.edits.store(photo.content, self._edits)
+            self._store_edits(photo)
         except NobgError as error:
             self._tell_trouble(strings.EDITS_NOT_KEPT.format(text=error.on_desktop))
         self._send_edits(self._answer_to(number))
+
+    def _store_edits(self, photo: Photo) -> None:
+        """Keep the edits in the records; those of a later nobg stay until the person draws. Raises NobgError."""
+        if not self._has_unreadable_edits:
+            self._journal.edits.store(photo.content, self._edits)
 
     def _preview(self, number: int, header: Header, _payload: bytes) -> None:
         self._opened_photo()
@@ -282,6 +289,7 @@ class Host:
 
     def _save(self, number: int, header: Header, _payload: bytes) -> None:
         photo, key = self._opened_photo(), self._recipe(str(header.get("recipe") or "")).key()
+        self._store_edits(photo)  # they may not have been kept when they came; Save takes those of the records
 
         def save() -> None:
             output = saving.save(photo, key, self._journal, self._link.supervisor)
@@ -297,13 +305,12 @@ class Host:
             try:
                 self._do(number, action)
             finally:
-                with contextlib.suppress(_WindowGoneError):
-                    self._tell("busy", text="")
+                self._tell("busy", text="")
 
-        self._link.run_alone(run)
+        self._link.run_alone(run, self._answer_to(number))
 
     def _close(self, _number: int, _header: Header, _payload: bytes) -> None:
-        self._is_over = True
+        self._end()
 
     # The grid of those that want a look
 

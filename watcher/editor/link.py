@@ -75,6 +75,14 @@ class Ask:
         on_answer(header, payload)
 
 
+@dataclass(frozen=True)
+class _Alone:
+    """What is done while the worker has no request. `on_fail`: gets the answer if no worker can be had."""
+
+    action: Callable[[], None]
+    on_fail: OnAnswer
+
+
 class Link:
     """The requests to the worker of one window."""
 
@@ -96,7 +104,7 @@ class Link:
         self._permits: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._ids = itertools.count(1)
         self._in_flight: deque[Ask] = deque()
-        self._waiting: deque[Ask | Callable[[], None]] = deque()
+        self._waiting: deque[Ask | _Alone] = deque()
         self._tiles: list[Ask] = []
         self._state: list[Ask] = []
         self._good_edits: Ask | None = None
@@ -109,9 +117,12 @@ class Link:
             self._waiting.append(ask)
         self._send_more()
 
-    def run_alone(self, action: Callable[[], None]) -> None:
-        """Call `action` when the worker has no request: it may give it pictures itself."""
-        self._waiting.append(action)
+    def run_alone(self, action: Callable[[], None], on_fail: OnAnswer) -> None:
+        """Call `action` when the worker has no request: it may give it pictures itself.
+
+        If its turn cannot come, since no worker can be had, `on_fail` gets the answer.
+        """
+        self._waiting.append(_Alone(action, on_fail))
         self._send_more()
 
     def cancel(self, numbers: Iterable[int]) -> None:
@@ -139,7 +150,7 @@ class Link:
     def _send_more(self) -> None:
         while len(self._in_flight) < MAX_IN_FLIGHT and (following := self._next()) is not None:
             if not isinstance(following, Ask):
-                following()
+                following.action()
                 continue
             try:
                 worker = self._ensure_worker()
@@ -150,7 +161,7 @@ class Link:
                 return
             self._send(worker, following)
 
-    def _next(self) -> Ask | Callable[[], None] | None:
+    def _next(self) -> Ask | _Alone | None:
         """Take the next request whose turn it is; None if there is none now."""
         if not self._waiting:
             return self._next_tile()
@@ -272,10 +283,11 @@ class Link:
     def _fail_all(self, asks: Iterable[Ask], text: str) -> None:
         """Answer that these requests and all others have failed: no worker can be had. The next request tries again."""
         self._forget_worker()
-        asks = [*asks, *self._state, *(ask for ask in self._waiting if isinstance(ask, Ask)), *self._tiles]
+        failed = [*asks, *self._state, *self._waiting, *self._tiles]
         self._waiting, self._tiles, self._in_flight = deque(), [], deque()
-        for ask in asks:
-            ask.answer({"state": "failed", "reason": "worker_died", "detail": text})
+        for ask in failed:
+            on_answer = ask.answer if isinstance(ask, Ask) else ask.on_fail
+            on_answer({"state": "failed", "reason": "worker_died", "detail": text}, b"")
 
     def _forget_worker(self) -> None:
         self._permits.put(False)

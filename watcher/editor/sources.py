@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from watcher import commit
@@ -13,11 +13,15 @@ from watcher.editor import strings
 from watcher.errors import NoAnswerError, PictureError, UsageError
 from watcher.queue.job import Job
 from watcher.queue.journal import Journal
+from watcher.recipe import RecipeError, parse_key
 
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo that has been read. `recipe`: the key of the recipe of the cut-out that led to it; None if none did."""
+    """A photo that has been read. `recipe`: the key of the recipe of its cut-out; None if there was no request for one.
+
+    It is that of the cut-out that a person named; else that of the newest request for the photo.
+    """
 
     path: Path
     source: commit.Source
@@ -38,8 +42,9 @@ def find(path: Path, journal: Journal) -> Photo:
         named = commit.read_source(path)
     except PictureError as picture_error:
         error = picture_error
-    if named is not None and _is_known_photo(path, named.sha256, journal):
-        return Photo(path, named)
+    own_job = None if named is None else _own_job(path, named.sha256, journal)
+    if named is not None and own_job is not None:
+        return Photo(path, named, own_job.recipe)
     makers = journal.outputs.jobs_that_made(path, None if named is None else named.sha256)
     for job in makers:
         photo = of_job(job, journal)
@@ -53,14 +58,24 @@ def find(path: Path, journal: Journal) -> Photo:
     for job in journal.contents.jobs_of(path):  # the original may have been moved to another folder
         photo = of_job(job, journal)
         if photo is not None:
-            return Photo(photo.path, photo.source)
+            return photo
     raise error
 
 
-def _is_known_photo(path: Path, content: str, journal: Journal) -> bool:
-    """Return whether the file had a job itself, as a photo that has taken the name of a cut-out has."""
-    has_job = any(job.source_hash == content for job in journal.contents.jobs_of(path))
-    return has_job and not journal.outputs.is_output_content(content)
+def with_known_recipe(photo: Photo) -> Photo:
+    """Return the photo; without its recipe if that is of another version of nobg, which knows other settings."""
+    try:
+        parse_key(photo.recipe or "{}")
+    except RecipeError:
+        return replace(photo, recipe=None)
+    return photo
+
+
+def _own_job(path: Path, content: str, journal: Journal) -> Job | None:
+    """Return the newest job of the file itself, such as a photo that has taken the name of a cut-out has."""
+    if journal.outputs.is_output_content(content):
+        return None
+    return next((job for job in journal.contents.jobs_of(path) if job.source_hash == content), None)
 
 
 def of_job(job: Job, journal: Journal) -> Photo | None:

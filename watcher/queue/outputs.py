@@ -58,13 +58,13 @@ class Outputs:
         """Return the finished jobs whose output is this file, or has its content; the newest first.
 
         Those whose output has the content come before those that only have the path: a person may have changed the
-        file, or another one may have taken its place.
+        file, or another one may have taken its place. Of several files with the content, this one comes first.
         """
         path = os.fsencode(output)
         return self._db.select_jobs(
             "(output = ? AND undone = 0 OR output_hash = ?) AND source != ? AND state = 'done' AND source_hash != '' "
-            "ORDER BY output_hash IS ? DESC, changed_at DESC, id DESC",
-            *(path, content_hash, path, content_hash),
+            "ORDER BY output_hash IS ? DESC, output = ? DESC, changed_at DESC, id DESC",
+            *(path, content_hash, path, content_hash, path),
         )
 
     def paths_with(self, content_hash: str) -> list[Path]:
