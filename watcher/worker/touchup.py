@@ -179,6 +179,7 @@ class OpenPhoto:
         except edit_lists.EditsError as error:
             raise PictureError("unsupported", f"{error}.") from error
         changed = self.mender.apply(edits)
+        self.mender.prepare()  # the networks have taken seconds, and the first stroke must not wait
         self._colours = None
         area = float(np.count_nonzero(self.mender.alpha >= 0.5) / self.mender.alpha.size)
         ways = [] if self._is_cut_out else self._load_pipeline().ways()

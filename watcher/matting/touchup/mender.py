@@ -208,6 +208,10 @@ class Mender:
         """Return the automatic alpha (h, w), float32 in 0..1, of another way, without any edits."""
         return self._base(name, ()).alpha
 
+    def prepare(self) -> None:
+        """Compute what the next stroke needs, and what does not depend on it: 0.3 s."""
+        self._solver(self._base(*self._states[-1].base_key))
+
     def _solver(self, base: _Base) -> Solver:
         if base.solver is None:
             base.solver = Solver(self._small_rgb, base.opinions, base.small)
