@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.editor.conftest import STROKE, OpenWindow, Window, WorkerFiles
+from tests.editor.conftest import STROKE, TILE, OpenWindow, Window, WorkerFiles
 from watcher.editor import strings
-from watcher.editor.reviewing import BEST
+from watcher.editor.reviewing import BEST, Review
 from watcher.matting.touchup.edits import encode, parse
 from watcher.queue.journal import Journal
 from watcher.queue.touchup.edits import hash_of
@@ -58,6 +58,33 @@ def test_thumbnails_show_the_photo_and_the_cut_out(grid: Window) -> None:
     assert after[1] == b"\x89" * 8
     missing = grid.ask_and_wait("review_thumbnail", job=77, which="after", pixels=[8, 8])
     assert (missing["state"], missing["text"]) == ("failed", strings.NO_JOB)
+
+
+def test_thumbnails_are_read_when_their_turn_comes_after_all_that_the_open_photo_needs(
+    grid: Window, worker: WorkerFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[object] = []
+    picture = Review.picture
+
+    def count(review: Review, number: object, which: object) -> bytes:
+        read.append(number)
+        return picture(review, number, which)
+
+    monkeypatch.setattr(Review, "picture", count)
+    grid.ask_and_wait("touch_up", job=1)
+    grid.wait_for("opened")
+    grid.ask_and_wait("edits", STROKE.encode())
+    before = len(worker.requests())
+    numbers = [grid.ask("tile", layer="way:gate", **TILE)]
+    numbers += [grid.ask("review_thumbnail", job=1, which="before", pixels=[8, 8]) for _ in range(4)]
+    numbers.append(grid.ask("tile", layer="cutout", **TILE))
+    numbers.append(grid.ask("edits", b""))
+    assert grid.ask_and_wait("save", recipe="none such")["state"] == "failed"  # the host has read all of these
+    assert len(read) == 1
+    worker.open_gate()
+    assert {grid.answer(number)[0]["state"] for number in numbers} == {"done"}
+    kinds = [line.split()[0] for line in worker.requests()[before:]]
+    assert kinds == ["tile", "thumbnail", "edits", "tile", "thumbnail", "thumbnail", "thumbnail"]
 
 
 def test_what_is_accepted_wants_no_look_any_more(grid: Window, journal: Journal) -> None:

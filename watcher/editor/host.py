@@ -239,10 +239,12 @@ class Host:
 
     # What the window asks
 
-    def _relay(self, number: int, request: Header, payload: bytes = b"") -> None:
+    def _relay(
+        self, number: int, request: Header, payload: bytes = b"", read: Callable[[], bytes] | None = None
+    ) -> None:
         if not touchup_answers.is_request(request):
             raise UsageError(strings.NONSENSE)
-        self._link.ask(Ask(request, payload, self._answer_to(number), number))
+        self._link.ask(Ask(request, payload, self._answer_to(number), number, read=read))
 
     def _tile(self, number: int, header: Header, _payload: bytes) -> None:
         self._opened_photo()
@@ -323,8 +325,11 @@ class Host:
         self._answer(number, {"state": "done", "jobs": self._grid().entries()})
 
     def _review_thumbnail(self, number: int, header: Header, _payload: bytes) -> None:
-        data = self._grid().picture(header.get("job"), header.get("which"))
-        self._relay(number, {"touchup": "thumbnail", "pixels": header.get("pixels")}, data)
+        def read() -> bytes:
+            self._refresh_journal()
+            return self._grid().picture(header.get("job"), header.get("which"))
+
+        self._relay(number, {"touchup": "thumbnail", "pixels": header.get("pixels")}, read=read)
 
     def _accept(self, number: int, header: Header, _payload: bytes) -> None:
         self._grid().accept(header.get("job"))
