@@ -176,6 +176,13 @@ def test_edits_that_end_three_workers_do_not_end_the_next(window: Window, worker
     assert window.answer(window.ask("tile", layer="cutout", **TILE))[1] == b"\1" * 32
 
 
+def test_an_undo_that_another_worker_answers_changes_the_whole_photo(window: Window, worker: WorkerFiles) -> None:
+    assert window.ask_and_wait("edits", TWO_STROKES.encode())["changed"] == [1, 2, 30, 40]
+    worker.die_at("edits")
+    assert window.ask_and_wait("edits", STROKE.encode())["changed"] == [0, 0, 400, 300]
+    assert window.ask_and_wait("edits", b"")["changed"] == [1, 2, 30, 40]
+
+
 @pytest.mark.parametrize("lie", ["lie-tile", "flood-tile"])
 def test_a_worker_that_lies_is_replaced(window: Window, worker: WorkerFiles, lie: str) -> None:
     window.ask_and_wait("edits", STROKE.encode())

@@ -111,6 +111,8 @@ class Link:
         self._thumbnails: deque[Ask] = deque()
         self._state: list[Ask] = []
         self._good_edits: Ask | None = None
+        self._size = (0, 0)
+        self._edits_worker: Worker | None = None
 
     def ask(self, ask: Ask) -> None:
         """Send a request as soon as its turn comes: tiles after all others, the newest first; then thumbnails."""
@@ -143,7 +145,7 @@ class Link:
         waiting = [ask for ask in self._waiting if isinstance(ask, Ask)]
         self._waiting = deque(ask for ask in self._waiting if ask not in waiting)
         dropped = [*self._tiles, *waiting]
-        self._tiles, self._state, self._good_edits = [], [], None
+        self._tiles, self._state, self._good_edits, self._edits_worker = [], [], None, None
         for ask in dropped:
             ask.answer({"state": "dropped"})
 
@@ -243,10 +245,23 @@ class Link:
             return
         self._in_flight.popleft()
         ask.deaths = 0
-        if ask.kind == "edits":
-            self._settle_edits(ask, has_failed=answer["state"] == "failed")
+        has_failed = answer["state"] == "failed"
+        if ask.kind == "open" and not has_failed:
+            self._size = (answer["width"], answer["height"])
+        elif ask.kind == "edits":
+            self._settle_edits(ask, has_failed=has_failed)
+            answer = answer if has_failed else self._changed_since_shown(worker, answer)
         ask.answer(answer, payload)
         self._send_more()
+
+    def _changed_since_shown(self, worker: Worker, answer: Header) -> Header:
+        """Return an answer to edits whose `changed` holds for what the window shows.
+
+        A worker knows what its own edits before have changed, but not those of a worker that has died.
+        """
+        is_new = self._edits_worker not in (None, worker)
+        self._edits_worker = worker
+        return {**answer, "changed": [0, 0, *self._size]} if is_new else answer
 
     def _settle_edits(self, ask: Ask, *, has_failed: bool) -> None:
         """Remember edits that the worker could apply; those that it could not are not repeated to the next worker."""
