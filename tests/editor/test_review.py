@@ -9,10 +9,12 @@ import pytest
 from tests.editor.conftest import STROKE, TILE, OpenWindow, Window, WorkerFiles
 from watcher.editor import strings
 from watcher.editor.reviewing import BEST, Review
+from watcher.matting.modes import DEFAULT, Mode
 from watcher.matting.touchup.edits import encode, parse
 from watcher.queue.journal import Journal
 from watcher.queue.touchup.edits import hash_of
-from watcher.worker import dispatch
+from watcher.recipe import Recipe
+from watcher.worker import dispatch, supervisor
 
 
 @pytest.fixture
@@ -118,6 +120,28 @@ def test_try_best_replaces_the_cut_out_and_keeps_the_strokes(
     worker.die_at("cut_out", "cut_out", "cut_out")
     assert grid.ask_and_wait("try_best", job=1)["state"] == "failed"
     assert journal.edits.of(journal.find_jobs([1])[0].source_hash) == ""
+
+
+def test_a_cut_out_is_shown_with_the_model_that_save_uses(
+    grid: Window, worker: WorkerFiles, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes: list[str] = []
+
+    def command(mode: Mode) -> list[str]:
+        modes.append(mode.name)
+        return worker.command
+
+    monkeypatch.setattr(supervisor, "worker_command", command)
+    journal._db.execute("UPDATE jobs SET recipe = ? WHERE id = 2", (Recipe(model="best").key(),))
+    for job, shown in ((1, [DEFAULT.name]), (2, [DEFAULT.name, "best"])):
+        grid.tells.clear()
+        number = grid.ask("review_thumbnail", job=job, which="before", pixels=[8, 8])
+        grid.ask_and_wait("touch_up", job=job)
+        grid.wait_for("opened")
+        assert modes == shown
+        assert grid.ask_and_wait("save", recipe="")["state"] == "done"
+        assert modes == shown
+        assert grid.answer(number)[0]["state"] == "done"
 
 
 def test_touch_up_opens_the_photo_and_back_returns_to_the_grid(grid: Window, pictures: list[Path]) -> None:

@@ -46,7 +46,7 @@ class Ask:
 
     `number`: the window's number of the request, by which it may cancel it. `deaths`: how many workers in a row have
     died while this was the first of their requests. `read`: for a thumbnail, called for the payload when its turn
-    comes; a NobgError that it raises is the answer.
+    comes; a NobgError that it raises is the answer. `mode`: that of the worker from now on; None: as before.
     """
 
     request: Header
@@ -55,6 +55,7 @@ class Ask:
     number: int = -1
     deaths: int = 0
     read: Callable[[], bytes] | None = None
+    mode: Mode | None = None
 
     @property
     def kind(self) -> str:
@@ -159,6 +160,7 @@ class Link:
             if not isinstance(following, Ask):
                 following.action()
                 continue
+            self._mode = following.mode or self._mode
             try:
                 worker = self._ensure_worker()
             except (ModelError, WorkerError) as error:
@@ -175,6 +177,8 @@ class Link:
         first = self._waiting[0]
         if isinstance(first, Ask):
             is_blocked = first.kind in _STATE_KINDS and any(ask.kind in _STATE_KINDS for ask in self._in_flight)
+            if first.mode not in (None, self._mode):  # the worker will be another one
+                is_blocked = bool(self._in_flight)
         else:
             is_blocked = bool(self._in_flight)
         return None if is_blocked else self._waiting.popleft()
