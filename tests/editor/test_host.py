@@ -176,6 +176,13 @@ def test_edits_that_end_three_workers_do_not_end_the_next(window: Window, worker
     assert window.answer(window.ask("tile", layer="cutout", **TILE))[1] == b"\1" * 32
 
 
+def test_an_undo_that_another_worker_answers_changes_the_whole_photo(window: Window, worker: WorkerFiles) -> None:
+    assert window.ask_and_wait("edits", TWO_STROKES.encode())["changed"] == [1, 2, 30, 40]
+    worker.die_at("edits")
+    assert window.ask_and_wait("edits", STROKE.encode())["changed"] == [0, 0, 400, 300]
+    assert window.ask_and_wait("edits", b"")["changed"] == [1, 2, 30, 40]
+
+
 @pytest.mark.parametrize("lie", ["lie-tile", "flood-tile"])
 def test_a_worker_that_lies_is_replaced(window: Window, worker: WorkerFiles, lie: str) -> None:
     window.ask_and_wait("edits", STROKE.encode())
@@ -342,3 +349,33 @@ def test_a_photo_that_has_been_moved_is_found_where_it_is_now(
         again = open_window(path)
         assert again.wait_for("opened")["name"] == "photo.jpg"
         again.close()
+
+
+@pytest.mark.parametrize("has_successor", [False, True])
+def test_the_cut_out_of_a_photo_that_has_been_moved_is_replaced_where_it_is(
+    open_window: OpenWindow, photo: Path, journal: Journal, worker: WorkerFiles, has_successor: bool
+) -> None:
+    window = open_window(photo)
+    window.wait_for("opened")
+    output = photo.with_name(window.ask_and_wait("save", recipe="")["output"])
+    window.close()
+    job = journal.find(photo, content(photo), "{}")
+    assert job is not None
+    done = photo.with_name("done")
+    done.mkdir()
+    moved = photo.rename(done / "photo.jpg")
+    journal.finish(job.id or 0, moved)
+    if has_successor:
+        photo.write_bytes(b"another photo of the same name")
+    for edits in (STROKE, TWO_STROKES):
+        again = open_window(output)
+        again.wait_for("opened")
+        again.ask_and_wait("edits", edits.encode())
+        worker.die_at("cut_out")
+        assert again.ask_and_wait("save", recipe="")["output"] == output.name
+        again.close()
+        assert edits.encode() in output.read_bytes()
+        (found,) = journal.history()
+        assert (found.id, found.source, found.moved_to, found.edits) == (job.id, photo, moved, hash_of(edits))
+    assert os.listdir(done) == ["photo.jpg"]
+    assert not journal.outputs.has_written(photo, output, content(output))  # a successor may not replace it

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.editor.conftest import STROKE, OpenWindow, Window, WorkerFiles
+from tests.editor.conftest import STROKE, TILE, OpenWindow, Window, WorkerFiles
 from watcher.editor import strings
-from watcher.editor.reviewing import BEST
+from watcher.editor.reviewing import BEST, Review
+from watcher.matting.modes import DEFAULT, Mode
 from watcher.matting.touchup.edits import encode, parse
 from watcher.queue.journal import Journal
 from watcher.queue.touchup.edits import hash_of
-from watcher.worker import dispatch
+from watcher.recipe import Recipe
+from watcher.worker import dispatch, supervisor
 
 
 @pytest.fixture
@@ -60,6 +62,33 @@ def test_thumbnails_show_the_photo_and_the_cut_out(grid: Window) -> None:
     assert (missing["state"], missing["text"]) == ("failed", strings.NO_JOB)
 
 
+def test_thumbnails_are_read_when_their_turn_comes_after_all_that_the_open_photo_needs(
+    grid: Window, worker: WorkerFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[object] = []
+    picture = Review.picture
+
+    def count(review: Review, number: object, which: object) -> bytes:
+        read.append(number)
+        return picture(review, number, which)
+
+    monkeypatch.setattr(Review, "picture", count)
+    grid.ask_and_wait("touch_up", job=1)
+    grid.wait_for("opened")
+    grid.ask_and_wait("edits", STROKE.encode())
+    before = len(worker.requests())
+    numbers = [grid.ask("tile", layer="way:gate", **TILE)]
+    numbers += [grid.ask("review_thumbnail", job=1, which="before", pixels=[8, 8]) for _ in range(4)]
+    numbers.append(grid.ask("tile", layer="cutout", **TILE))
+    numbers.append(grid.ask("edits", b""))
+    assert grid.ask_and_wait("save", recipe="none such")["state"] == "failed"  # the host has read all of these
+    assert len(read) == 1
+    worker.open_gate()
+    assert {grid.answer(number)[0]["state"] for number in numbers} == {"done"}
+    kinds = [line.split()[0] for line in worker.requests()[before:]]
+    assert kinds == ["tile", "thumbnail", "edits", "tile", "thumbnail", "thumbnail", "thumbnail"]
+
+
 def test_what_is_accepted_wants_no_look_any_more(grid: Window, journal: Journal) -> None:
     job = grid.ask_and_wait("review_list")["jobs"][0]["id"]
     assert grid.ask_and_wait("accept", job=job)["job"]["state"] == "accepted"
@@ -91,6 +120,28 @@ def test_try_best_replaces_the_cut_out_and_keeps_the_strokes(
     worker.die_at("cut_out", "cut_out", "cut_out")
     assert grid.ask_and_wait("try_best", job=1)["state"] == "failed"
     assert journal.edits.of(journal.find_jobs([1])[0].source_hash) == ""
+
+
+def test_a_cut_out_is_shown_with_the_model_that_save_uses(
+    grid: Window, worker: WorkerFiles, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes: list[str] = []
+
+    def command(mode: Mode) -> list[str]:
+        modes.append(mode.name)
+        return worker.command
+
+    monkeypatch.setattr(supervisor, "worker_command", command)
+    journal._db.execute("UPDATE jobs SET recipe = ? WHERE id = 2", (Recipe(model="best").key(),))
+    for job, shown in ((1, [DEFAULT.name]), (2, [DEFAULT.name, "best"])):
+        grid.tells.clear()
+        number = grid.ask("review_thumbnail", job=job, which="before", pixels=[8, 8])
+        grid.ask_and_wait("touch_up", job=job)
+        grid.wait_for("opened")
+        assert modes == shown
+        assert grid.ask_and_wait("save", recipe="")["state"] == "done"
+        assert modes == shown
+        assert grid.answer(number)[0]["state"] == "done"
 
 
 def test_touch_up_opens_the_photo_and_back_returns_to_the_grid(grid: Window, pictures: list[Path]) -> None:

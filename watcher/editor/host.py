@@ -6,6 +6,7 @@ It decodes nothing, and draws nothing. The messages between the two are {"ask": 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import queue
@@ -18,7 +19,7 @@ from watcher.editor import content_lock, saving, sources, strings
 from watcher.editor.link import Ask, Link, OnAnswer
 from watcher.editor.reviewing import Review
 from watcher.editor.sources import Photo
-from watcher.errors import UNFORESEEN_TEXT, NobgError, UsageError, for_desktop, reason_text
+from watcher.errors import UNFORESEEN_TEXT, ModelError, NobgError, UsageError, for_desktop, reason_text
 from watcher.matting import modes
 from watcher.matting.touchup.edits import MAX_TEXT_BYTES, EditsError, encode, parse
 from watcher.queue.journal import Journal
@@ -174,8 +175,14 @@ class Host:
         kept = self._journal.edits.of(photo.content)
         self._edits = _valid_edits(kept)
         self._has_unreadable_edits = bool(kept) and not self._edits
-        request = {"touchup": "open", "recipe": self._recipe("").key()}
-        self._link.ask(Ask(request, photo.source.data, functools.partial(self._handle_opened, photo)))
+        recipe = self._recipe("")
+        mode = modes.find(self._settings.model)
+        with contextlib.suppress(
+            ModelError
+        ):  # it has been removed: Save says so, unless the person takes another recipe
+            mode = modes.find(recipe.model or self._settings.model)
+        on_answer = functools.partial(self._handle_opened, photo)
+        self._link.ask(Ask({"touchup": "open", "recipe": recipe.key()}, photo.source.data, on_answer, mode=mode))
 
     def _handle_opened(self, photo: Photo, header: Header, _payload: bytes) -> None:
         if photo is not self._photo:
@@ -239,10 +246,12 @@ class Host:
 
     # What the window asks
 
-    def _relay(self, number: int, request: Header, payload: bytes = b"") -> None:
+    def _relay(
+        self, number: int, request: Header, payload: bytes = b"", read: Callable[[], bytes] | None = None
+    ) -> None:
         if not touchup_answers.is_request(request):
             raise UsageError(strings.NONSENSE)
-        self._link.ask(Ask(request, payload, self._answer_to(number), number))
+        self._link.ask(Ask(request, payload, self._answer_to(number), number, read=read))
 
     def _tile(self, number: int, header: Header, _payload: bytes) -> None:
         self._opened_photo()
@@ -323,8 +332,11 @@ class Host:
         self._answer(number, {"state": "done", "jobs": self._grid().entries()})
 
     def _review_thumbnail(self, number: int, header: Header, _payload: bytes) -> None:
-        data = self._grid().picture(header.get("job"), header.get("which"))
-        self._relay(number, {"touchup": "thumbnail", "pixels": header.get("pixels")}, data)
+        def read() -> bytes:
+            self._refresh_journal()
+            return self._grid().picture(header.get("job"), header.get("which"))
+
+        self._relay(number, {"touchup": "thumbnail", "pixels": header.get("pixels")}, read=read)
 
     def _accept(self, number: int, header: Header, _payload: bytes) -> None:
         self._grid().accept(header.get("job"))

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from watcher.editor import strings
-from watcher.errors import ModelError, WorkerError
+from watcher.errors import ModelError, NobgError, WorkerError
 from watcher.matting.modes import Mode
 from watcher.worker import touchup_answers
 from watcher.worker.protocol import Header, ProtocolError
@@ -45,7 +45,8 @@ class Ask:
     """A request to the worker, and what to do with its answer.
 
     `number`: the window's number of the request, by which it may cancel it. `deaths`: how many workers in a row have
-    died while this was the first of their requests.
+    died while this was the first of their requests. `read`: for a thumbnail, called for the payload when its turn
+    comes; a NobgError that it raises is the answer. `mode`: that of the worker from now on; None: as before.
     """
 
     request: Header
@@ -53,6 +54,8 @@ class Ask:
     on_answer: OnAnswer = _ignore
     number: int = -1
     deaths: int = 0
+    read: Callable[[], bytes] | None = None
+    mode: Mode | None = None
 
     @property
     def kind(self) -> str:
@@ -106,13 +109,18 @@ class Link:
         self._in_flight: deque[Ask] = deque()
         self._waiting: deque[Ask | _Alone] = deque()
         self._tiles: list[Ask] = []
+        self._thumbnails: deque[Ask] = deque()
         self._state: list[Ask] = []
         self._good_edits: Ask | None = None
+        self._size = (0, 0)
+        self._edits_worker: Worker | None = None
 
     def ask(self, ask: Ask) -> None:
-        """Send a request as soon as its turn comes: tiles after all others, the newest first."""
+        """Send a request as soon as its turn comes: tiles after all others, the newest first; then thumbnails."""
         if ask.kind == "tile":
             self._tiles.append(ask)
+        elif ask.kind == "thumbnail":
+            self._thumbnails.append(ask)
         else:
             self._waiting.append(ask)
         self._send_more()
@@ -135,10 +143,10 @@ class Link:
 
     def forget_photo(self) -> None:
         """Drop what has not been sent about the present photo: another one comes."""
-        waiting = [ask for ask in self._waiting if isinstance(ask, Ask) and ask.kind != "thumbnail"]
+        waiting = [ask for ask in self._waiting if isinstance(ask, Ask)]
         self._waiting = deque(ask for ask in self._waiting if ask not in waiting)
         dropped = [*self._tiles, *waiting]
-        self._tiles, self._state, self._good_edits = [], [], None
+        self._tiles, self._state, self._good_edits, self._edits_worker = [], [], None, None
         for ask in dropped:
             ask.answer({"state": "dropped"})
 
@@ -152,6 +160,7 @@ class Link:
             if not isinstance(following, Ask):
                 following.action()
                 continue
+            self._mode = following.mode or self._mode
             try:
                 worker = self._ensure_worker()
             except (ModelError, WorkerError) as error:
@@ -164,10 +173,12 @@ class Link:
     def _next(self) -> Ask | _Alone | None:
         """Take the next request whose turn it is; None if there is none now."""
         if not self._waiting:
-            return self._next_tile()
+            return self._next_tile() or self._next_thumbnail()
         first = self._waiting[0]
         if isinstance(first, Ask):
             is_blocked = first.kind in _STATE_KINDS and any(ask.kind in _STATE_KINDS for ask in self._in_flight)
+            if first.mode not in (None, self._mode):  # the worker will be another one
+                is_blocked = bool(self._in_flight)
         else:
             is_blocked = bool(self._in_flight)
         return None if is_blocked else self._waiting.popleft()
@@ -180,6 +191,18 @@ class Link:
         chosen = (quick or self._tiles)[-1]
         self._tiles.remove(chosen)
         return chosen
+
+    def _next_thumbnail(self) -> Ask | None:
+        """Take the oldest thumbnail whose file can be read, and read it now: many in memory would be too much."""
+        while self._thumbnails:
+            ask = self._thumbnails.popleft()
+            try:
+                ask.payload = ask.payload if ask.read is None else ask.read()
+            except NobgError as error:
+                ask.answer({"state": "failed", "text": error.on_desktop})
+            else:
+                return ask
+        return None
 
     def _ensure_worker(self) -> Worker:
         """Return a worker that knows the photo and the edits. Raises ModelError, WorkerError, StoppedError."""
@@ -226,10 +249,23 @@ class Link:
             return
         self._in_flight.popleft()
         ask.deaths = 0
-        if ask.kind == "edits":
-            self._settle_edits(ask, has_failed=answer["state"] == "failed")
+        has_failed = answer["state"] == "failed"
+        if ask.kind == "open" and not has_failed:
+            self._size = (answer["width"], answer["height"])
+        elif ask.kind == "edits":
+            self._settle_edits(ask, has_failed=has_failed)
+            answer = answer if has_failed else self._changed_since_shown(worker, answer)
         ask.answer(answer, payload)
         self._send_more()
+
+    def _changed_since_shown(self, worker: Worker, answer: Header) -> Header:
+        """Return an answer to edits whose `changed` holds for what the window shows.
+
+        A worker knows what its own edits before have changed, but not those of a worker that has died.
+        """
+        is_new = self._edits_worker not in (None, worker)
+        self._edits_worker = worker
+        return {**answer, "changed": [0, 0, *self._size]} if is_new else answer
 
     def _settle_edits(self, ask: Ask, *, has_failed: bool) -> None:
         """Remember edits that the worker could apply; those that it could not are not repeated to the next worker."""
@@ -251,7 +287,8 @@ class Link:
             self._fail_all(lost, strings.WORKER_FAILS)
             return
         again = [ask for ask in lost if ask not in self._state and ask.is_open]
-        self._waiting.extendleft(reversed([ask for ask in again if ask.kind != "tile"]))
+        self._thumbnails.extendleft(reversed([ask for ask in again if ask.kind == "thumbnail"]))
+        self._waiting.extendleft(reversed([ask for ask in again if ask.kind not in ("tile", "thumbnail")]))
         self._tiles.extend(reversed([ask for ask in again if ask.kind == "tile"]))
         self._replay_state()
         self._send_more()
@@ -283,8 +320,8 @@ class Link:
     def _fail_all(self, asks: Iterable[Ask], text: str) -> None:
         """Answer that these requests and all others have failed: no worker can be had. The next request tries again."""
         self._forget_worker()
-        failed = [*asks, *self._state, *self._waiting, *self._tiles]
-        self._waiting, self._tiles, self._in_flight = deque(), [], deque()
+        failed = [*asks, *self._state, *self._waiting, *self._tiles, *self._thumbnails]
+        self._waiting, self._tiles, self._thumbnails, self._in_flight = deque(), [], deque(), deque()
         for ask in failed:
             on_answer = ask.answer if isinstance(ask, Ask) else ask.on_fail
             on_answer({"state": "failed", "reason": "worker_died", "detail": text}, b"")

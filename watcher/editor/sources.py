@@ -20,12 +20,14 @@ from watcher.recipe import RecipeError, parse_key
 class Photo:
     """A photo that has been read. `recipe`: the key of the recipe of its cut-out; None if there was no request for one.
 
-    It is that of the cut-out that a person named; else that of the newest request for the photo.
+    It is that of the cut-out that a person named; else that of the newest request for the photo. `moved_from`: where
+    the photo was when nobg cut it out; None if nobg has not moved it.
     """
 
     path: Path
     source: commit.Source
     recipe: str | None = None
+    moved_from: Path | None = None
 
     @property
     def content(self) -> str:
@@ -84,7 +86,7 @@ def of_job(job: Job, journal: Journal) -> Photo | None:
         with contextlib.suppress(PictureError, NoAnswerError):
             source = commit.read_source(path, job.listed_below)
             if source.sha256 == job.source_hash:
-                return Photo(path, source, job.recipe)
+                return Photo(path, source, job.recipe, job.source if path == job.moved_to else None)
     return None
 
 

@@ -129,6 +129,6 @@ class InMemoryQueue:
         """Return the job that has done the same before, unless `job` is forced."""
         return None if job.force else find_done_job(job, self._journal)
 
-    def move_original(self, job: Job) -> None:  # noqa: ARG002  see JobQueue
+    def move_original(self, job: Job) -> Path | None:  # noqa: ARG002  see JobQueue
         """Leave the original where it is."""
-        return
+        return None

@@ -94,10 +94,11 @@ class Outputs:
     def may_replace(self, job: Job, output: Path, current_hash: str, new_hash: str) -> bool:
         """Return whether `job` may replace the file `output` (its hash: `current_hash`) with content of `new_hash`.
 
-        It may if nobg made that file from the same source. The output of another recipe stays, unless both contents
-        are identical.
+        It may if nobg made that file from the same source, also if it has moved it since. The output of another recipe
+        stays, unless both contents are identical.
         """
-        if not self.has_written(job.source, output, current_hash) or self._is_shared(job, output, current_hash):
+        has_written = any(self.has_written(source, output, current_hash) for source in _sources(job))
+        if not has_written or self._is_shared(job, output, current_hash):
             return False
         query = "SELECT recipe FROM jobs WHERE source = ? AND output = ? AND output_hash = ? AND undone = 0"
         recipes = self._db.execute(query, (os.fsencode(job.source), os.fsencode(output), current_hash))
@@ -109,7 +110,13 @@ class Outputs:
             "SELECT source FROM outputs WHERE output = ? AND output_hash = ? AND source != ?",
             (os.fsencode(output), output_hash, os.fsencode(job.source)),
         )
-        return any(_is_other_picture(os.fsdecode(path), job.source) for (path,) in rows)
+        others = {Path(os.fsdecode(path)) for (path,) in rows}.difference(_sources(job))
+        return any(_is_other_picture(str(path), job.source) for path in others)
+
+
+def _sources(job: Job) -> list[Path]:
+    """Return where the source of the job was when nobg read it, and where nobg has moved it, if it has."""
+    return [job.source] if job.moved_to is None else [job.source, job.moved_to]
 
 
 def _is_other_picture(path: str, source: Path) -> bool:
