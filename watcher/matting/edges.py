@@ -61,11 +61,11 @@ def _resize_bilinear(alpha: FloatArray, width: int, height: int) -> NDArray[np.u
         rows = min(_BAND_ROWS, height - top)
         box = (0.0, top * small.height / height, float(small.width), (top + rows) * small.height / height)
         band = np.asarray(small.resize((width, rows), Image.Resampling.BILINEAR, box=box))
-        result[top : top + rows] = _to_uint8(band)
+        result[top : top + rows] = to_uint8(band)
     return result
 
 
-def _to_uint8(values: FloatArray) -> NDArray[np.uint8]:
+def to_uint8(values: FloatArray) -> NDArray[np.uint8]:
     """Convert float32 in 0..1 to uint8 in 0..255, clipping what lies outside."""
     scaled = values * np.float32(255.0)
     scaled += np.float32(0.5)
@@ -224,7 +224,7 @@ def _render_alpha(coefficients: LinearCoefficients, guide: Image.Image, size: tu
             if not is_guided and coefficients.offset[reach].min() >= 1 - 0.5 / 255:
                 target[...] = 255
             else:
-                target[...] = _to_uint8(
+                target[...] = to_uint8(
                     renderer.guided_alpha(region) if is_guided else renderer.interpolated_alpha(region)
                 )
     return result

@@ -143,6 +143,7 @@ def main() -> int:
         mode = modes.find(sys.argv[1])
         touches_up = protocol.TOUCHUP_ARGUMENT in sys.argv[2:]
         if touches_up:
+            from watcher.matting.touchup.mender import Mender
             from watcher.worker import touchup  # imports scipy, which takes time that ordinary work need not wait
         heaviest = max(mode, modes.BEST, key=lambda one: one.memory) if touches_up else mode
         memory.check(heaviest)
@@ -178,7 +179,7 @@ def main() -> int:
     def load_pipeline() -> Pipeline:
         own = _load_in_jail(start_result, data, mode)
         every = inference.with_models(own, data, modes.BEST.models, usable_cpu_count())
-        return Pipeline(every, budget, touchup.make_mender)
+        return Pipeline(every, budget, Mender)
 
     touchup.serve(stdin, stdout, load_pipeline)
     return 0

@@ -7,23 +7,11 @@ import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from tests.queue.conftest import Clock, enqueue, make_job, take_and_start
 from watcher.queue.journal import Journal
 from watcher.queue.touchup.edits import hash_of
 
 STROKES = '[{"tool":"keep"}]'
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def journal(tmp_path: Path, clock: Clock) -> Journal:
-    return Journal(tmp_path, clock)
 
 
 def test_edits_belong_to_a_content_until_there_are_none(journal: Journal, clock: Clock) -> None:

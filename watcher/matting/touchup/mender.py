@@ -110,12 +110,11 @@ class Mender:
     def _after(self, state: _State, edit: Edit) -> _State:
         """Return the state after one more edit."""
         strokes, overlays = list(state.strokes), list(state.overlays)
-        whole = (0.0, 0.0, float(self._rgb.width), float(self._rgb.height))
         if edit.tool in ("keep", "erase"):
             # What is under an exact stroke is laid over the result; here, it must not reach beyond its rim.
             size = edit.size - _RIM * self._rgb.width / self._size[0] if edit.exact else edit.size
             if size > 0:
-                mask = brush.cover(replace(edit, size=size), whole, self._size) >= 0.5
+                mask = brush.cover(replace(edit, size=size), (0, 0, *self._rgb.size), self._size) >= 0.5
                 strokes.append(Stroke(edit.tool == "keep", mask, spreads=not edit.exact))
             if edit.exact or any(overlay.exact for overlay in overlays):
                 overlays.append(edit)
@@ -146,8 +145,7 @@ class Mender:
                 return [Stroke(is_kept, parts == parts[row, column], spreads=False)]
         size = max(self._rgb.size) * 0.02
         stroke = Edit("keep" if is_kept else "erase", edit.points, size)
-        whole = (0.0, 0.0, float(self._rgb.width), float(self._rgb.height))
-        return [Stroke(is_kept, brush.cover(stroke, whole, self._size) >= 0.5)]
+        return [Stroke(is_kept, brush.cover(stroke, (0, 0, *self._rgb.size), self._size) >= 0.5)]
 
     # Automatic alphas
 
@@ -236,7 +234,7 @@ class Mender:
             for top in range(0, self._rgb.height, _BAND_ROWS):
                 box = (0, top, self._rgb.width, min(top + _BAND_ROWS, self._rgb.height))
                 band = result[box[1] : box[3]]
-                band[...] = _to_uint8(self._lay_over(band * np.float32(1 / 255), box))
+                band[...] = edges.to_uint8(self._lay_over(band * np.float32(1 / 255), box))
         return result
 
     def region(self, box: Box, size: tuple[int, int], alpha: FloatArray | None = None) -> NDArray[np.uint8]:
@@ -254,7 +252,7 @@ class Mender:
             shares = (shown.shape[1] / self._rgb.width, shown.shape[0] / self._rgb.height)
             part = tuple(min(value * shares[axis % 2], shown.shape[1 - axis % 2]) for axis, value in enumerate(box))
             values = np.asarray(Image.fromarray(shown).resize(size, Image.Resampling.BILINEAR, box=part))
-        return _to_uint8(values if alpha is not None else self._lay_over(values, box))
+        return edges.to_uint8(values if alpha is not None else self._lay_over(values, box))
 
     def _guided(self, size: tuple[int, int]) -> edges.AlphaRenderer:
         if self._renderer is None:
@@ -360,9 +358,3 @@ def _common_length(first: Sequence[Edit], second: Sequence[Edit]) -> int:
     """Return how many edits at the start of both lists are the same."""
     pairs = enumerate(zip(first, second, strict=False))
     return next((number for number, (a, b) in pairs if a != b), min(len(first), len(second)))
-
-
-def _to_uint8(values: FloatArray) -> NDArray[np.uint8]:
-    """Convert float32 in 0..1 to uint8 in 0..255, clipping what lies outside."""
-    result: NDArray[np.uint8] = np.clip(values * np.float32(255) + np.float32(0.5), 0, 255).astype(np.uint8)
-    return result
