@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,7 +38,7 @@ def upscale_alpha(alpha: FloatArray, rgb: Image.Image) -> NDArray[np.uint8]:
     if not is_guided(alpha, rgb.size):
         return _resize_bilinear(alpha, rgb.width, rgb.height)
     guide = make_guide(alpha, rgb)
-    return _render_alpha(fit_coefficients(alpha, guide), guide, rgb.size)
+    return AlphaRenderer(fit_coefficients(alpha, guide), guide).alpha(rgb.size, (0, 0, *rgb.size))
 
 
 def is_guided(alpha: FloatArray, size: tuple[int, int]) -> bool:
@@ -202,61 +201,58 @@ def _solve_symmetric(matrix: dict[tuple[int, int], FloatArray], right: FloatArra
     )
 
 
-def _render_alpha(coefficients: LinearCoefficients, guide: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Return alpha (H, W), uint8, at the photo's `size` (width, height): coefficients and guide, stretched bilinearly.
-
-    `guide`: the photo, or a reduced copy. Tiles where alpha is 0 or 1 throughout cost almost nothing.
-    """
-    renderer = AlphaRenderer(coefficients, guide, size)
-    height, width = coefficients.offset.shape
-    result = np.zeros((size[1], size[0]), np.uint8)
-    for top in range(0, height, _TILE_SIDE):
-        for left in range(0, width, _TILE_SIDE):
-            bottom, right = min(top + _TILE_SIDE, height), min(left + _TILE_SIDE, width)
-            # The bilinear filter reaches into the neighbouring tiles.
-            reach = (slice(max(top - 2, 0), bottom + 2), slice(max(left - 2, 0), right + 2))
-            is_guided = bool(coefficients.slope[0][reach].any())
-            if not is_guided and coefficients.offset[reach].max() < 0.5 / 255:
-                continue
-            across, down = size[0] / width, size[1] / height
-            region = (round(left * across), round(top * down), round(right * across), round(bottom * down))
-            target = result[region[1] : region[3], region[0] : region[2]]
-            if not is_guided and coefficients.offset[reach].min() >= 1 - 0.5 / 255:
-                target[...] = 255
-            else:
-                target[...] = to_uint8(
-                    renderer.guided_alpha(region) if is_guided else renderer.interpolated_alpha(region)
-                )
-    return result
-
-
 class AlphaRenderer:
-    """Evaluates linear coefficients and the guide at the size of the photo, one region at a time."""
+    """Evaluates linear coefficients and the guide at the size of a photo, one region at a time."""
 
-    def __init__(self, coefficients: LinearCoefficients, guide: Image.Image, size: tuple[int, int]) -> None:
+    def __init__(self, coefficients: LinearCoefficients, guide: Image.Image) -> None:
+        """`guide`: the photo, or a reduced copy."""
+        self._coefficients = coefficients
         self._offset, self._minimum, self._maximum = map(
             Image.fromarray, (coefficients.offset, coefficients.minimum, coefficients.maximum)
         )
         self._slopes = [Image.fromarray(plane) for plane in coefficients.slope]
-        self._guide, self._size = guide, size
+        self._guide = guide
 
-    def at_size(self, size: tuple[int, int]) -> AlphaRenderer:
-        """Return a renderer of the same outlines for a photo of another size (width, height)."""
-        other = copy.copy(self)
-        vars(other)["_size"] = size
-        return other
+    def alpha(self, size: tuple[int, int], region: Box) -> NDArray[np.uint8]:
+        """Return alpha (h, w), uint8, of a region of the photo at `size` (width, height).
 
-    def interpolated_alpha(self, region: Box) -> FloatArray:
-        """Return alpha (h, w), float32, in this region by stretching alone."""
-        return resize_region(self._offset, region, self._size)
+        Coefficients and guide are stretched bilinearly. Tiles where alpha is 0 or 1 throughout cost almost nothing.
+        """
+        height, width = self._coefficients.offset.shape
+        across, down = size[0] / width, size[1] / height
+        result = np.zeros((region[3] - region[1], region[2] - region[0]), np.uint8)
+        for top in range(0, height, _TILE_SIDE):
+            bottom = min(top + _TILE_SIDE, height)
+            rows = max(round(top * down), region[1]), min(round(bottom * down), region[3])
+            for left in range(0, width, _TILE_SIDE) if rows[0] < rows[1] else ():
+                right = min(left + _TILE_SIDE, width)
+                columns = max(round(left * across), region[0]), min(round(right * across), region[2])
+                if columns[0] < columns[1]:
+                    # The bilinear filter reaches into the neighbouring tiles.
+                    reach = (slice(max(top - 2, 0), bottom + 2), slice(max(left - 2, 0), right + 2))
+                    part = (columns[0], rows[0], columns[1], rows[1])
+                    target = result[rows[0] - region[1] : rows[1] - region[1], columns[0] - region[0] :]
+                    target[:, : columns[1] - columns[0]] = self._tile_alpha(size, part, reach)
+        return result
 
-    def guided_alpha(self, region: Box) -> FloatArray:
+    def _tile_alpha(self, size: tuple[int, int], part: Box, reach: tuple[slice, slice]) -> NDArray[np.uint8] | int:
+        """Return alpha (h, w), uint8, in `part` of one tile, or one number for all. `reach`: what it depends on."""
+        if self._coefficients.slope[0][reach].any():
+            return to_uint8(self._guided_alpha(size, part))
+        offset = self._coefficients.offset[reach]
+        if offset.max() < 0.5 / 255:
+            return 0
+        if offset.min() >= 1 - 0.5 / 255:
+            return 255
+        return to_uint8(resize_region(self._offset, part, size))
+
+    def _guided_alpha(self, size: tuple[int, int], region: Box) -> FloatArray:
         """Return alpha (h, w), float32, in this region by the photo's colours."""
-        values = self.interpolated_alpha(region).copy()
-        colours = resize_region(self._guide, region, self._size)
+        values = resize_region(self._offset, region, size).copy()
+        colours = resize_region(self._guide, region, size)
         for channel, slope in enumerate(self._slopes):
-            values += resize_region(slope, region, self._size) * (colours[..., channel] * np.float32(1 / 255))
-        minimum, maximum = (resize_region(small, region, self._size) for small in (self._minimum, self._maximum))
+            values += resize_region(slope, region, size) * (colours[..., channel] * np.float32(1 / 255))
+        minimum, maximum = (resize_region(small, region, size) for small in (self._minimum, self._maximum))
         return np.clip(values, minimum, maximum, out=values)
 
 

@@ -26,14 +26,28 @@ def estimate_foreground(rgb: Image.Image, alpha: NDArray[np.uint8]) -> Image.Ima
     foreground colour estimation", ICIP 2021). The two colours F^ and B^ are smooth, so they are computed on a small
     picture; the last step, which restores the detail, is at full size.
     """
-    tiles = list(_outline_tiles(alpha))
-    if not tiles:
+    if not _partial_alpha_mask(alpha).any():
         return rgb
-    foreground, background = smooth_colours(rgb, Image.fromarray(alpha))
+    return recover_part(rgb, alpha, smooth_colours(rgb, Image.fromarray(alpha)), (0, 0, *rgb.size), rgb.size)
+
+
+def recover_part(
+    rgb: Image.Image,
+    alpha: NDArray[np.uint8],
+    smooth: tuple[Image.Image, Image.Image],
+    part: Box,
+    size: tuple[int, int],
+) -> Image.Image:
+    """Return the subject's colours in `part` of a photo that has `size` (width, height) at any scale.
+
+    `rgb` and `alpha` (h, w), uint8: of the part; `smooth`: F^ and B^ of the whole photo.
+    """
     result = rgb.copy()
-    for tile in tiles:
-        tile_alpha = alpha[tile[1] : tile[3], tile[0] : tile[2]]
-        result.paste(_recover_foreground(rgb, tile_alpha, tile, foreground, background), tile[:2])
+    for left, top, right, bottom in _outline_tiles(alpha):
+        tile = (left + part[0], top + part[1], right + part[0], bottom + part[1])
+        f, b = (resize_region(small, tile, size) for small in smooth)
+        pixels = np.asarray(rgb.crop((left, top, right, bottom)))
+        result.paste(Image.fromarray(_recover(pixels, alpha[top:bottom, left:right], f, b)), (left, top))
     return result
 
 
@@ -54,16 +68,21 @@ def _partial_alpha_mask(alpha: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return is_partial
 
 
+def reduce_photo(rgb: Image.Image) -> Image.Image:
+    """Return the small picture on which the smooth colours are computed."""
+    scale = min(1.0, _BLUR_LONGER_SIDE / max(rgb.size))
+    size = (max(1, round(rgb.width * scale)), max(1, round(rgb.height * scale)))
+    return rgb.resize(size, Image.Resampling.BOX, reducing_gap=1.0)
+
+
 def smooth_colours(rgb: Image.Image, alpha: Image.Image) -> tuple[Image.Image, Image.Image]:
     """Return F^ and B^ on the small picture: a near blur of the result of a far blur.
 
-    `alpha`: mode L, of any size.
+    `rgb`: the photo, or what `reduce_photo` returns of it. `alpha`: mode L, of any size.
     """
-    scale = min(1.0, _BLUR_LONGER_SIDE / max(rgb.size))
-    size = (max(1, round(rgb.width * scale)), max(1, round(rgb.height * scale)))
-    small = rgb.resize(size, Image.Resampling.BOX, reducing_gap=1.0)
+    small = reduce_photo(rgb)
     i = np.ascontiguousarray(np.asarray(small, np.float32).transpose(2, 0, 1))
-    a = np.asarray(alpha.resize(size, Image.Resampling.BOX, reducing_gap=1.0), np.float32)
+    a = np.asarray(alpha.resize(small.size, Image.Resampling.BOX, reducing_gap=1.0), np.float32)
     a = a * np.float32(1 / 255)
     foreground, background = _fuse_blurred(i, i, i, a, _FAR_RADIUS)
     detail = i - a * foreground - (1 - a) * background
@@ -104,27 +123,12 @@ def _box_blur(planes: FloatArray, radius: int) -> FloatArray:
     return planes
 
 
-def _recover_foreground(
-    rgb: Image.Image,
-    alpha: NDArray[np.uint8],
-    tile: Box,
-    smooth_foreground: Image.Image,
-    smooth_background: Image.Image,
-) -> Image.Image:
-    """Return F = F^ + a (I - a F^ - (1 - a) B^) in the outline of one tile, and I elsewhere in it.
-
-    `alpha`: that of the tile, uint8.
-    """
-    f, b = (resize_region(small, tile, rgb.size) for small in (smooth_foreground, smooth_background))
-    return Image.fromarray(recover_foreground(np.asarray(rgb.crop(tile)), alpha, f, b))
-
-
-def recover_foreground(
+def _recover(
     rgb: NDArray[np.uint8], alpha: NDArray[np.uint8], smooth_foreground: FloatArray, smooth_background: FloatArray
 ) -> NDArray[np.uint8]:
-    """Return the subject's colours (h, w, 3), uint8, in a part of a photo at any scale.
+    """Return F = F^ + a (I - a F^ - (1 - a) B^), (h, w, 3), uint8, in the outline of one tile, and I elsewhere in it.
 
-    `rgb` (h, w, 3) and `alpha` (h, w), uint8: of the part; the smooth colours (h, w, 3), float32 in 0..255: F^ and B^.
+    `rgb` (h, w, 3), `alpha` (h, w), uint8; the smooth colours (h, w, 3), float32 in 0..255: F^ and B^.
     """
     height, width = alpha.shape
     f, b = smooth_foreground.reshape(height, -1).copy(), smooth_background.reshape(height, -1)

@@ -33,7 +33,7 @@ from watcher import recipe as recipes
 from watcher.errors import ModelError, PictureError
 from watcher.matting import foreground, transparency
 from watcher.matting.touchup import edits as edit_lists
-from watcher.matting.touchup.mender import Box, Mender
+from watcher.matting.touchup.mender import Box, Mender, at_scale
 from watcher.picture import codecs, compose, encode
 from watcher.worker import protocol
 from watcher.worker.pipeline import NO_ANIMATIONS, Pipeline, Work, decode_background
@@ -137,6 +137,7 @@ class OpenPhoto:
         self._levels = [rgb]
         self._mender: Mender | None = None
         self._looks: dict[str, Any] = {}
+        self._reduced: Image.Image | None = None
         self._colours: tuple[Image.Image, Image.Image] | None = None
 
     def description(self) -> dict[str, Any]:
@@ -201,8 +202,8 @@ class OpenPhoto:
             pixels = self._own_colours(pixels, alpha, box)
         return _rgba(pixels, alpha)
 
-    def _photo_part(self, box: Box, size: tuple[int, int]) -> NDArray[np.uint8]:
-        """Return a part of the photo (height, width, 3), uint8, from the level of the pyramid that is large enough."""
+    def _photo_part(self, box: Box, size: tuple[int, int]) -> Image.Image:
+        """Return a part of the photo, of `size` (width, height), from the level of the pyramid that is large enough."""
         scale = min((box[2] - box[0]) / size[0], (box[3] - box[1]) / size[1])
         level = 0
         while level < _LEVELS - 1 and scale >= 2 ** (level + 1) and min(self._levels[level].size) >= _MIN_LEVEL_SIDE:
@@ -212,20 +213,17 @@ class OpenPhoto:
         image = self._levels[level]
         across, down = image.width / self._levels[0].width, image.height / self._levels[0].height
         part = (box[0] * across, box[1] * down, min(box[2] * across, image.width), min(box[3] * down, image.height))
-        return np.asarray(image.resize(size, Image.Resampling.BILINEAR, box=part))
+        return image.resize(size, Image.Resampling.BILINEAR, box=part)
 
-    def _own_colours(self, pixels: NDArray[np.uint8], alpha: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
+    def _own_colours(self, pixels: Image.Image, alpha: NDArray[np.uint8], box: Box) -> Image.Image:
         """Return the part's pixels without the old background's colour."""
+        if self._reduced is None:
+            self._reduced = foreground.reduce_photo(self._picture.rgb)
         if self._colours is None:
             small = np.clip(self.mender.alpha * np.float32(255), 0, 255).astype(np.uint8)
-            self._colours = foreground.smooth_colours(self._levels[-1], Image.fromarray(small))
-        size = (alpha.shape[1], alpha.shape[0])
-        parts = []
-        for image in self._colours:
-            across, down = image.width / self._levels[0].width, image.height / self._levels[0].height
-            part = (box[0] * across, box[1] * down, min(box[2] * across, image.width), min(box[3] * down, image.height))
-            parts.append(np.asarray(image.resize(size, Image.Resampling.BILINEAR, box=part), np.float32))
-        return foreground.recover_foreground(pixels, alpha, *parts)
+            self._colours = foreground.smooth_colours(self._reduced, Image.fromarray(small))
+        region, whole = at_scale(box, pixels.size, self._picture.rgb.size)
+        return foreground.recover_part(pixels, alpha, self._colours, region, whole)
 
     def preview(self, recipe: recipes.Recipe, background: bytes, size: tuple[int, int]) -> Answer:
         """Return the whole output under a recipe, within `size`. It is composed from a photo of about that size."""
@@ -236,7 +234,7 @@ class OpenPhoto:
         alpha = self.mender.region((0, 0, width, height), small)
         if not self._is_cut_out:
             pixels = self._own_colours(pixels, alpha, (0, 0, width, height))
-        picture = replace(self._picture, rgb=Image.fromarray(pixels), alpha=None)
+        picture = replace(self._picture, rgb=pixels, alpha=None)
         layout = compose.compute_layout(*small, compose.subject_box(alpha), recipe)
         size_of_output = (layout.width, layout.height)
         backdrop = compose.render_background(recipe, decode_background(recipe, background), picture.icc, size_of_output)
@@ -256,10 +254,12 @@ def thumbnail(data: bytes, size: tuple[int, int]) -> Answer:
     return {"width": image.width, "height": image.height}, image.convert("RGBA").tobytes()
 
 
-def _rgba(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> bytes:
+def _rgba(pixels: Image.Image, alpha: NDArray[np.uint8]) -> bytes:
     """Return RGBA bytes; where alpha is 0, no colour is left."""
-    result = np.dstack([pixels, alpha])
-    result[alpha == 0] = 0
+    image = pixels.copy()
+    image.putalpha(Image.fromarray(alpha))
+    result = np.array(image).view(np.uint32)[..., 0]  # a pixel in one number: four times as fast
+    result *= alpha > 0
     return result.tobytes()
 
 

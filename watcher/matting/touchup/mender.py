@@ -243,24 +243,24 @@ class Mender:
         `alpha`: an automatic alpha, as `way` returns it, to show in place of the edited one.
         """
         shown = self.alpha if alpha is None else alpha
-        scale = (size[0] / (box[2] - box[0]), size[1] / (box[3] - box[1]))
-        virtual = (round(self._rgb.width * scale[0]), round(self._rgb.height * scale[1]))
+        part, virtual = at_scale(box, size, self._rgb.size)
         if alpha is None and edges.is_guided(shown, self._rgb.size) and edges.is_guided(shown, virtual):
-            left, top = (min(round(box[axis] * scale[axis]), virtual[axis] - size[axis]) for axis in (0, 1))
-            values = self._guided(virtual).guided_alpha((left, top, left + size[0], top + size[1]))
+            rendered = self._guided().alpha(virtual, part)
+            if not self._states[-1].overlays:
+                return rendered
+            values = rendered * np.float32(1 / 255)
         else:
             shares = (shown.shape[1] / self._rgb.width, shown.shape[0] / self._rgb.height)
-            part = tuple(min(value * shares[axis % 2], shown.shape[1 - axis % 2]) for axis, value in enumerate(box))
-            values = np.asarray(Image.fromarray(shown).resize(size, Image.Resampling.BILINEAR, box=part))
+            small = tuple(min(value * shares[axis % 2], shown.shape[1 - axis % 2]) for axis, value in enumerate(box))
+            values = np.asarray(Image.fromarray(shown).resize(size, Image.Resampling.BILINEAR, box=small))
         return edges.to_uint8(values if alpha is not None else self._lay_over(values, box))
 
-    def _guided(self, size: tuple[int, int]) -> edges.AlphaRenderer:
+    def _guided(self) -> edges.AlphaRenderer:
         if self._renderer is None:
-            guide = edges.make_guide(self.alpha, self._rgb)
-            self._renderer = edges.AlphaRenderer(
-                edges.fit_coefficients(np.ascontiguousarray(self.alpha), guide), guide, size
-            )
-        return self._renderer.at_size(size)
+            alpha = np.ascontiguousarray(self.alpha)
+            guide = edges.make_guide(alpha, self._rgb)
+            self._renderer = edges.AlphaRenderer(edges.fit_coefficients(alpha, guide), guide)
+        return self._renderer
 
     def _lay_over(self, values: FloatArray, box: Box) -> FloatArray:
         """Return values (h, w), float32 in 0..1, of a part of the photo, with exact strokes and hair laid over them."""
@@ -346,6 +346,17 @@ class Mender:
             min(length, math.ceil(max(box[axis + 2] for box in boxes))) for axis, length in enumerate(self._rgb.size)
         )
         return (left, top, right, bottom) if right > left and bottom > top else None
+
+
+def at_scale(box: Box, size: tuple[int, int], photo: tuple[int, int]) -> tuple[Box, tuple[int, int]]:
+    """Return a part of a photo at the scale at which it has `size`, and the size of the whole photo at that scale.
+
+    `box`: the part, in pixels of the photo; `size` and `photo`: width and height. The part that is returned has `size`.
+    """
+    scale = (size[0] / (box[2] - box[0]), size[1] / (box[3] - box[1]))
+    whole = (round(photo[0] * scale[0]), round(photo[1] * scale[1]))
+    left, top = (min(round(box[axis] * scale[axis]), whole[axis] - size[axis]) for axis in (0, 1))
+    return (left, top, left + size[0], top + size[1]), whole
 
 
 def _differences(before: Sequence[Edit], after: Sequence[Edit]) -> list[Edit]:
