@@ -67,7 +67,7 @@ class Solver:
         contrast = ((colours[first] - colours[second]) ** 2).sum(axis=1).astype(np.float64)
         weights = np.exp(-contrast / (contrast.mean() + 1e-3)) + _MIN_EDGE
         self._edges = laplacian(graph(first, second, weights, height * width))
-        self._states: dict[tuple[int, ...], tuple[list[Stroke], FloatArray]] = {}
+        self._states: dict[tuple[int, ...], tuple[list[Stroke], FloatArray, Vector]] = {}
 
     def solve(self, strokes: Sequence[Stroke]) -> FloatArray:
         """Return the alpha (h, w), float32 in 0..1, after all strokes in their order; without any, the automatic one.
@@ -79,32 +79,38 @@ class Solver:
         first = len(strokes)
         while first and tuple(map(id, strokes[:first])) not in self._states:
             first -= 1
-        alpha = self._states[tuple(map(id, strokes[:first]))][1] if first else self._alpha
+        alpha, seeds = self._alpha, np.zeros(self._size[0] * self._size[1])
+        if first:
+            _, alpha, seeds = self._states[tuple(map(id, strokes[:first]))]
         for count in range(first + 1, len(strokes) + 1):
             known = list(strokes[:count])  # keeps the objects alive, and their ids unique
-            alpha = self._add_stroke(alpha, known)
-            self._states[tuple(map(id, known))] = (known, alpha)
+            here = self._cover(known[-1])
+            seeds = np.where(here, 1.0 if known[-1].keeps else -1.0, seeds)
+            alpha = self._add_stroke(alpha, known, here, seeds)
+            self._states[tuple(map(id, known))] = (known, alpha, seeds)
             if len(self._states) > _KEPT_STATES:
                 del self._states[next(iter(self._states))]
         return alpha
 
-    def _add_stroke(self, alpha: FloatArray, strokes: Sequence[Stroke]) -> FloatArray:
-        """Return the alpha after the last of the strokes; `alpha` (h, w) is the one after the others."""
-        stroke = strokes[-1]
-        if stroke.spreads and stroke.mask.any():
-            alpha = self._spread(alpha, strokes, keeps=stroke.keeps)
+    def _add_stroke(self, alpha: FloatArray, strokes: Sequence[Stroke], here: Mask, seeds: Vector) -> FloatArray:
+        """Return the alpha after the last of the strokes; `alpha` (h, w) is the one after the others.
+
+        `here` (n,): the last stroke on the grid. `seeds` (n,): all of them: 1 where one keeps, -1 where one erases,
+        else 0.
+        """
+        if strokes[-1].spreads and here.any():
+            alpha = self._spread(alpha, here, seeds, len(strokes), keeps=strokes[-1].keeps)
         new = alpha.copy()
         for painted in strokes:
             new[painted.mask] = painted.keeps
         return new
 
-    def _spread(self, alpha: FloatArray, strokes: Sequence[Stroke], *, keeps: bool) -> FloatArray:
-        """Return the alpha after what belongs to the last stroke has followed it."""
-        seeds, here = self._seeds(strokes), self._seeds(strokes[-1:]) != 0
+    def _spread(self, alpha: FloatArray, here: Mask, seeds: Vector, count: int, *, keeps: bool) -> FloatArray:
+        """Return the alpha after what belongs to the last stroke has followed it. `count`: of all strokes."""
         small = self._flat(alpha)
         now, sign = (small, 1) if keeps else (1 - small, -1)
         same, other = seeds * sign > 0, seeds * sign < 0
-        odds = self._grid.odds(Situation(now, same, other, here, len(strokes), keeps))
+        odds = self._grid.odds(Situation(now, same, other, here, count, keeps))
         odds[self._grid.flat_region(here) & (seeds == 0)] = _FLAT_ODDS
         odds = np.where(now >= 0.5, np.maximum(odds, now), odds)
         odds[same], odds[other] = 1, 0
@@ -146,14 +152,11 @@ class Solver:
         result.ravel()[numbers] = values
         return result
 
-    def _seeds(self, strokes: Sequence[Stroke]) -> Vector:
-        """Return the strokes on the grid, (n,): 1 where one keeps, -1 where one erases, 0 elsewhere."""
-        seeds = np.zeros(self._size[0] * self._size[1])
-        for stroke in strokes:
-            if stroke.mask.any():
-                cover = self._flat(stroke.mask)
-                seeds[cover > min(0.3, 0.7 * float(cover.max()))] = 1 if stroke.keeps else -1
-        return seeds
+    def _cover(self, stroke: Stroke) -> Mask:
+        """Return which pixels of the grid a stroke covers, (n,)."""
+        cover = self._flat(stroke.mask)
+        is_covered: Mask = cover > min(0.3, 0.7 * float(cover.max()))
+        return is_covered
 
     def _flat(self, values: NDArray[np.generic]) -> Vector:
         """Return values (h, w) on the small grid: (n,)."""
