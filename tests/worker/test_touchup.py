@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 from tests.conftest import SAMPLES
 from watcher.matting import modes
 from watcher.matting.touchup.edits import Edit, encode
+from watcher.worker.answers import Expected
 from watcher.worker.supervisor import Worker
 
 PHOTO = (SAMPLES / "astronaut.jpg").read_bytes()
@@ -204,3 +205,23 @@ def test_a_message_that_fails_ends_nothing(window: Window) -> None:
     answer, data = window.ask(PHOTO, touchup="thumbnail", pixels=[64, 48])
     assert (answer["width"], answer["height"]) == (48, 48)
     assert len(data) == 48 * 48 * 4
+
+
+def test_an_animation_between_touched_up_photos_reports_its_frames(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = Image.open(io.BytesIO(PHOTO)).convert("RGB").resize((128, 128))
+    frames = [photo, photo.rotate(3), photo.rotate(6)]
+    file = io.BytesIO()
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
+    seen: list[int] = []
+    check = Expected.check
+
+    def spy(self: Expected, header: dict[str, Any]) -> None:
+        seen.extend([header["frames"]] if "frames" in header else [])
+        check(self, header)
+
+    monkeypatch.setattr(Expected, "check", spy)
+    answer, _ = Window(worker).ask(file.getvalue(), recipe='{"format":"webp"}', force=False, named=True, watched=False)
+    assert answer["state"] == "done", answer
+    assert seen[-1:] == [2]  # the check of the first message is looked up before it is replaced here

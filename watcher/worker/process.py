@@ -69,7 +69,7 @@ def serve(stdin: BinaryIO, stdout: BinaryIO, pipeline: Pipeline) -> None:
             frame.run_step(pipeline.postprocess)
             work.busy_seconds += frame.busy_seconds
             if not frame.is_last:
-                _report_progress(stdout, work)
+                work.report_progress(stdout)
                 continue
             work.mattes.clear()
             pipeline.budget.release(work.pixel_count)
@@ -86,12 +86,6 @@ def serve(stdin: BinaryIO, stdout: BinaryIO, pipeline: Pipeline) -> None:
     inferred_frames.put(None)
     for thread in threads:
         thread.join()
-
-
-def _report_progress(stdout: BinaryIO, work: Work) -> None:
-    """Say how many frames are done. After a failure, the number does not rise, and its repetition would be a lie."""
-    if "state" not in work.answer:
-        protocol.write_message(stdout, {"id": work.answer["id"], "frames": len(work.mattes)})
 
 
 def _start_thread(target: Callable[[], None]) -> threading.Thread:

@@ -47,7 +47,7 @@ Answer = tuple[dict[str, Any], bytes]
 
 def serve(stdin: BinaryIO, stdout: BinaryIO, load_pipeline: Callable[[], Pipeline]) -> None:
     """Answer messages until stdin ends. The networks are loaded when they are needed: the photo is seen before."""
-    table = Table(load_pipeline)
+    table = Table(load_pipeline, stdout)
     while (message := protocol.read_message(stdin)) is not None:
         answer, payload = table.answer(*message)
         del message
@@ -57,8 +57,9 @@ def serve(stdin: BinaryIO, stdout: BinaryIO, load_pipeline: Callable[[], Pipelin
 class Table:
     """What a person has before them: no photo, or one."""
 
-    def __init__(self, load_pipeline: Callable[[], Pipeline]) -> None:
-        self._load_pipeline = functools.cache(load_pipeline)
+    def __init__(self, load_pipeline: Callable[[], Pipeline], stdout: BinaryIO) -> None:
+        """`stdout`: where the progress of animations is reported."""
+        self._load_pipeline, self._stdout = functools.cache(load_pipeline), stdout
         self._photo: OpenPhoto | None = None
 
     def answer(self, header: protocol.Header, data: bytes) -> Answer:
@@ -114,6 +115,8 @@ class Table:
                     frame.run_step(pipeline.infer)
                 frame.run_step(pipeline.postprocess)
                 work.busy_seconds += frame.busy_seconds
+                if not frame.is_last:
+                    work.report_progress(self._stdout)
         finally:
             pipeline.budget.release(work.pixel_count)
         return {"seconds": round(work.busy_seconds, 3), **work.answer}, work.output
