@@ -121,7 +121,8 @@ def next_stroke(mask: Mask, truth: Truth, *, exact: bool = False) -> Edit | None
 
 
 @cache
-def _pipeline(mode: str) -> Pipeline:
+def pipeline(mode: str) -> Pipeline:
+    """Return the networks of a mode."""
     return open_pipeline(modes.find(mode))
 
 
@@ -130,15 +131,15 @@ def play(folder: Path, mode: str, most: int, name: str) -> dict[str, Game]:
     with Image.open(folder / "images" / f"{name}.jpg") as image:
         rgb = image.convert("RGB")
     truth = read_truth(folder, name)
-    seen = _pipeline(mode).look(rgb, "")
+    seen = pipeline(mode).look(rgb, "")
     games = {}
     for way in WAYS:
         mender = Mender(
-            rgb, lambda part, other: seen if part is rgb and not other else _pipeline(mode).look(part, other)
+            rgb, lambda part, other: seen if part is rgb and not other else pipeline(mode).look(part, other)
         )
         start = time.process_time()
         edits: list[Edit] = []
-        mask = automatic = _mask_of(mender, truth, rgb.size)
+        mask = automatic = mask_of(mender, truth, rgb.size)
         ious = [truth.iou(mask)]
         while ious[-1] < max(GOALS) and len(edits) < most:
             stroke = next_stroke(mask, truth, exact=way == "exact")
@@ -149,13 +150,14 @@ def play(folder: Path, mode: str, most: int, name: str) -> dict[str, Game]:
                 mask = grabcut(rgb, automatic, edits)
             else:
                 mender.apply(edits)
-                mask = _mask_of(mender, truth, rgb.size)
+                mask = mask_of(mender, truth, rgb.size)
             ious.append(truth.iou(mask))
         games[way] = Game(tuple(ious), (time.process_time() - start) / max(len(edits), 1))
     return games
 
 
-def _mask_of(mender: Mender, truth: Truth, size: tuple[int, int]) -> Mask:
+def mask_of(mender: Mender, truth: Truth, size: tuple[int, int]) -> Mask:
+    """Return the mask (h, w), of the size of the truth's, of a photo of `size` (width, height)."""
     height, width = truth.subject.shape
     mask: Mask = mender.region((0, 0, *size), (width, height)) >= 128
     return mask
@@ -178,14 +180,14 @@ def grabcut(rgb: Image.Image, automatic: Mask, edits: Sequence[Edit]) -> Mask:
     return mask
 
 
-def print_table(title: str, games: Sequence[dict[str, Game]], most: int) -> None:
+def print_table(title: str, games: Sequence[dict[str, Game]], most: int, ways: Sequence[str] = WAYS) -> None:
     """Print the means of all ways over some photos."""
     print(f"\n{title}: {len(games)} photos")
     print(
         f"{'':10}{'to 0.95':>9}{'to 0.98':>9}{'worse':>8}{'s':>7}   IoU after "
         f"{', '.join(map(str, SHOWN_STROKES))} strokes"
     )
-    for way in WAYS:
+    for way in ways:
         played = [game[way] for game in games]
         counts = [np.mean([game.strokes_to(goal, most) for game in played]) for goal in GOALS]
         steps = np.concatenate([np.diff(game.ious) for game in played]) if played else np.zeros(0)

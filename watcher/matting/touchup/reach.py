@@ -25,12 +25,31 @@ _FLAT_DIFFERENCE = 6.0  # in L*a*b*, from the stroke's nearest colour
 _MIN_FLAT_CONTRAST, _UNCLEAR_SHARE = 12.0, 0.1  # across the outline of a flat region, but for a tenth of it
 _MAX_FLAT_AREA = 0.5  # of the photo
 _MAX_SAMPLE = 500  # of a stroke's pixels, that others are compared with
-_MAX_DEVIATION = 4.0  # of a cue from its mean, in standard deviations: more counts as this
+MAX_DEVIATION = 4.0
+"""Of a cue from its mean, in standard deviations: more counts as this."""
 
-# Cue -> its mean, its standard deviation, and its weight: fitted to strokes of a simulated person on 217 photos, and
-# checked with each set of photos left out in turn.
-_BIAS = -6.400
-_WEIGHTS = {
+Cues = dict[str, Vector | float]
+"""By name, what is known of n pixels: (n,), or one number for all."""
+
+
+@dataclass(frozen=True)
+class Regression:
+    """A logistic regression. `weights`: cue -> its mean, its standard deviation, and its weight."""
+
+    bias: float
+    weights: Mapping[str, tuple[float, float, float]]
+
+    def probability(self, cues: Cues, count: int) -> Vector:
+        """Return the probabilities (count,), 0..1, of what the cues tell of `count` pixels."""
+        total = np.full(count, self.bias)
+        for name, (mean, deviation, weight) in self.weights.items():
+            total += weight * np.clip((cues[name] - mean) / deviation, -MAX_DEVIATION, MAX_DEVIATION)
+        result: Vector = 1 / (1 + np.exp(-total))
+        return result
+
+
+# Fitted to strokes of a simulated person, and checked with each set of photos left out: assets/models/fit_strokes.py.
+FIRST = Regression(-6.400, {
     "alpha": (-4.36, 0.838, 0.318),
     "automatic alpha": (-4.22, 1.39, -0.267),
     "opinions, mean": (-3.37, 1.8, 0.994),
@@ -66,17 +85,16 @@ _WEIGHTS = {
     "depth": (-2.49, 0.926, -0.963),
     "depth at the stroke": (-3.31, 0.609, 0.777),
     "strokes": (0.871, 0.614, 0.045),
-}
+})  # fmt: skip
 # The second look, at the odds of the first one and their surroundings (auto-context; Tu, CVPR 2008).
-_SECOND_BIAS = -4.483  # 0.4 less than fitted: in doubt, a stroke reaches less far
-_SECOND_WEIGHTS = {
+SECOND = Regression(-4.483, {  # the bias is 0.4 less than fitted: in doubt, a stroke reaches less far
     "odds": (-3.51, 2.17, 0.752),
     "odds nearby": (-2.67, 2.01, 0.729),
     "odds around": (-2, 2.04, 0.534),
     "walk from the odds": (-3.2, 2.18, 0.843),
     "colour that the odds favour": (-0.495, 1.57, 0.124),
     "area that the odds favour": (-3.2, 0.954, 0.104),
-}
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -144,18 +162,18 @@ class Grid:
 
     def odds(self, situation: Situation) -> Vector:
         """Return the probability (n,), 0..1, that a pixel goes with the stroke: two logistic regressions on cues."""
-        first = _regress(self.cues(situation), _WEIGHTS, _BIAS, len(situation.alpha))
-        return _regress(self._second_cues(situation, first), _SECOND_WEIGHTS, _SECOND_BIAS, len(first))
+        first = FIRST.probability(self.cues(situation), len(situation.alpha))
+        return SECOND.probability(self.second_cues(situation, first), len(first))
 
-    def cues(self, situation: Situation) -> dict[str, Vector | float]:
-        """Return what tells pixels that go with the stroke from others, by the names in _WEIGHTS: (n,), or a number."""
+    def cues(self, situation: Situation) -> Cues:
+        """Return what tells pixels that go with the stroke from others, by the names in FIRST: (n,), or a number."""
         here, now = situation.here, situation.alpha
         prior, opinions = (values if situation.keeps else 1 - values for values in (self._prior, self._opinions))
         odds, trust = log_odds(opinions), opinions[:, here].mean(axis=1)
         best = int(trust.argmax())
         unlike = np.abs(opinions - trust[:, None])
         away = np.sqrt(((self._place - self._place[here].mean(axis=0)) ** 2).sum(axis=1)) + 0.02
-        cues: dict[str, Vector | float] = {
+        cues: Cues = {
             "alpha": log_odds(now),
             "automatic alpha": log_odds(prior),
             "opinions, mean": odds.mean(axis=0),
@@ -179,9 +197,9 @@ class Grid:
             **self._part_cues(situation),
         }
 
-    def _path_cues(self, situation: Situation) -> dict[str, Vector | float]:
+    def _path_cues(self, situation: Situation) -> Cues:
         """How far the stroke is along paths, and how much farther the strokes of the other side are."""
-        cues: dict[str, Vector | float] = {}
+        cues: Cues = {}
         for name, distances in self._distances.items():
             far = csgraph.dijkstra(distances, indices=np.flatnonzero(situation.here), min_only=True)
             against: Vector | float = 3.0
@@ -191,7 +209,7 @@ class Grid:
             cues[f"nearer than the other side along {name}"] = np.clip(np.log((against + 0.02) / (far + 0.02)), -3, 5)
         return cues
 
-    def _colour_cues(self, situation: Situation, away: Vector) -> dict[str, Vector | float]:
+    def _colour_cues(self, situation: Situation, away: Vector) -> Cues:
         """How like the stroke's colours, and those of both sides, a pixel's colour is."""
         here, now = situation.here, situation.alpha
         nearest = _sample_tree(self._lab[here]).query(self._lab, eps=0.1)[0]
@@ -212,11 +230,11 @@ class Grid:
             "the stroke's colour is its side's": float(side[here].mean()),
         }
 
-    def _walk_cues(self, situation: Situation, prior: Vector) -> dict[str, Vector | float]:
+    def _walk_cues(self, situation: Situation, prior: Vector) -> Cues:
         """Where random walks from strokes and from the automatic alpha lead."""
         is_held = situation.same | situation.other
         target = np.where(situation.same, 1.0, np.where(situation.other, 0.0, prior))
-        cues: dict[str, Vector | float] = {}
+        cues: Cues = {}
         for name, weight in (("short", _SHORT_WALK), ("long", _LONG_WALK)):
             pull = np.where(is_held, SEED_WEIGHT, weight)
             cues[f"{name} walk"] = log_odds(walk(self._walks, pull, target, situation.alpha, 1e-5), 0.003)
@@ -225,7 +243,7 @@ class Grid:
         cues["walk from the stroke"] = np.log(reached + 1e-3)
         return cues
 
-    def _part_cues(self, situation: Situation) -> dict[str, Vector | float]:
+    def _part_cues(self, situation: Situation) -> Cues:
         """The connected part of the other side that the stroke is on."""
         wrong = ((situation.alpha < 0.5) | situation.here).reshape(self.shape)
         part = connected(wrong, situation.here)
@@ -239,8 +257,8 @@ class Grid:
             "depth at the stroke": float(np.log(depth[situation.here].max() + 0.01)),
         }
 
-    def _second_cues(self, situation: Situation, odds: Vector) -> dict[str, Vector | float]:
-        """What the odds (n,) of the first look say about a pixel's surroundings."""
+    def second_cues(self, situation: Situation, odds: Vector) -> Cues:
+        """Return, by the names in SECOND, what the odds (n,) of the first look say about a pixel's surroundings."""
         is_wrong = situation.alpha < 0.5
         ours = np.where(is_wrong, odds, situation.alpha)
         plane = ours.reshape(self.shape)
@@ -283,17 +301,6 @@ def _sample_tree(points: Vector) -> KDTree:
     """Return a tree of points (k, d) that differ, or of a sample of them: many equal ones would make queries slow."""
     different = np.unique(np.round(points, 1 if points.shape[1] == 3 else 3), axis=0)
     return KDTree(different[:: -(-len(different) // _MAX_SAMPLE)])
-
-
-def _regress(
-    cues: Mapping[str, Vector | float], weights: Mapping[str, tuple[float, float, float]], bias: float, count: int
-) -> Vector:
-    """Return the probabilities (count,), 0..1, of a logistic regression on `cues`."""
-    total = np.full(count, bias)
-    for name, (mean, deviation, weight) in weights.items():
-        total += weight * np.clip((cues[name] - mean) / deviation, -_MAX_DEVIATION, _MAX_DEVIATION)
-    result: Vector = 1 / (1 + np.exp(-total))
-    return result
 
 
 def log_odds(probability: Vector, margin: float = 0.01) -> Vector:
