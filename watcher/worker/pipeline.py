@@ -9,7 +9,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,11 +79,6 @@ class Work:
     def fail(self, reason: str, detail: str) -> None:
         """Answer that the picture has failed; no further step runs."""
         self.answer.update(state="failed", reason=reason, detail=detail)
-
-    def report_progress(self, stdout: BinaryIO) -> None:
-        """Say how many frames are done. After a failure, the number does not rise, and repeating it would be a lie."""
-        if "state" not in self.answer:
-            protocol.write_message(stdout, {"id": self.answer["id"], "frames": len(self.mattes)})
 
 
 @dataclass

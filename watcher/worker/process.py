@@ -69,7 +69,7 @@ def serve(stdin: BinaryIO, stdout: BinaryIO, pipeline: Pipeline) -> None:
             frame.run_step(pipeline.postprocess)
             work.busy_seconds += frame.busy_seconds
             if not frame.is_last:
-                work.report_progress(stdout)
+                protocol.write_progress(stdout, work.answer, len(work.mattes))
                 continue
             work.mattes.clear()
             pipeline.budget.release(work.pixel_count)

@@ -47,6 +47,12 @@ def write_message(stream: BinaryIO, header: Header, payload: bytes | memoryview 
     stream.flush()
 
 
+def write_progress(stream: BinaryIO, answer: Header, frames: int) -> None:
+    """Say how many frames are done. After a failure, the number does not rise, and its repetition would be a lie."""
+    if "state" not in answer:
+        write_message(stream, {"id": answer["id"], "frames": frames})
+
+
 def read_message(
     stream: BinaryIO, check: Callable[[Header], None] = lambda _header: None, max_header: int = _MAX_HEADER_BYTES
 ) -> tuple[Header, bytes] | None:

@@ -116,7 +116,7 @@ class Table:
                 frame.run_step(pipeline.postprocess)
                 work.busy_seconds += frame.busy_seconds
                 if not frame.is_last:
-                    work.report_progress(self._stdout)
+                    protocol.write_progress(self._stdout, work.answer, len(work.mattes))
         finally:
             pipeline.budget.release(work.pixel_count)
         return {"seconds": round(work.busy_seconds, 3), **work.answer}, work.output
