@@ -177,9 +177,8 @@ class Host:
         self._has_unreadable_edits = bool(kept) and not self._edits
         recipe = self._recipe("")
         mode = modes.find(self._settings.model)
-        with contextlib.suppress(
-            ModelError
-        ):  # it has been removed: Save says so, unless the person takes another recipe
+        # If this model was removed, Save says so, unless the person takes another recipe.
+        with contextlib.suppress(ModelError):
             mode = modes.find(recipe.model or self._settings.model)
         on_answer = functools.partial(self._handle_opened, photo)
         self._link.ask(Ask({"touchup": "open", "recipe": recipe.key()}, photo.source.data, on_answer, mode=mode))
@@ -294,7 +293,8 @@ class Host:
 
     def _cancel(self, _number: int, header: Header, _payload: bytes) -> None:
         ids = header.get("ids")
-        self._link.cancel(number for number in ids if isinstance(number, int)) if isinstance(ids, list) else None
+        if isinstance(ids, list):
+            self._link.cancel(number for number in ids if isinstance(number, int))
 
     def _save(self, number: int, header: Header, _payload: bytes) -> None:
         photo, key = self._opened_photo(), self._recipe(str(header.get("recipe") or "")).key()
