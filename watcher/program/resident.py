@@ -112,17 +112,17 @@ def run(
     on_started(settings.problem)
     ui = None if open_ui is None else open_ui(state, request_stop)
     program = _SessionThread(lambda: _Session(state, settings, ui, stop, session_over).run(), state, lock, stop)
-    try:
-        with _system_requests(request_stop):
+    with _system_requests(request_stop):  # the block's end may be the end of the process
+        try:
             program.start()
             if ui is not None:
                 ui.run(stop)
             program.join()
-    finally:
-        logger.info("Stopped")
-        logging.getLogger().removeHandler(handler)
-        with contextlib.suppress(OSError):  # the disk may be full
-            handler.close()
+        finally:
+            logger.info("Stopped")
+            logging.getLogger().removeHandler(handler)
+            with contextlib.suppress(OSError):  # the disk may be full
+                handler.close()
     if program.failure is not None:
         raise program.failure
 

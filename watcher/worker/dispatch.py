@@ -56,7 +56,7 @@ MAX_BYTES_IN_FLIGHT = 64 << 20
 """While the worker has files of this many bytes or more, it gets no further picture."""
 MAX_WORKER_DEATHS = 3
 """How often the worker may die with a picture, or something unforeseen may happen to it, before the picture fails."""
-FINISH_GRACE_SECONDS = 3.0 if sys.platform == "win32" else 5.0
+FINISH_GRACE_SECONDS = 2.0 if sys.platform == "win32" else 5.0
 """Seconds that the worker may still take for its pictures when the caller stops dispatch.
 
 Windows ends a program 5 s after it has asked for that, at log-off or when a console is closed.
