@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT
-from watcher import enqueue, processes
+from watcher import enqueue, paths
 
 WITHOUT_FLAGS = {
     "enqueue.py": 2,  # notify-send, and the branch for other systems
@@ -30,19 +30,19 @@ def python(tmp_path: Path) -> Path:
 def test_on_windows_the_program_is_run_by_the_python_without_a_console(python: Path) -> None:
     without_console = python.with_name("pythonw.exe")
     without_console.touch()
-    assert processes.background_python(str(python), "win32") == str(without_console)
-    assert processes.background_python(str(python), "linux") == str(python)
+    assert paths.background_python(str(python), "win32") == str(without_console)
+    assert paths.background_python(str(python), "linux") == str(python)
 
 
 def test_without_that_python_the_program_is_run_by_this_one(python: Path) -> None:
-    assert processes.background_python(str(python), "win32") == str(python)
+    assert paths.background_python(str(python), "win32") == str(python)
 
 
 def test_a_click_on_windows_starts_the_program_without_a_window(monkeypatch: pytest.MonkeyPatch, python: Path) -> None:
     started: dict[str, Any] = {}
     monkeypatch.setattr(enqueue, "sys", SimpleNamespace(platform="win32"))
-    monkeypatch.setattr(processes, "background_python", lambda: str(python))
-    monkeypatch.setattr(processes, "NO_CONSOLE", 0x08000000)
+    monkeypatch.setattr(paths, "background_python", lambda: str(python))
+    monkeypatch.setattr(paths, "NO_CONSOLE", 0x08000000)
     monkeypatch.setattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0x200, raising=False)
     monkeypatch.setattr(subprocess, "Popen", lambda command, **options: started.update(options, command=command))
     enqueue._start_detached(["watcher", "run"])

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 from watcher import lock as file_lock
-from watcher import paths, places, processes, session
+from watcher import paths, places, session
 from watcher.errors import (
     NoAnswerError,
     NobgError,
@@ -362,11 +362,11 @@ def _start_detached(words: Sequence[str], kept_files: Sequence[int] = ()) -> Non
     """Start a module of nobg, with arguments, in a session of its own, which inherits `kept_files`. Raises OSError."""
     import subprocess
 
-    command = [processes.background_python(), "-P", "-m", *words]
+    command = [paths.background_python(), "-P", "-m", *words]
     environment = {name: value for name, value in os.environ.items() if _is_for_program(name)}
     root = os.path.abspath(os.sep)  # any other folder could not be unmounted meanwhile
     if sys.platform == "win32":
-        flags = processes.NO_CONSOLE | subprocess.CREATE_NEW_PROCESS_GROUP
+        flags = paths.NO_CONSOLE | subprocess.CREATE_NEW_PROCESS_GROUP
         subprocess.Popen(command, env=environment, cwd=root, creationflags=flags)
         return
     process = subprocess.Popen(

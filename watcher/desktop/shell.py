@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from watcher import processes
+from watcher import paths
 from watcher.desktop import strings
 from watcher.errors import NobgError
 
@@ -36,7 +36,7 @@ def _run_command(*command: str) -> int:
         stdout=devnull,
         stderr=devnull,
         start_new_session=True,
-        creationflags=processes.NO_CONSOLE,
+        creationflags=paths.NO_CONSOLE,
         check=False,
     ).returncode
 

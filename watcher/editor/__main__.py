@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from watcher import enqueue, paths, processes
+from watcher import enqueue, paths
 from watcher.errors import NobgError
 from watcher.jail.limited_pipe import LimitedPipe
 from watcher.matting.touchup.edits import TOOLS
@@ -64,7 +64,7 @@ def _run(options: argparse.Namespace) -> int:
             stdout=subprocess.PIPE,
             stderr=log_pipe.write_end,
             env=environment,
-            creationflags=processes.NO_CONSOLE,
+            creationflags=paths.NO_CONSOLE,
         )
         log_pipe.close_write_end()
         stack.callback(_end, window)

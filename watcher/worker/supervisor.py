@@ -15,7 +15,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import BinaryIO, Self, cast
 
-from watcher import paths, processes
+from watcher import paths
 from watcher.errors import ModelError, WorkerError
 from watcher.jail.limited_pipe import LimitedPipe
 from watcher.matting import memory
@@ -118,7 +118,7 @@ class Worker:
                     env=environment,
                     cwd=os.path.abspath(os.sep),
                     start_new_session=True,  # Ctrl-C must reach the parent only, which ends the worker
-                    creationflags=processes.NO_CONSOLE,  # so it does on Windows
+                    creationflags=paths.NO_CONSOLE,  # so it does on Windows
                 )
             )
         finally:

@@ -14,7 +14,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from watcher import paths, processes
+from watcher import paths
 from watcher.errors import ModelError, UsageError
 from watcher.jail.limited_pipe import LimitedPipe
 from watcher.matting import looks, memory, models, modes
@@ -61,7 +61,7 @@ def _run_in_subprocess(data: bytes, template: models.Model) -> tuple[str | None,
                 stderr=log_pipe.write_end,
                 env=worker_environment(),
                 cwd=os.path.abspath(os.sep),
-                creationflags=processes.NO_CONSOLE,
+                creationflags=paths.NO_CONSOLE,
                 timeout=PICTURE_TIMEOUT_SECONDS,
                 check=False,
             )
