@@ -25,6 +25,7 @@ from watcher.errors import (
     refused_access_error,
 )
 from watcher.formats import is_picture_name
+from watcher.guard.long_paths import entry_path, for_system
 from watcher.naming import escape_unprintable, is_source_name
 from watcher.queue import store
 
@@ -271,7 +272,7 @@ def _find_pictures(argument: str, silent_drives: dict[str, None]) -> dict[str, t
 
 def _look_for_pictures(path: str) -> dict[str, tuple[int | None, bool]]:
     try:
-        status = os.stat(path)
+        status = os.stat(for_system(path))
         if stat.S_ISDIR(status.st_mode):
             return _pictures_in_folder(path)
     except PermissionError as error:
@@ -285,14 +286,14 @@ def _look_for_pictures(path: str) -> dict[str, tuple[int | None, bool]]:
 
 def _pictures_in_folder(folder: str) -> dict[str, tuple[int | None, bool]]:
     pictures: dict[str, tuple[int | None, bool]] = {}
-    with os.scandir(folder) as entries:
+    with os.scandir(for_system(folder)) as entries:
         for entry in entries:
             places.note_progress()
             if not is_source_name(entry.name):
                 continue
             try:
                 if entry.is_file(follow_symlinks=False):
-                    pictures[entry.path] = (entry.stat(follow_symlinks=False).st_dev, True)
+                    pictures[entry_path(folder, entry)] = (entry.stat(follow_symlinks=False).st_dev, True)
             except OSError:  # it is gone
                 continue
     if not pictures:
