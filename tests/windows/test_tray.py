@@ -19,6 +19,8 @@ pytestmark = pytest.mark.slow
 
 FIRST_LINES = (strings.READY, strings.PAUSE)
 """What the menu begins with."""
+MENU_LINES = 10
+"""It has more; with fewer, it is still being drawn."""
 
 
 @pytest.fixture
@@ -58,12 +60,19 @@ def choose_in_menu(windows: Desktop, line: int, name: str) -> None:
     place = wait_for_icon(windows, "idle")
     before = windows.screenshot()
     windows.click(*place, button=3)
-    wait_for(lambda: box_of_change(before, windows.screenshot()))
-    after = keep(windows, name)
-    box = box_of_change(before, after)
-    assert box is not None
-    left, top, right, _ = box
-    windows.click((left + right) // 2, top + text_rows(after.crop(box))[line])
+    lines: list[tuple[int, int]] = []
+
+    def is_drawn() -> bool:
+        after = windows.screenshot()
+        box = box_of_change(before, after)
+        if box is not None:
+            left, top, right, _ = box
+            lines[:] = [((left + right) // 2, top + y) for y in text_rows(after.crop(box))]
+        return len(lines) > MENU_LINES
+
+    wait_for(is_drawn, START_SECONDS)
+    keep(windows, name)
+    windows.click(*lines[line])
 
 
 def test_pause_in_the_menu_pauses_nobg(windows: Desktop) -> None:
