@@ -22,6 +22,7 @@ from watcher.formats import MAX_BYTES
 from watcher.guard import access, links, renames
 from watcher.guard.access import Access
 from watcher.guard.links import Folder, RefusedLinkError, Rule
+from watcher.guard.long_paths import for_system
 from watcher.naming import numbered_names
 
 _TEMP_PREFIX, _TEMP_SUFFIX = ".nobg-", ".tmp"
@@ -350,7 +351,7 @@ def remove_stale(folder: Path, now: float) -> None:
 
     `now`: seconds since the epoch.
     """
-    for path in folder.glob(f"{_TEMP_PREFIX}{'[0-9a-f]' * 16}{_TEMP_SUFFIX}"):
+    for path in Path(for_system(folder)).glob(f"{_TEMP_PREFIX}{'[0-9a-f]' * 16}{_TEMP_SUFFIX}"):
         with contextlib.suppress(OSError):
             if now - path.lstat().st_mtime > _STALE_SECONDS:
                 path.unlink()

@@ -25,6 +25,7 @@ from watcher.errors import (
     refused_access_error,
 )
 from watcher.formats import is_picture_name
+from watcher.guard.long_paths import entry_path, for_system
 from watcher.naming import escape_unprintable, is_source_name
 from watcher.queue import store
 
@@ -271,7 +272,7 @@ def _find_pictures(argument: str, silent_drives: dict[str, None]) -> dict[str, t
 
 def _look_for_pictures(path: str) -> dict[str, tuple[int | None, bool]]:
     try:
-        status = os.stat(path)
+        status = os.stat(for_system(path))
         if stat.S_ISDIR(status.st_mode):
             return _pictures_in_folder(path)
     except PermissionError as error:
@@ -285,14 +286,14 @@ def _look_for_pictures(path: str) -> dict[str, tuple[int | None, bool]]:
 
 def _pictures_in_folder(folder: str) -> dict[str, tuple[int | None, bool]]:
     pictures: dict[str, tuple[int | None, bool]] = {}
-    with os.scandir(folder) as entries:
+    with os.scandir(for_system(folder)) as entries:
         for entry in entries:
             places.note_progress()
             if not is_source_name(entry.name):
                 continue
             try:
                 if entry.is_file(follow_symlinks=False):
-                    pictures[entry.path] = (entry.stat(follow_symlinks=False).st_dev, True)
+                    pictures[entry_path(folder, entry)] = (entry.stat(follow_symlinks=False).st_dev, True)
             except OSError:  # it is gone
                 continue
     if not pictures:
@@ -362,11 +363,11 @@ def _start_detached(words: Sequence[str], kept_files: Sequence[int] = ()) -> Non
     """Start a module of nobg, with arguments, in a session of its own, which inherits `kept_files`. Raises OSError."""
     import subprocess
 
-    command = [sys.executable, "-P", "-m", *words]
+    command = [paths.background_python(), "-P", "-m", *words]
     environment = {name: value for name, value in os.environ.items() if _is_for_program(name)}
     root = os.path.abspath(os.sep)  # any other folder could not be unmounted meanwhile
     if sys.platform == "win32":
-        flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
+        flags = paths.NO_CONSOLE | subprocess.CREATE_NEW_PROCESS_GROUP
         subprocess.Popen(command, env=environment, cwd=root, creationflags=flags)
         return
     process = subprocess.Popen(

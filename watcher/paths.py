@@ -1,4 +1,4 @@
-"""Where nobg keeps its configuration and records, and where the files that come with the package are.
+"""Where nobg keeps its configuration and records, and where the files that come with the package and its Python are.
 
 The right-click client imports this module, so each function that needs a slow module (pathlib, platformdirs) imports it
 itself. Functions whose names end in `_folder` return a string, for the client; the others return a Path.
@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 APP = "nobg"
+
+NO_CONSOLE = 0x08000000 if sys.platform == "win32" else 0
+"""For Popen's `creationflags`: a console of its own, without a window (CREATE_NO_WINDOW).
+
+So no window flashes if the parent has no console, and Ctrl-C in the parent's does not reach the process.
+"""
 
 
 def home_folder() -> str:
@@ -144,6 +150,19 @@ def open_regular(path: str, flags: int = os.O_RDONLY) -> int:
         os.close(descriptor)
         raise IrregularFileError(errno.EINVAL, "it is no regular file", path)
     return descriptor
+
+
+def background_python(executable: str | None = None, platform: str = sys.platform) -> str:
+    """Return the path of a Python that opens no console: on Windows pythonw.exe, if it is beside this one.
+
+    `executable`: the path of Python; None: that of this process.
+    """
+    path = sys.executable if executable is None else executable
+    if platform == "win32":
+        without_console = os.path.join(os.path.dirname(path), "pythonw.exe")
+        if os.path.isfile(without_console):
+            return without_console
+    return path
 
 
 def module_folders() -> list[str]:

@@ -490,3 +490,29 @@ def test_on_windows_a_button_still_works_after_its_notification_timed_out(
     backend.handle_clicked(notification.identifier, None)
     assert done.get(timeout=10) == "click"
     notifier.close()
+
+
+@pytest.mark.usefixtures("without_backend")
+def test_a_windows_without_toasts_gets_a_balloon_of_the_icon(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    shown: queue.Queue[Notification] = queue.Queue()
+
+    def show_plainly(notification: Notification) -> bool:
+        shown.put(notification)
+        return True
+
+    notifier = Notifier("win32", show_plainly=show_plainly)
+    notifier.show(Notification("Cut-out\tready", "a in b", (("Undo", print),), print))
+    balloon = shown.get(timeout=60)
+    notifier.close()
+    assert (balloon.title, balloon.body, balloon.on_click) == ("Cut-out\\x09ready", "a in b", print)
+    assert not logged_problems(caplog)
+
+
+@pytest.mark.usefixtures("without_backend")
+def test_without_an_icon_there_is_no_balloon_and_the_log_says_why(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    notifier = Notifier("win32", show_plainly=lambda _notification: False)
+    notifier.show(Notification("", ""))
+    wait_for(lambda: logged_problems(caplog))
+    notifier.close()

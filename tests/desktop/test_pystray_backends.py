@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import importlib
+import queue
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -365,17 +366,73 @@ def test_closing_the_menu_on_windows_does_nothing(windows: Windows) -> None:
 # The icon
 
 
+def make_windows_icon(state: str = tray.IDLE) -> Any:
+    """Return the icon that nobg uses on Windows, without a menu; it is not shown and runs no loop."""
+    icon_class = tray_backend.load_pystray(legacy_tray=False).Icon
+    return icon_class(strings.APP, tray._icon_images(state, tray.ICON_SIZES), strings.APP)
+
+
 @pytest.mark.parametrize("state", [tray.IDLE, tray.WORKING, tray.PAUSED, tray.ATTENTION])
-def test_windows_gets_the_picture_in_the_sizes_of_its_bar(state: str, windows: Windows, tmp_path: Path) -> None:
-    icon = make_icon(Overview(), state=state)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tempfile.tempdir", str(tmp_path))
-        icon._assert_icon_handle()
+@pytest.mark.parametrize("percent", [100, 150, 200, 300, 400])
+def test_windows_gets_the_drawing_of_the_size_of_its_bar(state: str, percent: int, windows: Windows) -> None:
+    windows.dpi = 96 * percent // 100
+    make_windows_icon(state)._assert_icon_handle()
     (picture,) = windows.pictures.values()
-    assert {(16, 16), (24, 24), (32, 32), (48, 48), (64, 64)} <= set(picture.info["sizes"])  # 100 to 400 %
-    with Image.open(ROOT / "assets" / "tray" / f"{state}-64.png") as drawn:
+    assert picture.width == 16 * percent // 100
+    with Image.open(ROOT / "assets" / "tray" / f"{state}-{picture.width}.png") as drawn:
         assert picture.convert("RGBA").tobytes() == drawn.convert("RGBA").tobytes()
-    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_size_without_a_drawing_is_made_from_a_larger_one(windows: Windows) -> None:
+    windows.dpi = 120  # 125 %
+    make_windows_icon()._assert_icon_handle()
+    (picture,) = windows.pictures.values()
+    assert picture.size == (20, 20)
+
+
+def test_windows_stretches_nothing_that_nobg_draws(windows: Windows, monkeypatch: pytest.MonkeyPatch) -> None:
+    contexts: list[int] = []
+    monkeypatch.setattr(windows, "do_SetProcessDpiAwarenessContext", contexts.append, raising=False)
+    tray_backend.prepare_process()
+    assert contexts == [-4]  # DPI_AWARENESS_CONTEXT_PER_MONITOR_AWARE_V2
+
+
+def test_an_older_windows_is_told_by_its_own_means(windows: Windows, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[None] = []
+    monkeypatch.setattr(windows, "do_SetProcessDPIAware", lambda: calls.append(None), raising=False)
+    tray_backend.prepare_process()
+    assert calls == [None]
+
+
+@pytest.mark.usefixtures("windows")
+def test_the_icon_agrees_to_the_end_of_the_session() -> None:
+    icon = make_windows_icon()
+    handler = icon._message_handlers.get(0x11)  # WM_QUERYENDSESSION
+    assert handler is not None
+    assert handler(0, 0) == 1
+
+
+def test_texts_are_made_to_fit_into_what_windows_holds(windows: Windows) -> None:
+    icon = make_windows_icon()
+    icon._hwnd = 5
+    icon._message(0, 0x10 | 0x4, szTip="\N{GRINNING FACE}" * 200, szInfo="b" * 300, szInfoTitle="short")
+    shown = windows.icons[5]
+    assert shown["szTip"] == "\N{GRINNING FACE}" * 63 + "…"  # it takes two units of the 127
+    assert shown["szInfo"] == "b" * 254 + "…"
+    assert shown["szInfoTitle"] == "short"
+
+
+def test_a_click_on_a_balloon_does_what_the_notification_says_once(windows: Windows) -> None:
+    clicks: queue.Queue[str] = queue.Queue()
+    icon = make_windows_icon()
+    icon._hwnd = 5
+    icon._show()
+    icon.show_balloon("Done", "photo_nobg.png", lambda: clicks.put("clicked"))
+    assert (windows.icons[5]["szInfoTitle"], windows.icons[5]["szInfo"]) == ("Done", "photo_nobg.png")
+    for _ in range(2):
+        icon._on_notify(0, 0x405)  # NIN_BALLOONUSERCLICK
+    assert clicks.get(timeout=60) == "clicked"
+    assert clicks.empty()
 
 
 @pytest.fixture
@@ -444,6 +501,9 @@ def looks_like(picture: Image.Image | None, state: str) -> bool:
     """Return whether the picture is the drawing of this state, in any size."""
     if picture is None:
         return False
+    with Image.open(ROOT / "assets" / "tray" / f"{state}-{picture.width}.png") as drawn:
+        if picture.convert("RGBA").tobytes() == drawn.convert("RGBA").tobytes():
+            return True
     with Image.open(ROOT / "assets" / "tray" / f"{state}-64.png") as drawn:
         expected = drawn.convert("RGBA").resize(picture.size, Image.Resampling.LANCZOS)
     return picture.convert("RGBA").tobytes() == expected.tobytes()

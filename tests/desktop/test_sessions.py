@@ -14,7 +14,7 @@ from tests.support.desktop.private_bus import private_bus
 from tests.support.desktop.tray_host import Host
 from tests.support.program import Program, wait_for
 from watcher import session
-from watcher.desktop import session_bus, strings
+from watcher.desktop import session_bus, sessions, strings
 from watcher.desktop.sessions import Sessions
 
 
@@ -242,3 +242,15 @@ def test_a_bus_that_was_killed_is_not_alive() -> None:
         assert session_bus.is_alive({session.BUS: address})
         host.kill_bus()
         wait_for(lambda: not session_bus.is_alive({session.BUS: address}))
+
+
+def test_windows_has_no_such_sessions(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "_HAS_BUS", False)
+    monkeypatch.delattr(os, "geteuid")
+    monkeypatch.delattr(os, "O_NONBLOCK")
+    (state / session.FILE).write_bytes(b"DISPLAY=:1000\0")
+    environment = {"DISPLAY": ":1001"}
+    known = Sessions(state, environment)
+    known.refresh(check=True)
+    assert environment == {"DISPLAY": ":1001"}
+    assert not known.has_news()

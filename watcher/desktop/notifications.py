@@ -13,7 +13,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from watcher import paths
@@ -55,15 +55,18 @@ class Notifier:
         platform: str = sys.platform,
         run_command: Callable[..., Any] = subprocess.run,
         find_session: Callable[[], None] | None = None,
+        show_plainly: Callable[[Notification], bool] | None = None,
     ) -> None:
         """Connect to nothing yet.
 
         `run_command` starts osascript (as subprocess.run does) if macOS offers no better way. `find_session` puts the
-        address of a bus that is alive into the environment.
+        address of a bus that is alive into the environment. `show_plainly` shows a notification without its buttons if
+        Windows offers no better way, and returns whether it could.
         """
         self._platform = platform
         self._run_command = run_command
         self._find_session = find_session or _no_op
+        self._show_plainly = show_plainly or _cannot_show
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -159,7 +162,8 @@ class Notifier:
                 if _is_broken(self._desktop):
                     await self._disconnect()
                 if is_new or self._desktop is not None:
-                    self._log_problem(str(error) or type(error).__name__)
+                    if self._platform != "win32" or not self._show_on_icon(notification):
+                        self._log_problem(str(error) or type(error).__name__)
                     return
             else:
                 self._has_logged_problem = False
@@ -216,6 +220,13 @@ class Notifier:
         if notification.on_click is not None:
             self._register_callback(identifier, notification.on_click)
 
+    def _show_on_icon(self, notification: Notification) -> bool:
+        """Show it as a balloon of the icon, which has no buttons. Return whether that was possible."""
+        title, body = _escape_controls(notification.title), _escape_controls(notification.body)
+        with contextlib.suppress(OSError):
+            return self._show_plainly(replace(notification, title=title, body=body))
+        return False
+
     def _show_with_osascript(self, title: str, body: str) -> None:
         """Show title and body by AppleScript, which cannot show buttons."""
         if self._platform != "darwin":
@@ -249,6 +260,10 @@ class Notifier:
             bus.disconnect()
             with contextlib.suppress(Exception):  # the connection may be broken already
                 await asyncio.wait_for(bus.wait_for_disconnect(), CLOSE_TIMEOUT_SECONDS / 2)
+
+
+def _cannot_show(_notification: Notification) -> bool:
+    return False
 
 
 def _no_op() -> None:

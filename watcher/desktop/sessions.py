@@ -1,10 +1,14 @@
-"""Which desktop session the program uses: the last one that handed itself over and whose bus answers."""
+"""Which desktop session the program uses on Linux: the last one that handed itself over and whose bus answers.
+
+On other systems, a program belongs to the session that started it, and this class does nothing.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import os
+import sys
 import threading
 from collections.abc import MutableMapping
 from pathlib import Path
@@ -14,6 +18,7 @@ from watcher.desktop import session_bus
 
 logger = logging.getLogger(__name__)
 
+_HAS_BUS = sys.platform == "linux"
 MAX_KNOWN = 8  # sessions; a program that runs for months sees many, and only the last ones can still be alive
 KEPT_VARIABLES = ("XDG_RUNTIME_DIR", "XDG_DATA_DIRS")  # right in any session of the person, if the new one has none
 
@@ -31,20 +36,22 @@ class Sessions:
         self._lock = threading.Lock()
         self._own = session.local_variables(environment)
         self._signature = self._file_signature()
-        known = [session.offered_variables(environment), session.read(self._state)]
+        known = [session.offered_variables(environment), session.read(self._state)] if _HAS_BUS else []
         self._known = [variables for variables in known if variables]  # newest first
         self.generation = 0
         """Changes whenever icon and notifications need a new connection."""
 
     def has_news(self) -> bool:
         """Return whether a session has handed itself over since the last `refresh`."""
-        return self._file_signature() not in (None, self._signature)
+        return _HAS_BUS and self._file_signature() not in (None, self._signature)
 
     def refresh(self, *, check: bool = False) -> None:
         """Use the newest session that is alive.
 
         `check`: even if no session has handed itself over, since the present one may have ended.
         """
+        if not _HAS_BUS:
+            return
         with self._lock:
             has_news = self.has_news()
             if has_news:

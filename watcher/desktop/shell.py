@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from watcher import paths
 from watcher.desktop import strings
 from watcher.errors import NobgError
 
@@ -30,7 +31,13 @@ def _run_command(*command: str) -> int:
     """Run a program in a session of its own, so that it can outlive nobg. Return its exit code."""
     devnull = subprocess.DEVNULL
     return subprocess.run(
-        command, stdin=devnull, stdout=devnull, stderr=devnull, start_new_session=True, check=False
+        command,
+        stdin=devnull,
+        stdout=devnull,
+        stderr=devnull,
+        start_new_session=True,
+        creationflags=paths.NO_CONSOLE,
+        check=False,
     ).returncode
 
 

@@ -71,6 +71,7 @@ class Tray:
         self._shown_state = ""
         self._status = strings.APP
         self.snapshot = Overview()
+        self._icon: Any = None
 
     def run(self, stop: threading.Event) -> None:
         """Show the icon until `stop` is set or the desktop can no longer show it. Call this in the main thread (macOS).
@@ -93,14 +94,24 @@ class Tray:
         builder = MenuBuilder(pystray, self._actions)
         menu = pystray.Menu(lambda: builder.build(self.snapshot, self._status))
         self._shown_state = IDLE
-        load_picture = partial(_icon_images, sizes=ICON_SIZES if pystray.modern else ICON_SIZES[-1:])
+        load_picture = partial(_icon_images, sizes=ICON_SIZES if pystray.many_sizes else ICON_SIZES[-1:])
         icon = pystray.Icon(strings.APP, load_picture(IDLE), strings.APP, menu)
         icon.load_picture = load_picture
         icon_ended = threading.Event()
+        self._icon = icon
         try:
             icon.run(lambda icon: self._update_until_stopped(icon, stop, icon_ended))
         finally:
+            self._icon = None
             icon_ended.set()
+
+    def show_balloon(self, title: str, text: str, on_click: Callable[[], object] | None) -> bool:
+        """Show a plain notification beside the icon. Return False if there is no icon now, or none that can do that."""
+        show = getattr(self._icon, "show_balloon", None)
+        if show is None:
+            return False
+        show(title, text, on_click)
+        return True
 
     def _update_until_stopped(self, icon: Any, stop: threading.Event, icon_ended: threading.Event) -> None:
         """Keep the icon up to date, in a thread beside its own loop; finally end the icon."""

@@ -21,16 +21,21 @@ X_POLL_SECONDS = 1.0  # between two tries to reach X11's bar, or a busy X server
 
 
 def load_pystray(*, legacy_tray: bool) -> Any:
-    """Return a namespace of pystray's `Menu` and `MenuItem`, an `Icon` for this desktop, and `modern`.
+    """Return a namespace of pystray's `Menu` and `MenuItem`, an `Icon` for this desktop, `many_sizes` and `modern`.
 
-    `modern`: the icon takes its picture in several sizes, and the desktop itself opens the menu on a left click.
+    `many_sizes`: the icon takes its picture in several sizes. `modern`: the desktop itself opens the menu on a left
+    click.
     `legacy_tray`: on Linux, use the System Tray Protocol of X11 even if there is a session bus. Raises ConnectionError
     if nothing can show an icon.
     """
     if sys.platform != "linux":
         pystray = import_module("pystray")
-        icon = _with_stable_menu(pystray.Icon) if sys.platform == "win32" else pystray.Icon
-        return SimpleNamespace(Icon=icon, Menu=pystray.Menu, MenuItem=pystray.MenuItem, modern=False)
+        icon, is_windows = pystray.Icon, sys.platform == "win32"
+        if is_windows:
+            from watcher.desktop.windows.icon import adapt
+
+            icon = adapt(icon)
+        return _namespace(icon, pystray, many_sizes=is_windows)
     has_bus = session_bus.is_available()
     display = session_bus.display()
     if not has_bus and display is None:
@@ -41,15 +46,31 @@ def load_pystray(*, legacy_tray: bool) -> Any:
     if has_bus and not legacy_tray:
         from watcher.desktop.status_notifier.icon import Icon
 
-        return SimpleNamespace(Icon=Icon, Menu=base.Menu, MenuItem=base.MenuItem, modern=True)
+        return _namespace(Icon, base, many_sizes=True, modern=True)
     if display is None or not session_bus.has_x_server():
         raise ConnectionError(strings.NO_X_DISPLAY)
     os.environ["DISPLAY"] = display
     for name in ("appindicator", "gtk", "xorg"):  # the order of pystray itself, which was imported without a display
         with contextlib.suppress(ImportError, ValueError):  # ValueError: gi has no typelib of that name
             icon = _load_x11_icon() if name == "xorg" else import_module(f"pystray._{name}").Icon
-            return SimpleNamespace(Icon=icon, Menu=base.Menu, MenuItem=base.MenuItem, modern=False)
+            return _namespace(icon, base)
     raise ConnectionError(strings.NO_DESKTOP)
+
+
+def _namespace(icon: Any, pystray: Any, *, many_sizes: bool = False, modern: bool = False) -> Any:
+    return SimpleNamespace(
+        Icon=icon, Menu=pystray.Menu, MenuItem=pystray.MenuItem, many_sizes=many_sizes, modern=modern
+    )
+
+
+def prepare_process() -> None:
+    """Set how Windows draws for this process. To be called before it has a window."""
+    if sys.platform == "win32":
+        import ctypes
+
+        from watcher.desktop.windows import dpi
+
+        dpi.use_pixels_of_each_screen(ctypes.WinDLL("user32"))
 
 
 def has_modern_host() -> bool:
@@ -208,33 +229,3 @@ class _X11Loop:
             self._is_stopped = True
         elif event.type in self._message_handlers:
             self._message_handlers[event.type](event)
-
-
-def _with_stable_menu(icon_class: Any) -> Any:
-    """Return a subclass of pystray's icon for Windows that keeps its menu while it is open; pystray destroys it."""
-
-    class StableMenuIcon(icon_class):  # type: ignore[misc]  # pystray has no types
-        _is_open = _is_outdated = False
-
-        def __init__(self, *arguments: Any, **options: Any) -> None:
-            self._changing = threading.Lock()  # the menu is changed by another thread than the one that opens it
-            super().__init__(*arguments, **options)
-
-        def _on_notify(self, *event: Any) -> None:
-            """Handle a click; Windows calls this for each movement of the mouse above the icon, too."""
-            with self._changing:
-                self._is_open = True
-            try:
-                super()._on_notify(*event)
-            finally:
-                self._is_open = False
-            if self._is_outdated:
-                self.update_menu()
-
-        def _update_menu(self) -> None:
-            with self._changing:
-                self._is_outdated = self._is_open
-                if not self._is_open:
-                    super()._update_menu()
-
-    return StableMenuIcon

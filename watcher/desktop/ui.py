@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from watcher import paths
-from watcher.desktop import overview, strings
+from watcher.desktop import overview, strings, tray_backend
 from watcher.desktop.actions import Actions
 from watcher.desktop.batch import Batch, Summary, describe_progress
 from watcher.desktop.notifications import Notification, Notifier
@@ -43,10 +43,13 @@ class UserInterface:
         `state`: the folder of jobs.db. `stop_program` ends the program. `print_message` reaches a person who started
         the program in a terminal.
         """
+        tray_backend.prepare_process()
         self._state = state
         self._batch = Batch()
         self._sessions = Sessions(state)
-        self._notifier = Notifier(find_session=partial(self._sessions.refresh, check=True))
+        self._notifier = Notifier(
+            find_session=partial(self._sessions.refresh, check=True), show_plainly=self._show_plainly
+        )
         self._actions = Actions(self._notifier.show, stop_program)
         self._tray = Tray(state, self._actions, self._describe_progress, print_message, self._sessions)
 
@@ -92,6 +95,9 @@ class UserInterface:
     def on_records_damaged(self, text: str) -> None:
         """Show what happened to damaged records."""
         self._notifier.show(Notification(strings.RECORDS_DAMAGED, for_desktop(text)))
+
+    def _show_plainly(self, notification: Notification) -> bool:
+        return self._tray.show_balloon(notification.title, notification.body, notification.on_click)
 
     def _describe_progress(self, waiting: int) -> str:
         return describe_progress(self._batch.finished_count, waiting, self._batch.elapsed)

@@ -64,6 +64,7 @@ def _run(options: argparse.Namespace) -> int:
             stdout=subprocess.PIPE,
             stderr=log_pipe.write_end,
             env=environment,
+            creationflags=paths.NO_CONSOLE,
         )
         log_pipe.close_write_end()
         stack.callback(_end, window)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from watcher.folders.listing import Rules, is_separate
 from watcher.folders.watched_folder import WatchedFolder
+from watcher.guard.long_paths import entry_path, for_system
 from watcher.naming import DEFAULT_SUFFIX, is_output_name, is_source_name
 
 MAX_ENTRIES = 2000
@@ -25,7 +26,7 @@ def look_inside(folder: WatchedFolder, rules: Rules) -> tuple[int, bool]:
     while waiting:
         directory, depth = waiting.pop()
         try:
-            with os.scandir(directory) as entries:
+            with os.scandir(for_system(directory)) as entries:
                 for entry in entries:
                     is_folder = entry.is_dir(follow_symlinks=False)
                     if depth == 0 and not is_folder:
@@ -37,7 +38,7 @@ def look_inside(folder: WatchedFolder, rules: Rules) -> tuple[int, bool]:
                         count += is_source_name(entry.name) and not is_output_name(entry.name, suffix)
                     elif _counts(folder, entry) and not is_separate(entry, rules):
                         has_deeper = has_deeper or depth == MAX_DEPTH
-                        waiting += [(entry.path, depth + 1)] if depth < MAX_DEPTH else []
+                        waiting += [(entry_path(directory, entry), depth + 1)] if depth < MAX_DEPTH else []
         except OSError:  # what may not be read could not be watched either
             continue
     return count, has_deeper and count > 0

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from watcher import places
 from watcher.folders.candidates import is_local_nonempty_file
 from watcher.formats import is_picture_name
+from watcher.guard.long_paths import entry_path, for_system
 from watcher.naming import is_output_name, is_source_name
 
 MAX_ENTRIES_AT_ONCE = 2000
@@ -61,16 +62,17 @@ def list_folder(path: str, rules: Rules) -> Listing:
     subfolders: list[str] = []
     output_names: list[str] = []
     try:
-        with os.scandir(path) as entries:
+        with os.scandir(for_system(path)) as entries:
             for entry in entries:
                 places.note_progress()
                 if entry.is_dir(follow_symlinks=False):
                     if rules.descends_into(entry.name) and not is_separate(entry, rules):
-                        subfolders.append(entry.path)
+                        subfolders.append(entry_path(path, entry))
                 elif is_source_name(entry.name) and entry.is_file(follow_symlinks=False):
-                    status = lstat(entry.path)
+                    file = entry_path(path, entry)
+                    status = lstat(file)
                     if status and is_local_nonempty_file(status):
-                        files.append((entry.path, status))
+                        files.append((file, status))
                 elif is_named_like_output(entry.name):
                     output_names.append(entry.name)
     except OSError as error:
@@ -104,7 +106,7 @@ def lstat(path: str) -> os.stat_result | None:
     """Return the status of a file, or None if it has none."""
     places.note_progress()
     try:
-        return os.lstat(path)
+        return os.lstat(for_system(path))
     except OSError:
         return None
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from watcher import places
 from watcher.errors import NoAnswerError
+from watcher.guard.long_paths import for_system
 from watcher.naming import is_source_name
 
 
@@ -34,13 +35,13 @@ def find_pictures(selected: Iterable[Path], *, recursive: bool = False) -> dict[
 
 
 def _pictures_in(path: Path, recursive: bool) -> list[Path]:
-    return list(_walk(path, recursive=recursive)) if os.path.isdir(path) else []
+    return list(_walk(path, recursive=recursive)) if os.path.isdir(for_system(path)) else []
 
 
 def _walk(folder: Path, *, recursive: bool) -> Iterator[Path]:
     """Yield the pictures in `folder`, sorted by name; hidden files and folders are skipped, links not followed."""
     try:
-        names = sorted(os.listdir(folder))
+        names = sorted(os.listdir(for_system(folder)))
     except OSError:
         return
     for name in names:
@@ -48,7 +49,8 @@ def _walk(folder: Path, *, recursive: bool) -> Iterator[Path]:
         path = folder / name
         if name.startswith("."):
             continue
-        if recursive and path.is_dir() and not path.is_symlink():
+        system_path = for_system(path)
+        if recursive and os.path.isdir(system_path) and not os.path.islink(system_path):
             yield from _walk(path, recursive=True)
-        elif is_source_name(name) and not path.is_symlink():
+        elif is_source_name(name) and not os.path.islink(system_path):
             yield path

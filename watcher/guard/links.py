@@ -16,6 +16,8 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from watcher.guard.long_paths import for_system
+
 _MAX_LINKS = 40  # as Linux
 _LINK_ERRNOS = (errno.ELOOP, errno.ENOTDIR, errno.EMLINK)
 """What systems answer for a link that they shall not follow. EMLINK: FreeBSD."""
@@ -52,7 +54,7 @@ def open_path(path: str | Path, flags: int, below: str | Path | None = None, rul
     """
     text = os.fspath(path)
     if not _HAS_DESCRIPTORS:
-        return os.open(text, flags)
+        return os.open(for_system(text), flags)
     if _has_openat2():
         try:
             return _open_without_links(text, flags)
@@ -207,7 +209,7 @@ class Folder:
 
     def at(self, name: str) -> str:
         """Return how to call the file `name` in this folder, beside `dir_fd=descriptor`."""
-        return str(self.path / name) if self.descriptor is None else name
+        return for_system(self.path / name) if self.descriptor is None else name
 
 
 @contextlib.contextmanager
@@ -235,7 +237,7 @@ def make_folder(path: Path, below: Path) -> None:
     """
     try:
         with opened(path, below, Rule.OWN):
-            if _HAS_DESCRIPTORS or path.is_dir():
+            if _HAS_DESCRIPTORS or os.path.isdir(for_system(path)):
                 return
     except FileNotFoundError:
         if path == path.parent:
@@ -247,5 +249,5 @@ def make_folder(path: Path, below: Path) -> None:
         try:
             os.mkdir(folder.at(path.name), dir_fd=folder.descriptor)
         except FileExistsError:  # another run has made it
-            if not path.is_dir():
+            if not os.path.isdir(for_system(path)):
                 raise

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import signal
+import sys
 import threading
 import time
 import warnings
@@ -84,7 +85,7 @@ def run(
     on_started: Callable[[str | None], None],
     open_ui: Callable[[Path, Callable[[], None]], UserInterface] | None = None,
 ) -> None:
-    """Do all jobs, old and new, until SIGTERM, SIGINT or SIGHUP arrives or the person quits.
+    """Do all jobs, old and new, until SIGTERM, SIGINT or SIGHUP arrives, Windows asks for the end or the person quits.
 
     `state`: the state folder. `lock`: from take_lock. `on_started` is called once, with the problem of the settings or
     None. `open_ui` returns the user interface, given the state folder and the function that ends the program; None:
@@ -111,18 +112,28 @@ def run(
     on_started(settings.problem)
     ui = None if open_ui is None else open_ui(state, request_stop)
     program = _SessionThread(lambda: _Session(state, settings, ui, stop, session_over).run(), state, lock, stop)
-    try:
-        program.start()
-        if ui is not None:
-            ui.run(stop)
-        program.join()
-    finally:
-        logger.info("Stopped")
-        logging.getLogger().removeHandler(handler)
-        with contextlib.suppress(OSError):  # the disk may be full
-            handler.close()
+    with _system_requests(request_stop):  # the block's end may be the end of the process
+        try:
+            program.start()
+            if ui is not None:
+                ui.run(stop)
+            program.join()
+        finally:
+            logger.info("Stopped")
+            logging.getLogger().removeHandler(handler)
+            with contextlib.suppress(OSError):  # the disk may be full
+                handler.close()
     if program.failure is not None:
         raise program.failure
+
+
+def _system_requests(request_stop: Callable[[], object]) -> contextlib.AbstractContextManager[object]:
+    """While the block runs, call `request_stop` if the system asks nobg to end by other means than a signal."""
+    if sys.platform == "win32":
+        from watcher.program.windows_end import EndRequests
+
+        return EndRequests(request_stop)
+    return contextlib.nullcontext()
 
 
 class _SessionThread(threading.Thread):

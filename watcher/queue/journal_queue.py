@@ -13,6 +13,7 @@ from pathlib import Path
 
 from watcher import commit, places
 from watcher.errors import DestinationError, NoAnswerError
+from watcher.guard.long_paths import for_system
 from watcher.queue.finished_jobs import RETRYABLE_REASONS, find_done_job
 from watcher.queue.job import Job, Pause
 from watcher.queue.journal import Journal
@@ -185,7 +186,7 @@ class JournalQueue:
 
 def _signature(path: Path) -> str | None:
     try:
-        return commit.file_signature(places.ask(path, path.stat))
+        return commit.file_signature(places.ask(path, os.stat, for_system(path)))
     except OSError:
         return None
 
@@ -214,7 +215,7 @@ def _is_unplugged(job: Job) -> bool:
 def is_deleted(job: Job) -> bool:
     """Return whether the source is gone for good: deleted, renamed or moved, not on a drive that is unplugged."""
     try:
-        os.lstat(job.source)
+        os.lstat(for_system(job.source))
     except (FileNotFoundError, NotADirectoryError):
         return not is_unplugged(job)
     except OSError:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from watcher import places
 from watcher.errors import NoAnswerError
+from watcher.guard.long_paths import for_system
 from watcher.queue import store
 from watcher.queue.database import Database
 from watcher.queue.job import Job
@@ -123,7 +124,8 @@ def _is_other_picture(path: str, source: Path) -> bool:
     """Return whether there is a file at `path` that is not `source`; also if its drive does not answer."""
 
     def compare() -> bool:
-        return os.path.lexists(path) and (not source.exists() or not os.path.samefile(path, source))
+        own, other = for_system(source), for_system(path)
+        return os.path.lexists(other) and (not os.path.exists(own) or not os.path.samefile(other, own))
 
     try:
         return places.ask(path, compare)

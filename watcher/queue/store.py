@@ -327,9 +327,10 @@ def fingerprint(path: bytes, signature: str, recipe: str = "") -> bytes:
 def signature_of(path: bytes) -> str | None:
     """Return the present signature of a file, or None if there is none, or if its drive does not answer."""
     from watcher import commit
+    from watcher.guard.long_paths import for_system
 
     try:
-        return commit.file_signature(places.ask(path, os.lstat, path))
+        return commit.file_signature(places.ask(path, os.lstat, for_system(os.fsdecode(path))))
     except (OSError, NoAnswerError):
         return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -55,8 +56,11 @@ MAX_BYTES_IN_FLIGHT = 64 << 20
 """While the worker has files of this many bytes or more, it gets no further picture."""
 MAX_WORKER_DEATHS = 3
 """How often the worker may die with a picture, or something unforeseen may happen to it, before the picture fails."""
-FINISH_GRACE_SECONDS = 5.0
-"""Seconds that the worker may still take for its pictures when the caller stops dispatch."""
+FINISH_GRACE_SECONDS = 2.0 if sys.platform == "win32" else 5.0
+"""Seconds that the worker may still take for its pictures when the caller stops dispatch.
+
+Windows ends a program 5 s after it has asked for that, at log-off or when a console is closed.
+"""
 
 
 def process_queue(

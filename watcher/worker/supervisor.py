@@ -118,6 +118,7 @@ class Worker:
                     env=environment,
                     cwd=os.path.abspath(os.sep),
                     start_new_session=True,  # Ctrl-C must reach the parent only, which ends the worker
+                    creationflags=paths.NO_CONSOLE,  # so it does on Windows
                 )
             )
         finally:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from watcher import commit, places
 from watcher.errors import NoAnswerError, PassingError, PictureError, reason_text
+from watcher.guard.long_paths import for_system
 from watcher.matting.touchup import hints
 from watcher.matting.touchup.edits import EditsError, parse
 from watcher.naming import numbered_names
@@ -86,7 +87,8 @@ def prepare_task(job: Job, queue: JobQueue, journal: Journal, in_flight: Iterabl
     job = replace(job, source_hash=source.sha256, signature=source.signature, edits=hash_of(edits))
     earlier = queue.find_earlier_job(job)
     if earlier is not None:
-        has_output = earlier.state == "done" and earlier.output is not None and places.exists(earlier.output)
+        output = earlier.output
+        has_output = earlier.state == "done" and output is not None and places.exists(for_system(output))
         moved_to = queue.move_original(job) if has_output and not earlier.undone else None
         if earlier.id is not None and (moved_to or earlier.id == job.id):
             journal.finish(earlier.id, moved_to)  # also the job itself, if nobg ended between publishing and finishing

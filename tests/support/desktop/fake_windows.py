@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import ctypes
+import io
 import queue
 import re
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -44,8 +46,10 @@ class Windows(System):
     """user32, kernel32 and shell32 in one object; numbers are those of Microsoft's headers."""
 
     WM_QUIT, WM_LBUTTONUP, WM_RBUTTONUP, TASKBAR_CREATED = 0x12, 0x202, 0x205, 0xC123
+    TASKBAR = 0x7000
 
     def __init__(self) -> None:
+        self.dpi = 96
         self.popups: dict[int, Popup] = {}
         self.pictures: dict[int, Image.Image] = {}
         self.icons: dict[int, dict[str, Any]] = {}
@@ -127,18 +131,32 @@ class Windows(System):
         if (code == 0) == (data.hWnd in self.icons):  # NIM_ADD of a known icon, or NIM_MODIFY of an unknown one
             return False
         icon = self.icons.setdefault(data.hWnd, {})
-        parts = {0x1: "uCallbackMessage", 0x2: "hIcon", 0x4: "szTip"}
+        parts = {0x1: "uCallbackMessage", 0x2: "hIcon", 0x4: "szTip", 0x10: "szInfo"}
+        if data.uFlags & 0x10:  # NIF_INFO
+            icon["szInfoTitle"] = data.szInfoTitle
         icon.update({name: getattr(data, name) for flag, name in parts.items() if data.uFlags & flag})
         return True
 
-    def do_LoadImageW(self, _module: None, name: str, kind: int, _x: int, _y: int, flags: int) -> int:
-        assert (kind, flags & 0x10) == (1, 0x10)  # an icon, from a file
+    def do_CreateIconFromResourceEx(self, data: bytes, size: int, is_icon: bool, version: int, *_rest: int) -> int:
+        assert (len(data), is_icon, version) == (size, True, 0x30000)
         handle = next(self._handles)
-        with Image.open(name) as picture:
+        side = struct.unpack_from("<i", data, 4)[0]  # biWidth
+        header = struct.pack("<HHH BBBBHHII", 0, 1, 1, side, side, 0, 0, 1, 32, size, 22)  # ICONDIR, ICONDIRENTRY
+        with Image.open(io.BytesIO(header + data)) as picture:
             assert picture.format == "ICO"
             picture.load()
             self.pictures[handle] = picture
         return handle
+
+    def do_FindWindowW(self, name: str, _title: None) -> int:
+        return self.TASKBAR if name == "Shell_TrayWnd" else 0
+
+    def do_GetDpiForWindow(self, window: int) -> int:
+        return self.dpi if window == self.TASKBAR else 0
+
+    def do_GetSystemMetricsForDpi(self, number: int, dpi: int) -> int:
+        assert number == 49  # SM_CXSMICON
+        return 16 * dpi // 96
 
     def do_DestroyIcon(self, handle: int) -> bool:
         return self.pictures.pop(handle, None) is not None
@@ -169,7 +187,7 @@ class Windows(System):
         return 1
 
     do_ChangeWindowMessageFilterEx = do_GetCursorPos = do_GetModuleHandleW = do_PeekMessageW = _succeed
-    do_SetForegroundWindow = do_TranslateMessage = do_DefWindowProcW = _succeed
+    do_SetForegroundWindow = do_TranslateMessage = do_DefWindowProcW = do_LoadImageW = _succeed
 
     # The person's side
 

@@ -61,6 +61,7 @@ def _run_in_subprocess(data: bytes, template: models.Model) -> tuple[str | None,
                 stderr=log_pipe.write_end,
                 env=worker_environment(),
                 cwd=os.path.abspath(os.sep),
+                creationflags=paths.NO_CONSOLE,
                 timeout=PICTURE_TIMEOUT_SECONDS,
                 check=False,
             )
