@@ -156,5 +156,8 @@ def _is_contained() -> bool:
 def _start_program_on_windows() -> None:
     import subprocess
 
-    with subprocess.Popen([sys.executable, "-c", ""]) as child:
-        child.kill()
+    nothing = subprocess.DEVNULL  # it must not hold this process's pipes, whose ends tell the parent that it has ended
+    with contextlib.suppress(subprocess.TimeoutExpired):  # it was started, however long it takes
+        subprocess.run(
+            [sys.executable, "-c", ""], check=False, timeout=30, stdin=nothing, stdout=nothing, stderr=nothing
+        )

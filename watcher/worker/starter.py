@@ -129,6 +129,11 @@ def start_contained(command: Sequence[str], environment: Mapping[str, str], erro
         return None
 
 
+def forget_container() -> list[str]:
+    """Remove the AppContainer of this person, and what it may read. Return what stays, as sentences. Raises OSError."""
+    return appcontainer.undo(os.path.join(paths.state_folder(), RECORD_FILE_NAME)) if sys.platform == "win32" else []
+
+
 def python_without_launcher(program: str, environment: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     """Return the program of Python itself, and the variables with which it is the Python of its virtual environment.
 
