@@ -11,6 +11,9 @@ import pytest
 from tests.support.libraries import FakeLibrary
 from watcher.jail import macos
 
+if sys.platform != "win32":
+    import resource
+
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limits of resources to set")
 
 
@@ -42,10 +45,10 @@ def test_a_library_that_is_gone_or_lacks_the_function_is_reported(monkeypatch: p
         assert path == "/usr/lib/libsystem_sandbox.dylib"
         raise OSError("image not found")
 
-    monkeypatch.setattr(macos.ctypes, "CDLL", missing)
+    monkeypatch.setattr(ctypes, "CDLL", missing)
     (layer,) = macos.enter_with_threads(1)
     assert (layer.active, layer.detail) == (False, "sandbox: image not found")
-    monkeypatch.setattr(macos.ctypes, "CDLL", lambda _path: FakeLibrary())
+    monkeypatch.setattr(ctypes, "CDLL", lambda _path: FakeLibrary())
     (layer,) = macos.enter_with_threads(1)
     assert not layer.active
     assert "sandbox_init" in layer.detail
@@ -53,7 +56,7 @@ def test_a_library_that_is_gone_or_lacks_the_function_is_reported(monkeypatch: p
 
 def test_core_dumps_are_off_and_the_missing_limit_of_memory_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     limits = []
-    monkeypatch.setattr(macos.resource, "setrlimit", lambda kind, values: limits.append((kind, values)))
+    monkeypatch.setattr(resource, "setrlimit", lambda kind, values: limits.append((kind, values)))
     (layer,) = macos.enter_before_threads(1)
-    assert limits == [(macos.resource.RLIMIT_CORE, (0, 0))]
+    assert limits == [(resource.RLIMIT_CORE, (0, 0))]
     assert (layer.name, layer.active) == ("memory", False)

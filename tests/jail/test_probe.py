@@ -6,6 +6,7 @@ import errno
 import socket
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Self
 
 import pytest
@@ -125,7 +126,7 @@ def test_the_parent_offers_its_file_and_port_on_windows_and_nothing_elsewhere(
     if sys.platform != "win32":
         with probe.offer(own_file) as fields:
             assert fields == {}
-    monkeypatch.setattr(probe.sys, "platform", "win32")
+    monkeypatch.setattr(probe, "sys", SimpleNamespace(platform="win32", executable=sys.executable))
     with probe.offer(own_file) as fields:
         targets = Targets.from_header({"id": 0, "probe": True, **fields})
     assert targets.file == own_file
