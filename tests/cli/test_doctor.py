@@ -7,6 +7,7 @@ import pytest
 
 from tests.conftest import Nobg
 from watcher.cli import doctor
+from watcher.jail import probe
 from watcher.matting import models
 from watcher.worker.supervisor import Worker
 
@@ -53,3 +54,33 @@ def test_a_missing_layer_is_a_warning_and_a_missing_model_is_bad(monkeypatch: py
     assert (checks["Model isnet-int8"].state, checks["Model isnet-int8"].exit_code) == ("bad", 3)
     assert (checks["Telemetry of onnxruntime"].state, checks["Telemetry of onnxruntime"].exit_code) == ("bad", 3)
     assert checks["Sample picture"].state == "bad"
+
+
+LAYERS = [
+    {"name": "network and files", "active": True, "detail": "AppContainer: no network"},
+    {"name": "programs and memory", "active": True, "detail": "Job Object: no further program"},
+    {"name": "programs", "active": True, "detail": "child-process policy: no further program"},
+    {"name": "AppContainer", "active": False, "detail": "not used: x"},
+]
+
+
+@pytest.mark.parametrize(
+    ("action", "layers", "refused", "text"),
+    [
+        ("read a file", LAYERS, True, ". Enforced by: AppContainer"),
+        ("open a network socket", LAYERS, True, ". Enforced by: AppContainer"),
+        ("open a local socket", LAYERS, True, ". Enforced by: AppContainer"),
+        ("start a program", LAYERS, True, ". Enforced by: Job Object and child-process policy"),
+        ("start a program", LAYERS, False, ", although it has: Job Object and child-process policy"),
+        ("write a file", LAYERS[1:], False, ". Nothing enforces it on this computer"),
+        ("write a file", LAYERS[1:], True, ". By what is not known: no layer of the jail is active for it"),
+    ],
+)
+def test_on_windows_each_promise_says_by_what_it_is_enforced(
+    action: str, layers: list[dict[str, object]], refused: bool, text: str
+) -> None:
+    assert doctor._describe_means(action, layers, refused=refused) == text
+
+
+def test_each_act_of_the_probe_has_a_layer_that_forbids_it() -> None:
+    assert {action.rsplit(maxsplit=1)[-1] for action in probe.probe()} == set(doctor._FORBIDDEN_BY_LAYERS)

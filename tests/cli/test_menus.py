@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tests.conftest import Nobg
 from tests.support.menus import ODD_NAME
 from watcher import paths
 from watcher.cli import menus
+from watcher.worker import starter
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the file managers of Linux")
 
@@ -179,3 +181,20 @@ def test_doctor_checks_the_file_managers_on_this_computer(nobg: Nobg, person: Pa
     assert checks["Menu of Caja"][0] == "warning"
     assert "Menu of Dolphin" not in checks
     assert checks["Start at login"][0] == "good"
+
+
+def test_uninstalling_everything_removes_the_appcontainer_and_says_what_stays(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls = []
+
+    def remove() -> list[str]:
+        calls.append(1)
+        return ["The AppContainer nobg.worker stays: x."]
+
+    monkeypatch.setattr(starter, "forget_container", remove)
+    assert menus.uninstall(Namespace(managers=["nemo"], json=False)) == 0
+    assert calls == []
+    assert menus.uninstall(Namespace(managers=[], json=False)) == 1
+    assert calls == [1]
+    assert "The AppContainer nobg.worker stays: x." in capsys.readouterr().err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import platform
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from watcher import commit, paths
 from watcher.cli import menus, terminal
 from watcher.cli import models as model_commands
 from watcher.errors import ModelError, NobgError
+from watcher.jail.probe import offer
 from watcher.matting import memory, models, modes
 from watcher.matting.networks import providers
 from watcher.worker import supervisor
@@ -19,6 +21,8 @@ from watcher.worker.supervisor import PICTURE_TIMEOUT_SECONDS, Worker, WorkerDie
 
 MARKS = {"good": "[ok]", "warning": "[!!]", "bad": "[no]"}
 SAMPLE = "samples/astronaut.jpg"
+_FORBIDDEN_BY_LAYERS = {"file": "files", "socket": "network", "program": "programs"}
+"""The last word of what the worker tries -> the word in the names of the layers that forbid it."""
 
 
 @dataclass(frozen=True)
@@ -140,10 +144,11 @@ def _check_worker(worker: Worker, ready_message: dict[str, Any]) -> list[Check]:
         Check(f"Jail, {layer['name']}", "good" if layer["active"] else "warning", layer["detail"])
         for layer in ready_message["jail"]
     ]
-    worker.send({"id": 0, "probe": True})
-    worker.send({"id": 1, "force": True}, commit.read_source(paths.asset(SAMPLE)).data)
     try:
-        probe, _ = worker.receive(PICTURE_TIMEOUT_SECONDS)
+        with offer(str(paths.state_dir() / "worker.log")) as targets:
+            worker.send({"id": 0, "probe": True, **targets})
+            worker.send({"id": 1, "force": True}, commit.read_source(paths.asset(SAMPLE)).data)
+            probe, _ = worker.receive(PICTURE_TIMEOUT_SECONDS)
         answer, png = worker.receive(PICTURE_TIMEOUT_SECONDS)
     except WorkerDiedError as death:
         return [
@@ -152,9 +157,21 @@ def _check_worker(worker: Worker, ready_message: dict[str, Any]) -> list[Check]:
         ]
     for action, refused in probe["refused"].items():
         detail = "it tried, and was refused" if refused else "it tried, and the system allowed it"
+        if sys.platform == "win32":  # where more than one way of starting a worker is tried
+            detail += _describe_means(action, ready_message["jail"], refused=refused)
         checks.append(Check(f"The worker cannot {action}", "good" if refused else "warning", detail))
     if answer["state"] == "done":
         checks.append(Check("Sample picture", "good", f"cut out in {answer['seconds']:.1f} s, {len(png)} bytes"))
     else:
         checks.append(Check("Sample picture", "bad", f"{answer['state']}: {answer['reason']}", 3))
     return checks
+
+
+def _describe_means(action: str, layers: list[dict[str, Any]], *, refused: bool) -> str:
+    """Return by what a promise is enforced: the active layers of the jail that forbid the action, as a sentence."""
+    forbidden = _FORBIDDEN_BY_LAYERS[action.rsplit(maxsplit=1)[-1]]
+    active = [layer for layer in layers if layer["active"] and forbidden in layer["name"]]
+    means = " and ".join(layer["detail"].partition(":")[0] for layer in active)
+    if refused:
+        return f". Enforced by: {means}" if means else ". By what is not known: no layer of the jail is active for it"
+    return f", although it has: {means}" if means else ". Nothing enforces it on this computer"

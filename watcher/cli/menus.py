@@ -32,9 +32,13 @@ def install(options: argparse.Namespace) -> int:
 
 
 def uninstall(options: argparse.Namespace) -> int:
-    """Run `nobg menu uninstall`."""
+    """Run `nobg menu uninstall`. Without names, it removes what else nobg has left in the system, too."""
     _warn_about_recipes()
-    return _report(menus.switch_menus(options.managers, on=False), options, "removed from", "was not installed")
+    code = _report(menus.switch_menus(options.managers, on=False), options, "removed from", "was not installed")
+    problems = [] if options.managers else menus.remove_container()
+    for problem in problems:
+        terminal.print_error(problem)
+    return 1 if problems else code
 
 
 def status(options: argparse.Namespace) -> int:

@@ -17,7 +17,9 @@ if sys.platform != "win32":
 
 _LIBRARY = "/usr/lib/libsystem_sandbox.dylib"
 _PROFILE = b"pure-computation"
+"""The value of kSBXProfilePureComputation."""
 _SANDBOX_NAMED = 1
+_NAME = "network and files"
 
 
 def enter_before_threads(_memory_limit: int = MEMORY_LIMIT_BYTES, *, accelerated: bool = False) -> list[Layer]:
@@ -30,13 +32,18 @@ def enter_before_threads(_memory_limit: int = MEMORY_LIMIT_BYTES, *, accelerated
 def enter_with_threads(_memory_limit: int = MEMORY_LIMIT_BYTES, *, accelerated: bool = False) -> list[Layer]:
     """Enter the sandbox."""
     del accelerated
-    return [enter_sandbox(ctypes.CDLL(_LIBRARY))]
+    try:
+        return [enter_sandbox(ctypes.CDLL(_LIBRARY))]
+    except (OSError, AttributeError) as error:  # the library, or its function, is gone: it has long been deprecated
+        return [Layer(_NAME, active=False, detail=f"sandbox: {error}")]
 
 
 def enter_sandbox(library: Any) -> Layer:
     """Enter the sandbox through `library` (libsystem_sandbox)."""
     message = ctypes.c_char_p()
     if library.sandbox_init(_PROFILE, ctypes.c_uint64(_SANDBOX_NAMED), ctypes.byref(message)) == 0:
-        return Layer("network and files", active=True, detail="sandbox: pure computation, nothing can be opened")
+        return Layer(_NAME, active=True, detail="sandbox: pure computation, nothing can be opened")
     reason = (message.value or b"no reason given").decode(errors="replace")
-    return Layer("network and files", active=False, detail=f"sandbox: {reason}")
+    if message.value is not None:
+        library.sandbox_free_error(message)
+    return Layer(_NAME, active=False, detail=f"sandbox: {reason}")

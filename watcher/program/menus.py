@@ -20,10 +20,11 @@ from integrations.record import Record
 from integrations.target import InstallResult, LoginStart, Status, Target
 from integrations.verbs import TOUCH_UP, build_verbs
 from watcher import paths
-from watcher.errors import UsageError, refused_access_error
+from watcher.errors import UsageError, refused_access_error, unwritable_records_error
 from watcher.formats import MIME_TYPES, SUFFIXES
 from watcher.program import edit_config
 from watcher.settings import config
+from watcher.worker import starter
 
 RECORD_FILE_NAME = "menu.json"
 
@@ -38,6 +39,17 @@ def switch_menus(names: Sequence[str] = (), *, on: bool) -> list[InstallResult]:
         return [_run_locked(installer.install, manager, setup) for manager in managers_to_install(names, setup)]
     managers = _select_managers(names, [*integrations.file_managers(), *_obsolete_managers(setup)])
     return [_run_locked(installer.uninstall, manager, setup) for manager in managers]
+
+
+def remove_container() -> list[str]:
+    """Remove the AppContainer that Windows keeps for nobg; a worker that starts later makes it anew.
+
+    Return what could not be removed, as sentences. Raises DestinationError.
+    """
+    try:
+        return starter.forget_container()
+    except OSError as error:
+        raise unwritable_records_error(paths.state_folder(), error) from error
 
 
 def managers_to_install(names: Sequence[str], setup: Setup) -> list[Target]:

@@ -22,8 +22,7 @@ from watcher.matting import memory
 from watcher.matting.modes import DEFAULT, Mode
 from watcher.matting.networks import providers
 from watcher.settings import config
-from watcher.worker import answers, protocol
-from watcher.worker.starter import start_in_lasting_thread
+from watcher.worker import answers, protocol, starter
 
 logger = logging.getLogger(__name__)
 
@@ -100,8 +99,18 @@ def worker_command(mode: Mode) -> list[str]:
 class Worker:
     """One worker process. As a context manager, it ends the process at the end, whatever it is doing."""
 
-    def __init__(self, mode: Mode = DEFAULT, provider: str = providers.CPU, *, for_touchup: bool = False) -> None:
-        """Start the process, without waiting until it is ready. `provider`: one of `providers.NAMES`."""
+    def __init__(
+        self,
+        mode: Mode = DEFAULT,
+        provider: str = providers.CPU,
+        *,
+        for_touchup: bool = False,
+        contained: bool = True,
+    ) -> None:
+        """Start the process, without waiting until it is ready. `provider`: one of `providers.NAMES`.
+
+        `contained`: in an AppContainer, where there are any.
+        """
         command = [*worker_command(mode), protocol.TOUCHUP_ARGUMENT] if for_touchup else worker_command(mode)
         self.is_accelerated = self.has_died = self._has_lied = False
         self._log = paths.open_log("worker.log")
@@ -109,12 +118,15 @@ class Worker:
         self._kill_count_before = memory.kill_count()
         try:
             environment = worker_environment() | providers.environment(provider, providers.recall(time.time()))
-            self._process = start_in_lasting_thread(
+            errors = self._log_pipe.write_end
+            process = starter.start_contained(command, environment, errors) if contained else None
+            self.is_contained = process is not None
+            self._process = process or starter.start_in_lasting_thread(
                 lambda: subprocess.Popen(
                     command,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
-                    stderr=self._log_pipe.write_end,
+                    stderr=errors,
                     env=environment,
                     cwd=os.path.abspath(os.sep),
                     start_new_session=True,  # Ctrl-C must reach the parent only, which ends the worker
@@ -271,13 +283,14 @@ def start_worker(
 ) -> tuple[Worker, protocol.Header]:
     """Start a worker; return it when it is ready, with the header of its ready message.
 
-    If an accelerator's driver crashes or hangs a worker, the next worker does not use that accelerator.
-    Raises ModelError, WorkerError, StoppedError.
+    If an accelerator's driver crashes or hangs a worker, the next worker does not use that accelerator. If a worker
+    does not become ready in an AppContainer, the next is in none. Raises ModelError, WorkerError, StoppedError.
     """
     failed: set[str] = set()
     notice: str | None = None
+    container_failure = ""
     while True:
-        worker = Worker(mode, provider, for_touchup=for_touchup)
+        worker = Worker(mode, provider, for_touchup=for_touchup, contained=not container_failure)
         try:
             header = worker.wait_until_ready(should_stop)
         except DriverError as error:
@@ -287,13 +300,28 @@ def start_worker(
             if provider != providers.AUTO or error.name in failed:
                 provider = providers.CPU  # nothing else was requested, or providers.json could not be written
             failed.add(error.name)
+        except (ModelError, WorkerError) as error:
+            worker.close()
+            if not worker.is_contained:
+                raise
+            container_failure = starter.describe_failure(error, getattr(error.__cause__, "reason", ""))
         except BaseException:
             worker.close()
             raise
         else:
             if notice is not None:
                 header.setdefault("provider", {})["told"] = notice
+            if container_failure:  # now that the other way has worked, the AppContainer is the cause
+                starter.give_up_container(container_failure)
+            _report_container(header)
             return worker, header
+
+
+def _report_container(header: protocol.Header) -> None:
+    """Add to the layers that the worker reports why this program starts it in no AppContainer, if it cannot."""
+    if problem := starter.container_problem():
+        logger.info("The worker is in no AppContainer: %s", problem)
+        header["jail"].append({"name": "AppContainer", "active": False, "detail": f"not used: {problem}"})
 
 
 def configured_provider() -> str:
