@@ -54,7 +54,7 @@ def test_an_environment_without_it_is_told_so_by_remove_and_doctor(tmp_path: Pat
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
     def run(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
-        command = [python, "-m", "watcher", *map(str, arguments)]
+        command = [str(python), "-m", "watcher", *map(str, arguments)]
         return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
 
     removed = run("remove", photo)
