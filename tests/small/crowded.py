@@ -10,7 +10,6 @@ import os
 import re
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -42,11 +41,9 @@ def main() -> int:
     settings = ["remove", "--json", "--force", "--model", "fast"]
     command = ["sh", "-c", 'echo 0 > /proc/self/oom_score_adj; exec "$@"', "sh", sys.executable, "-m", "watcher"]
     with subprocess.Popen([*command, *settings, sys.argv[1]]) as nobg:
-        has_ended = threading.Event()
-        threading.Thread(target=lambda: (nobg.wait(), has_ended.set()), daemon=True).start()
-        while not has_ended.is_set() and not _worker_has_loaded():
+        while nobg.poll() is None and not _worker_has_loaded():
             time.sleep(0.02)
-        while not has_ended.is_set():
+        while nobg.poll() is None:
             if _available() > _KEPT_FREE:
                 taken.append(bytearray(b"x") * (4 << 20))
             else:

@@ -20,8 +20,7 @@ CAN_RUN = sys.platform == "linux" and shutil.which("linux.uml") is not None
 _INIT = """#!/bin/sh
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
-mount -t tmpfs -o size=16m tmpfs /tmp
-mount -t tmpfs -o size=1m tmpfs /dev/shm
+mkdir -p /dev/shm && mount -t tmpfs -o size=1m tmpfs /dev/shm
 cd {folder}
 export PATH={path} {variables}
 {command} > {folder}/machine.out 2> {folder}/machine.err
@@ -40,7 +39,7 @@ def run(
 
     The kernel's count of programs that it ended for want of memory is in machine.vmstat in the folder.
     """
-    words = {**variables, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    words = {**variables, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(folder)}
     init = folder / "machine-init"
     init.write_text(
         _INIT.format(
