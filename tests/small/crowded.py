@@ -7,21 +7,13 @@ Prints what nobg prints; ends with its exit code.
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-_KEPT_FREE = 16 << 20
 _LOADED = 250 << 20
 """So many bytes has a worker that has its networks."""
-
-
-def _available() -> int:
-    match = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
-    assert match is not None
-    return int(match[1]) * 1024
 
 
 def _worker_has_loaded() -> bool:
@@ -44,9 +36,9 @@ def main() -> int:
         while nobg.poll() is None and not _worker_has_loaded():
             time.sleep(0.02)
         while nobg.poll() is None:
-            if _available() > _KEPT_FREE:
+            if _worker_has_loaded():
                 taken.append(bytearray(b"x") * (4 << 20))
-            else:
+            else:  # the worker has ended; nobg itself is not to be ended for want of memory
                 time.sleep(0.02)
     return nobg.returncode
 
