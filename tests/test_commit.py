@@ -9,12 +9,14 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.drive import StandInDrive
 from watcher import commit, places
 from watcher.errors import DestinationError, PictureError
 from watcher.guard import renames
@@ -270,3 +272,52 @@ def test_kill_9_at_any_moment_leaves_complete_files_only(tmp_path: Path) -> None
             assert data == data[:1] * 300_000
             written += 1
     assert written > 100
+
+
+# A slow drive
+
+
+def count_progress(monkeypatch: pytest.MonkeyPatch) -> list[None]:
+    """Return a list that grows at each note of progress."""
+    notes: list[None] = []
+    monkeypatch.setattr(places, "note_progress", lambda: notes.append(None))
+    return notes
+
+
+def test_each_64_kb_that_a_drive_reads_shows_that_it_answers(
+    drive: StandInDrive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = drive.point / "a.jpg"
+    path.write_bytes(b"x" * 300_000)
+    notes = count_progress(monkeypatch)
+    assert len(commit.read_source(path).data) == 300_000
+    assert len(notes) == 5
+
+
+@pytest.mark.parametrize(("seconds_a_sync", "expected"), [(1.0, 5), (0.25, 2), (0.0, 2)])
+def test_what_a_drive_writes_is_synced_in_steps_of_about_a_second(
+    seconds_a_sync: float, expected: int, drive: StandInDrive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a slow drive is silent until all of a large output is on it."""
+    now = 0.0
+
+    def slow_sync(_descriptor: int) -> None:
+        nonlocal now
+        now += seconds_a_sync
+
+    monkeypatch.setattr(os, "fsync", slow_sync)
+    monkeypatch.setattr(commit, "time", types.SimpleNamespace(monotonic=lambda: now, time=time.time))
+    notes = count_progress(monkeypatch)
+    commit.publish(drive.point / "a_nobg.png", b"x" * 300_000)
+    assert len(notes) == expected
+    assert (drive.point / "a_nobg.png").read_bytes() == b"x" * 300_000
+
+
+@pytest.mark.parametrize("data", [b"", b"x" * 300_000])
+def test_on_this_machines_own_disk_an_output_is_synced_once(
+    data: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = count_progress(monkeypatch)
+    commit.publish(tmp_path / "a_nobg.png", data)
+    assert len(notes) == 1
+    assert (tmp_path / "a_nobg.png").read_bytes() == data

@@ -26,20 +26,14 @@ from watcher.guard.long_paths import for_system
 from watcher.naming import numbered_names
 
 _TEMP_PREFIX, _TEMP_SUFFIX = ".nobg-", ".tmp"
-_READ_BYTES = _WRITE_BYTES = 1 << 20
+_PIECE_BYTES = 1 << 16  # a drive that takes places.ANSWER_SECONDS for so little counts as one that does not answer
 _STALE_SECONDS = 3600.0  # a temporary file exists only while it is being written
 _NO_LINK_ERRNOS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.ENOENT, errno.EINVAL}
 _BAD_NAME_ERRNOS = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ}
 _DISK_FULL_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DEVICE_GONE_ERRNOS = {errno.EIO, errno.ENODEV, errno.ENXIO, errno.ENOTCONN, errno.ESTALE, errno.EHOSTDOWN}
-PASSING_ERRNOS = _DEVICE_GONE_ERRNOS | {
-    errno.EMFILE,
-    errno.ENFILE,
-    errno.ENOMEM,
-    errno.EINTR,
-    errno.EAGAIN,
-    errno.ETIMEDOUT,
-}
+_BUSY_ERRNOS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR, errno.EAGAIN, errno.ETIMEDOUT}
+PASSING_ERRNOS = _DEVICE_GONE_ERRNOS | _BUSY_ERRNOS
 """Errors at reading that say nothing about the file: the drive, or a limit of the system, fails now."""
 _ACCESS_DENIED_ERRNOS = {errno.EACCES, errno.EPERM}
 
@@ -111,10 +105,10 @@ def _read_file(file: BinaryIO) -> Source:
 
 def _read_all(file: BinaryIO, size: int) -> bytes:
     """Return the first `size` bytes of `file`. A slow drive's progress shows that it answers."""
-    if size <= _READ_BYTES or not places.is_asking():
+    if size <= _PIECE_BYTES or not places.is_asking():
         return file.read(size)
     data = bytearray()
-    while part := file.read(min(_READ_BYTES, size - len(data))):
+    while part := file.read(min(_PIECE_BYTES, size - len(data))):
         data += part
         places.note_progress()
     return bytes(data)
@@ -300,11 +294,7 @@ def _temporary(folder: Folder, data: bytes, *readers: Access, anonymous: bool) -
             allowed = access.narrower(allowed, reader, group)
         access.apply(descriptor, allowed)
         with os.fdopen(os.dup(descriptor), "wb") as file:
-            for start in range(0, len(data), _WRITE_BYTES):
-                file.write(memoryview(data)[start : start + _WRITE_BYTES])
-                places.note_progress()
-            file.flush()
-            os.fsync(descriptor)
+            _write_all(file, data)
         if sys.platform == "win32":
             os.close(descriptor)  # Windows cannot rename an open file
             descriptor = -1
@@ -313,6 +303,21 @@ def _temporary(folder: Folder, data: bytes, *readers: Access, anonymous: bool) -
         if descriptor >= 0:
             os.close(descriptor)
         temporary.remove()
+
+
+def _write_all(file: BinaryIO, data: bytes) -> None:
+    """Write and sync `data`: on a drive in steps of about a second, each of which shows that the drive answers."""
+    start, step = 0, _PIECE_BYTES if places.is_asking() else len(data)
+    while True:
+        began = time.monotonic()
+        file.write(memoryview(data)[start : start + step])
+        file.flush()
+        os.fsync(file.fileno())
+        places.note_progress()
+        start += step
+        if start >= len(data):
+            return
+        step = max(_PIECE_BYTES, int(step / max(time.monotonic() - began, 0.001)))
 
 
 def _create_temporary(folder: Folder, *, anonymous: bool) -> tuple[int, str | None]:

@@ -18,11 +18,15 @@ CAN_MOUNT = os.path.exists("/dev/fuse") and bool(shutil.which("bindfs")) and boo
 
 
 class BindDrive:
-    """The folder `disk`, mounted at `point`. Call `close` whatever happens: a silent drive holds processes."""
+    """The folder `disk`, mounted at `point`. Call `close` whatever happens: a silent drive holds processes.
 
-    def __init__(self, disk: Path, point: Path) -> None:
+    `options`: of bindfs.
+    """
+
+    def __init__(self, disk: Path, point: Path, *options: str) -> None:
         self.disk = disk
         self.point = point
+        self._options = options
         self._process: subprocess.Popen[bytes] | None = None
         disk.mkdir(exist_ok=True)
         point.mkdir(exist_ok=True)
@@ -30,7 +34,9 @@ class BindDrive:
     def mount(self) -> None:
         """Mount the drive."""
         self._process = subprocess.Popen(
-            ["bindfs", "-f", str(self.disk), str(self.point)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            ["bindfs", "-f", *self._options, str(self.disk), str(self.point)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         wait_for(lambda: os.path.ismount(self.point))
 

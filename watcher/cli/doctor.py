@@ -15,7 +15,7 @@ from watcher.cli import models as model_commands
 from watcher.errors import ModelError, NobgError
 from watcher.jail.probe import offer
 from watcher.matting import memory, models, modes
-from watcher.matting.networks import providers
+from watcher.matting.networks import providers, runtime
 from watcher.worker import supervisor
 from watcher.worker.supervisor import PICTURE_TIMEOUT_SECONDS, Worker, WorkerDiedError
 
@@ -87,7 +87,7 @@ def _check_onnxruntime() -> Check:
     """Check which package provides onnxruntime. The packages for accelerators install into the same folder."""
     packages = dict.fromkeys(importlib.metadata.packages_distributions().get("onnxruntime", []))
     if not packages:
-        return Check("onnxruntime", "bad", "not installed. Install nobg again.", 3)
+        return Check("onnxruntime", "bad", runtime.why_missing() or "not installed. Install nobg again.", 3)
     versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in packages)
     if len(packages) > 1:
         remedy = "They overwrite each other. Uninstall all of them, then install the one you want."

@@ -6,6 +6,7 @@ Sources: landlock(7) and linux/landlock.h.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import struct
 
@@ -25,11 +26,11 @@ def enter_landlock(*, accelerated: bool = False) -> Layer:
     accelerator's driver has started further threads, which is accepted, since they decode no pictures.
     """
     name = "files"
-    if len(os.listdir("/proc/self/task")) > 1 and not accelerated:
-        return Layer(name, active=False, detail="Landlock: other threads were running already")
+    if not accelerated and (obstacle := _other_threads()):
+        return Layer(name, active=False, detail=f"Landlock: {obstacle}")
     version = kernel_version()
     if version < 1:
-        return Layer(name, active=False, detail="Landlock: this kernel has none (Linux 5.13 and newer have it)")
+        return Layer(name, active=False, detail=f"Landlock: {_why_absent(-version)}")
     attributes = ruleset_attributes(version)
     buffer = ctypes.create_string_buffer(attributes, len(attributes))
     ruleset = _libc.syscall(_LANDLOCK_CREATE_RULESET, buffer, ctypes.c_size_t(len(attributes)), 0)
@@ -46,10 +47,27 @@ def enter_landlock(*, accelerated: bool = False) -> Layer:
     return Layer(name, active=True, detail=f"Landlock version {version}: no file can be opened{exception}")
 
 
+def _other_threads() -> str:
+    """Return what keeps Landlock from binding all of this process, or ""."""
+    try:
+        return "other threads were running already" if len(os.listdir("/proc/self/task")) > 1 else ""
+    except OSError:
+        return "without /proc, nobg cannot tell whether it would bind all threads"
+
+
+def _why_absent(error: int) -> str:
+    """Return in words why the kernel did not say its version of Landlock."""
+    if error in (0, errno.ENOSYS):
+        return "this kernel has none (Linux 5.13 and newer have it), or a container hides it"
+    if error == errno.EOPNOTSUPP:
+        return "it is switched off in this kernel"
+    return f"the system refuses it, as some containers do ({os.strerror(error)})"
+
+
 def kernel_version() -> int:
-    """Return the version of the kernel's Landlock; less than 1 if it has none."""
+    """Return the version of the kernel's Landlock; if it has none, the error that it answers, times -1."""
     version: int = _libc.syscall(_LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), _LANDLOCK_CREATE_RULESET_VERSION)
-    return version
+    return version if version > 0 else -ctypes.get_errno()
 
 
 def ruleset_attributes(version: int) -> bytes:

@@ -1,6 +1,7 @@
 """The jail on Linux: resource limits, Landlock and seccomp, through ctypes, without privileges or namespaces.
 
-Sources: prctl(2), setrlimit(2).
+A container may refuse each of these steps by a filter of its own. The worker then works without that step, and its
+layer says so. Sources: prctl(2), setrlimit(2).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import ctypes
 import os
 import signal
 import sys
+from collections.abc import Callable
 
 from watcher.jail.landlock import enter_landlock
 from watcher.jail.layer import MEMORY_LIMIT_BYTES, Layer
@@ -41,32 +43,79 @@ def enter_before_threads(memory_limit: int = MEMORY_LIMIT_BYTES, *, accelerated:
 
     `accelerated`: an accelerator's driver has started threads; see `enter_landlock`.
     """
-    set_prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # a worker without its parent is useless
-    set_prctl(_PR_SET_NO_NEW_PRIVS, 1)  # the kernel demands it for Landlock and seccomp without privileges
-    memory = limit_memory(memory_limit)
+    limits = Limits()
+    limits.apply("that it ends with nobg", end_with_parent)
+    limits.apply("no new privileges", forbid_new_privileges)
+    limits.apply("a limit of memory", lambda: limit_memory(memory_limit))
+    limits.apply("no core dump", forbid_core_dumps)
     landlock = enter_landlock(accelerated=accelerated)
-    files, threads = limit_files(accelerated=accelerated), limit_threads()  # this starts a thread, so Landlock is first
-    limits = Layer("memory", active=True, detail=f"{memory}, no core dump, {files}, {threads}")
-    return [limits, landlock]
+    limits.apply("a limit of files", lambda: limit_files(accelerated=accelerated))
+    limits.apply("a limit of threads", limit_threads)  # this starts a thread, so Landlock comes first
+    return [limits.as_layer(), landlock]
 
 
 def enter_with_threads(_memory_limit: int = MEMORY_LIMIT_BYTES, *, accelerated: bool = False) -> list[Layer]:
     """Enter seccomp, for all threads at once. `accelerated`: see `enter_seccomp`."""
-    set_prctl(_PR_SET_DUMPABLE, 0)  # no other process of this person may read the worker's memory
+    try:
+        set_prctl(_PR_SET_DUMPABLE, 0)  # no other process of this person may read the worker's memory
+    except OSError as error:
+        detail = f"prctl: other programs of this person can read the worker's memory ({error.strerror})"
+        return [Layer("other programs", active=False, detail=detail), enter_seccomp(accelerated=accelerated)]
     return [enter_seccomp(accelerated=accelerated)]
+
+
+class Limits:
+    """The steps that make up the layer "memory": what each has set, and which the system refused."""
+
+    def __init__(self) -> None:
+        self._done: list[str] = []
+        self._refused: list[str] = []
+
+    def apply(self, what: str, step: Callable[[], str]) -> None:
+        """Run `step`, which returns what it has set, or "" if that needs no word; `what` names it if it is refused."""
+        try:
+            done = step()
+        except (OSError, ValueError) as error:  # resource has a ValueError for EPERM
+            self._refused.append(f"{what} ({getattr(error, 'strerror', None) or error})")
+        else:
+            self._done += [done] if done else []
+
+    def as_layer(self) -> Layer:
+        """Return the layer; it is active if nothing was refused."""
+        refused = [f"not set: {', '.join(self._refused)}"] if self._refused else []
+        done = [", ".join(self._done)] if self._done else []
+        return Layer("memory", active=not refused, detail="; ".join(done + refused))
+
+
+def end_with_parent() -> str:
+    """Ask the kernel to end this process with the thread that has started it: a worker without nobg is useless."""
+    set_prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    return ""
+
+
+def forbid_new_privileges() -> str:
+    """Forbid this process to gain privileges: the kernel demands it for Landlock and seccomp, except of root."""
+    set_prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    return ""
 
 
 def set_prctl(option: int, value: int) -> None:
     """Set one attribute of this process. Raises OSError if the kernel refuses."""
     if _libc.prctl(option, value, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), f"prctl({option}) was refused")
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+
+
+def forbid_core_dumps() -> str:
+    """Forbid core dumps, which would contain pictures."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    return "no core dump"
 
 
 def limit_memory(memory_limit: int) -> str:
-    """Forbid core dumps, which would contain pictures, and more than `memory_limit` further bytes of memory."""
+    """Forbid more than `memory_limit` further bytes of memory."""
     with open("/proc/self/statm") as file:
         used_bytes = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     limit = _limit(resource.RLIMIT_AS, used_bytes + memory_limit)
     return f"at most {limit / (1 << 30):.1f} GiB of address space"
 

@@ -6,13 +6,10 @@ the bus and the screen reader. The worker, not the window, parses what may be ho
 
 from __future__ import annotations
 
-import signal
 import sys
 
 from watcher.jail.layer import Layer
 
-_PR_SET_PDEATHSIG = 1
-_PR_SET_NO_NEW_PRIVS = 38
 _CORE_LIMIT = 1
 """Bytes of a core dump. Linux dumps into a program (systemd-coredump) even if the limit is 0, but not if it is 1."""
 
@@ -24,13 +21,19 @@ def enter_window() -> list[Layer]:
     """
     if sys.platform != "linux":
         return [Layer("network", active=False, detail=f"nobg has no jail for windows on {sys.platform}")]
-    import resource
-
-    from watcher.jail.linux import set_prctl
+    from watcher.jail.linux import Limits, end_with_parent, forbid_new_privileges
     from watcher.jail.seccomp import enter_window_seccomp
 
-    set_prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    set_prctl(_PR_SET_NO_NEW_PRIVS, 1)  # the kernel demands it for seccomp without privileges
+    limits = Limits()
+    limits.apply("that it ends with nobg", end_with_parent)
+    limits.apply("no new privileges", forbid_new_privileges)
+    limits.apply("no core dump", _forbid_core_dumps)
+    return [limits.as_layer(), enter_window_seccomp()]
+
+
+def _forbid_core_dumps() -> str:
+    import resource
+
     if resource.getrlimit(resource.RLIMIT_CORE)[1] != 0:  # otherwise, it cannot be raised
         resource.setrlimit(resource.RLIMIT_CORE, (_CORE_LIMIT, _CORE_LIMIT))
-    return [Layer("memory", active=True, detail="no core dump"), enter_window_seccomp()]
+    return "no core dump"

@@ -20,6 +20,7 @@ file.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import sys
@@ -93,7 +94,8 @@ def _start_thread(target: Callable[[], None]) -> threading.Thread:
 
     def run() -> None:
         if sys.platform == "linux":  # the networks' threads have priority: each step waits for the slowest one
-            os.setpriority(os.PRIO_PROCESS, 0, _HELPER_NICENESS)  # 0: on Linux, this thread
+            with contextlib.suppress(OSError):  # a container may refuse it, which costs speed only
+                os.setpriority(os.PRIO_PROCESS, 0, _HELPER_NICENESS)  # 0: on Linux, this thread
         try:
             target()
         except BaseException:  # noqa: BLE001  whatever the cause: no caller, an invalid message, no memory left

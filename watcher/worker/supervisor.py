@@ -20,7 +20,7 @@ from watcher.errors import ModelError, WorkerError
 from watcher.jail.limited_pipe import LimitedPipe
 from watcher.matting import memory
 from watcher.matting.modes import DEFAULT, Mode
-from watcher.matting.networks import providers
+from watcher.matting.networks import providers, runtime
 from watcher.settings import config
 from watcher.worker import answers, protocol, starter
 
@@ -192,10 +192,10 @@ class Worker:
                 raise DriverError(trial_key) from error
             if error.detail:
                 raise WorkerError(f"The part of nobg that works on pictures does not start: {error.detail}") from error
-            raise WorkerError(
-                "The part of nobg that works on pictures does not start. "
-                f"{paths.state_dir() / 'worker.log'} says why; installing nobg again may help."
-            ) from error
+            why = (
+                runtime.why_missing() or f"{paths.state_dir() / 'worker.log'} says why; installing nobg again may help."
+            )
+            raise WorkerError(f"The part of nobg that works on pictures does not start. {why}") from error
         if not header["ready"]:
             raise ModelError(header["message"])
         provider = header.get("provider", {})

@@ -1,0 +1,1 @@
+"""nobg on small and unusual machines: little memory, one core, a slow disk, another processor. On request."""
