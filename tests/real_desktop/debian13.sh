@@ -60,7 +60,7 @@ mount -t tmpfs -o mode=755 tmpfs "$root/run"
 [ ! -d /etc/ssl/certs ] || mount --bind -o ro /etc/ssl/certs "$root/etc/ssl/certs" # pip trusts whom it trusts here
 
 inside() {
-  env -i PATH=/opt/nobg/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
+  env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
     DEBIAN_FRONTEND=noninteractive OMP_NUM_THREADS="${OMP_NUM_THREADS:-}" chroot "$root" "$@"
 }
 
@@ -80,6 +80,9 @@ stamp=/opt/nobg/installed-$(sha256sum "$repository/pyproject.toml" | cut -c1-16)
 if [ ! -e "$root$stamp" ]; then
   [ -x "$root/opt/nobg/bin/python" ] || inside python3 -m venv /opt/nobg
   inside /opt/nobg/bin/python -m pip install --quiet --disable-pip-version-check --editable '/nobg[dev]'
+  # Not on PATH: Nautilus's own Python would take the environment for its own.
+  printf '#!/bin/sh\nexec /opt/nobg/bin/python "$@"\n' >"$root/usr/local/bin/python"
+  chmod 755 "$root/usr/local/bin/python"
   rm -f "$root"/opt/nobg/installed-*
   touch "$root$stamp"
 fi

@@ -203,8 +203,7 @@ class _Menu:
         try:
             if node.get_role() in self.skipped_roles:
                 return
-            label = (node.get_name() or "").strip()
-            if node.get_role() in self.item_roles and label and self._is_visible(node):
+            if node.get_role() in self.item_roles and (label := self._label(node)) and self._is_visible(node):
                 yield Item(path, label, node)
             for number in range(node.get_child_count()):
                 child = node.get_child_at_index(number)
@@ -212,6 +211,16 @@ class _Menu:
                     yield from self._items_below(child, (*path, number))
         except importlib.import_module("gi.repository.GLib").Error:  # the node has just disappeared
             return
+
+    def _label(self, node: Any) -> str:
+        """Return an item's label. From GTK 4.18 on, items have no names; each refers to a label, which has a text."""
+        if name := (node.get_name() or "").strip():
+            return str(name)
+        for relation in node.get_relation_set():
+            if relation.get_relation_type() == self.atspi.RelationType.LABELLED_BY:
+                label, text = relation.get_target(0), self.atspi.Text
+                return str(text.get_text(label, 0, text.get_character_count(label))).strip()
+        return ""
 
     def _is_visible(self, node: Any) -> bool:
         """Return whether a person can see the node.
