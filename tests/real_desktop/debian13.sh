@@ -61,7 +61,7 @@ mount -t tmpfs -o mode=755 tmpfs "$root/run"
 
 inside() {
   env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
-    DEBIAN_FRONTEND=noninteractive OMP_NUM_THREADS="${OMP_NUM_THREADS:-}" chroot "$root" "$@"
+    DEBIAN_FRONTEND=noninteractive OMP_NUM_THREADS="${OMP_NUM_THREADS:-2}" chroot "$root" "$@"
 }
 
 packages=("${common[@]}")
