@@ -38,13 +38,15 @@ file_managers=(
 desktops=(
   gnome-shell gnome-shell-extension-appindicator gnome-session-bin gjs
   plasma-workspace plasma-desktop kwin-x11 kwin-wayland kde-cli-tools
-  xfce4-panel xfce4-notifyd xfconf cinnamon mate-panel mate-notification-daemon mate-indicator-applet
+  xfce4-panel xfce4-notifyd xfconf cinnamon xapp-sn-watcher mate-panel mate-notification-daemon mate-indicator-applet
   dunst suckless-tools zenity kdialog
   weston sway waybar grim wtype xdg-desktop-portal xdg-desktop-portal-gtk xdg-desktop-portal-gnome
 )
 
 if [ ! -e "$root/etc/nobg-debootstrapped" ]; then
-  debootstrap --variant=minbase "$suite" "$root" "$mirror"
+  script=/usr/share/debootstrap/scripts/$suite # older debootstraps do not know newer suites
+  [ -e "$script" ] || script=/usr/share/debootstrap/scripts/sid
+  debootstrap --variant=minbase "$suite" "$root" "$mirror" "$script"
   touch "$root/etc/nobg-debootstrapped"
 fi
 printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d" # no service starts

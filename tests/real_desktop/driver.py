@@ -67,6 +67,8 @@ class Item:
 def main() -> int:
     """Drive the file manager; return the exit code."""
     options = _options()
+    if options.menu_is_open:
+        return _use_menu(options)
     manager = MANAGERS[options.manager]
     with _running(manager, options.folder):
         if not _wait_until(lambda: _find_window(options.manager), 40):
@@ -83,11 +85,15 @@ def main() -> int:
             _open_menu(manager, window)
             return _walk(qt_menu, options)
         _open_menu(manager, window)
-        menu = _Menu(options.manager)
-        if not _wait_until(menu.visible_items, 10):
-            print("the menu did not appear")
-            return 2
-        return _check_absent(menu, options.item) if options.absent else _click(menu, options)
+        return _use_menu(options)
+
+
+def _use_menu(options: argparse.Namespace) -> int:
+    menu = _Menu(options.manager)
+    if not _wait_until(menu.visible_items, 10):
+        print("the menu did not appear")
+        return 2
+    return _check_absent(menu, options.item) if options.absent else _click(menu, options)
 
 
 def _options() -> argparse.Namespace:
@@ -96,6 +102,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("folder")
     parser.add_argument("item", help="the item's label, after those of its sub-menus, separated by /")
     parser.add_argument("--absent", action="store_true", help="succeed only if the item is not in the menu")
+    parser.add_argument("--menu-is-open", action="store_true", help="the file manager runs, and its menu is open")
     parser.add_argument("--screenshot", help="instead of clicking the item, save a screenshot here")
     return parser.parse_args()
 
