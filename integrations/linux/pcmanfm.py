@@ -42,6 +42,9 @@ def action(setup: Setup, verb: Verb) -> bytes:
     command = quoting.exec_line([*setup.client_command, *verb.arguments, "--"], "%F")
     # Not SelectionCount for `touch_up`: libfm in Vala misreads its number, and would never show the entry.
     mime_types = _MIME_TYPE_PATTERNS + ("!inode/*;" if verb == setup.touch_up else "")
+    # Not TryExec: libfm 1.4 does not show an action whose TryExec is a path. Of ShowIfTrue, the specification reads the
+    # output, libfm and libfm-qt the exit code; libfm 1.4 ignores it.
+    is_installed = f"test -x {quoting.shell_command([setup.client_program])} && echo true"
     return quoting.key_file(
         ("Desktop Entry", [*_common_lines("Action", verb.label), ("Profiles", "pictures;")]),
         (
@@ -49,7 +52,7 @@ def action(setup: Setup, verb: Verb) -> bytes:
             [
                 ("Name", "pictures"),
                 ("MimeTypes", mime_types),
-                ("TryExec", quoting.string_value(setup.client_program.replace("%", "%%"))),
+                ("ShowIfTrue", quoting.string_value(is_installed.replace("%", "%%"))),
                 ("Exec", quoting.string_value(command)),
             ],
         ),

@@ -24,10 +24,11 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Manager:
-    """How to drive a file manager. `menu_key` opens the menu of the selection."""
+    """How to drive a file manager. `menu_key` opens the menu of the selection. `is_qt`: its menu is one of Qt 6."""
 
     command: tuple[str, ...]
     menu_key: str = "shift+F10"
+    is_qt: bool = False
     environment: dict[str, str] = field(default_factory=dict)
 
 
@@ -36,9 +37,10 @@ MANAGERS = {
     "nemo": Manager(("nemo", "--no-desktop")),
     "caja": Manager(("caja", "--no-desktop", "--browser")),
     "thunar": Manager(("thunar",)),
-    # GTK 2 is on the accessibility bus only with these modules (packages libgail-common, libatk-adaptor).
+    # GTK 2 (up to 1.3) is on the accessibility bus only with these modules: packages libgail-common, libatk-adaptor.
     "pcmanfm": Manager(("pcmanfm", "--no-desktop"), environment={"GTK_MODULES": "gail:atk-bridge"}),
-    "dolphin": Manager(("dolphin", "--new-window"), menu_key="Menu"),
+    "pcmanfm-qt": Manager(("pcmanfm-qt",), menu_key="Menu", is_qt=True),
+    "dolphin": Manager(("dolphin", "--new-window"), menu_key="Menu", is_qt=True),
 }
 
 
@@ -65,6 +67,8 @@ class Item:
 def main() -> int:
     """Drive the file manager; return the exit code."""
     options = _options()
+    if options.menu_is_open:
+        return _use_menu(options)
     manager = MANAGERS[options.manager]
     with _running(manager, options.folder):
         if not _wait_until(lambda: _find_window(options.manager), 40):
@@ -76,14 +80,20 @@ def main() -> int:
         if window is None:
             print("the file manager has ended")
             return 2
+        if manager.is_qt:
+            qt_menu = _QtMenu()
+            _open_menu(manager, window)
+            return _walk(qt_menu, options)
         _open_menu(manager, window)
-        if options.keys:
-            return _press_keys(options)
-        menu = _Menu(options.manager)
-        if not _wait_until(menu.visible_items, 10):
-            print("the menu did not appear")
-            return 2
-        return _check_absent(menu, options.item) if options.absent else _click(menu, options)
+        return _use_menu(options)
+
+
+def _use_menu(options: argparse.Namespace) -> int:
+    menu = _Menu(options.manager)
+    if not _wait_until(menu.visible_items, 10):
+        print("the menu did not appear")
+        return 2
+    return _check_absent(menu, options.item) if options.absent else _click(menu, options)
 
 
 def _options() -> argparse.Namespace:
@@ -92,7 +102,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("folder")
     parser.add_argument("item", help="the item's label, after those of its sub-menus, separated by /")
     parser.add_argument("--absent", action="store_true", help="succeed only if the item is not in the menu")
-    parser.add_argument("--keys", help="press these keys in the open menu, if it is not on the accessibility bus")
+    parser.add_argument("--menu-is-open", action="store_true", help="the file manager runs, and its menu is open")
     parser.add_argument("--screenshot", help="instead of clicking the item, save a screenshot here")
     return parser.parse_args()
 
@@ -142,19 +152,6 @@ def _open_menu(manager: Manager, window: Window) -> None:
     time.sleep(0.8)
 
 
-def _press_keys(options: argparse.Namespace) -> int:
-    *keys, last_key = options.keys.split()
-    time.sleep(0.7)
-    for key in keys:
-        _xdotool("key", key)
-        time.sleep(0.4)
-    if options.screenshot:
-        return _take_screenshot(options.screenshot)
-    _xdotool("key", last_key)
-    time.sleep(2)
-    return 0
-
-
 def _click(menu: _Menu, options: argparse.Namespace) -> int:
     *submenu_labels, last_label = options.item.split("/")
     paths_before: set[tuple[int, ...]] = set()
@@ -168,6 +165,26 @@ def _click(menu: _Menu, options: argparse.Namespace) -> int:
     clicked = menu.click(last_label, paths_before)
     time.sleep(1)  # the file manager must start the command before it ends
     return 0 if clicked else 1
+
+
+def _walk(menu: _QtMenu, options: argparse.Namespace) -> int:
+    """Go to the item with the arrow keys, and choose it, as `_click` does."""
+    if options.absent:
+        labels = menu.all_labels()
+        print(f"in the menu: {labels}")
+        return 2 if not labels else int(options.item in labels)
+    *submenu_labels, last_label = options.item.split("/")
+    for label in submenu_labels:
+        if not menu.go(label):
+            return 1
+        menu.press("Right")
+    if options.screenshot:
+        return _take_screenshot(options.screenshot)
+    if not menu.go(last_label):
+        return 1
+    menu.press("Return")
+    time.sleep(2)  # as above
+    return 0
 
 
 def _check_absent(menu: _Menu, label: str) -> int:
@@ -203,8 +220,7 @@ class _Menu:
         try:
             if node.get_role() in self.skipped_roles:
                 return
-            label = (node.get_name() or "").strip()
-            if node.get_role() in self.item_roles and label and self._is_visible(node):
+            if node.get_role() in self.item_roles and (label := self._label(node)) and self._is_visible(node):
                 yield Item(path, label, node)
             for number in range(node.get_child_count()):
                 child = node.get_child_at_index(number)
@@ -212,6 +228,16 @@ class _Menu:
                     yield from self._items_below(child, (*path, number))
         except importlib.import_module("gi.repository.GLib").Error:  # the node has just disappeared
             return
+
+    def _label(self, node: Any) -> str:
+        """Return an item's label. From GTK 4.18 on, items have no names; each refers to a label, which has a text."""
+        if name := (node.get_name() or "").strip():
+            return str(name)
+        for relation in node.get_relation_set():
+            if relation.get_relation_type() == self.atspi.RelationType.LABELLED_BY:
+                label, text = relation.get_target(0), self.atspi.Text
+                return str(text.get_text(label, 0, text.get_character_count(label))).strip()
+        return ""
 
     def _is_visible(self, node: Any) -> bool:
         """Return whether a person can see the node.
@@ -239,6 +265,57 @@ class _Menu:
             print(f"{'several' if matches else 'no'} {label!r} in the menu: {labels}")
             return False
         matches[0].node.do_action(0)
+        return True
+
+
+class _QtMenu:
+    """The open menu of a file manager in Qt 6.
+
+    It is not in the tree of the accessibility bus, which reports only the item that the arrow keys have reached.
+    """
+
+    def __init__(self) -> None:
+        """Listen. Do this before the menu opens."""
+        importlib.import_module("gi").require_version("Atspi", "2.0")
+        atspi = importlib.import_module("gi.repository.Atspi")
+        self._context = importlib.import_module("gi.repository.GLib").MainContext.default()
+        self._label = ""
+        self._listener = atspi.EventListener.new(self._on_focus)
+        self._listener.register("object:state-changed:focused")
+
+    def _on_focus(self, event: Any) -> None:
+        if event.detail1:
+            self._label = (event.source.get_name() or "").strip()
+
+    def press(self, key: str) -> str:
+        """Press a key; return the label of the item that is reached; empty if none is."""
+        self._pump()
+        self._label = ""
+        _xdotool("key", key)
+        return _wait_until(self._pump, 3)
+
+    def _pump(self) -> str:
+        while self._context.iteration(False):
+            pass
+        return self._label
+
+    def all_labels(self) -> list[str]:
+        """Return the labels of the menu from the first one to the last one."""
+        labels: list[str] = []
+        while (label := self.press("Down")) and label not in labels:
+            labels.append(label)
+        return labels
+
+    def go(self, label: str) -> bool:
+        """Go to the item with this label; return False if there is none."""
+        passed: list[str] = []
+        current = self._label or self.press("Down")
+        while current != label:
+            if not current or current in passed:
+                print(f"no {label!r} in the menu: {passed}")
+                return False
+            passed.append(current)
+            current = self.press("Down")
         return True
 
 

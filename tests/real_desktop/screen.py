@@ -128,7 +128,7 @@ def wait_for_change(desktop: Desktop, before: Image.Image, name: str) -> Image.I
         below_panel = (0, PANEL_HEIGHT, *current.size)
         return difference_box(before.crop(below_panel), current.crop(below_panel)) is not None
 
-    wait_for(has_changed, 60)
+    wait_for(has_changed, 300)
     wait_for_drawing(1)
     return take_screenshot(desktop, name)
 

@@ -64,24 +64,33 @@ class Desktop:
         self.end()
 
     def _start(self) -> None:
+        self._start_display()
+        self._start_bus()
+        self._start_windows()
+        # GTK 3 is on the accessibility bus only if it is enabled.
+        bus = ("--session", "-d", "org.a11y.Bus", "-o", "/org/a11y/bus")
+        setting = ("-m", "org.freedesktop.DBus.Properties.Set", "org.a11y.Status", "IsEnabled", "<true>")
+        self.run("gdbus", "call", *bus, *setting).check_returncode()
+
+    def _start_display(self) -> None:
         read_end, write_end = os.pipe()
         screen = ("-screen", "0", f"{self.size}x24", "-nolisten", "tcp")
         self.spawn("Xvfb", "-displayfd", str(write_end), *screen, pass_fds=[write_end])
         os.close(write_end)
         with open(read_end) as pipe:  # the number and its line end may arrive separately
             self.environment["DISPLAY"] = f":{pipe.readline().strip()}"
+
+    def _start_bus(self) -> None:
         read_end, write_end = os.pipe()
         self.spawn("dbus-daemon", "--session", "--nofork", f"--print-address={write_end}", pass_fds=[write_end])
         os.close(write_end)
         with open(read_end) as pipe:
             self.environment["DBUS_SESSION_BUS_ADDRESS"] = pipe.readline().strip()
+
+    def _start_windows(self) -> None:
         if self.openbox:
             (self.runtime / "openbox.xml").write_text(OPENBOX)
             self.spawn("openbox", "--config-file", str(self.runtime / "openbox.xml"))
-        # GTK 3 is on the accessibility bus only if it is enabled.
-        bus = ("--session", "-d", "org.a11y.Bus", "-o", "/org/a11y/bus")
-        setting = ("-m", "org.freedesktop.DBus.Properties.Set", "org.a11y.Status", "IsEnabled", "<true>")
-        self.run("gdbus", "call", *bus, *setting).check_returncode()
 
     def spawn(self, *command: str, **options: Any) -> None:
         """Start a process that runs until the desktop ends."""

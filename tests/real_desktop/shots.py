@@ -42,9 +42,8 @@ def _save_screenshot(desktop: Desktop, case: Case, destination: Path) -> None:
     style.write_text(STYLE)
     give(desktop.home, desktop.command_prefix)
     screenshot = desktop.runtime / "screenshot.png"
-    keys = ("--keys", case.white_keys) if case.white_keys else ()
     item = case.remove if case is NAUTILUS else case.white
-    desktop.visit(case.manager, folder, item, "--screenshot", str(screenshot), *keys)
+    desktop.visit(case.manager, folder, item, "--screenshot", str(screenshot))
     destination.parent.mkdir(exist_ok=True)
     with Image.open(screenshot) as image:
         image.convert("RGB").quantize(128).save(destination, optimize=True)

@@ -1,10 +1,7 @@
 """Test the icon and the notifications on real desktops: `python -m tests.real_desktop.tray_hosts [CASE…]`.
 
 Each case starts a desktop of its own, processes real pictures and makes real clicks. It also makes the
-screenshots for the documentation.
-
-apt-get install --no-install-recommends xfce4-panel xfce4-notifyd gnome-shell gnome-shell-extension-appindicator \
-  gjs dunst suckless-tools zenity scrot
+screenshots for the documentation. Run it in the Debian 13 that debian13.sh makes.
 """
 
 from __future__ import annotations
@@ -13,21 +10,27 @@ import contextlib
 import json
 import shutil
 import sys
-import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from tests.conftest import SAMPLES
+from tests.real_desktop.hosts import (
+    GNOME_BANNERS,
+    desktop_with,
+    start_dunst,
+    start_gnome,
+    start_mate,
+    start_plasma,
+    start_xfce,
+)
 from tests.real_desktop.screen import (
     PANEL_HEIGHT,
-    Element,
     appeared_box,
-    click_at,
     click_element,
     difference_box,
     find_element,
@@ -39,43 +42,21 @@ from tests.real_desktop.screen import (
     wait_for_change,
     wait_for_drawing,
 )
-from tests.real_desktop.session import Desktop, missing_programs
-from tests.real_desktop.tray_bus import has_owner, has_watcher, is_checked, read_menu
+from tests.real_desktop.session import Desktop
+from tests.real_desktop.tray_bus import has_watcher, is_checked, read_menu
+from tests.real_desktop.tray_clicks import KeyboardMenu, PointerMenu
 from tests.support.program import ROOT, wait_for
 from watcher.desktop import strings
 
 SCREENSHOTS = ROOT / "docs" / "pictures" / "tray"
-NOTIFYD = "/usr/lib/x86_64-linux-gnu/xfce4/notifyd/xfce4-notifyd"
 FOLDERS = ("Shop", "Holiday")
 """The watched folders, in the person's Pictures."""
 
-XFCE_PANEL = """<?xml version="1.0" encoding="UTF-8"?>
-<channel name="xfce4-panel" version="1.0">
-  <property name="configver" type="int" value="2"/>
-  <property name="panels" type="array"><value type="int" value="1"/>
-    <property name="panel-1" type="empty">
-      <property name="position" type="string" value="p=6;x=0;y=0"/>
-      <property name="length" type="uint" value="100"/><property name="position-locked" type="bool" value="true"/>
-      <property name="size" type="uint" value="30"/>
-      <property name="plugin-ids" type="array"><value type="int" value="1"/><value type="int" value="2"/></property>
-    </property></property>
-  <property name="plugins" type="empty">
-    <property name="plugin-1" type="string" value="systray">
-      <property name="square-icons" type="bool" value="true"/></property>
-    <property name="plugin-2" type="string" value="clock"/>
-  </property>
-</channel>
-"""
-"""Settings of Xfce's panel: along the upper edge, with the plug-in for icons first."""
-
-GNOME_BANNERS = ("org.gnome.desktop.notifications", "show-banners")
-GNOME_SETTINGS = (
-    ("org.gnome.shell", "enabled-extensions", "['ubuntu-appindicators@ubuntu.com']"),
-    ("org.gnome.shell", "disable-user-extensions", "false"),
-    ("org.gnome.shell", "welcome-dialog-last-shown-version", "'99'"),
-    ("org.gnome.desktop.interface", "enable-animations", "false"),
-    (*GNOME_BANNERS, "false"),  # GNOME shows notifications of its own at the start
-)
+XFCE_ICON = (15, 15)
+"""Where Xfce's panel has the icon, which its accessibility does not name."""
+SAMPLE_NAMES = ("astronaut.jpg", "chelsea.jpg", "coffee.jpg")
+BUTTON_ROLES = ("push button", "button")
+"""What older and newer accessibility buses call a button."""
 
 
 def main(names: list[str]) -> int:
@@ -99,26 +80,26 @@ def main(names: list[str]) -> int:
 
 def xfce() -> None:
     """Test the icon in the panel of Xfce."""
-    with _desktop(_start_xfce, "xfce4-panel") as desktop:
+    with desktop_with(start_xfce, "xfce4-panel") as desktop:
         _start_nobg(desktop)
-        wait_for(lambda: read_menu(desktop), 20)
+        wait_for(lambda: read_menu(desktop))
         _process_samples(desktop)
-        _menu_and_toggle(desktop, _KeyboardMenu(desktop), "xfce")
+        _menu_and_toggle(desktop, KeyboardMenu(desktop, XFCE_ICON), "xfce")
         _restart_panel(desktop)
 
 
 def gnome() -> None:
     """Test the icon in GNOME Shell with the extension for icons."""
-    with _desktop(_start_gnome, "gnome-shell", "gjs", openbox=False) as desktop:
+    with desktop_with(start_gnome, "gnome-shell", "gjs", openbox=False) as desktop:
         _start_nobg(desktop)
-        wait_for(lambda: read_menu(desktop), 20)
+        wait_for(lambda: read_menu(desktop))
         _process_samples(desktop)
-        _menu_and_toggle(desktop, _PointerMenu(desktop), "gnome")
+        _menu_and_toggle(desktop, PointerMenu(desktop), "gnome")
 
 
 def dunst() -> None:
     """Test notifications in dunst, for bare window managers: choose Undo in its menu, which dmenu shows."""
-    with _desktop(_start_dunst, "dunst", "dmenu") as desktop:
+    with desktop_with(start_dunst, "dunst", "dmenu") as desktop:
         _start_nobg(desktop)
         before = take_screenshot(desktop, "dunst-before")
         batch = _drop_samples(desktop)
@@ -135,21 +116,12 @@ def dunst() -> None:
 
 def xfce_notification() -> None:
     """Test notifications in Xfce: click the button Undo."""
-    with _desktop(_start_xfce, "xfce4-panel") as desktop:
-        _start_nobg(desktop)
-        before = take_screenshot(desktop, "xfce-notification-before")
-        batch = _drop_samples(desktop)
-        after = wait_for_change(desktop, before, "xfce-notification")
-        save_appeared(before, after, SCREENSHOTS / "xfce-notification.png")
-        click_element(desktop, find_element(desktop, strings.UNDO, "push button"))
-        _assert_undone(desktop, batch)
-        wait_for_drawing(1)
-        take_screenshot(desktop, "xfce-notification-undone")
+    _undo_by_button(start_xfce, "xfce", "xfce4-panel")
 
 
 def gnome_notification() -> None:
     """Test notifications in GNOME, which shows their buttons when the pointer is over them."""
-    with _desktop(_start_gnome, "gnome-shell", "gjs", openbox=False) as desktop:
+    with desktop_with(start_gnome, "gnome-shell", "gjs", openbox=False) as desktop:
         _start_nobg(desktop)
         desktop.run("gsettings", "set", *GNOME_BANNERS, "true").check_returncode()
         before = take_screenshot(desktop, "gnome-notification-before")
@@ -157,7 +129,7 @@ def gnome_notification() -> None:
         after = wait_for_change(desktop, before, "gnome-notification")
         left, top, _, _ = appeared_box(before, after)
         desktop.run("xdotool", "mousemove", str(left + 20), str(top + 20))
-        undo = find_element(desktop, strings.UNDO, "push button")
+        undo = find_element(desktop, strings.UNDO, *BUTTON_ROLES)
         wait_for_drawing(0.5)
         save_appeared(before, take_screenshot(desktop, "gnome-notification"), SCREENSHOTS / "gnome-notification.png")
         click_element(desktop, undo)
@@ -166,15 +138,43 @@ def gnome_notification() -> None:
         take_screenshot(desktop, "gnome-notification-undone")
 
 
+def mate() -> None:
+    """Test the icon in MATE."""
+    with desktop_with(start_mate, "mate-panel") as desktop:
+        _start_nobg(desktop)
+        wait_for(lambda: read_menu(desktop))
+        _process_samples(desktop)
+        _menu_and_toggle(desktop, KeyboardMenu(desktop), "mate")
+
+
+def mate_notification() -> None:
+    """Test notifications in MATE: click the button Undo."""
+    _undo_by_button(start_mate, "mate", "mate-panel")
+
+
+def plasma() -> None:
+    """Test the icon in Plasma."""
+    with desktop_with(start_plasma, "plasmashell", "kwin_x11", openbox=False) as desktop:
+        _start_nobg(desktop)
+        wait_for(lambda: read_menu(desktop))
+        _process_samples(desktop)
+        _menu_and_toggle(desktop, KeyboardMenu(desktop), "plasma", shadow=20)
+
+
+def plasma_notification() -> None:
+    """Test notifications in Plasma: click the button Undo."""
+    _undo_by_button(start_plasma, "plasma", "plasmashell", "kwin_x11", openbox=False)
+
+
 def chooser() -> None:
     """Test Add folder… in Xfce, with zenity."""
-    with _desktop(_start_xfce, "xfce4-panel", "zenity") as desktop:
+    with desktop_with(start_xfce, "xfce4-panel", "zenity") as desktop:
         _start_nobg(desktop)
-        wait_for(lambda: read_menu(desktop), 20)
+        wait_for(lambda: read_menu(desktop))
         wait_for_drawing(2)  # the panel has the icon on the bus before it shows it
         new_folder = desktop.home / "Pictures" / "New ones"
         new_folder.mkdir()
-        menu = _KeyboardMenu(desktop)
+        menu = KeyboardMenu(desktop, XFCE_ICON)
         menu.open()
         menu.click(strings.FOLDERS, strings.ADD_FOLDER)
         wait_for(lambda: [element for element in visible_elements(desktop) if element.name == strings.CHOOSE_FOLDER])
@@ -187,7 +187,7 @@ def chooser() -> None:
         wait_for_drawing(1)
         if [element for element in visible_elements(desktop) if element.name == strings.CHOOSE_FOLDER]:
             press_key(desktop, "Return")  # the first Return accepted the completion of the path
-        wait_for(lambda: str(new_folder) in desktop.nobg("watch", "list"), 10)
+        wait_for(lambda: str(new_folder) in desktop.nobg("watch", "list"))
         menu.open()
         menu.go(strings.FOLDERS)
         take_screenshot(desktop, "chooser-menu")
@@ -197,8 +197,12 @@ CASES: dict[str, Callable[[], None]] = {
     "xfce": xfce,
     "gnome": gnome,
     "dunst": dunst,
+    "mate": mate,
+    "plasma": plasma,
     "xfce-notification": xfce_notification,
     "gnome-notification": gnome_notification,
+    "mate-notification": mate_notification,
+    "plasma-notification": plasma_notification,
     "chooser": chooser,
 }
 
@@ -206,8 +210,25 @@ CASES: dict[str, Callable[[], None]] = {
 # Steps of the cases
 
 
-def _menu_and_toggle(desktop: Desktop, menu: _KeyboardMenu | _PointerMenu, name: str) -> None:
-    """Open the menu, click Pause, and check that its mark follows both the click and the command line."""
+def _undo_by_button(start: Callable[[Desktop], None], name: str, *programs: str, openbox: bool = True) -> None:
+    """Let the program process some pictures, and click Undo in its notification."""
+    with desktop_with(start, *programs, openbox=openbox) as desktop:
+        _start_nobg(desktop)
+        before = take_screenshot(desktop, f"{name}-notification-before")
+        batch = _drop_samples(desktop)
+        after = wait_for_change(desktop, before, f"{name}-notification")
+        save_appeared(before, after, SCREENSHOTS / f"{name}-notification.png")
+        click_element(desktop, find_element(desktop, strings.UNDO, *BUTTON_ROLES))
+        _assert_undone(desktop, batch)
+        wait_for_drawing(1)
+        take_screenshot(desktop, f"{name}-notification-undone")
+
+
+def _menu_and_toggle(desktop: Desktop, menu: KeyboardMenu | PointerMenu, name: str, shadow: int = 0) -> None:
+    """Open the menu, click Pause, and check that its mark follows both the click and the command line.
+
+    `shadow`: the width of the menu's shadow, in pixels.
+    """
     before = take_screenshot(desktop, f"{name}-icon")
     menu.open()
     first = take_screenshot(desktop, f"{name}-menu")
@@ -218,7 +239,7 @@ def _menu_and_toggle(desktop: Desktop, menu: _KeyboardMenu | _PointerMenu, name:
     menu.leave()
     menu.open()
     menu.click(strings.PAUSE)
-    wait_for(lambda: _status(desktop)["paused"], 10)
+    wait_for(lambda: _status(desktop)["paused"])
     menu.open()
     paused = take_screenshot(desktop, f"{name}-menu-paused")
     assert menu.is_checked(strings.PAUSE)
@@ -232,6 +253,7 @@ def _menu_and_toggle(desktop: Desktop, menu: _KeyboardMenu | _PointerMenu, name:
     menu.leave()
     below = (0, PANEL_HEIGHT, *first.size)
     left, *_ = appeared_box(before, first)
+    left += shadow
     marks = (left, PANEL_HEIGHT, left + 28, first.height)  # the column of the check marks, without the labels
     assert difference_box(first.crop(marks), paused.crop(marks)), "the check mark is not visible"
     assert not difference_box(first.crop(below), last.crop(below)), "the menu is not as it was at first"
@@ -261,16 +283,16 @@ def _restart_panel(desktop: Desktop) -> None:
 
 
 def _drop_samples(desktop: Desktop) -> list[Path]:
-    """Copy all samples into a watched folder; return where their cut-outs will be."""
+    """Copy some samples into a watched folder; return where their cut-outs will be."""
     folder = desktop.home / "Pictures" / FOLDERS[1]
-    for path in SAMPLES.glob("*.jpg"):
-        shutil.copy(path, folder)
-    return [folder / f"{path.stem}_nobg.png" for path in SAMPLES.glob("*.jpg")]
+    for name in SAMPLE_NAMES:
+        shutil.copy(SAMPLES / name, folder)
+    return [folder / name.replace(".jpg", "_nobg.png") for name in SAMPLE_NAMES]
 
 
 def _assert_undone(desktop: Desktop, batch: Sequence[Path]) -> None:
     """Check that the cut-outs are in the trash and the originals in place."""
-    wait_for(lambda: not any(path.exists() for path in batch), 15)
+    wait_for(lambda: not any(path.exists() for path in batch))
     trash = desktop.home / ".local" / "share" / "Trash" / "files"
     assert {path.name for path in trash.iterdir()} == {path.name for path in batch}
     assert all(path.with_name(path.name.replace("_nobg.png", ".jpg")).exists() for path in batch)
@@ -280,9 +302,9 @@ def _assert_undone(desktop: Desktop, batch: Sequence[Path]) -> None:
 def _process_samples(desktop: Desktop) -> None:
     """Let the program process some pictures."""
     folder = desktop.home / "Pictures" / FOLDERS[0]
-    for path in SAMPLES.glob("*.jpg"):
-        shutil.copy(path, folder)
-    wait_for(lambda: len(list(folder.glob("*_nobg.png"))) == len(list(SAMPLES.glob("*.jpg"))), 120)
+    for name in SAMPLE_NAMES:
+        shutil.copy(SAMPLES / name, folder)
+    wait_for(lambda: len(list(folder.glob("*_nobg.png"))) == len(SAMPLE_NAMES), 300)
     wait_for(lambda: not _status(desktop)["waiting"])
     wait_for_drawing(11)  # until the notification disappears
 
@@ -298,121 +320,11 @@ def _start_nobg(desktop: Desktop) -> None:
         (desktop.home / "Pictures" / name).mkdir(parents=True)
     config = desktop.home / ".config" / "nobg" / "config.toml"
     config.parent.mkdir(parents=True, exist_ok=True)
-    config.write_text("".join(f'[[folders]]\npath = "~/Pictures/{name}"\n\n' for name in FOLDERS))
+    config.write_text(
+        'model = "fast"\n\n' + "".join(f'[[folders]]\npath = "~/Pictures/{name}"\n\n' for name in FOLDERS)
+    )
     desktop.spawn(str(Path(sys.executable).with_name("nobg")), "run")
-    wait_for(lambda: _status(desktop)["running"], 20)
-
-
-# Hosts
-
-
-@contextlib.contextmanager
-def _desktop(start: Callable[[Desktop], None], *programs: str, openbox: bool = True) -> Iterator[Desktop]:
-    """Yield a desktop on which `start` has started panel and notifications; on failure, print the log."""
-    missing = missing_programs("scrot", *programs)
-    assert not missing, f"not installed: {', '.join(missing)}"
-    with tempfile.TemporaryDirectory(prefix="nobg-person-") as home, Desktop(Path(home), openbox=openbox) as desktop:
-        start(desktop)
-        try:
-            yield desktop
-        except Exception:
-            take_screenshot(desktop, "failed")
-            print((desktop.home / ".local" / "state" / "nobg" / "nobg.log").read_text())
-            raise
-
-
-def _start_xfce(desktop: Desktop) -> None:
-    settings = desktop.home / ".config" / "xfce4" / "xfconf" / "xfce-perchannel-xml" / "xfce4-panel.xml"
-    settings.parent.mkdir(parents=True)
-    settings.write_text(XFCE_PANEL)
-    desktop.environment["XDG_CURRENT_DESKTOP"] = "XFCE"
-    desktop.spawn("xfce4-panel", "--disable-wm-check")
-    wait_for(lambda: has_watcher(desktop))
-    desktop.spawn(NOTIFYD)
-    wait_for(lambda: has_owner(desktop, "org.freedesktop.Notifications"))
-
-
-def _start_dunst(desktop: Desktop) -> None:
-    desktop.environment["XDG_CURRENT_DESKTOP"] = "openbox"
-    desktop.spawn("dunst")
-    wait_for(lambda: has_owner(desktop, "org.freedesktop.Notifications"))
-
-
-def _start_gnome(desktop: Desktop) -> None:
-    # GNOME Shell looks for services on the system bus. There is no such bus here; on the session bus, it finds none.
-    desktop.environment["DBUS_SYSTEM_BUS_ADDRESS"] = desktop.environment["DBUS_SESSION_BUS_ADDRESS"]
-    for setting in GNOME_SETTINGS:
-        desktop.run("gsettings", "set", *setting).check_returncode()
-    desktop.spawn("gnome-shell", "--x11")
-    wait_for(lambda: has_watcher(desktop))
-    wait_for(lambda: [element for element in visible_elements(desktop) if element.name == "Activities"])
-    wait_for_drawing(2)
-    press_key(desktop, "Escape")  # GNOME starts in its overview
-
-
-class _KeyboardMenu:
-    """Use the menu with keys: the menu of Xfce's panel is not on the accessibility bus."""
-
-    def __init__(self, desktop: Desktop) -> None:
-        self._desktop = desktop
-
-    def open(self) -> None:
-        click_at(self._desktop, 15, 15, 3)
-        self._desktop.run("xdotool", "mousemove", "700", "600")  # else the icon's tooltip covers the menu
-
-    def leave(self) -> None:
-        for _ in range(3):
-            press_key(self._desktop, "Escape")
-        wait_for_drawing(0.5)
-
-    def go(self, *labels: str) -> None:
-        """Go to an item by the labels on the way; if it is a sub-menu, open it."""
-        items = read_menu(self._desktop)
-        for label in labels:
-            choices = [item for item in items if item.can_be_chosen]
-            index = [item.label for item in choices].index(label)
-            for _ in range(index + (label == labels[0])):  # a sub-menu opens with its first item selected
-                press_key(self._desktop, "Down")
-            items = choices[index].items
-            if items:
-                press_key(self._desktop, "Right")
-        wait_for_drawing(0.5)
-
-    def click(self, *labels: str) -> None:
-        self.go(*labels)
-        press_key(self._desktop, "Return")
-
-    def is_checked(self, label: str) -> bool:
-        """Return the mark on the bus; the screenshots show whether the panel draws it."""
-        return is_checked(self._desktop, label)
-
-
-class _PointerMenu:
-    """Use the menu with clicks on what the accessibility bus reports."""
-
-    def __init__(self, desktop: Desktop) -> None:
-        self._desktop = desktop
-
-    def open(self) -> None:
-        elements = visible_elements(self._desktop)
-        click_element(self._desktop, next(element for element in elements if element.name.startswith("nobg")), 3)
-
-    def leave(self) -> None:
-        for _ in range(2):
-            press_key(self._desktop, "Escape")
-        wait_for_drawing(0.5)
-
-    def go(self, *labels: str) -> None:
-        for label in labels:
-            click_element(self._desktop, self._item(label))
-
-    click = go
-
-    def is_checked(self, label: str) -> bool:
-        return self._item(label).checked
-
-    def _item(self, label: str) -> Element:
-        return find_element(self._desktop, label, "menu item")
+    wait_for(lambda: _status(desktop)["running"])
 
 
 if __name__ == "__main__":
