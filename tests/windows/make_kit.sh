@@ -15,7 +15,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 checkout=$(cd "$here/../.." && pwd)
 kit=$(mkdir -p "${1:-$checkout/.windows-kit}" && cd "${1:-$checkout/.windows-kit}" && pwd)
 
-stamp=$(cat "$0" "$here"/python_exe.c "$here"/psutil_stand_in.py "$checkout/pyproject.toml" | sha256sum | cut -c1-16)
+stamp=$(cat "$0" "$here"/*.c "$here"/psutil_stand_in.py "$checkout/pyproject.toml" | sha256sum | cut -c1-16)
 made="$kit/made-$stamp"
 if [ ! -e "$made" ]; then
   rm -rf "${kit:?}"/*
@@ -45,6 +45,7 @@ if [ ! -e "$made" ]; then
   stdlib=$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')
   tar cf - -C "$stdlib" --exclude=site-packages --exclude=lib-dynload --exclude=test --exclude='config-3*' . | tar xf - -C "$kit/py/Lib"
   x86_64-w64-mingw32-gcc -municode -O1 -o "$kit/py/python.exe" "$here/python_exe.c"
+  x86_64-w64-mingw32-gcc -O1 -o "$kit/desktop.exe" "$here/desktop.c"
   x86_64-w64-mingw32-gcc -municode -mwindows -DGUI -O1 -o "$kit/py/pythonw.exe" "$here/python_exe.c"
 
   # pip, since some wheels keep libraries in folders that only pip knows.
@@ -66,6 +67,8 @@ kit=\$(cd "\$(dirname "\$0")" && pwd)
 export WINEPREFIX="\$kit/prefix" WINEARCH=win64 WINEDEBUG=\${WINEDEBUG:--all} WINEDLLOVERRIDES='mscoree=;mshtml=' \\
   LC_ALL=C.UTF-8 PYTHONUTF8=1 PYTHONDONTWRITEBYTECODE=1
 set -o pipefail
+coproc desktop { exec wine "\$kit/desktop.exe" 2> /dev/null; }
+read -r -u "\${desktop[0]}" _
 cat | wine "\$kit/$folder/python.exe" "\$@" 2>&1 | cat
 SCRIPT
     chmod +x "$kit/$name"
