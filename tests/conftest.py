@@ -199,7 +199,7 @@ def program(home: Path, folder: Path) -> Iterator[Program]:
     """The resident program. The test starts it; the fixture ends it."""
     instance = Program(home, folder)
     yield instance
-    instance.stop(signal.SIGKILL)
+    instance.kill()
 
 
 @pytest.fixture
@@ -207,7 +207,7 @@ def stand_in(home: Path, folder: Path) -> Iterator[Program]:
     """The same, with a worker that does what the text of the pictures says."""
     instance = Program(home, folder, stand_in=True)
     yield instance
-    instance.stop(signal.SIGKILL)
+    instance.kill()
 
 
 @pytest.fixture

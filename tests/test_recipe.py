@@ -18,7 +18,7 @@ from watcher.recipe import (
     read_recipe,
 )
 
-ODD = os.fsdecode(b"caf\xe9 \xff\n")
+ODD = b"caf\xe9 \xff\n".decode(errors="surrogateescape")
 
 
 def test_the_default_is_an_empty_key() -> None:

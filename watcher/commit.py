@@ -19,7 +19,7 @@ from typing import BinaryIO
 from watcher import places
 from watcher.errors import DestinationError, PassingError, PictureError, advise
 from watcher.formats import MAX_BYTES
-from watcher.guard import access, links, renames
+from watcher.guard import access, in_use, links, renames
 from watcher.guard.access import Access
 from watcher.guard.links import Folder, RefusedLinkError, Rule
 from watcher.guard.long_paths import for_system
@@ -71,10 +71,12 @@ def _read_source(path: Path, below: Path | None) -> Source:
         with open(path, "rb", opener=functools.partial(_open_for_reading, below=below)) as file:
             return _read_file(file)
     except FileNotFoundError as error:
+        _raise_if_passing(path, error)
         raise PictureError("vanished") from error
     except PermissionError as error:
         if path.is_dir():  # Windows raises PermissionError for a folder
             raise PictureError("unsupported", _IS_FOLDER_MESSAGE) from error
+        _raise_if_passing(path, error)
         raise PictureError("no_permission") from error
     except IsADirectoryError as error:
         raise PictureError("unsupported", _IS_FOLDER_MESSAGE) from error
@@ -83,9 +85,17 @@ def _read_source(path: Path, below: Path | None) -> Source:
     except OSError as error:
         if error.errno in PASSING_ERRNOS:
             raise PassingError(error) from error
+        _raise_if_passing(path, error)
         is_loop = error.errno == errno.ELOOP
         detail = "it is a link that leads back to itself. Remove it." if is_loop else str(error.strerror)
         raise PictureError("unreadable", detail) from error
+
+
+def _raise_if_passing(path: Path, error: OSError) -> None:
+    """Raise PassingError if Windows says more about the error: another program, or the drive, is in the way now."""
+    trouble = in_use.passing_trouble(str(path), error)
+    if trouble is not None:
+        raise PassingError(error, trouble) from error
 
 
 def _read_file(file: BinaryIO) -> Source:
@@ -178,7 +188,13 @@ def _replace(target: Path, data: bytes, readers: Access, expected_sha256: str, b
         old_readers = _read_expected(folder, target, expected_sha256)
         with _temporary(folder, data, readers, old_readers, anonymous=False) as temporary:
             _read_expected(folder, target, expected_sha256)
-            temporary.replace(target.name)
+            try:
+                temporary.replace(target.name)
+            except PermissionError as error:
+                if sys.platform != "win32" or not target.exists():
+                    raise
+                text = f"{target} is read-only, or open in another program. Change that, then try again."
+                raise PictureError("no_permission", text) from error
             _sync_folder(folder)
 
 

@@ -275,7 +275,7 @@ class PictureError(NobgError):
 class PassingError(PictureError):
     """The system cannot read a picture now, and may be able to later: the drive, or a limit of the system, fails."""
 
-    def __init__(self, error: OSError) -> None:
-        super().__init__(
-            "unreadable", f"the system could not read it ({error.strerror}). Check its drive, then try again."
-        )
+    def __init__(self, error: OSError, trouble: str | None = None) -> None:
+        """`trouble`: what is wrong, as the start of a sentence, if more is known than `error` says."""
+        text = f"the system could not read it ({error.strerror}). Check its drive, then try again."
+        super().__init__("unreadable", text if trouble is None else f"{trouble}. Try again when that has changed.")

@@ -43,7 +43,7 @@ def make_job(path: Path = PHOTO, content: str = "aa", recipe: str = "{}") -> Job
 def enqueue(journal: Journal, *names: str, **request: Any) -> None:
     """Put pictures in the queue as the client does (without a signature), or as a watched folder does (watch=…)."""
     signature = "1:2:3" if "watch" in request else None
-    journal.enqueue([(os.fsencode(f"/pictures/{name}"), 7, signature) for name in names], **request)
+    journal.enqueue([(os.fsencode(Path(f"/pictures/{name}")), 7, signature) for name in names], **request)
 
 
 def take_and_start(journal: Journal, content: str = "aa") -> Job:

@@ -60,10 +60,15 @@ class Program:
         if self.process is None:
             return 0
         process, self.process = self.process, None
-        process.send_signal(signal.SIGCONT)
+        if sys.platform != "win32":
+            process.send_signal(signal.SIGCONT)
         process.send_signal(signum)
         process.communicate(timeout=60)
         return process.returncode
+
+    def kill(self) -> None:
+        """End the program at once, as kill -9 or TerminateProcess does."""
+        self.stop(signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
 
     def __call__(self, *arguments: str | Path) -> str:
         """Run another `nobg ARGUMENTS…`. Returns what it prints."""
