@@ -19,7 +19,7 @@ from typing import BinaryIO
 from watcher import places
 from watcher.errors import DestinationError, PassingError, PictureError, advise
 from watcher.formats import MAX_BYTES
-from watcher.guard import access, in_use, links, renames
+from watcher.guard import access, errnos, in_use, links, renames
 from watcher.guard.access import Access
 from watcher.guard.links import Folder, RefusedLinkError, Rule
 from watcher.guard.long_paths import for_system
@@ -28,14 +28,6 @@ from watcher.naming import numbered_names
 _TEMP_PREFIX, _TEMP_SUFFIX = ".nobg-", ".tmp"
 _PIECE_BYTES = 1 << 16  # a drive that takes places.ANSWER_SECONDS for so little counts as one that does not answer
 _STALE_SECONDS = 3600.0  # a temporary file exists only while it is being written
-_NO_LINK_ERRNOS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.ENOENT, errno.EINVAL}
-_BAD_NAME_ERRNOS = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ}
-_DISK_FULL_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_DEVICE_GONE_ERRNOS = {errno.EIO, errno.ENODEV, errno.ENXIO, errno.ENOTCONN, errno.ESTALE, errno.EHOSTDOWN}
-_BUSY_ERRNOS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR, errno.EAGAIN, errno.ETIMEDOUT}
-PASSING_ERRNOS = _DEVICE_GONE_ERRNOS | _BUSY_ERRNOS
-"""Errors at reading that say nothing about the file: the drive, or a limit of the system, fails now."""
-_ACCESS_DENIED_ERRNOS = {errno.EACCES, errno.EPERM}
 
 
 @dataclass(frozen=True)
@@ -71,31 +63,24 @@ def _read_source(path: Path, below: Path | None) -> Source:
         with open(path, "rb", opener=functools.partial(_open_for_reading, below=below)) as file:
             return _read_file(file)
     except FileNotFoundError as error:
-        _raise_if_passing(path, error)
+        in_use.raise_if_passing(path, error)
         raise PictureError("vanished") from error
     except PermissionError as error:
         if path.is_dir():  # Windows raises PermissionError for a folder
             raise PictureError("unsupported", _IS_FOLDER_MESSAGE) from error
-        _raise_if_passing(path, error)
+        in_use.raise_if_passing(path, error)
         raise PictureError("no_permission") from error
     except IsADirectoryError as error:
         raise PictureError("unsupported", _IS_FOLDER_MESSAGE) from error
     except RefusedLinkError as error:
         raise PictureError("no_permission", _FOUND_LINK_MESSAGE if below else _FOREIGN_LINK_MESSAGE) from error
     except OSError as error:
-        if error.errno in PASSING_ERRNOS:
+        if error.errno in errnos.PASSING:
             raise PassingError(error) from error
-        _raise_if_passing(path, error)
+        in_use.raise_if_passing(path, error)
         is_loop = error.errno == errno.ELOOP
         detail = "it is a link that leads back to itself. Remove it." if is_loop else str(error.strerror)
         raise PictureError("unreadable", detail) from error
-
-
-def _raise_if_passing(path: Path, error: OSError) -> None:
-    """Raise PassingError if Windows says more about the error: another program, or the drive, is in the way now."""
-    trouble = in_use.passing_trouble(str(path), error)
-    if trouble is not None:
-        raise PassingError(error, trouble) from error
 
 
 def _read_file(file: BinaryIO) -> Source:
@@ -167,7 +152,7 @@ def _publish(target: Path, data: bytes, readers: Access, below: Path | None) -> 
             with _temporary(folder, data, readers, anonymous=sys.platform == "linux") as temporary:
                 temporary.publish(target.name)
         except OSError as error:
-            if error.errno not in _NO_LINK_ERRNOS:
+            if error.errno not in errnos.NO_LINK:
                 raise
             with _temporary(folder, data, readers, anonymous=False) as temporary:
                 temporary.publish(target.name)
@@ -230,23 +215,23 @@ def destination_errors(target: Path) -> Iterator[None]:
         raise PictureError("no_permission", text) from error
     except OSError as error:
         folder = target.parent
-        if error.errno in _DISK_FULL_ERRNOS:
+        if error.errno in errnos.DISK_FULL:
             text = f"There is no room in {folder} for {target.name}. Make room and try again."
             raise DestinationError(text, folder, "full") from error
         if error.errno == errno.EROFS:
             text = advise(f"{folder} is read-only.", **_another_folder("Make it writable, or choose"))
             raise DestinationError(text, folder, "read_only") from error
-        if error.errno in _ACCESS_DENIED_ERRNOS:
+        if error.errno in errnos.ACCESS_DENIED:
             text = advise(f"writing into {folder} is not allowed.", **_another_folder("Choose"))
             raise PictureError("no_permission", text) from error
-        if error.errno in _BAD_NAME_ERRNOS:
+        if error.errno in errnos.BAD_NAME:
             text = advise(f"{folder} cannot hold a file named {target.name}.", **_another_folder("Choose"))
             raise PictureError("no_permission", text) from error
         if isinstance(error, FileNotFoundError):
             text = f"The folder {folder} is gone. Check that its drive is connected."
             raise DestinationError(text, folder, "missing") from error
         text = advise(f"{target} cannot be written: {error.strerror}.", **_another_folder("Choose"))
-        reason = "missing" if error.errno in _DEVICE_GONE_ERRNOS else "read_only"
+        reason = "missing" if error.errno in errnos.DEVICE_GONE else "read_only"
         raise DestinationError(text, folder, reason) from error
 
 
@@ -277,7 +262,7 @@ class _TemporaryFile:
             paths = self._folder.at(self.name), self._folder.at(name)
             os.link(*paths) if folder is None else os.link(*paths, src_dir_fd=folder, dst_dir_fd=folder)
         except OSError as error:
-            if error.errno not in _NO_LINK_ERRNOS:
+            if error.errno not in errnos.NO_LINK:
                 raise
             renames.rename_if_free(self._folder, self.name, self._folder, name)
             self.name = None

@@ -13,7 +13,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
-from watcher import commit
 from watcher.errors import (
     UNFORESEEN_TEXT,
     DamagedJournalError,
@@ -25,6 +24,7 @@ from watcher.errors import (
     WorkerError,
     advise,
 )
+from watcher.guard import errnos
 from watcher.matting import modes
 from watcher.matting.modes import DEFAULT, Mode
 from watcher.matting.touchup import hints
@@ -173,7 +173,7 @@ def _prepare(
     except RecipeError as error:
         reason, detail = "unsupported", f"its recipe cannot be used: {error}."
     except OSError as error:
-        if error.errno in commit.PASSING_ERRNOS and queue.defer_if_passing(job, PassingError(error).detail):
+        if error.errno in errnos.PASSING and queue.defer_if_passing(job, PassingError(error).detail):
             return None
         reason, detail = "unreadable", str(error)
     except MemoryError as error:
