@@ -105,6 +105,12 @@ class Desktop:
         path = self.state / "nobg.log"
         return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
+    def enlarge(self, percent: int) -> None:
+        """Draw everything larger, as for a screen of small pixels. To be called before anything is started."""
+        key, dots = r"HKCU\Control Panel\Desktop", str(96 * percent // 100)
+        self.run("reg.exe", "add", key, "/v", "LogPixels", "/t", "REG_DWORD", "/d", dots, "/f")
+        subprocess.run(["wineserver", "-w"], env=self.environment, check=True)  # programs read it when they start
+
     def screenshot(self) -> Image.Image:
         """Return what is on the desktop."""
         return ImageGrab.grab(xdisplay=self.display).crop((0, 0, *SIZE)).convert("RGB")
@@ -117,7 +123,7 @@ class Desktop:
     def find(self, picture: Image.Image) -> tuple[int, int] | None:
         """Return where the middle of this small picture is on the taskbar, pixel by pixel; None: it is not there."""
         screen, (width, height) = self.screenshot(), picture.size
-        for y in range(SIZE[1] - 24, SIZE[1] - height + 1):
+        for y in range(SIZE[1] - height - 8, SIZE[1] - height + 1):
             for x in range(SIZE[0] - 200, SIZE[0] - width + 1):
                 if ImageChops.difference(screen.crop((x, y, x + width, y + height)), picture).getbbox() is None:
                     return x + width // 2, y + height // 2
