@@ -17,6 +17,8 @@ from tests.support.program import ROOT, wait_for
 SIZE = (1024, 768)
 _SHELL = f"/desktop=shell,{SIZE[0]}x{SIZE[1]}"
 """Only a desktop of this name has a taskbar in wine."""
+CLIENT = "import sys; from watcher.enqueue import main; sys.exit(main())"
+"""What nobg-add.exe runs."""
 START_SECONDS = 300.0
 """The longest wait for something under wine: the first start of a program there reads a gigabyte of libraries."""
 
@@ -41,7 +43,7 @@ class Desktop:
 
     def __init__(self, kit: Path, prefix: Path, display: str, home: Path) -> None:
         self.state = home / "state"
-        self._python = str(kit / "py" / "python.exe")
+        self._python, self._without_console = (str(kit / "py" / name) for name in ("python.exe", "pythonw.exe"))
         self.display = display
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")} | {
             "WINEPREFIX": str(prefix),
@@ -71,7 +73,7 @@ class Desktop:
         return process
 
     def run(self, *command: str, on_shell: bool = False) -> str:
-        """Run a Windows program to its end; return what it prints."""
+        """Run a Windows program, and what it starts, to the end; return what it prints. Under wine, they share pipes."""
         process = self.start(*command, on_shell=on_shell)
         return process.communicate(timeout=START_SECONDS)[0].decode("utf-8", "replace").replace("\r", "")
 
@@ -89,13 +91,15 @@ class Desktop:
 
     def click_in_file_manager(self, *paths: Path) -> str:
         """Do what nobg-add.exe does, in a Python without a console, on the desktop with the taskbar."""
-        code = "import sys; from watcher.enqueue import main; sys.exit(main())"
-        pythonw = self._python.replace("python.exe", "pythonw.exe")
-        return self.run(pythonw, "-c", code, *map(windows_path, paths), on_shell=True)
+        return self.run(self._without_console, "-c", CLIENT, *map(windows_path, paths), on_shell=True)
+
+    def start_without_console(self, code: str, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start Python code in a Python without a console, on the desktop with the taskbar."""
+        return self.start(self._without_console, "-c", code, *arguments, on_shell=True)
 
     def start_nobg(self, *options: str, on_shell: bool = True) -> subprocess.Popen[bytes]:
         """Start the resident program, and wait until it runs: on the desktop without a console, else with one."""
-        program = self._python.replace("python.exe", "pythonw.exe") if on_shell else self._python
+        program = self._without_console if on_shell else self._python
         process = self.start(program, "-m", "watcher", "run", *options, on_shell=on_shell)
         wait_for(lambda: "Started" in self.log(), START_SECONDS)
         return process
