@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -17,8 +17,6 @@ from tests.support.program import ROOT, wait_for
 SIZE = (1024, 768)
 _SHELL = f"/desktop=shell,{SIZE[0]}x{SIZE[1]}"
 """Only a desktop of this name has a taskbar in wine."""
-CLIENT = "import sys; from watcher.enqueue import main; sys.exit(main())"
-"""What nobg-add.exe runs."""
 START_SECONDS = 300.0
 """The longest wait for something under wine: the first start of a program there reads a gigabyte of libraries."""
 
@@ -73,7 +71,7 @@ class Desktop:
         return process
 
     def run(self, *command: str, on_shell: bool = False) -> str:
-        """Run a Windows program, and what it starts, to the end; return what it prints. Under wine, they share pipes."""
+        """Run a Windows program, and all that it starts, to the end; return what they print."""
         process = self.start(*command, on_shell=on_shell)
         return process.communicate(timeout=START_SECONDS)[0].decode("utf-8", "replace").replace("\r", "")
 
@@ -91,11 +89,8 @@ class Desktop:
 
     def click_in_file_manager(self, *paths: Path) -> str:
         """Do what nobg-add.exe does, in a Python without a console, on the desktop with the taskbar."""
-        return self.run(self._without_console, "-c", CLIENT, *map(windows_path, paths), on_shell=True)
-
-    def start_without_console(self, code: str, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start Python code in a Python without a console, on the desktop with the taskbar."""
-        return self.start(self._without_console, "-c", code, *arguments, on_shell=True)
+        code = "import sys; from watcher.enqueue import main; sys.exit(main())"
+        return self.run(self._without_console, "-c", code, *map(windows_path, paths), on_shell=True)
 
     def start_nobg(self, *options: str, on_shell: bool = True) -> subprocess.Popen[bytes]:
         """Start the resident program, and wait until it runs: on the desktop without a console, else with one."""
@@ -121,8 +116,8 @@ class Desktop:
 
     def click(self, x: int, y: int, button: int = 1) -> None:
         """Click with a mouse button: 1 is the left one, 3 the right one."""
-        for words in (["mousemove", str(x), str(y)], ["sleep", "0.3"], ["click", str(button)]):
-            subprocess.run(["xdotool", *words], env=self.environment, check=True)
+        words = ["mousemove", "--sync", str(x), str(y), "click", str(button)]
+        subprocess.run(["xdotool", *words], env=self.environment, check=True)
 
     def find(self, picture: Image.Image) -> tuple[int, int] | None:
         """Return where the middle of this small picture is on the taskbar, pixel by pixel; None: it is not there."""
@@ -183,12 +178,12 @@ def desktop(home: Path) -> Iterator[Desktop]:
         shutil.rmtree(prefix, ignore_errors=True)
 
 
-def _start_display(environment: Mapping[str, str] = os.environ) -> tuple[subprocess.Popen[bytes], str]:
+def _start_display() -> tuple[subprocess.Popen[bytes], str]:
     """Start Xvfb on a free number; return it and its name."""
     read_end, write_end = os.pipe()
     command = ["Xvfb", "-displayfd", str(write_end), "-screen", "0", f"{SIZE[0]}x{SIZE[1]}x24", "-nolisten", "tcp"]
     devnull = subprocess.DEVNULL
-    process = subprocess.Popen(command, pass_fds=[write_end], stdout=devnull, stderr=devnull, env=dict(environment))
+    process = subprocess.Popen(command, pass_fds=[write_end], stdout=devnull, stderr=devnull)
     os.close(write_end)
     with open(read_end, "rb") as file:
         return process, f":{int(file.readline())}"

@@ -12,15 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.support.program import ROOT, wait_for
-from tests.support.wine_desktop import (
-    CLIENT,
-    START_SECONDS,
-    Desktop,
-    box_of_change,
-    desktop,
-    text_rows,
-    windows_path,
-)
+from tests.support.wine_desktop import START_SECONDS, Desktop, box_of_change, desktop, text_rows
 from watcher.desktop import strings
 
 pytestmark = pytest.mark.slow
@@ -29,29 +21,6 @@ FIRST_LINES = (strings.READY, strings.PAUSE)
 """What the menu begins with."""
 MENU_LINES = 10
 """It has more; with fewer, it is still being drawn."""
-
-
-CLICK_AND_WATCH = """
-import ctypes, os, subprocess, sys
-picture, output, result, code = sys.argv[1:]
-user32, seen = ctypes.WinDLL("user32"), set()
-
-@ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_ssize_t)
-def note(window, _):
-    name = ctypes.create_unicode_buffer(100)
-    if user32.IsWindowVisible(ctypes.c_void_p(window)):
-        user32.GetClassNameW(ctypes.c_void_p(window), name, 100)
-        seen.add(name.value)
-    return 1
-
-client = subprocess.Popen([sys.executable, "-c", code, picture])
-while not os.path.exists(output):
-    user32.EnumWindows(note, 0)
-with open(result + ".new", "w") as file:
-    print(client.wait(), *sorted(seen), file=file)
-os.rename(result + ".new", result)
-"""
-"""Writes the client's exit code, and the kinds of windows that were visible until the cut-out was there."""
 
 
 @pytest.fixture
@@ -114,14 +83,6 @@ def test_pause_in_the_menu_pauses_nobg(windows: Desktop) -> None:
     assert json.loads(windows.nobg("status", "--json"))["paused"]
 
 
-def test_a_click_shows_no_window_but_the_taskbar(windows: Desktop, tmp_path: Path) -> None:
-    picture = Path(shutil.copy(ROOT / "assets" / "samples" / "astronaut.jpg", tmp_path / "photo.jpg"))
-    output, result = tmp_path / "photo_nobg.png", tmp_path / "result"
-    windows.start_without_console(CLICK_AND_WATCH, *map(windows_path, (picture, output, result)), CLIENT)
-    wait_for(result.exists, START_SECONDS)
-    assert result.read_text().split() == ["0", "Shell_TrayWnd"]
-
-
 def test_at_200_percent_the_icon_is_sharp(windows: Desktop) -> None:
     windows.enlarge(200)
     windows.start_nobg()
@@ -130,7 +91,7 @@ def test_at_200_percent_the_icon_is_sharp(windows: Desktop) -> None:
 
 
 def test_a_finished_picture_is_announced_beside_the_icon(windows: Desktop, tmp_path: Path) -> None:
-    """There are no toasts in wine, so nobg shows a balloon. A person who clicks a picture sees no console."""
+    """There are no toasts in wine, so nobg shows a balloon."""
     picture = Path(shutil.copy(ROOT / "assets" / "samples" / "astronaut.jpg", tmp_path / "Ünïcode & photo.jpg"))
     windows.start_nobg()
     wait_for_icon(windows, "idle")
