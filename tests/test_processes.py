@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 from watcher import enqueue, paths
 
 WITHOUT_FLAGS = {
-    "enqueue.py": 2,  # notify-send, and the branch for other systems
+    "enqueue.py": 2,  # notify-send; the other is tested below
     "desktop/shell.py": 1,  # Linux's folder chooser
     "cli/edit.py": 1,  # it stays in the person's own terminal
     "jail/probe.py": 1,  # it is refused
@@ -44,10 +44,17 @@ def test_a_click_on_windows_starts_the_program_without_a_window(monkeypatch: pyt
     monkeypatch.setattr(paths, "background_python", lambda: str(python))
     monkeypatch.setattr(paths, "NO_CONSOLE", 0x08000000)
     monkeypatch.setattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0x200, raising=False)
-    monkeypatch.setattr(subprocess, "Popen", lambda command, **options: started.update(options, command=command))
+
+    def start(command: list[str], **options: Any) -> SimpleNamespace:
+        started.update(options, command=command)
+        return SimpleNamespace()
+
+    monkeypatch.setattr(subprocess, "Popen", start)
     enqueue._start_detached(["watcher", "run"])
     assert started["command"] == [str(python), "-P", "-m", "watcher", "run"]
     assert started["creationflags"] == 0x08000200
+    assert started["stdout"] == subprocess.DEVNULL  # who has started the client would wait for the program's end
+    assert "pass_fds" not in started  # Windows knows none
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "watcher").rglob("*.py")), ids=lambda path: path.name)

@@ -366,10 +366,9 @@ def _start_detached(words: Sequence[str], kept_files: Sequence[int] = ()) -> Non
     command = [paths.background_python(), "-P", "-m", *words]
     environment = {name: value for name, value in os.environ.items() if _is_for_program(name)}
     root = os.path.abspath(os.sep)  # any other folder could not be unmounted meanwhile
+    options: dict[str, Any] = {"pass_fds": kept_files, "start_new_session": True}
     if sys.platform == "win32":
-        flags = paths.NO_CONSOLE | subprocess.CREATE_NEW_PROCESS_GROUP
-        subprocess.Popen(command, env=environment, cwd=root, creationflags=flags)
-        return
+        options = {"creationflags": paths.NO_CONSOLE | subprocess.CREATE_NEW_PROCESS_GROUP}
     process = subprocess.Popen(
         command,
         env=environment,
@@ -377,7 +376,6 @@ def _start_detached(words: Sequence[str], kept_files: Sequence[int] = ()) -> Non
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        pass_fds=kept_files,
-        start_new_session=True,
+        **options,
     )
     process.returncode = 0  # otherwise Popen warns that it still runs

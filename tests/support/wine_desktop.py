@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -41,7 +41,7 @@ class Desktop:
 
     def __init__(self, kit: Path, prefix: Path, display: str, home: Path) -> None:
         self.state = home / "state"
-        self._python = str(kit / "py" / "python.exe")
+        self._python, self._without_console = (str(kit / "py" / name) for name in ("python.exe", "pythonw.exe"))
         self.display = display
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")} | {
             "WINEPREFIX": str(prefix),
@@ -71,7 +71,7 @@ class Desktop:
         return process
 
     def run(self, *command: str, on_shell: bool = False) -> str:
-        """Run a Windows program to its end; return what it prints."""
+        """Run a Windows program, and all that it starts, to the end; return what they print."""
         process = self.start(*command, on_shell=on_shell)
         return process.communicate(timeout=START_SECONDS)[0].decode("utf-8", "replace").replace("\r", "")
 
@@ -90,12 +90,11 @@ class Desktop:
     def click_in_file_manager(self, *paths: Path) -> str:
         """Do what nobg-add.exe does, in a Python without a console, on the desktop with the taskbar."""
         code = "import sys; from watcher.enqueue import main; sys.exit(main())"
-        pythonw = self._python.replace("python.exe", "pythonw.exe")
-        return self.run(pythonw, "-c", code, *map(windows_path, paths), on_shell=True)
+        return self.run(self._without_console, "-c", code, *map(windows_path, paths), on_shell=True)
 
     def start_nobg(self, *options: str, on_shell: bool = True) -> subprocess.Popen[bytes]:
         """Start the resident program, and wait until it runs: on the desktop without a console, else with one."""
-        program = self._python.replace("python.exe", "pythonw.exe") if on_shell else self._python
+        program = self._without_console if on_shell else self._python
         process = self.start(program, "-m", "watcher", "run", *options, on_shell=on_shell)
         wait_for(lambda: "Started" in self.log(), START_SECONDS)
         return process
@@ -105,19 +104,25 @@ class Desktop:
         path = self.state / "nobg.log"
         return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
+    def enlarge(self, percent: int) -> None:
+        """Draw everything larger, as for a screen of small pixels. To be called before anything is started."""
+        key, dots = r"HKCU\Control Panel\Desktop", str(96 * percent // 100)
+        self.run("reg.exe", "add", key, "/v", "LogPixels", "/t", "REG_DWORD", "/d", dots, "/f")
+        subprocess.run(["wineserver", "-w"], env=self.environment, check=True)  # programs read it when they start
+
     def screenshot(self) -> Image.Image:
         """Return what is on the desktop."""
         return ImageGrab.grab(xdisplay=self.display).crop((0, 0, *SIZE)).convert("RGB")
 
     def click(self, x: int, y: int, button: int = 1) -> None:
         """Click with a mouse button: 1 is the left one, 3 the right one."""
-        for words in (["mousemove", str(x), str(y)], ["sleep", "0.3"], ["click", str(button)]):
-            subprocess.run(["xdotool", *words], env=self.environment, check=True)
+        words = ["mousemove", "--sync", str(x), str(y), "click", str(button)]
+        subprocess.run(["xdotool", *words], env=self.environment, check=True)
 
     def find(self, picture: Image.Image) -> tuple[int, int] | None:
         """Return where the middle of this small picture is on the taskbar, pixel by pixel; None: it is not there."""
         screen, (width, height) = self.screenshot(), picture.size
-        for y in range(SIZE[1] - 24, SIZE[1] - height + 1):
+        for y in range(SIZE[1] - height - 8, SIZE[1] - height + 1):
             for x in range(SIZE[0] - 200, SIZE[0] - width + 1):
                 if ImageChops.difference(screen.crop((x, y, x + width, y + height)), picture).getbbox() is None:
                     return x + width // 2, y + height // 2
@@ -173,12 +178,12 @@ def desktop(home: Path) -> Iterator[Desktop]:
         shutil.rmtree(prefix, ignore_errors=True)
 
 
-def _start_display(environment: Mapping[str, str] = os.environ) -> tuple[subprocess.Popen[bytes], str]:
+def _start_display() -> tuple[subprocess.Popen[bytes], str]:
     """Start Xvfb on a free number; return it and its name."""
     read_end, write_end = os.pipe()
     command = ["Xvfb", "-displayfd", str(write_end), "-screen", "0", f"{SIZE[0]}x{SIZE[1]}x24", "-nolisten", "tcp"]
     devnull = subprocess.DEVNULL
-    process = subprocess.Popen(command, pass_fds=[write_end], stdout=devnull, stderr=devnull, env=dict(environment))
+    process = subprocess.Popen(command, pass_fds=[write_end], stdout=devnull, stderr=devnull)
     os.close(write_end)
     with open(read_end, "rb") as file:
         return process, f":{int(file.readline())}"

@@ -32,9 +32,9 @@ def windows(tmp_path: Path) -> Iterator[Desktop]:
         yield windows
 
 
-def drawing(state: str) -> Image.Image:
-    """Return the drawing of the icon for 16 pixels, on the white taskbar of wine."""
-    with Image.open(ROOT / "assets" / "tray" / f"{state}-16.png") as picture:
+def drawing(state: str, size: int = 16) -> Image.Image:
+    """Return the drawing of the icon of this size (pixels), on the white taskbar of wine."""
+    with Image.open(ROOT / "assets" / "tray" / f"{state}-{size}.png") as picture:
         icon = picture.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", icon.size, "white"), icon).convert("RGB")
 
@@ -47,10 +47,10 @@ def keep(windows: Desktop, name: str) -> Image.Image:
     return picture
 
 
-def wait_for_icon(windows: Desktop, state: str) -> tuple[int, int]:
+def wait_for_icon(windows: Desktop, state: str, size: int = 16) -> tuple[int, int]:
     """Wait until the taskbar shows the drawing of this state, unstretched. Return where."""
-    wait_for(lambda: windows.find(drawing(state)), START_SECONDS)
-    place = windows.find(drawing(state))
+    wait_for(lambda: windows.find(drawing(state, size)), START_SECONDS)
+    place = windows.find(drawing(state, size))
     assert place is not None
     return place
 
@@ -83,8 +83,15 @@ def test_pause_in_the_menu_pauses_nobg(windows: Desktop) -> None:
     assert json.loads(windows.nobg("status", "--json"))["paused"]
 
 
+def test_at_200_percent_the_icon_is_sharp(windows: Desktop) -> None:
+    windows.enlarge(200)
+    windows.start_nobg()
+    wait_for_icon(windows, "idle", 32)
+    keep(windows, "200-percent")
+
+
 def test_a_finished_picture_is_announced_beside_the_icon(windows: Desktop, tmp_path: Path) -> None:
-    """There are no toasts in wine, so nobg shows a balloon. A person who clicks a picture sees no console."""
+    """There are no toasts in wine, so nobg shows a balloon."""
     picture = Path(shutil.copy(ROOT / "assets" / "samples" / "astronaut.jpg", tmp_path / "Ünïcode & photo.jpg"))
     windows.start_nobg()
     wait_for_icon(windows, "idle")
