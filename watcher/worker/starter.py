@@ -120,13 +120,23 @@ def start_contained(command: Sequence[str], environment: Mapping[str, str], erro
     if sys.platform != "win32" or container_problem():
         return None
     program, variables = python_without_launcher(command[0], environment)
-    folders = [sys.base_prefix, sys.prefix, *paths.module_folders(), str(paths.asset("")), str(paths.models_dir())]
+    folders = readable_folders()
     try:
         record_path = str(paths.state_dir() / RECORD_FILE_NAME)
         return appcontainer.start([program, *command[1:]], variables, folders, record_path, errors)
     except (AppContainerError, OSError) as error:
         give_up_container(str(error))
         return None
+
+
+def readable_folders() -> list[str]:
+    """Return the folders that a worker needs: of Python, nobg, the packages, and the models that the person added.
+
+    Python looks for modules elsewhere, too, perhaps in the folder where nobg was started: that holds no packages.
+    """
+    nobg = os.path.dirname(os.path.dirname(os.path.abspath(paths.__file__)))
+    packages = [folder for folder in paths.module_folders() if os.path.basename(folder) == "site-packages"]
+    return [sys.base_prefix, sys.prefix, nobg, *packages, str(paths.asset("")), str(paths.models_dir())]
 
 
 def forget_container() -> list[str]:
