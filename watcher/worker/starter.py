@@ -17,13 +17,13 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Union
+from typing import TYPE_CHECKING, Union
 
 from watcher import paths
 from watcher.errors import NobgError
-from watcher.jail.appcontainer import start as appcontainer
-from watcher.jail.appcontainer.library import AppContainerError
-from watcher.jail.appcontainer.process import ContainedProcess
+
+if TYPE_CHECKING:
+    from watcher.jail.appcontainer.process import ContainedProcess
 
 RECORD_FILE_NAME = "appcontainer.json"
 """The list of folders that the AppContainer may read, in the state folder."""
@@ -33,7 +33,7 @@ _MAX_CAUSE_LENGTH = 200
 """Characters of what a worker has printed that become a part of a sentence."""
 
 
-Process = Union["subprocess.Popen[bytes]", ContainedProcess]
+Process = Union["subprocess.Popen[bytes]", "ContainedProcess"]
 Start = Callable[[], Process]
 
 
@@ -119,6 +119,9 @@ def start_contained(command: Sequence[str], environment: Mapping[str, str], erro
     """
     if sys.platform != "win32" or container_problem():
         return None
+    from watcher.jail.appcontainer import start as appcontainer  # other systems need not load ctypes
+    from watcher.jail.appcontainer.library import AppContainerError
+
     program, variables = python_without_launcher(command[0], environment)
     folders = readable_folders()
     try:
@@ -141,7 +144,11 @@ def readable_folders() -> list[str]:
 
 def forget_container() -> list[str]:
     """Remove the AppContainer of this person, and what it may read. Return what stays, as sentences. Raises OSError."""
-    return appcontainer.undo(os.path.join(paths.state_folder(), RECORD_FILE_NAME)) if sys.platform == "win32" else []
+    if sys.platform != "win32":
+        return []
+    from watcher.jail.appcontainer import start as appcontainer
+
+    return appcontainer.undo(os.path.join(paths.state_folder(), RECORD_FILE_NAME))
 
 
 def python_without_launcher(program: str, environment: Mapping[str, str]) -> tuple[str, dict[str, str]]:
