@@ -131,14 +131,20 @@ def test_elsewhere_than_on_windows_no_process_is_started_in_an_appcontainer() ->
 
 
 @posix
-def test_the_appcontainer_may_read_pythons_and_nobgs_folders_and_no_more(windows: FakeWindows, home: Path) -> None:
+def test_the_appcontainer_may_read_pythons_nobgs_and_the_packages_folders_and_no_more(
+    windows: FakeWindows, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starter_sys: Any = vars(starter)["sys"]
+    for folder in ("venv/site-packages", "user/site-packages", "Pictures"):
+        (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.setattr(starter_sys, "base_prefix", str(tmp_path / "venv"))
+    monkeypatch.setattr(starter_sys, "prefix", str(tmp_path / "venv"))
+    places = [*map(str, tmp_path.glob("*/site-packages")), str(tmp_path / "Pictures")]  # the last: where it was started
+    monkeypatch.setattr(paths, "module_folders", lambda: places)
     end(start())
     record = json.loads((home / "state" / starter.RECORD_FILE_NAME).read_text())
-    granted = [folder.replace("\\", "/") for folder in record["folders"]]
-    assert any(str(ROOT).startswith(folder) for folder in granted)
-    assert all(
-        any(place.startswith(folder) for folder in granted) for place in paths.module_folders() if os.path.isdir(place)
-    )
+    granted = {folder.replace("\\", "/") for folder in record["folders"]}
+    assert granted == {str(tmp_path / "venv"), str(tmp_path / "user" / "site-packages"), str(ROOT)}
     assert windows.started[0]["program"] == sys.executable
     assert starter.container_problem() == ""
 

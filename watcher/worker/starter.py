@@ -17,13 +17,13 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Union
+from typing import TYPE_CHECKING, Union
 
 from watcher import paths
 from watcher.errors import NobgError
-from watcher.jail.appcontainer import start as appcontainer
-from watcher.jail.appcontainer.library import AppContainerError
-from watcher.jail.appcontainer.process import ContainedProcess
+
+if TYPE_CHECKING:
+    from watcher.jail.appcontainer.process import ContainedProcess
 
 RECORD_FILE_NAME = "appcontainer.json"
 """The list of folders that the AppContainer may read, in the state folder."""
@@ -33,7 +33,7 @@ _MAX_CAUSE_LENGTH = 200
 """Characters of what a worker has printed that become a part of a sentence."""
 
 
-Process = Union["subprocess.Popen[bytes]", ContainedProcess]
+Process = Union["subprocess.Popen[bytes]", "ContainedProcess"]
 Start = Callable[[], Process]
 
 
@@ -119,8 +119,11 @@ def start_contained(command: Sequence[str], environment: Mapping[str, str], erro
     """
     if sys.platform != "win32" or container_problem():
         return None
+    from watcher.jail.appcontainer import start as appcontainer  # other systems need not load ctypes
+    from watcher.jail.appcontainer.library import AppContainerError
+
     program, variables = python_without_launcher(command[0], environment)
-    folders = [sys.base_prefix, sys.prefix, *paths.module_folders(), str(paths.asset("")), str(paths.models_dir())]
+    folders = readable_folders()
     try:
         record_path = str(paths.state_dir() / RECORD_FILE_NAME)
         return appcontainer.start([program, *command[1:]], variables, folders, record_path, errors)
@@ -129,9 +132,23 @@ def start_contained(command: Sequence[str], environment: Mapping[str, str], erro
         return None
 
 
+def readable_folders() -> list[str]:
+    """Return the folders that a worker needs: of Python, nobg, the packages, and the models that the person added.
+
+    Python looks for modules elsewhere, too, perhaps in the folder where nobg was started: that holds no packages.
+    """
+    nobg = os.path.dirname(os.path.dirname(os.path.abspath(paths.__file__)))
+    packages = [folder for folder in paths.module_folders() if os.path.basename(folder) == "site-packages"]
+    return [sys.base_prefix, sys.prefix, nobg, *packages, str(paths.asset("")), str(paths.models_dir())]
+
+
 def forget_container() -> list[str]:
     """Remove the AppContainer of this person, and what it may read. Return what stays, as sentences. Raises OSError."""
-    return appcontainer.undo(os.path.join(paths.state_folder(), RECORD_FILE_NAME)) if sys.platform == "win32" else []
+    if sys.platform != "win32":
+        return []
+    from watcher.jail.appcontainer import start as appcontainer
+
+    return appcontainer.undo(os.path.join(paths.state_folder(), RECORD_FILE_NAME))
 
 
 def python_without_launcher(program: str, environment: Mapping[str, str]) -> tuple[str, dict[str, str]]:

@@ -48,5 +48,6 @@ def test_the_folder_and_all_below_are_found(tmp_path: Path) -> None:
     sid = profile.make(windows)
     assert profile.folder(windows, sid) == str(own)
     assert profile.folders(str(own)) == [str(own.parent), str(own), str(own / "Temp")]
+    assert profile.folders(str(own.parent)) == profile.folders(str(own))  # not what is beside it
     profile.free(windows, sid)
     assert fake.buffers == {}

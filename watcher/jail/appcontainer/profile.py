@@ -65,8 +65,10 @@ def folder(windows: Windows, sid: int) -> str:
 
 
 def folders(path: str) -> list[str]:
-    """Return the profile's folder `path`, the one of the package that contains it, and all below."""
-    return [found for found, _, _ in os.walk(os.path.dirname(path))]
+    """Return the profile's folder `path` and all below, and the one that contains it if it is the profile's, too."""
+    package = os.path.dirname(path)
+    is_own = os.path.basename(package).lower() == NAME.lower()  # and not the one of all AppContainers
+    return [found for found, _, _ in os.walk(package if is_own else path)]
 
 
 def delete(windows: Windows) -> None:
