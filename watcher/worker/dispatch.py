@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from watcher import commit
 from watcher.errors import (
+    OUT_OF_MEMORY_TEXT,
     UNFORESEEN_TEXT,
     DamagedJournalError,
     DestinationError,
@@ -172,8 +173,8 @@ def _prepare(
         if error.errno in commit.PASSING_ERRNOS and queue.defer_if_passing(job, PassingError(error).detail):
             return None
         reason, detail = "unreadable", str(error)
-    except MemoryError as error:
-        reason, detail = "too_large", str(error)
+    except MemoryError:
+        reason, detail = "too_large", OUT_OF_MEMORY_TEXT
     else:
         if isinstance(prepared, Task) and prepared.known_answer is not None:
             return handle_answer(prepared, prepared.known_answer, queue, journal)
