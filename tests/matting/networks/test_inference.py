@@ -97,7 +97,7 @@ def test_a_network_for_which_there_is_no_memory_is_refused_in_words(monkeypatch:
             "[ONNXRuntimeError] : 2 : INVALID_ARGUMENT : Failed to load model with error: std::bad_alloc"
         )
 
-    monkeypatch.setattr(inference.providers, "create_session", no_memory)
+    monkeypatch.setattr("watcher.matting.networks.providers.create_session", no_memory)
     with pytest.raises(ModelError, match=r"not enough memory for the model tiny\. Close other programs\.$"):
         inference.load_network(b"", TINY, threads=1)
 
