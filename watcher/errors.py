@@ -76,6 +76,8 @@ DOUBTS = {
 }
 """Why a cut-out is doubtful, in words."""
 
+OUT_OF_MEMORY_TEXT = "there was not enough memory for this picture. Close other programs, or make the picture smaller."
+"""What a job's `detail` says if nobg could not get memory for it; its reason is `too_large`."""
 UNFORESEEN_TEXT = "something unforeseen went wrong with this picture; nobg's log says more. Please report it."
 """What a job's `detail` says if an error that nobody foresaw ended it; its reason is `worker_died`."""
 

@@ -85,6 +85,13 @@ def test_without_prctl_an_ordinary_user_has_no_layer_and_each_says_so() -> None:
         assert refused <= {"read a file"}  # Python itself may belong to root alone
 
 
+@pytest.mark.skipif(sys.platform != "linux" or os.getuid() != 0, reason="the kernel exempts root alone")
+def test_without_prctl_a_containers_root_still_has_landlock_and_seccomp() -> None:
+    layers, refused = enter_jail("prctl=EPERM", ordinary=False)
+    assert layers["network"]["active"]
+    assert refused == FORBIDDEN_ACTS
+
+
 def test_limits_that_are_refused_are_named_and_the_other_layers_stay() -> None:
     layers, refused = enter_jail("prlimit64=EPERM", "setrlimit=EPERM")
     assert not layers["memory"]["active"]

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.outputs import stand_in_output
 from watcher import commit
-from watcher.errors import DestinationError
+from watcher.errors import OUT_OF_MEMORY_TEXT, DestinationError
 from watcher.queue import journal_queue
 from watcher.queue.job import Job, Pause
 from watcher.queue.journal import Journal
@@ -330,7 +330,7 @@ def test_a_job_whose_source_does_not_fit_into_memory_fails_alone(rig: Rig, monke
 
     monkeypatch.setattr(commit, "read_source", no_memory)
     (failed,) = dispatch.process_queue(rig.queue, rig.journal, Supervisor())
-    assert (failed.state, failed.reason) == ("failed", "too_large")
+    assert (failed.state, failed.reason, failed.detail) == ("failed", "too_large", OUT_OF_MEMORY_TEXT)
 
 
 def test_after_a_power_cut_between_publishing_and_moving_the_original_is_moved(rig: Rig) -> None:

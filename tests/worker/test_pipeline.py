@@ -11,9 +11,11 @@ from PIL import Image, ImageDraw
 from tests.conftest import SAMPLES
 from tests.picture.samples import saved
 from tests.picture.test_profiles import calibrated
+from watcher.errors import OUT_OF_MEMORY_TEXT, describe_reason
 from watcher.picture.profiles import without_names
 from watcher.recipe import read_recipe
 from watcher.worker import protocol
+from watcher.worker.pipeline import Frame, Work
 from watcher.worker.supervisor import PICTURE_TIMEOUT_SECONDS, Worker
 
 pytestmark = pytest.mark.slow
@@ -245,3 +247,17 @@ def test_a_cut_out_of_another_computer_that_arrives_before_its_picture_is_known_
         assert not is_skipped_as_cut_out(fast_worker, saved(image, "PNG"))
     header, _ = process(fast_worker, output)  # a person who asks gets an answer
     assert header["state"] == "done"
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : std::bad_alloc")]
+)
+def test_a_picture_for_which_there_is_no_memory_is_not_called_too_large(error: Exception) -> None:
+    def step(_frame: Frame) -> None:
+        raise error
+
+    frame = Frame(Work(header={}, answer={}, data=b""))
+    frame.run_step(step)
+    answer = frame.work.answer
+    assert (answer["state"], answer["reason"]) == ("failed", "too_large")
+    assert describe_reason(answer["reason"], answer["detail"]) == OUT_OF_MEMORY_TEXT

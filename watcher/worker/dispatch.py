@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from watcher.errors import (
+    OUT_OF_MEMORY_TEXT,
     UNFORESEEN_TEXT,
     DamagedJournalError,
     DestinationError,
@@ -176,8 +177,8 @@ def _prepare(
         if error.errno in errnos.PASSING and queue.defer_if_passing(job, PassingError(error).detail):
             return None
         reason, detail = "unreadable", str(error)
-    except MemoryError as error:
-        reason, detail = "too_large", str(error)
+    except MemoryError:
+        reason, detail = "too_large", OUT_OF_MEMORY_TEXT
     else:
         if isinstance(prepared, Task) and prepared.known_answer is not None:
             return handle_answer(prepared, prepared.known_answer, queue, journal)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from watcher import recipe
-from watcher.errors import PictureError, reason_text
+from watcher.errors import OUT_OF_MEMORY_TEXT, PictureError, reason_text
 from watcher.formats import END_MISSING
 from watcher.matting import doubt, edges, foreground, fusion, memory, modes, transparency
 from watcher.matting.networks import inference
@@ -109,10 +109,10 @@ class Frame:
         except PictureError as error:
             self.work.fail(error.reason, error.detail)
         except MemoryError:
-            self.work.fail("too_large", "not enough memory")
+            self.work.fail("too_large", OUT_OF_MEMORY_TEXT)
         except Exception as error:  # noqa: BLE001  decoders meet hostile bytes: one picture must not end the worker
-            reason = "too_large" if "alloc" in str(error) else "unreadable"
-            self.work.fail(reason, f"{type(error).__name__}: {error}"[:200])
+            unreadable = "unreadable", f"{type(error).__name__}: {error}"[:200]
+            self.work.fail(*(("too_large", OUT_OF_MEMORY_TEXT) if "alloc" in str(error) else unreadable))
         self.busy_seconds += time.perf_counter() - start
 
 

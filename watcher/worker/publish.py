@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from watcher import commit, places
-from watcher.errors import DestinationError, NoAnswerError, PictureError
+from watcher.errors import OUT_OF_MEMORY_TEXT, DestinationError, NoAnswerError, PictureError
 from watcher.formats import END_MISSING
 from watcher.guard import links
 from watcher.queue.job import Job
@@ -52,7 +52,7 @@ def _handle_answer(task: Task, answer: Answer, queue: JobQueue, journal: Journal
                 return None
             state, reason, detail = "failed", error.reason, error.detail
         except MemoryError:
-            state, reason, detail = "failed", "too_large", "not enough memory"
+            state, reason, detail = "failed", "too_large", OUT_OF_MEMORY_TEXT
         except DestinationError as error:
             if error.folder is None or isinstance(error, NoAnswerError):
                 raise

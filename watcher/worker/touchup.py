@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from watcher import recipe as recipes
-from watcher.errors import ModelError, PictureError
+from watcher.errors import OUT_OF_MEMORY_TEXT, ModelError, PictureError
 from watcher.matting import foreground, transparency
 from watcher.matting.touchup import edits as edit_lists
 from watcher.matting.touchup.mender import Box, Mender, at_scale
@@ -72,7 +72,7 @@ class Table:
         except ModelError as error:
             answer.update(state="failed", reason="unsupported", detail=str(error))
         except MemoryError:
-            answer.update(state="failed", reason="too_large", detail="not enough memory")
+            answer.update(state="failed", reason="too_large", detail=OUT_OF_MEMORY_TEXT)
         except Exception as error:  # noqa: BLE001  decoders meet hostile bytes: one message must not end the worker
             traceback.print_exc()
             answer.update(state="failed", reason="unreadable", detail=f"{type(error).__name__}: {error}"[:200])

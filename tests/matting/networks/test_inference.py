@@ -1,6 +1,7 @@
 """Tests of inference.py."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,6 +89,17 @@ def test_an_output_that_is_not_a_mask_is_refused(data: bytes, words: str) -> Non
 def test_a_file_that_is_not_a_network_is_refused_in_words(data: bytes) -> None:
     with pytest.raises(ModelError, match="tiny cannot be loaded"):
         inference.load_network(data, TINY, threads=1)
+
+
+def test_a_network_for_which_there_is_no_memory_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_memory(*_arguments: Any) -> None:
+        raise RuntimeError(
+            "[ONNXRuntimeError] : 2 : INVALID_ARGUMENT : Failed to load model with error: std::bad_alloc"
+        )
+
+    monkeypatch.setattr("watcher.matting.networks.providers.create_session", no_memory)
+    with pytest.raises(ModelError, match=r"not enough memory for the model tiny\. Close other programs\.$"):
+        inference.load_network(b"", TINY, threads=1)
 
 
 def test_each_view_goes_through_its_network() -> None:
