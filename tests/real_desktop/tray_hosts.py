@@ -22,6 +22,7 @@ from tests.conftest import SAMPLES
 from tests.real_desktop.hosts import (
     GNOME_BANNERS,
     desktop_with,
+    start_cinnamon,
     start_dunst,
     start_gnome,
     start_mate,
