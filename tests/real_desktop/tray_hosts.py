@@ -55,6 +55,8 @@ FOLDERS = ("Shop", "Holiday")
 
 XFCE_ICON = (15, 15)
 """Where Xfce's panel has the icon, which its accessibility does not name."""
+CINNAMON_ICON = (797, 15)
+"""Where Cinnamon's panel has it, beside a bell that counts a notification."""
 SAMPLE_NAMES = ("astronaut.jpg", "chelsea.jpg", "coffee.jpg")
 BUTTON_ROLES = ("push button", "button")
 """What older and newer accessibility buses call a button."""
@@ -173,7 +175,7 @@ def cinnamon() -> None:
         _start_nobg(desktop)
         wait_for(lambda: read_menu(desktop))
         _process_samples(desktop)
-        _menu_and_toggle(desktop, KeyboardMenu(desktop), "cinnamon")
+        _menu_and_toggle(desktop, KeyboardMenu(desktop, CINNAMON_ICON), "cinnamon")
 
 
 def cinnamon_notification() -> None:
