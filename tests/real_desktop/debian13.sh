@@ -59,7 +59,6 @@ mount --rbind /sys "$root/sys"
 mount --rbind /dev "$root/dev"
 mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
 mount -t tmpfs -o mode=755 tmpfs "$root/run"
-[ ! -d /etc/ssl/certs ] || mount --bind -o ro /etc/ssl/certs "$root/etc/ssl/certs" # pip trusts whom it trusts here
 
 inside() {
   env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
@@ -77,6 +76,8 @@ if [ "$(cat "$root/etc/nobg-packages" 2>/dev/null)" != "${packages[*]}" ]; then
   echo "${packages[*]}" >"$root/etc/nobg-packages"
 fi
 
+mkdir -p "$root/etc/ssl/certs"
+[ ! -d /etc/ssl/certs ] || mount --bind -o ro /etc/ssl/certs "$root/etc/ssl/certs" # pip trusts whom it trusts here
 inside id person >/dev/null 2>&1 || inside useradd --create-home --shell /bin/bash person
 stamp=/opt/nobg/installed-$(sha256sum "$repository/pyproject.toml" | cut -c1-16)
 if [ ! -e "$root$stamp" ]; then

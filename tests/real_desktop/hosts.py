@@ -15,6 +15,7 @@ from tests.support.program import wait_for
 NOTIFICATIONS = "org.freedesktop.Notifications"
 NOTIFYD = "/usr/lib/x86_64-linux-gnu/xfce4/notifyd/xfce4-notifyd"
 MATE_NOTIFICATIONS = "/usr/libexec/mate-notification-daemon/mate-notification-daemon"
+XAPP_ICONS = "/usr/lib/x86_64-linux-gnu/xapps/xapp-sn-watcher"
 PLASMA_PANEL = "const p = panels()[0]; p.location = 'top'; p.height = 30; p.floating = false;"
 """A script for Plasma: the panel along the upper edge, as on the other desktops here."""
 
@@ -62,12 +63,19 @@ def desktop_with(start: Callable[[Desktop], None], *programs: str, openbox: bool
             raise
 
 
+def _set_environment(desktop: Desktop, **variables: str) -> None:
+    """Set variables of the desktop, also for what its bus starts: the portal chooses by them whose window it shows."""
+    desktop.environment.update(variables)
+    words = [f"{name}={value}" for name, value in variables.items()]
+    desktop.run("dbus-update-activation-environment", *words).check_returncode()
+
+
 def start_xfce(desktop: Desktop) -> None:
     """Start Xfce's panel and notifications."""
     settings = desktop.home / ".config" / "xfce4" / "xfconf" / "xfce-perchannel-xml" / "xfce4-panel.xml"
     settings.parent.mkdir(parents=True)
     settings.write_text(XFCE_PANEL)
-    desktop.environment["XDG_CURRENT_DESKTOP"] = "XFCE"
+    _set_environment(desktop, XDG_CURRENT_DESKTOP="XFCE")
     desktop.spawn("xfce4-panel", "--disable-wm-check")
     wait_for(lambda: has_watcher(desktop))
     desktop.spawn(NOTIFYD)
@@ -76,7 +84,7 @@ def start_xfce(desktop: Desktop) -> None:
 
 def start_dunst(desktop: Desktop) -> None:
     """Start dunst alone."""
-    desktop.environment["XDG_CURRENT_DESKTOP"] = "openbox"
+    _set_environment(desktop, XDG_CURRENT_DESKTOP="openbox")
     desktop.spawn("dunst")
     wait_for(lambda: has_owner(desktop, NOTIFICATIONS))
 
@@ -96,16 +104,17 @@ def start_gnome(desktop: Desktop) -> None:
 
 def start_mate(desktop: Desktop) -> None:
     """Start MATE's panel and notifications."""
-    desktop.environment["XDG_CURRENT_DESKTOP"] = "MATE"
+    _set_environment(desktop, XDG_CURRENT_DESKTOP="MATE")
+    desktop.spawn(MATE_NOTIFICATIONS)  # first: else the bus would start another desktop's for the panel
+    wait_for(lambda: has_owner(desktop, NOTIFICATIONS))
     desktop.spawn("mate-panel")
     wait_for(lambda: has_watcher(desktop))
-    desktop.spawn(MATE_NOTIFICATIONS)
-    wait_for(lambda: has_owner(desktop, NOTIFICATIONS))
 
 
 def start_plasma(desktop: Desktop) -> None:
     """Start Plasma with its window manager."""
-    desktop.environment.update(
+    _set_environment(
+        desktop,
         DBUS_SYSTEM_BUS_ADDRESS=desktop.environment["DBUS_SESSION_BUS_ADDRESS"],  # as for GNOME
         XDG_CURRENT_DESKTOP="KDE",
         KDE_FULL_SESSION="true",
@@ -121,3 +130,19 @@ def start_plasma(desktop: Desktop) -> None:
     wait_for(lambda: desktop.run(*script).returncode == 0)
     wait_for(lambda: [element for element in visible_elements(desktop) if element.name.startswith("Desktop @")])
     wait_for_drawing(5)
+
+
+def start_cinnamon(desktop: Desktop) -> None:
+    """Start Cinnamon, and the program that takes its icons."""
+    _set_environment(
+        desktop,
+        DBUS_SYSTEM_BUS_ADDRESS=desktop.environment["DBUS_SESSION_BUS_ADDRESS"],  # as for GNOME
+        XDG_CURRENT_DESKTOP="X-Cinnamon",
+        XDG_SESSION_TYPE="x11",
+    )
+    desktop.run("gsettings", "set", "org.cinnamon", "panels-enabled", "['1:0:top']").check_returncode()
+    desktop.run("gsettings", "set", "org.cinnamon", "panels-height", "['1:30']").check_returncode()
+    desktop.spawn("cinnamon")
+    desktop.spawn(XAPP_ICONS)
+    wait_for(lambda: has_watcher(desktop) and has_owner(desktop, NOTIFICATIONS))
+    wait_for_drawing(10)  # nothing signals that it is ready

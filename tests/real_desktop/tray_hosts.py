@@ -22,6 +22,7 @@ from tests.conftest import SAMPLES
 from tests.real_desktop.hosts import (
     GNOME_BANNERS,
     desktop_with,
+    start_cinnamon,
     start_dunst,
     start_gnome,
     start_mate,
@@ -54,6 +55,8 @@ FOLDERS = ("Shop", "Holiday")
 
 XFCE_ICON = (15, 15)
 """Where Xfce's panel has the icon, which its accessibility does not name."""
+CINNAMON_ICON = (797, 15)
+"""Where Cinnamon's panel has it, beside a bell that counts a notification."""
 SAMPLE_NAMES = ("astronaut.jpg", "chelsea.jpg", "coffee.jpg")
 BUTTON_ROLES = ("push button", "button")
 """What older and newer accessibility buses call a button."""
@@ -166,6 +169,20 @@ def plasma_notification() -> None:
     _undo_by_button(start_plasma, "plasma", "plasmashell", "kwin_x11", openbox=False)
 
 
+def cinnamon() -> None:
+    """Test the icon in Cinnamon."""
+    with desktop_with(start_cinnamon, "cinnamon", openbox=False) as desktop:
+        _start_nobg(desktop)
+        wait_for(lambda: read_menu(desktop))
+        _process_samples(desktop)
+        _menu_and_toggle(desktop, KeyboardMenu(desktop, CINNAMON_ICON), "cinnamon")
+
+
+def cinnamon_notification() -> None:
+    """Test notifications in Cinnamon: click the button Undo."""
+    _undo_by_button(start_cinnamon, "cinnamon", "cinnamon", openbox=False)
+
+
 def chooser() -> None:
     """Test Add folder… in Xfce, with zenity."""
     with desktop_with(start_xfce, "xfce4-panel", "zenity") as desktop:
@@ -199,10 +216,12 @@ CASES: dict[str, Callable[[], None]] = {
     "dunst": dunst,
     "mate": mate,
     "plasma": plasma,
+    "cinnamon": cinnamon,
     "xfce-notification": xfce_notification,
     "gnome-notification": gnome_notification,
     "mate-notification": mate_notification,
     "plasma-notification": plasma_notification,
+    "cinnamon-notification": cinnamon_notification,
     "chooser": chooser,
 }
 

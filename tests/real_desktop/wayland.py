@@ -29,7 +29,7 @@ from watcher.desktop import strings
 MISSING = missing_programs("gnome-shell", "nautilus")
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
 
-WIDTH, HEIGHT = 1000, 760
+WIDTH, HEIGHT = 1000, 1100  # on a lower screen, GNOME scrolls sub-menus
 DEVICES = """
 const { Clutter, GLib } = imports.gi;
 const seat = global.stage.get_context().get_backend().get_default_seat();
@@ -66,7 +66,7 @@ class WaylandDesktop(Desktop):
         monitor = ("--headless", "--virtual-monitor", f"{WIDTH}x{HEIGHT}")
         self.spawn("gnome-shell", "--wayland", *monitor, "--unsafe-mode")
         wait_for(lambda: has_watcher(self))
-        wait_for(lambda: (self.runtime / "wayland-0").exists())
+        wait_for((self.runtime / "wayland-0").exists)
         wait_for(lambda: self.evaluate("Main.layoutManager._startingUp") == "false")
         self.evaluate(f"Main.overview.hide(); {DEVICES}")
         wait_for_drawing(1)

@@ -12,6 +12,7 @@ import json
 import lzma
 import struct
 import tarfile
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -67,7 +68,8 @@ def extract_from_zip(file: BinaryIO) -> list[bytes]:
     Raises ValueError if these entries are too many.
     """
     contents, sizes = [], _catalogue_sizes()
-    with zipfile.ZipFile(file) as package:
+    with warnings.catch_warnings(), zipfile.ZipFile(file) as package:
+        warnings.simplefilter("ignore", UserWarning)  # Python 3.13 says it of entries that share bytes: no harm here
         names = (entry for entry in package.infolist() if entry.filename.endswith(".onnx"))
         for entry in _checked_candidates([entry for entry in names if entry.file_size in sizes]):
             with package.open(entry) as member:
