@@ -40,7 +40,16 @@ def kit() -> Path:
 
 def run_tests(kit: Path, *arguments: str) -> None:
     """Run tests by Windows' Python, and print what it prints."""
-    command = [kit / "python", "-m", "pytest", "-p", "no:cacheprovider", "-p", "tests.windows.skips", *arguments]
+    command: list[str | Path] = [
+        kit / "python",
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "tests.windows.skips",
+        *arguments,
+    ]
     result = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     sys.stdout.write(result.stdout + result.stderr)
     assert result.returncode == 0

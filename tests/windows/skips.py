@@ -65,9 +65,7 @@ NAMES_BY_REASON: dict[str, tuple[str, ...]] = {
         "test_a_link_to_an_output_of_nobg_is_not_replaced_by_a_file",
         "test_a_link_or_a_folder_with_the_name_of_the_output_is_left_alone",
     ),
-    "wine sets a file's time of access as the system below it does": (
-        "test_reading_leaves_the_time_of_last_access",
-    ),
+    "wine sets a file's time of access as the system below it does": ("test_reading_leaves_the_time_of_last_access",),
     "a file manager of Linux, by its scripts, its paths or its processes": (
         "test_a_desktop_without_autostart_files_is_named_with_the_command",
         "test_an_entry_whose_program_is_gone_starts_nothing",

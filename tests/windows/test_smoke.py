@@ -12,7 +12,13 @@ pytestmark = pytest.mark.slow
 
 
 def test_the_unit_tests_of_names_locks_and_windows_own_parts_pass_under_wine(kit: Path) -> None:
-    names = ["integrations/test_explorer.py", "test_lock.py", "test_naming.py", "test_commit.py", "windows/native/test_files.py"]
+    names = [
+        "integrations/test_explorer.py",
+        "test_lock.py",
+        "test_naming.py",
+        "test_commit.py",
+        "windows/native/test_files.py",
+    ]
     run_tests(kit, *(f"tests/{name}" for name in names), "-m", "not slow")
 
 

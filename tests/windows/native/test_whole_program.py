@@ -1,4 +1,4 @@
-"""The resident program on Windows, with a stand-in for the worker: watched folders, kills, two programs, a lost drive."""
+"""The resident program on Windows, with a stand-in for its worker: folders, kills, two programs, a lost drive."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_a_second_program_ends_at_once(stand_in: Program, nobg: Nobg) -> None:
 
 
 @pytest.mark.slow
-def test_two_programs_started_at_once_do_each_picture_once(stand_in: Program, home: Path) -> None:
+def test_two_programs_started_at_once_do_each_picture_once(stand_in: Program) -> None:
     stand_in.watch()
     pictures(stand_in.folder, 30)
     command = [*stand_in.command, "run", "--no-tray"]
