@@ -1,4 +1,4 @@
-"""Why Windows opens a file not now: another program has it open for itself alone, or its drive is not there.
+"""Why Windows does not open a file now: another program has it open for itself alone, or its drive is not there.
 
 The C library, through which Python opens files, calls all of that "no permission", "no such file" or "bad argument".
 """
