@@ -6,16 +6,23 @@ import os
 import random
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 assert sys.platform == "win32"
 
-from tests.conftest import Nobg, wait_for
+from tests.conftest import Nobg
+from tests.support import program as support
 from tests.support.outputs import stand_in_output
 from tests.support.program import Program, outputs
 from tests.windows.native import windows
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    """Wait until `condition` returns a true value. Programs start slowly under wine."""
+    support.wait_for(condition, 500)
 
 
 def pictures(folder: Path, count: int, word: str = "ok") -> None:
@@ -148,5 +155,5 @@ def test_a_drive_that_goes_away_and_comes_back_loses_nothing(stand_in: Program) 
     finally:
         behind.with_name("unplugged").rename(behind)
     (folder / "after.jpg").write_text("ok after")
-    wait_for(stand_in.has_done(2), 200)
+    wait_for(stand_in.has_done(2))
     assert outputs(folder) == ["after_nobg.png", "before_nobg.png"]
