@@ -127,12 +127,17 @@ def test_of_20_programs_that_are_terminated_nothing_is_lost_double_or_half_done(
 
 
 @pytest.mark.slow
-def test_undo_puts_the_cut_out_into_the_recycle_bin_and_leaves_the_picture(stand_in: Program) -> None:
+def test_undo_puts_the_cut_out_into_the_recycle_bin_and_leaves_the_picture(stand_in: Program, nobg: Nobg) -> None:
     stand_in.watch()
     pictures(stand_in.folder, 2)
     stand_in.start()
     wait_for(stand_in.has_done(2))
-    assert "0_nobg.png" in stand_in("undo", "1") + stand_in("undo", "2")
+    undone = nobg("undo", "1", "2")
+    assert "Traceback" not in undone.stderr
+    if "Not implemented" in undone.stderr:
+        assert len(outputs(stand_in.folder)) == 2
+        pytest.skip("wine 8 has no IFileOperation, by which Send2Trash reaches the recycle bin")
+    assert undone.returncode == 0
     assert sorted(os.listdir(stand_in.folder)) == ["0.jpg", "1.jpg"]
 
 
