@@ -15,7 +15,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 checkout=$(cd "$here/../.." && pwd)
 kit=$(mkdir -p "${1:-$checkout/.windows-kit}" && cd "${1:-$checkout/.windows-kit}" && pwd)
 
-stamp=$(cat "$0" "$here"/*.c "$checkout/pyproject.toml" | sha256sum | cut -c1-16)
+project=$(sed -n '/^\[project/,/^\[tool/p' "$checkout/pyproject.toml")
+stamp=$(printf '%s' "$project" | cat "$0" "$here"/*.c - | sha256sum | cut -c1-16)
 made="$kit/made-$stamp"
 if [ ! -e "$made" ]; then
   rm -rf "${kit:?}"/{made-*,wheels,py,installed-py,prefix,dist,freezer}
@@ -87,3 +88,8 @@ SCRIPT
   "$kit/python" -c 'import sys, numpy, scipy, onnxruntime, PIL, winreg; print(sys.version, onnxruntime.__version__)' < /dev/null
   touch "$made"
 fi
+
+# The installed nobg has the code of this checkout, too.
+site="$kit/installed-py/Lib/site-packages"
+find "$site/watcher" "$site/integrations" -name '*.py' -delete
+cp -r "$checkout/watcher" "$checkout/integrations" "$site/"
