@@ -71,6 +71,14 @@ def test_paths_and_uris_become_paths(argument: str, path: bytes) -> None:
     assert os.fsencode(to_path(argument)) == path
 
 
+def test_a_uri_of_windows_becomes_a_path_with_its_drive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert to_path("file:///C:/a%20b.jpg") == "/C:/a b.jpg"  # a name like others
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert to_path("file:///C:/a%20b.jpg") == "C:/a b.jpg"
+    assert to_path("file:/d:/a.jpg") == "d:/a.jpg"
+
+
 @pytest.mark.usefixtures("running")
 def test_a_file_that_is_no_picture_is_reported_and_the_others_are_queued(
     tmp_path: Path, state: Path, capsys: pytest.CaptureFixture[str]

@@ -1,6 +1,5 @@
 """recipe.py: settings are read strictly, and a recipe survives the journal and config.toml unchanged."""
 
-import os
 from pathlib import Path
 
 import pytest

@@ -62,25 +62,22 @@ def _read_source(path: Path, below: Path | None) -> Source:
     try:
         with open(path, "rb", opener=functools.partial(_open_for_reading, below=below)) as file:
             return _read_file(file)
-    except FileNotFoundError as error:
-        in_use.raise_if_passing(path, error)
-        raise PictureError("vanished") from error
-    except PermissionError as error:
-        if path.is_dir():  # Windows raises PermissionError for a folder
-            raise PictureError("unsupported", _IS_FOLDER_MESSAGE) from error
-        in_use.raise_if_passing(path, error)
-        raise PictureError("no_permission") from error
-    except IsADirectoryError as error:
-        raise PictureError("unsupported", _IS_FOLDER_MESSAGE) from error
-    except RefusedLinkError as error:
-        raise PictureError("no_permission", _FOUND_LINK_MESSAGE if below else _FOREIGN_LINK_MESSAGE) from error
     except OSError as error:
-        if error.errno in errnos.PASSING:
-            raise PassingError(error) from error
-        in_use.raise_if_passing(path, error)
-        is_loop = error.errno == errno.ELOOP
-        detail = "it is a link that leads back to itself. Remove it." if is_loop else str(error.strerror)
-        raise PictureError("unreadable", detail) from error
+        trouble = in_use.passing_trouble(str(path), error)
+        if trouble is not None or error.errno in errnos.PASSING:
+            raise PassingError(error, trouble) from error
+        raise _source_error(path, below, error) from error
+
+
+def _source_error(path: Path, below: Path | None, error: OSError) -> PictureError:
+    if isinstance(error, IsADirectoryError) or (isinstance(error, PermissionError) and path.is_dir()):  # so Windows
+        return PictureError("unsupported", _IS_FOLDER_MESSAGE)
+    if isinstance(error, FileNotFoundError | PermissionError):
+        return PictureError("vanished" if isinstance(error, FileNotFoundError) else "no_permission")
+    if isinstance(error, RefusedLinkError):
+        return PictureError("no_permission", _FOUND_LINK_MESSAGE if below else _FOREIGN_LINK_MESSAGE)
+    loop = "it is a link that leads back to itself. Remove it."
+    return PictureError("unreadable", loop if error.errno == errno.ELOOP else str(error.strerror))
 
 
 def _read_file(file: BinaryIO) -> Source:

@@ -242,8 +242,9 @@ def to_path(argument: str) -> str:
     if scheme != "file":
         raise ValueError("this is not a file on this computer. Copy it into a folder first.")
     # urllib could do this, but loading it takes a tenth of the client's time.
-    path = os.fsencode(rest[rest.find("/") :])
-    return os.fsdecode(re.sub(rb"%([0-9A-Fa-f]{2})", lambda match: bytes.fromhex(match[1].decode()), path))
+    encoded = os.fsencode(rest[rest.find("/") :])
+    path = os.fsdecode(re.sub(rb"%([0-9A-Fa-f]{2})", lambda match: bytes.fromhex(match[1].decode()), encoded))
+    return path[1:] if sys.platform == "win32" and path[2:3] == ":" else path  # /C:/a.jpg
 
 
 def _find_pictures(argument: str, silent_drives: dict[str, None]) -> dict[str, tuple[int | None, bool]]:

@@ -103,6 +103,22 @@ def test_a_drive_without_a_trash_is_called_that(journal: Journal, make_done_job:
     assert reason == "this drive has no trash, so the cut-out stays. If you do not want it, delete it yourself."
 
 
+def test_an_error_of_windows_shell_is_said_and_no_crash(
+    journal: Journal, make_done_job: MakeDoneJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class ComError(Exception):
+        """Stands in for pywin32's com_error, which is no OSError."""
+
+    def refuse(_path: Path) -> None:
+        raise ComError("Not implemented.")
+
+    monkeypatch.setattr("send2trash.send2trash", refuse)
+    ((_, reason),) = undo.undo([make_done_job("a")], journal, undo.move_to_trash)
+    assert reason is not None
+    assert reason.startswith("it could not be moved to the trash")
+    assert "Not implemented" in reason
+
+
 def test_without_a_trash_the_output_stays(journal: Journal, make_done_job: MakeDoneJob) -> None:
     def refuse(path: Path) -> None:
         raise PermissionError(f"no trash for {path}")

@@ -1,0 +1,1 @@
+"""Windows under wine: see README.md beside this file."""

@@ -22,6 +22,7 @@ NAMES_BY_REASON: dict[str, tuple[str, ...]] = {
         "test_a_source_is_read_with_its_hash_and_permissions_and_not_changed",
         "test_the_record_is_for_its_owner_alone",
         "test_an_installed_model_is_for_its_owner_alone",
+        "test_an_unknown_model_gets_a_plain_name_of_its_own",
     ),
     "Windows has no fork": (
         "test_a_kill_at_any_rename_leaves_nothing_that_uninstall_does_not_find",
@@ -31,6 +32,7 @@ NAMES_BY_REASON: dict[str, tuple[str, ...]] = {
         "test_commit.py::test_a_file_that_is_not_ordinary_is_refused_at_once",
         "test_watch.py::test_only_regular_files_are_queued_and_none_is_opened",
         "test_a_file_that_is_no_picture_is_reported_and_the_others_are_queued",
+        "test_what_is_not_a_file_is_refused_at_once",
     ),
     "Windows has no descriptors that a child inherits": (
         "test_a_child_that_inherits_the_lock_keeps_it_when_the_parent_releases_it",
@@ -60,10 +62,10 @@ NAMES_BY_REASON: dict[str, tuple[str, ...]] = {
         "test_a_file_that_was_saved_in_the_meantime_is_not_replaced[nothing_missing]",
         "test_a_picture_that_is_named_may_be_a_link_also_if_its_folder_was_chosen_before",
         "test_thunar.py::test_a_link_stays_a_link",
+        "test_a_link_to_an_output_of_nobg_is_not_replaced_by_a_file",
+        "test_a_link_or_a_folder_with_the_name_of_the_output_is_left_alone",
     ),
-    "wine sets a file's time of access as the system below it does": (
-        "test_reading_leaves_the_time_of_last_access",
-    ),
+    "wine sets a file's time of access as the system below it does": ("test_reading_leaves_the_time_of_last_access",),
     "a file manager of Linux, by its scripts, its paths or its processes": (
         "test_a_desktop_without_autostart_files_is_named_with_the_command",
         "test_an_entry_whose_program_is_gone_starts_nothing",
@@ -83,12 +85,16 @@ NAMES_BY_REASON: dict[str, tuple[str, ...]] = {
     ),
     "the stand-in is a shell script": (
         "test_the_window_is_opened_on_the_one_picture_that_is_selected",
+        "test_the_page_is_written_for_its_owner_and_opened",
     ),
     "the test compares with paths or line ends of Linux": (
         "test_a_cut_out_that_a_person_edited_counts_after_the_album_was_moved",
         "test_a_picture_moved_away_from_its_cut_out_gets_one_from_the_known_bytes",
         "test_the_doubt_of_the_journal_is_shown_as_json",
         "test_the_records_of_the_first_version_are_kept",
+        "test_an_unchanged_file_with_a_job_is_queued_again_for_a_person_but_not_for_a_folder",
+        "test_the_queued_jobs_of_a_folder_that_is_no_longer_watched_are_removed",
+        "test_a_new_default_recipe_applies_only_to_files_that_a_folder_does_not_know",
         "test_a_recursive_folder_leaves_nothing_inside",
         "test_watchdog_reports_new_renamed_and_moved_in_files",
         "test_a_recursive_watch_includes_sub_folders_except_excluded_ones",

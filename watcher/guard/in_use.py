@@ -1,4 +1,4 @@
-"""Why Windows opens a file not now: another program has it open for itself alone, or its drive is not there.
+"""Why Windows does not open a file now: another program has it open for itself alone, or its drive is not there.
 
 The C library, through which Python opens files, calls all of that "no permission", "no such file" or "bad argument".
 """
@@ -6,9 +6,6 @@ The C library, through which Python opens files, calls all of that "no permissio
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-
-from watcher.errors import PassingError
 
 SHARING_VIOLATION, LOCK_VIOLATION = 32, 33  # winerror.h
 _DRIVE_ERRORS = {
@@ -25,13 +22,6 @@ _DRIVE_ERRORS = {
     1231,  # ERROR_NETWORK_UNREACHABLE
 }
 _GENERIC_READ, _SHARE_ALL, _OPEN_EXISTING = 0x80000000, 0x7, 3  # winnt.h, fileapi.h
-
-
-def raise_if_passing(path: Path, error: OSError) -> None:
-    """Raise PassingError if Windows says more about the error: another program, or the drive, is in the way now."""
-    trouble = passing_trouble(str(path), error)
-    if trouble is not None:
-        raise PassingError(error, trouble) from error
 
 
 def passing_trouble(path: str, error: OSError) -> str | None:

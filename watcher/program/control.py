@@ -71,7 +71,8 @@ def watch_folder(path: Path, **options: Any) -> Folder:
         return next(folder for folder in settings.folders if folder.path == absolute)
     table = make_folder_table(path, config.load(paths.config_path()), **options)
     settings = edit_config.add_folder(paths.config_path(), table)
-    return next(folder for folder in settings.folders if str(folder.path) == table["path"])
+    added = Path(table["path"])  # on Windows, the settings may spell the same path in other letters
+    return next(folder for folder in settings.folders if folder.path == added)
 
 
 def make_folder_table(

@@ -93,4 +93,9 @@ def move_to_trash(path: Path) -> None:
     """Move a file to the desktop's trash. Raises OSError."""
     from send2trash import send2trash
 
-    send2trash(path)
+    try:
+        send2trash(path)
+    except OSError:
+        raise
+    except Exception as error:  # pywin32's com_error, if Windows' shell does not offer what it takes
+        raise OSError(None, str(error), str(path)) from error

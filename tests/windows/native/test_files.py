@@ -101,7 +101,9 @@ def test_paths_longer_than_260_characters(tmp_path: Path) -> None:
     assert sorted(os.listdir(folder)) == ["a.jpg", "a_nobg.png"]
 
 
-@pytest.mark.parametrize("name", ["CON.jpg", "nul.jpg", "a .jpg", "b..jpg", " c.jpg", "lpt1.photo.jpg", "x" * 251 + ".jpg"])
+@pytest.mark.parametrize(
+    "name", ["CON.jpg", "nul.jpg", "a .jpg", "b..jpg", " c.jpg", "lpt1.photo.jpg", "x" * 251 + ".jpg"]
+)
 def test_the_long_form_of_a_path_takes_odd_names(tmp_path: Path, name: str) -> None:
     folder = Path(f"\\\\?\\{tmp_path}")
     (folder / name).write_bytes(b"abc")
