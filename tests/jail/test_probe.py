@@ -12,7 +12,6 @@ from typing import Any, Self
 import pytest
 
 from watcher.jail import probe
-from watcher.jail.probe import Targets
 
 
 class Refusing:
@@ -54,9 +53,9 @@ class Refusing:
         """Do nothing."""
 
 
-def attempt(name: str, targets: Targets | None = None) -> bool:
+def attempt(name: str, own_file: str = sys.executable) -> bool:
     """Return whether this act is refused, as Windows' worker tries it."""
-    return probe._is_refused(probe._attempts_on_windows(targets or Targets())[name])
+    return probe._is_refused(probe._attempts_on_windows(own_file)[name])
 
 
 @pytest.fixture(autouse=True)
@@ -68,26 +67,24 @@ def contained(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 
 
 def test_the_same_acts_are_tried_on_windows() -> None:
-    assert list(probe._attempts_on_windows(Targets())) == list(probe._ATTEMPTS)
+    assert list(probe._attempts_on_windows(sys.executable)) == list(probe._ATTEMPTS)
 
 
 def test_outside_a_jail_each_act_succeeds_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own_file = tmp_path / "worker.log"
     own_file.touch()
     monkeypatch.setenv("TEMP", str(tmp_path))
-    with probe._listen() as port:
-        targets = Targets(str(own_file), port)
-        assert [attempt(name, targets) for name in probe._ATTEMPTS] == [False] * 5
+    assert [attempt(name, str(own_file)) for name in probe._ATTEMPTS] == [False] * 5
     assert list(tmp_path.iterdir()) == [own_file]
 
 
 def test_a_file_is_read_and_written_where_the_parent_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     missing = tmp_path / "missing" / "worker.log"
     monkeypatch.setenv("TEMP", str(tmp_path / "gone"))
-    assert attempt("read a file", Targets(str(missing)))
-    assert attempt("write a file", Targets(str(missing)))
+    assert attempt("read a file", str(missing))
+    assert attempt("write a file", str(missing))
     monkeypatch.setenv("TEMP", str(tmp_path))  # one folder that allows it is enough
-    assert not attempt("write a file", Targets(str(missing)))
+    assert not attempt("write a file", str(missing))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -112,23 +109,33 @@ def test_outside_an_appcontainer_nothing_leaves_the_computer(monkeypatch: pytest
     assert stand_in.tried == []
 
 
-def test_the_parent_listens_on_this_computer_only_while_the_worker_tries() -> None:
-    with probe._listen() as port:
-        assert not attempt("open a local socket", Targets(port=port))
-    assert attempt("open a local socket", Targets(port=port))  # nobody listens any more
-    assert not attempt("open a local socket")  # no parent has offered anything: a pair of sockets is made
+@pytest.mark.parametrize(
+    ("error", "refused"),
+    [
+        (PermissionError(errno.EACCES, "WSAEACCES"), True),
+        (TimeoutError("dropped"), True),
+        (ConnectionRefusedError("nobody listens, as under wine"), False),
+        (None, False),
+    ],
+)
+def test_this_computer_is_tried_with_a_part_of_windows_that_listens(
+    monkeypatch: pytest.MonkeyPatch, error: OSError | None, refused: bool
+) -> None:
+    stand_in = Refusing(error)
+    monkeypatch.setattr(probe, "socket", stand_in)
+    assert attempt("open a local socket") is refused
+    assert stand_in.tried == [("127.0.0.1", 135)]
 
 
-def test_the_parent_offers_its_file_and_port_on_windows_and_nothing_elsewhere(
+def test_the_parent_names_a_file_on_windows_and_nothing_elsewhere(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     own_file = str(tmp_path / "worker.log")
     if sys.platform != "win32":
-        with probe.offer(own_file) as fields:
-            assert fields == {}
+        assert probe.targets(own_file) == {}
     monkeypatch.setattr(probe, "sys", SimpleNamespace(platform="win32", executable=sys.executable))
-    with probe.offer(own_file) as fields:
-        targets = Targets.from_header({"id": 0, "probe": True, **fields})
-    assert targets.file == own_file
-    assert targets.port > 0
-    assert Targets.from_header({"id": 0, "probe": True}) == Targets()
+    assert probe.targets(own_file) == {"file": own_file}
+    Path(own_file).touch()
+    assert probe.probe({"id": 0, "probe": True, **probe.targets(own_file)})["read a file"] is False
+    Path(own_file).unlink()
+    assert probe.probe({"id": 0, "probe": True, **probe.targets(own_file)})["read a file"] is True

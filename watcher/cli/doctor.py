@@ -13,7 +13,7 @@ from watcher import commit, paths
 from watcher.cli import menus, terminal
 from watcher.cli import models as model_commands
 from watcher.errors import ModelError, NobgError
-from watcher.jail.probe import offer
+from watcher.jail.probe import targets
 from watcher.matting import memory, models, modes
 from watcher.matting.networks import providers, runtime
 from watcher.worker import supervisor
@@ -145,10 +145,9 @@ def _check_worker(worker: Worker, ready_message: dict[str, Any]) -> list[Check]:
         for layer in ready_message["jail"]
     ]
     try:
-        with offer(str(paths.state_dir() / "worker.log")) as targets:
-            worker.send({"id": 0, "probe": True, **targets})
-            worker.send({"id": 1, "force": True}, commit.read_source(paths.asset(SAMPLE)).data)
-            probe, _ = worker.receive(PICTURE_TIMEOUT_SECONDS)
+        worker.send({"id": 0, "probe": True, **targets(str(paths.state_dir() / "worker.log"))})
+        worker.send({"id": 1, "force": True}, commit.read_source(paths.asset(SAMPLE)).data)
+        probe, _ = worker.receive(PICTURE_TIMEOUT_SECONDS)
         answer, png = worker.receive(PICTURE_TIMEOUT_SECONDS)
     except WorkerDiedError as death:
         return [

@@ -7,55 +7,33 @@ import os
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
 _CONNECT_SECONDS = 10.0
 _NOBODY = ("192.0.2.1", 9)
 """An address that belongs to nobody (RFC 5737, TEST-NET-1)."""
+_THIS_COMPUTER = ("127.0.0.1", 135)
+"""The RPC endpoint mapper, a part of each Windows that listens: nobg itself listens on no port."""
 
 
-@dataclass(frozen=True)
-class Targets:
-    """What to try it with. `file`: to read; in its folder, to write. `port`: of this computer; 0 if nobody listens."""
+def targets(own_file: str) -> dict[str, str]:
+    """Return what the parent tells a worker to try the forbidden acts with: entries for its message.
 
-    file: str = sys.executable
-    port: int = 0
-
-    @classmethod
-    def from_header(cls, header: Mapping[str, Any]) -> Targets:
-        """Return what a message of the parent names, as `offer` made it."""
-        return cls(header.get("file", cls.file), header.get("port", cls.port))
-
-
-@contextlib.contextmanager
-def offer(own_file: str) -> Iterator[dict[str, str | int]]:
-    """Offer a worker what it must not reach, as long as it tries: entries for the parent's message.
-
-    Only on Windows, where a jailed process may read the interpreter, and may make a socket, but not use it.
-    `own_file`: a file of the person that their other programs can read.
+    `own_file`: a file of the person that their other programs can read. Only on Windows, where a jailed process may
+    read the interpreter, which it tries elsewhere.
     """
-    if sys.platform != "win32":
-        yield {}
-        return
-    with _listen() as port:
-        yield {"file": own_file, "port": port}
+    return {"file": own_file} if sys.platform == "win32" else {}
 
 
-@contextlib.contextmanager
-def _listen() -> Iterator[int]:
-    """Listen for this computer's own programs, and give the port."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield server.getsockname()[1]
-
-
-def probe(targets: Targets | None = None) -> dict[str, bool]:
+def probe(message: Mapping[str, Any] | None = None) -> dict[str, bool]:
     """Try each forbidden act. Return, for each act's name, whether it was refused.
 
-    An attempt that succeeds does no harm: it sends nothing, and what it reads is forgotten.
+    `message`: of the parent, with what `targets` returned. An attempt that succeeds does no harm: it sends nothing, and
+    what it reads is forgotten.
     """
-    attempts = _attempts_on_windows(targets or Targets()) if sys.platform == "win32" else _ATTEMPTS
+    own_file = (message or {}).get("file", sys.executable)
+    attempts = _attempts_on_windows(own_file) if sys.platform == "win32" else _ATTEMPTS
     return {name: _is_refused(attempt) for name, attempt in attempts.items()}
 
 
@@ -105,13 +83,16 @@ _ATTEMPTS: dict[str, Callable[[], None]] = {
 }
 
 
-def _attempts_on_windows(targets: Targets) -> dict[str, Callable[[], None]]:
-    """Return the same acts, as Windows refuses them: a socket when it connects, a program when it is started."""
+def _attempts_on_windows(own_file: str) -> dict[str, Callable[[], None]]:
+    """Return the same acts, as Windows refuses them: a socket when it connects, a program when it is started.
+
+    `own_file`: to read; in its folder, to write.
+    """
     return {
-        "read a file": lambda: _read_file(targets.file),
-        "write a file": lambda: _write_somewhere([os.path.dirname(targets.file), os.environ.get("TEMP")]),
+        "read a file": lambda: _read_file(own_file),
+        "write a file": lambda: _write_somewhere([os.path.dirname(own_file), os.environ.get("TEMP")]),
         "open a network socket": lambda: _reach_network(is_contained=_is_contained()),
-        "open a local socket": lambda: _reach_this_computer(targets.port),
+        "open a local socket": _reach_this_computer,
         "start a program": _start_program_on_windows,
     }
 
@@ -139,12 +120,13 @@ def _reach_network(*, is_contained: bool) -> None:
                 client.connect(_NOBODY)
 
 
-def _reach_this_computer(port: int) -> None:
-    """Connect to the parent, which listens on this computer. Raises OSError."""
-    if port:
-        socket.create_connection(("127.0.0.1", port), timeout=_CONNECT_SECONDS).close()
-    else:
-        _open_local_socket()
+def _reach_this_computer() -> None:
+    """Connect to a program of this computer. Raises OSError if Windows refuses it.
+
+    Where no program listens there, as under wine, nobody has refused it either.
+    """
+    with contextlib.suppress(ConnectionRefusedError):
+        socket.create_connection(_THIS_COMPUTER, timeout=_CONNECT_SECONDS).close()
 
 
 def _is_contained() -> bool:

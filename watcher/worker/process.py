@@ -7,7 +7,7 @@ order of their arrival:
 
     in   {"id", "force", "recipe", "named", "first"} + the file's bytes (`first` of them) and those of the background
          picture; `named`: a person named the picture, so that it is done even if its last rows are missing;
-         or {"id", "probe": true}, on Windows with what `probe.offer` adds
+         or {"id", "probe": true}, on Windows with what `probe.targets` adds
     out  {"id", "state", "reason", "detail", "verdict", "subject", "doubt", "why", "notes", "seconds"}
          + the output's bytes;
          before it, for an animation, {"id", "frames"} now and then: the number of frames done
@@ -30,7 +30,7 @@ from typing import BinaryIO
 
 from watcher.errors import ModelError
 from watcher.jail import enter
-from watcher.jail.probe import Targets, probe
+from watcher.jail.probe import probe
 from watcher.matting import memory, modes
 from watcher.matting.networks import accelerator, inference, providers
 from watcher.picture import codecs
@@ -58,7 +58,7 @@ def serve(stdin: BinaryIO, stdout: BinaryIO, pipeline: Pipeline) -> None:
             work = Work(header=message[0], answer={"id": message[0]["id"]}, data=message[1])
             del message
             if work.header.get("probe"):
-                work.answer.update(state="done", refused=probe(Targets.from_header(work.header)))
+                work.answer.update(state="done", refused=probe(work.header))
             for frame in pipeline.decode(work):
                 decoded_frames.put(frame)
             del work, frame
