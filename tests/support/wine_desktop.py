@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 from PIL import Image, ImageChops, ImageGrab
 
@@ -104,6 +105,17 @@ class Desktop:
         path = self.state / "nobg.log"
         return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
+    def processes(self) -> list[list[str]]:
+        """Return the command lines of nobg's processes, workers included."""
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                words = process.cmdline()
+                is_here = process.environ().get("WINEPREFIX") == self.environment["WINEPREFIX"]
+                if is_here and "python" in words[0] and "-m" in words:
+                    found.append(words)
+        return found
+
     def enlarge(self, percent: int) -> None:
         """Draw everything larger, as for a screen of small pixels. To be called before anything is started."""
         key, dots = r"HKCU\Control Panel\Desktop", str(96 * percent // 100)
@@ -116,7 +128,8 @@ class Desktop:
 
     def click(self, x: int, y: int, button: int = 1) -> None:
         """Click with a mouse button: 1 is the left one, 3 the right one."""
-        words = ["mousemove", "--sync", str(x), str(y), "click", str(button)]
+        # wine loses a click that comes with the movement; what it has noted of that can be asked of nobody.
+        words = ["mousemove", str(x), str(y), "sleep", "0.3", "click", str(button)]
         subprocess.run(["xdotool", *words], env=self.environment, check=True)
 
     def find(self, picture: Image.Image) -> tuple[int, int] | None:
