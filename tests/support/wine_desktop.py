@@ -128,8 +128,7 @@ class Desktop:
 
     def click(self, x: int, y: int, button: int = 1) -> None:
         """Click with a mouse button: 1 is the left one, 3 the right one."""
-        # wine loses a click that comes with the movement; what it has noted of that can be asked of nobody.
-        words = ["mousemove", str(x), str(y), "sleep", "0.3", "click", str(button)]
+        words = ["mousemove", "--sync", str(x), str(y), "click", str(button)]
         subprocess.run(["xdotool", *words], env=self.environment, check=True)
 
     def find(self, picture: Image.Image) -> tuple[int, int] | None:
