@@ -179,6 +179,9 @@ def desktop(home: Path) -> Iterator[Desktop]:
     display, taskbar = _start_display()
     try:
         subprocess.run(["cp", "-al", str(kit / "prefix"), str(prefix)], check=True)
+        for registry in prefix.glob("*.reg"):  # wine writes them in place, and so into the kit's
+            registry.unlink()
+            shutil.copy(kit / "prefix" / registry.name, registry)
         result = Desktop(kit, prefix, taskbar, home)
         try:
             yield result
