@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 from PIL import Image, ImageChops, ImageGrab
 
@@ -104,6 +105,17 @@ class Desktop:
         path = self.state / "nobg.log"
         return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
+    def processes(self) -> list[list[str]]:
+        """Return the command lines of nobg's processes, workers included."""
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                words = process.cmdline()
+                is_here = process.environ().get("WINEPREFIX") == self.environment["WINEPREFIX"]
+                if is_here and "python" in words[0] and "-m" in words:
+                    found.append(words)
+        return found
+
     def enlarge(self, percent: int) -> None:
         """Draw everything larger, as for a screen of small pixels. To be called before anything is started."""
         key, dots = r"HKCU\Control Panel\Desktop", str(96 * percent // 100)
@@ -167,6 +179,9 @@ def desktop(home: Path) -> Iterator[Desktop]:
     display, taskbar = _start_display()
     try:
         subprocess.run(["cp", "-al", str(kit / "prefix"), str(prefix)], check=True)
+        for registry in prefix.glob("*.reg"):  # wine writes them in place, and so into the kit's
+            registry.unlink()
+            shutil.copy(kit / "prefix" / registry.name, registry)
         result = Desktop(kit, prefix, taskbar, home)
         try:
             yield result

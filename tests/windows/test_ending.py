@@ -78,6 +78,7 @@ def start_work(windows: Desktop, pictures: Path) -> None:
     """Put the pictures in the queue, and wait until one of them is done."""
     windows.click_in_file_manager(pictures)
     wait_for(lambda: outputs(pictures), START_SECONDS)
+    assert any("watcher.worker.process" in words for words in windows.processes())
 
 
 def check_that_it_ended_well(windows: Desktop, pictures: Path) -> None:
@@ -87,7 +88,8 @@ def check_that_it_ended_well(windows: Desktop, pictures: Path) -> None:
     assert jobs["done"] == len(outputs(pictures))
     assert jobs["done"] + jobs["queued"] == PICTURES
     assert {path.suffix for path in pictures.iterdir()} == {".jpg", ".png"}  # no unfinished file
-    wait_for(lambda: "not running" in windows.nobg("status"))  # the worker has ended, too, or it would hold the lock
+    wait_for(lambda: not windows.processes())  # the worker has ended, too
+    assert "not running" in windows.nobg("status")
     windows.start_nobg("--no-tray", on_shell=False)
     wait_for(lambda: states(windows)["done"] == PICTURES, START_SECONDS)
     assert states(windows).total() == PICTURES
