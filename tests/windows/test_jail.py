@@ -78,6 +78,8 @@ def run(kit: Path, home: Path, *command: str) -> str:
 def test_doctor_says_of_each_promise_that_wine_does_not_enforce_it_and_why_there_is_no_appcontainer(
     kit: Path, home: Path
 ) -> None:
+    (home / "config").mkdir()
+    (home / "config" / "config.toml").write_text('model = "fast"\n')  # the other modes start slowly under wine
     lines = run(kit, home, "-m", "watcher", "doctor").splitlines()
     said = dict(line.split(": ", 1) for line in lines if ": " in line)
     assert said.get("[!!] Jail, AppContainer", "").startswith("not used: "), lines
