@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from watcher.errors import WorkerError
+from watcher.worker import supervisor
 from watcher.worker.supervisor import Worker
 
 
@@ -54,3 +56,12 @@ def test_a_worker_can_be_closed_after_ctrl_c_at_any_line_of_a_send() -> None:
             assert line > 1
             return
     pytest.fail("send() has no end")
+
+
+def test_a_worker_that_is_too_slow_to_start_is_not_called_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    command = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+    monkeypatch.setattr(supervisor, "worker_command", lambda _mode: command)
+    monkeypatch.setattr(supervisor, "START_TIMEOUT_SECONDS", 0.25)
+    with Worker() as worker, pytest.raises(WorkerError, match="took longer than two minutes") as raised:
+        worker.wait_until_ready()
+    assert "worker.log" not in str(raised.value)

@@ -62,6 +62,10 @@ KILLED_TEXT = "another program ended nobg's worker, perhaps because memory ran s
 """The same if the signal SIGKILL or SIGTERM came from a program."""
 
 
+TOO_SLOW_TEXT = "It took longer than two minutes. Try again when the computer or its disk is less busy."
+"""What follows if a worker is ended since it did not start in time."""
+
+
 class DriverError(Exception):
     """The worker ended while it tried the accelerator `name`; `key` is the key of the trial."""
 
@@ -192,9 +196,8 @@ class Worker:
                 raise DriverError(trial_key) from error
             if error.detail:
                 raise WorkerError(f"The part of nobg that works on pictures does not start: {error.detail}") from error
-            why = (
-                runtime.why_missing() or f"{paths.state_dir() / 'worker.log'} says why; installing nobg again may help."
-            )
+            why = TOO_SLOW_TEXT if error.reason == "timeout" else runtime.why_missing()
+            why = why or f"{paths.state_dir() / 'worker.log'} says why; installing nobg again may help."
             raise WorkerError(f"The part of nobg that works on pictures does not start. {why}") from error
         if not header["ready"]:
             raise ModelError(header["message"])
