@@ -384,9 +384,9 @@ print(*families)
 
 
 def test_a_program_that_shows_one_opens_no_network_socket_and_imports_nothing_before(daemon: Daemon) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", SHOW_ONE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as program:
+    known = "ignore:'asyncio.DefaultEventLoopPolicy':DeprecationWarning"  # as in pyproject.toml
+    command = [sys.executable, "-W", "error", "-W", known, "-c", SHOW_ONE]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
         daemon.wait(1)
         daemon.press(0, "Undo")
         assert program.stdout is not None

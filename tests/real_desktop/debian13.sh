@@ -2,15 +2,17 @@
 # Debian 13 (trixie) in a folder, with the file managers and desktops of today, to run tests/real_desktop in. By hand and
 # as root; not in CI.
 #
-#   bash tests/real_desktop/debian13.sh DIR                 make DIR (5 GB), or bring it up to date
+#   bash tests/real_desktop/debian13.sh DIR                 make DIR (4 GB), or bring it up to date
 #   bash tests/real_desktop/debian13.sh DIR COMMAND…        the same, then run the command in it, in the repository
 #
 # In DIR, the repository is /nobg, and `python` is Python 3.13 with nobg installed from it. For instance:
 #
 #   bash tests/real_desktop/debian13.sh DIR python -m pytest tests/real_desktop/other_file_managers.py
 #   bash tests/real_desktop/debian13.sh DIR python -m tests.real_desktop.tray_hosts
+#   bash tests/real_desktop/debian13.sh DIR runuser -u person -- python -m pytest tests/real_desktop/test_nautilus.py
 #   bash tests/real_desktop/debian13.sh DIR python -m pytest -m "not slow"
 #
+# It needs debootstrap. The user `person` is for what root must not be asked.
 # NOBG_SUITE=forky in the environment makes another Debian, with less in it: its Python, to run the quick tests.
 set -euo pipefail
 repository=$(cd "$(dirname "$0")/../.." && pwd)
@@ -21,7 +23,7 @@ mirror=${NOBG_MIRROR:-}
 
 # All mounts are in a namespace of their own: they end with this script.
 if [ -z "${NOBG_IN_NAMESPACE:-}" ]; then
-  NOBG_IN_NAMESPACE=yes exec unshare --mount --propagation private "$0" "$root" "$@"
+  NOBG_IN_NAMESPACE=yes exec unshare --mount --propagation private bash "$0" "$root" "$@"
 fi
 
 common=(

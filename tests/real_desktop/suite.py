@@ -59,7 +59,7 @@ def assert_done(originals: dict[Path, bytes]) -> None:
     """Wait for a cut-out beside each picture; check that there is no other and that the pictures are unchanged."""
     cut_outs = {cut_out(path) for path in originals}
     try:
-        wait_for(lambda: all(path.exists() for path in cut_outs))
+        wait_for(lambda: all(path.exists() for path in cut_outs), 300)
     finally:  # pytest shows it if the test fails
         print("missing:", [path.name for path in cut_outs if not path.exists()])
     folders = {path.parent for path in originals}

@@ -270,14 +270,23 @@ def find(name: str) -> Model:
     is_in_catalogue = any(model.name == name for model in CATALOGUE)
     if not is_in_catalogue and _NAME_PATTERN.fullmatch(name):  # a name such as ../x must not lead to another folder
         sidecar = sidecar_path(name)
-        if sidecar.exists():
+        if _exists(sidecar):
             return _read_sidecar(sidecar)
     return find_in_catalogue(name)
 
 
 def installed() -> list[Model]:
     """Return the models whose files exist: of the catalogue, then those a person added. `read` checks a file."""
-    return [model for model in (*CATALOGUE, *added()) if path_of(model).exists()]
+    return [model for model in (*CATALOGUE, *added()) if _exists(path_of(model))]
+
+
+def _exists(path: Path) -> bool:
+    """Return whether the file exists. Raises OSError where that is refused, which Path.exists hides from 3.14 on."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def path_of(model: Model) -> Path:
