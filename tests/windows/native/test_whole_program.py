@@ -155,7 +155,7 @@ def test_a_drive_that_goes_away_and_comes_back_loses_nothing(stand_in: Program) 
     wait_for(stand_in.has_done(1))
     behind.rename(behind.with_name("unplugged"))
     try:
-        wait_for(lambda: stand_in.run_json("status")["problems"])
+        wait_for(lambda: stand_in.run_json("status")["folders"][0]["state"] == "missing")
         assert stand_in.counts()["failed"] == 0
     finally:
         behind.with_name("unplugged").rename(behind)
