@@ -77,9 +77,10 @@ def test_slashes_and_case_of_a_folder_do_not_matter(stand_in: Program) -> None:
     stand_in("watch", "add", stand_in.folder.as_posix())
     stand_in("watch", "add", str(stand_in.folder).upper())
     assert len(stand_in.run_json("watch", "list")["folders"]) == 1
+    stand_in.start()
     pictures(stand_in.folder, 1)
     stand_in("add", f"{stand_in.folder.as_posix().lower()}/0.JPG")
-    stand_in.start()
+    wait_for(lambda: outputs(stand_in.folder))
     wait_for(lambda: not stand_in.counts()["queued"] + stand_in.counts()["active"])
     assert outputs(stand_in.folder) == ["0_nobg.png"]
 
