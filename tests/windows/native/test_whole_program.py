@@ -111,17 +111,18 @@ def test_two_programs_started_at_once_do_each_picture_once(stand_in: Program) ->
 
 @pytest.mark.slow
 def test_of_20_programs_that_are_terminated_nothing_is_lost_double_or_half_done(stand_in: Program) -> None:
-    count, random_source = 200, random.Random(7)
+    count, random_source = 100, random.Random(7)
     stand_in.watch()
     pictures(stand_in.folder, count, "large")
     for number in range(1, 21):
         stand_in.start()
-        enough = min(count - 1, number * 9 + random_source.randrange(9))
+        enough = min(count - 1, number * 4 + random_source.randrange(4))
         wait_for(lambda enough=enough: len(outputs(stand_in.folder)) >= enough)  # type: ignore[misc]
         stand_in.kill()
     stand_in.start()
     wait_for(stand_in.has_done(count))
-    assert outputs(stand_in.folder) == sorted(f"{number}_nobg.png" for number in range(count))
+    names = {name for name in outputs(stand_in.folder) if not name.endswith(".tmp")}  # those stay for an hour
+    assert names == {f"{number}_nobg.png" for number in range(count)}
     for number in range(count):
         content = f"large {number}".encode() + bytes(1 << 20)
         assert (stand_in.folder / f"{number}_nobg.png").read_bytes() == stand_in_output(content)
