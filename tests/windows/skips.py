@@ -101,6 +101,7 @@ NAMES_BY_REASON: dict[str, tuple[str, ...]] = {
         "test_of_nested_watched_folders_the_inner_one_applies",
         "test_a_disabled_folder_is_excluded_from_the_one_around_it",
         "test_output_on_windows_goes_into_a_file_as_utf_16[False]",
+        "test_config.py::",
         "test_a_key_of_the_first_version_is_still_written_and_read",
         "test_what_a_person_writes_is_read_and_written_again_and_survives_the_journal",
         "test_each_way_of_writing_a_setting_is_understood[background-/a b",

@@ -77,9 +77,10 @@ def test_slashes_and_case_of_a_folder_do_not_matter(stand_in: Program) -> None:
     stand_in("watch", "add", stand_in.folder.as_posix())
     stand_in("watch", "add", str(stand_in.folder).upper())
     assert len(stand_in.run_json("watch", "list")["folders"]) == 1
+    stand_in.start()
     pictures(stand_in.folder, 1)
     stand_in("add", f"{stand_in.folder.as_posix().lower()}/0.JPG")
-    stand_in.start()
+    wait_for(lambda: outputs(stand_in.folder))
     wait_for(lambda: not stand_in.counts()["queued"] + stand_in.counts()["active"])
     assert outputs(stand_in.folder) == ["0_nobg.png"]
 
@@ -110,17 +111,18 @@ def test_two_programs_started_at_once_do_each_picture_once(stand_in: Program) ->
 
 @pytest.mark.slow
 def test_of_20_programs_that_are_terminated_nothing_is_lost_double_or_half_done(stand_in: Program) -> None:
-    count, random_source = 200, random.Random(7)
+    count, random_source = 100, random.Random(7)
     stand_in.watch()
     pictures(stand_in.folder, count, "large")
     for number in range(1, 21):
         stand_in.start()
-        enough = min(count - 1, number * 9 + random_source.randrange(9))
+        enough = min(count - 1, number * 4 + random_source.randrange(4))
         wait_for(lambda enough=enough: len(outputs(stand_in.folder)) >= enough)  # type: ignore[misc]
         stand_in.kill()
     stand_in.start()
     wait_for(stand_in.has_done(count))
-    assert outputs(stand_in.folder) == sorted(f"{number}_nobg.png" for number in range(count))
+    names = {name for name in outputs(stand_in.folder) if not name.endswith(".tmp")}  # those stay for an hour
+    assert names == {f"{number}_nobg.png" for number in range(count)}
     for number in range(count):
         content = f"large {number}".encode() + bytes(1 << 20)
         assert (stand_in.folder / f"{number}_nobg.png").read_bytes() == stand_in_output(content)
@@ -155,7 +157,7 @@ def test_a_drive_that_goes_away_and_comes_back_loses_nothing(stand_in: Program) 
     wait_for(stand_in.has_done(1))
     behind.rename(behind.with_name("unplugged"))
     try:
-        wait_for(lambda: stand_in.run_json("status")["problems"])
+        wait_for(lambda: stand_in.run_json("status")["folders"][0]["state"] == "missing")
         assert stand_in.counts()["failed"] == 0
     finally:
         behind.with_name("unplugged").rename(behind)
