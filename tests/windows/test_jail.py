@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.wine_desktop import find_kit
+
 pytestmark = pytest.mark.slow
 
 PROMISES = ("read a file", "write a file", "open a network socket", "open a local socket", "start a program")
@@ -22,7 +24,7 @@ WITHOUT_APPCONTAINER = r"""
 import ctypes, json, os, sys, tempfile, time
 from watcher import paths
 from watcher.jail.appcontainer import access, library, process, profile
-from watcher.jail.probe import offer
+from watcher.jail.probe import targets
 from watcher.matting import modes
 from watcher.worker import starter, supervisor
 
@@ -41,9 +43,8 @@ process.attributes_of = lambda handles, job, _sid: attributes_of(handles, job, N
 worker, ready = supervisor.start_worker(modes.find("fast"), "cpu")
 told = {"contained": worker.is_contained, "problem": starter.container_problem(), "jail": ready["jail"]}
 with worker:
-    with offer(str(paths.state_dir() / "worker.log")) as targets:
-        worker.send({"id": 0, "probe": True, **targets})
-        told["refused"] = worker.receive(supervisor.PICTURE_TIMEOUT_SECONDS)[0]["refused"]
+    worker.send({"id": 0, "probe": True, **targets(str(paths.state_dir() / "worker.log"))})
+    told["refused"] = worker.receive(supervisor.PICTURE_TIMEOUT_SECONDS)[0]["refused"]
     worker.send({"id": 1, "force": True}, paths.asset("samples/astronaut.jpg").read_bytes())
     answer, output = worker.receive(supervisor.PICTURE_TIMEOUT_SECONDS)
     told |= {"state": answer["state"], "is_png": output.startswith(b"\x89PNG")}
@@ -58,6 +59,11 @@ del child  # with the last handle of its Job Object, it ends; else, this reads f
 told["after the job"] = output.read().decode()
 print("TOLD", json.dumps(told))
 """
+
+
+@pytest.fixture
+def kit() -> Path:
+    return find_kit()
 
 
 def run(kit: Path, home: Path, *command: str) -> str:
