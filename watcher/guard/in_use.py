@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import sys
 
+from watcher.guard import long_paths
+
 SHARING_VIOLATION, LOCK_VIOLATION = 32, 33  # winerror.h
 _DRIVE_ERRORS = {
     21,  # ERROR_NOT_READY: there is no card in the reader
@@ -46,7 +48,7 @@ def open_error(path: str) -> int | None:
     import _winapi
 
     try:
-        handle = _winapi.CreateFile(path, _GENERIC_READ, _SHARE_ALL, 0, _OPEN_EXISTING, 0, 0)
+        handle = _winapi.CreateFile(long_paths.for_system(path), _GENERIC_READ, _SHARE_ALL, 0, _OPEN_EXISTING, 0, 0)
     except OSError as error:
         return error.winerror
     _winapi.CloseHandle(handle)
