@@ -32,12 +32,12 @@ def enter_as_an_ordinary_user(model_memory: int = 0, *, accelerated: bool = Fals
     return real_enter(model_memory, accelerated=accelerated)
 
 
-def try_the_battery() -> dict[str, str]:
+def try_the_battery(_message: object) -> dict[str, str]:
     """Stand in for `probe`."""
     return battery.run(int(victim), file.fileno())
 
 
-def try_to_outlive() -> dict[str, str]:
+def try_to_outlive(_message: object) -> dict[str, str]:
     """Stand in for `probe`, and do not return. The parent's end would end a worker that reads its input."""
     for arguments in ((157, 1, 0, 0, 0, 0), (123, 0), (117, -1, -1, -1), (112,)):
         battery.outcome(arguments)
