@@ -1,4 +1,4 @@
-"""Every harness passes on the stored inputs and, for ten seconds, on those that atheris finds.
+"""Every harness passes on the stored inputs and, for four seconds, on those that atheris finds.
 
 The search starts from the same seed each time, so that these seconds repeat the start of the longer search by hand.
 """
@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="the file managers are those of Linux"),
 ]
 
-SECONDS = 10
+SECONDS = 4
 
 
 def run_harness(name: str, folder: Path, *options: str) -> None:

@@ -1,5 +1,7 @@
 """The layers on Linux, each alone: what each refuses, and how it reports why it is not active."""
 
+import ctypes
+import errno
 import json
 import os
 import subprocess
@@ -132,6 +134,7 @@ def test_each_landlock_version_gets_a_ruleset_of_its_size(version: int, size: in
 def test_a_kernel_without_landlock_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     class OldKernel:
         def syscall(self, *_arguments: Any) -> int:
+            ctypes.set_errno(errno.ENOSYS)
             return -1
 
     monkeypatch.setattr(landlock, "_libc", OldKernel())

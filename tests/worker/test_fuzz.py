@@ -19,7 +19,7 @@ from watcher.formats import SUFFIXES
 
 pytestmark = pytest.mark.slow
 
-COUNT = 300  # files of each kind
+COUNT = 200  # files of each kind
 
 
 @pytest.fixture
