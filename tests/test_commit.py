@@ -6,6 +6,7 @@ import hashlib
 import os
 import random
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -274,6 +275,22 @@ def test_kill_9_at_any_moment_leaves_complete_files_only(tmp_path: Path) -> None
     assert written > 100
 
 
+@pytest.mark.skipif(sys.platform == "win32" or os.getuid() != 0, reason="needs root, to become another user")
+def test_a_picture_in_a_folder_that_may_not_be_entered_is_refused_by_name(tmp_path: Path) -> None:
+    folder = tmp_path / "private"
+    folder.mkdir(mode=0o700)
+    (folder / "a.jpg").write_bytes(b"x")
+    code = (
+        "import os, sys; from pathlib import Path\n"
+        "from watcher import commit; from watcher.errors import PictureError\n"
+        "os.setresuid(65534, 65534, 65534)\n"
+        "try: commit.read_source(Path(sys.argv[1]))\n"
+        "except PictureError as error: print(error.reason)"
+    )
+    result = subprocess.run([sys.executable, "-c", code, folder / "a.jpg"], capture_output=True, text=True, check=False)
+    assert (result.stdout, result.stderr) == ("no_permission\n", "")
+
+
 # A slow drive
 
 
@@ -299,17 +316,19 @@ def test_what_a_drive_writes_is_synced_in_steps_of_about_a_second(
     seconds_a_sync: float, expected: int, drive: StandInDrive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else a slow drive is silent until all of a large output is on it."""
-    now = 0.0
+    now, syncs = 0.0, 0
 
-    def slow_sync(_descriptor: int) -> None:
-        nonlocal now
+    def slow_sync(descriptor: int) -> None:
+        nonlocal now, syncs
         now += seconds_a_sync
+        syncs += stat.S_ISREG(os.fstat(descriptor).st_mode)
 
     monkeypatch.setattr(os, "fsync", slow_sync)
     monkeypatch.setattr(commit, "time", types.SimpleNamespace(monotonic=lambda: now, time=time.time))
     notes = count_progress(monkeypatch)
     commit.publish(drive.point / "a_nobg.png", b"x" * 300_000)
-    assert len(notes) == expected
+    assert syncs == expected
+    assert len(notes) == 5 + syncs  # of each piece of 64 KB, and each sync
     assert (drive.point / "a_nobg.png").read_bytes() == b"x" * 300_000
 
 
@@ -317,7 +336,14 @@ def test_what_a_drive_writes_is_synced_in_steps_of_about_a_second(
 def test_on_this_machines_own_disk_an_output_is_synced_once(
     data: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    notes = count_progress(monkeypatch)
+    synced = []
+    sync = os.fsync
+
+    def note(descriptor: int) -> None:
+        synced.append(stat.S_ISREG(os.fstat(descriptor).st_mode))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
     commit.publish(tmp_path / "a_nobg.png", data)
-    assert len(notes) == 1
+    assert synced.count(True) == 1
     assert (tmp_path / "a_nobg.png").read_bytes() == data

@@ -70,7 +70,7 @@ def _read_source(path: Path, below: Path | None) -> Source:
 
 
 def _source_error(path: Path, below: Path | None, error: OSError) -> PictureError:
-    if isinstance(error, IsADirectoryError) or (isinstance(error, PermissionError) and path.is_dir()):  # so Windows
+    if isinstance(error, IsADirectoryError | PermissionError) and os.path.isdir(path):  # Windows raises the second
         return PictureError("unsupported", _IS_FOLDER_MESSAGE)
     if isinstance(error, FileNotFoundError | PermissionError):
         return PictureError("vanished" if isinstance(error, FileNotFoundError) else "no_permission")
@@ -304,18 +304,21 @@ def _temporary(folder: Folder, data: bytes, *readers: Access, anonymous: bool) -
 
 
 def _write_all(file: BinaryIO, data: bytes) -> None:
-    """Write and sync `data`: on a drive in steps of about a second, each of which shows that the drive answers."""
-    start, step = 0, _PIECE_BYTES if places.is_asking() else len(data)
+    """Write and sync `data`: on a drive in steps of about a second. Each piece shows that it answers."""
+    end, step = 0, _PIECE_BYTES if places.is_asking() else len(data)
     while True:
+        start, end = end, min(end + step, len(data))
         began = time.monotonic()
-        file.write(memoryview(data)[start : start + step])
+        for piece in range(start, end, _PIECE_BYTES):
+            file.write(memoryview(data)[piece : min(piece + _PIECE_BYTES, end)])
+            places.note_progress()
         file.flush()
         os.fsync(file.fileno())
         places.note_progress()
-        start += step
-        if start >= len(data):
+        if end == len(data):
             return
-        step = max(_PIECE_BYTES, int(step / max(time.monotonic() - began, 0.001)))
+        # At most eight times as much: what a cache took at once says little about the drive.
+        step = max(_PIECE_BYTES, min(8 * step, int(step / max(time.monotonic() - began, 0.001))))
 
 
 def _create_temporary(folder: Folder, *, anonymous: bool) -> tuple[int, str | None]:

@@ -29,7 +29,7 @@ def targets(own_file: str) -> dict[str, str]:
 def probe(message: Mapping[str, Any] | None = None) -> dict[str, bool]:
     """Try each forbidden act. Return, for each act's name, whether it was refused.
 
-    `message`: of the parent, with what `targets` returned. An attempt that succeeds does no harm: it sends nothing, and
+    `message`: of the parent, with what `targets` returned. An attempt that succeeds does no harm: it sends no data, and
     what it reads is forgotten.
     """
     own_file = (message or {}).get("file", sys.executable)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -88,7 +89,8 @@ def prepare_task(job: Job, queue: JobQueue, journal: Journal, in_flight: Iterabl
     earlier = queue.find_earlier_job(job)
     if earlier is not None:
         output = earlier.output
-        has_output = earlier.state == "done" and output is not None and places.exists(for_system(output))
+        is_done = earlier.state == "done"
+        has_output = is_done and output is not None and places.ask(output, os.path.lexists, for_system(output))
         moved_to = queue.move_original(job) if has_output and not earlier.undone else None
         if earlier.id is not None and (moved_to or earlier.id == job.id):
             journal.finish(earlier.id, moved_to)  # also the job itself, if nobg ended between publishing and finishing

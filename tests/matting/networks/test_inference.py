@@ -98,7 +98,7 @@ def test_a_network_for_which_there_is_no_memory_is_refused_in_words(monkeypatch:
         )
 
     monkeypatch.setattr("watcher.matting.networks.providers.create_session", no_memory)
-    with pytest.raises(ModelError, match=r"not enough memory for the model tiny\. Close other programs\.$"):
+    with pytest.raises(ModelError, match=r"not enough memory for the model tiny \(.+\)\. Close other programs\.$"):
         inference.load_network(b"", TINY, threads=1)
 
 

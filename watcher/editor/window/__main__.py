@@ -24,7 +24,9 @@ def main() -> int:
     QApplication.setAttribute(Qt.ApplicationAttribute.AA_CompressHighFrequencyEvents, False)
     application = QApplication(["nobg"])
     application.setStyle("Fusion")  # looks the same everywhere, and follows the system between dark and light
-    enter_window()  # the display is connected, and nothing from the host has been read
+    for layer in enter_window():  # the display is connected, and nothing from the host has been read
+        if not layer.active:
+            print(f"Jail of the window, {layer.name}: {layer.detail}", file=sys.stderr)
     connection = Connection(os.fdopen(source, "rb"), os.fdopen(sink, "wb"))
     window = Window(connection)
     window.closed.connect(application.quit)

@@ -101,7 +101,9 @@ def load_network(
         raise
     except Exception as error:  # onnxruntime's errors have no narrower base in common
         if "alloc" in str(error):
-            raise ModelError(f"There is not enough memory for the model {model.name}. Close other programs.") from error
+            raise ModelError(
+                f"There is not enough memory for the model {model.name} ({first_line(error)}). Close other programs."
+            ) from error
         raise ModelError(f"The model {model.name} cannot be loaded ({first_line(error)}).") from error
     session._model_bytes = None  # noqa: SLF001  44 MB for each network, kept for a fallback that is off
     source = session.get_inputs()[0]
