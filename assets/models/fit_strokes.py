@@ -59,18 +59,22 @@ class Samples:
     weight: FloatArray
 
 
+Note = tuple[tuple[int, int], reach.Situation, tuple[reach.Cues, reach.Cues]]
+"""The grid's shape (height, width), what a stroke met on it, and the cues of both regressions."""
+
+
 class NotingGrid(reach.Grid):
     """A grid that answers with given regressions, and notes what it was asked."""
 
     regressions: Regressions = (reach.FIRST, reach.SECOND)
-    notes: list[tuple[reach.Situation, tuple[reach.Cues, reach.Cues]]] = []  # noqa: RUF012  of the last game
+    notes: list[Note] = []  # noqa: RUF012  of the last game
 
     def odds(self, situation: reach.Situation) -> reach.Vector:
         """See `reach.Grid.odds`."""
         count = len(situation.alpha)
         cues = self.cues(situation)
         second_cues = self.second_cues(situation, self.regressions[0].probability(cues, count))
-        self.notes.append((situation, (cues, second_cues)))
+        self.notes.append((self.shape, situation, (cues, second_cues)))
         return self.regressions[1].probability(second_cues, count)
 
 
@@ -93,22 +97,30 @@ def play(folder: Path, most: int, photo: Photo, regressions: Regressions) -> tup
         edits.append(stroke)
         before = len(NotingGrid.notes)
         mender.apply(edits)
-        for situation, cues in NotingGrid.notes[before:]:
+        for shape, situation, cues in NotingGrid.notes[before:]:
             for number in (0, 1):
-                samples[number].append(sample(situation, cues[number], regressions[number], truth, len(edits)))
+                samples[number].append(
+                    sample(shape, situation, cues[number], regressions[number], truth, seed=len(edits))
+                )
         mask = touchup.mask_of(mender, truth, rgb.size)
         ious.append(truth.iou(mask))
     return touchup.Game(tuple(ious), 0.0), [join(each) for each in samples if each]
 
 
 def sample(
-    situation: reach.Situation, cues: reach.Cues, table: reach.Regression, truth: touchup.Truth, seed: int
+    shape: tuple[int, int],
+    situation: reach.Situation,
+    cues: reach.Cues,
+    table: reach.Regression,
+    truth: touchup.Truth,
+    *,
+    seed: int,
 ) -> Samples:
     """Return some pixels of the other side that no stroke is on. All of them together weigh what they do to IoU.
 
-    The columns are those of `table`.
+    `shape`: the grid's height and width. The columns are those of `table`.
     """
-    height, width = grid_shape(truth.subject.shape)
+    height, width = shape
     subject, void = (
         np.asarray(Image.fromarray(plane).convert("L").resize((width, height), Image.Resampling.BOX)).ravel()
         for plane in (truth.subject, truth.void)
@@ -124,12 +136,6 @@ def sample(
     columns = [np.broadcast_to(cues[name], is_free.shape)[chosen] for name in table.weights]
     weight = np.full(len(chosen), len(indices) / max(len(chosen), 1) / union)
     return Samples(np.stack(columns, axis=1), is_subject[chosen] == situation.keeps, weight)
-
-
-def grid_shape(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return the solver's grid (height, width) of a photo whose truth has `shape`."""
-    scale = solver.GRID_SIDE / max(shape)
-    return max(8, round(shape[0] * scale)), max(8, round(shape[1] * scale))
 
 
 def join(samples: list[Samples]) -> Samples:

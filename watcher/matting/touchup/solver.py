@@ -33,8 +33,7 @@ class Stroke:
 
 SIDE = 480
 """The longer side of the solver's pictures, in pixels."""
-GRID_SIDE = 144
-"""The longer side of the grid on which it is decided what follows a stroke."""
+_GRID_SIDE = 144
 _OUTLINE_REACH = 5  # pixels of the solver's pictures in which the outline is sought anew: 1.5 of the grid's
 _FLAT_ODDS = 0.95  # of a region of one colour with a clear outline
 _SEED_PULL = 20.0  # of a stroke, where the odds are smoothed
@@ -56,7 +55,7 @@ class Solver:
         """
         self._alpha = np.ascontiguousarray(alpha, np.float32)
         height, width = alpha.shape
-        scale = GRID_SIDE / max(height, width)
+        scale = _GRID_SIDE / max(height, width)
         self._size = (max(8, round(width * scale)), max(8, round(height * scale)))
         self._shape = (self._size[1], self._size[0])
         lab = _lab(rgb)
